@@ -1,0 +1,141 @@
+"""The application: configuration from the environment, extensions, the user loader, template filters."""
+
+import logging
+import os
+import time
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date
+from flask import Flask, g, request
+from flask_login import LoginManager, current_user
+from flask_migrate import Migrate
+from flask_wtf import CSRFProtect
+from markupsafe import Markup
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+import commands
+from database import SAFE_METHODS, create_private_file, database_url, db, engine_options, prepare_engine
+from ledger.accounts import APPLICATION_NAME, LOGIN_MAX, find_login, note_seen
+from ledger.money import currencies, currency_sign, format_amount
+from ledger.periods import is_time_zone
+from models import User
+from security import Request, add_headers, check_secret_key, kept_secret_key
+
+logging.basicConfig(format="%(asctime)sZ %(levelname)s %(name)s: %(message)s", level=logging.INFO)
+logging.Formatter.converter = time.gmtime
+app = Flask(__name__)
+app.request_class = Request
+
+
+def words(name: str) -> list[str]:
+    """Return the values of a setting that is a list, parted by commas."""
+    return [word.strip() for word in os.environ.get(name, "").split(",") if word.strip()]
+
+
+def switch(name: str, default: str = "0") -> bool:
+    """Return a setting that is on (1) or off (0)."""
+    return os.environ.get(name, default).strip().casefold() in {"1", "true", "yes", "on"}
+
+
+def number(name: str, default: int) -> int:
+    """Return a setting that is a whole number."""
+    return int(os.environ.get(name) or default)
+
+
+HTTPS = switch("HTTPS")
+COOKIE_PREFIX = "__Host-" if HTTPS else ""
+DATABASE = database_url(os.environ.get("DATABASE_URL") or "sqlite:///ledger.db")
+app.config.update(
+    SECRET_KEY=check_secret_key(os.environ.get("SECRET_KEY") or kept_secret_key(app.instance_path)),
+    SECRET_KEY_FALLBACKS=[check_secret_key(key) for key in words("SECRET_KEY_FALLBACKS")],
+    SQLALCHEMY_DATABASE_URI=DATABASE,
+    SQLALCHEMY_ENGINE_OPTIONS=engine_options(DATABASE),
+    SESSION_COOKIE_NAME=f"{COOKIE_PREFIX}session",
+    SESSION_COOKIE_SAMESITE="Lax",
+    SESSION_COOKIE_SECURE=HTTPS,
+    REMEMBER_COOKIE_NAME=f"{COOKIE_PREFIX}remember_token",
+    REMEMBER_COOKIE_DURATION=LOGIN_MAX,
+    REMEMBER_COOKIE_HTTPONLY=True,
+    REMEMBER_COOKIE_SAMESITE="Lax",
+    REMEMBER_COOKIE_SECURE=HTTPS,
+    # The token dies with the session; a shorter life would only lose what somebody typed slowly.
+    WTF_CSRF_TIME_LIMIT=None,
+    MAX_CONTENT_LENGTH=2 * 1024 * 1024,
+    MAX_FORM_MEMORY_SIZE=500_000,
+    TRUSTED_HOSTS=words("TRUSTED_HOSTS") or None,
+    PROXY_HOPS=number("PROXY_HOPS", 0),
+    DEFAULT_CURRENCY=os.environ.get("DEFAULT_CURRENCY") or "USD",
+    TIMEZONE=os.environ.get("TIMEZONE") or "UTC",
+    PASSWORD_MIN=number("PASSWORD_MIN", 8),
+    ALLOW_LOCAL_EMAILS=switch("ALLOW_LOCAL_EMAILS"),
+    REGISTRATION=switch("REGISTRATION", "1"),
+    THROTTLE_ACCOUNT=number("THROTTLE_ACCOUNT", 10),
+    THROTTLE_ADDRESS=number("THROTTLE_ADDRESS", 50),
+    THROTTLE_WINDOW=number("THROTTLE_WINDOW", 900),
+)
+if app.config["DEFAULT_CURRENCY"] not in currencies() or not is_time_zone(app.config["TIMEZONE"]):
+    raise RuntimeError("DEFAULT_CURRENCY must be a code such as EUR, and TIMEZONE a name such as Europe/Berlin.")
+if hops := app.config["PROXY_HOPS"]:
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+app.after_request(add_headers)
+
+create_private_file(DATABASE, app.instance_path)
+db.init_app(app)
+with app.app_context():
+    prepare_engine(db.engine)
+Migrate(app, db, render_as_batch=True, compare_type=True)
+CSRFProtect(app)
+commands.init_app(app)
+login_manager = LoginManager(app)
+# Every log-in is a row of its own; a guess by network address would only end the wrong ones.
+login_manager.session_protection = None
+
+
+@login_manager.user_loader
+def load_user(login_id: str) -> User | None:
+    """Return the person whose log-in the cookie names, while it lasts."""
+    now = datetime.now(UTC)
+    found = find_login(login_id, now)
+    if found is None:
+        return None
+    user, login = found
+    if request.method not in SAFE_METHODS:
+        note_seen(login, now)
+    return user
+
+
+def visitor_locale() -> Locale:
+    """Return the locale that the browser asks for, for amounts and dates; the words are English."""
+    if "locale" not in g:
+        g.locale = Locale("en")
+        for name in request.accept_languages.values():
+            try:
+                g.locale = Locale.parse(name, sep="-")
+                break
+            except (UnknownLocaleError, ValueError):
+                continue
+    return g.locale
+
+
+@app.template_filter()
+def money(amount: Decimal, currency: str | None = None) -> Markup:
+    """Write an amount in the currency of the account, its sign set apart from the digits."""
+    currency = currency or current_user.currency
+    sign = currency_sign(currency, visitor_locale())
+    before, found, after = format_amount(amount, currency, visitor_locale()).partition(sign)
+    return Markup('{}<span class="sign">{}</span>{}').format(before, found, after)
+
+
+@app.template_filter()
+def day(value: date) -> str:
+    """Write a day as readers of the visitor's locale expect it."""
+    return format_date(value, "medium", visitor_locale())
+
+
+app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+app.jinja_env.globals["application_name"] = APPLICATION_NAME
+
+# Last, because routes.py itself imports this module; without this line there are no pages.
+import routes  # noqa: E402, F401

@@ -1,0 +1,165 @@
+"""The database handle, the column types of the ledger, and how SQLite and PostgreSQL are opened."""
+
+import os
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from flask import has_request_context, request
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy.exc import DBAPIError, TimeoutError
+from sqlalchemy.orm import DeclarativeBase
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Base(DeclarativeBase):
+    """The declarative base; every constraint has a name, so that every migration can find it again."""
+
+    metadata = sa.MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+db = SQLAlchemy(model_class=Base)
+
+
+class Money(sa.types.TypeDecorator[Decimal]):
+    """An exact amount: a `Decimal` in Python, a whole number of thousandths in the database.
+
+    Three decimals hold every currency. SQL may sum, compare and order such a column; averages and
+    products are made in Python, because the database sees thousandths.
+    """
+
+    impl = sa.BigInteger
+    cache_ok = True
+    SCALE = 3
+    # Above this no column constraint lets an amount pass; the bound keeps sums within 64 bits.
+    MAX = Decimal("999999999.999")
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> int | None:
+        """Turn an int, str, Decimal or float (read by its shortest text) into thousandths.
+
+        Raises ValueError for what is not a finite number of at most three decimals.
+        """
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | str | Decimal | float):
+            raise ValueError(f"{value!r} is not an amount")
+        try:
+            thousandths = Decimal(str(value)).scaleb(self.SCALE)
+            if thousandths == (whole := int(thousandths)):
+                return whole
+        except (ArithmeticError, ValueError):
+            pass
+        raise ValueError(f"{value!r} is not an amount of at most {self.SCALE} decimals")
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Decimal | None:
+        """Turn thousandths back into a Decimal; PostgreSQL hands sums over as Decimal, SQLite as int."""
+        return None if value is None else Decimal(int(value)).scaleb(-self.SCALE)
+
+
+class Instant(sa.types.TypeDecorator[datetime]):
+    """A moment, always with its time zone in Python and always in UTC in the database."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Refuse a moment without a time zone, whose meaning would depend on the machine."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment needs a time zone")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Put the zone back."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+def engine_options(url: sa.URL) -> dict[str, Any]:
+    """Return how to open the database at `url`, so that one that is away is noticed within seconds."""
+    if url.get_backend_name() == "sqlite":
+        return {}
+    return {
+        "pool_pre_ping": True,
+        "pool_timeout": 5,
+        "connect_args": {"connect_timeout": 5, "options": "-c statement_timeout=30000"},
+    }
+
+
+def database_url(text: str) -> sa.URL:
+    """Read a database address; `postgres://` and `postgresql://` both mean psycopg 3."""
+    url = sa.make_url(text)
+    if url.drivername in {"postgres", "postgresql"}:
+        url = url.set(drivername="postgresql+psycopg")
+    return url
+
+
+def create_private_file(url: sa.URL, folder: str) -> None:
+    """Create the SQLite file of `url` readable by its owner alone; SQLite gives its other files the same mode."""
+    if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
+        path = Path(folder, url.database)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def prepare_engine(engine: sa.Engine) -> None:
+    """Attach the rules of transactions to `engine`.
+
+    SQLite: WAL with a sync at every commit, because anything less lost acknowledged expenses in
+    simulated power cuts; and our own BEGIN, because the driver's comes too late to be safe. A request
+    that may write takes the write lock at once: a read lock cannot wait to become one.
+    PostgreSQL: a page is read from one snapshot, as it always is on SQLite.
+    """
+    sqlite = engine.dialect.name == "sqlite"
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        reading = has_request_context() and request.method in SAFE_METHODS
+        if not sqlite:
+            if reading:
+                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        # An in-memory database has a single connection, which may be inside a transaction already.
+        elif not getattr(connection.connection.driver_connection, "in_transaction", False):
+            connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    if sqlite:
+
+        @sa.event.listens_for(engine, "connect")
+        def open_sqlite(connection: Any, _record: Any) -> None:
+            connection.isolation_level = None
+            for pragma in ("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+                connection.execute(f"PRAGMA {pragma}")
+
+
+def is_unavailable(error: Exception) -> bool:
+    """Tell whether `error` says that the database is away, busy or full, rather than that we made a mistake."""
+    if isinstance(error, TimeoutError):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    if error.connection_invalidated or getattr(error.orig, "sqlstate", "")[:2] in {"08", "40", "53", "57"}:
+        return True
+    said = str(error.orig).lower()
+    return any(
+        sign in said
+        for sign in (
+            "database is locked",
+            "disk is full",
+            "disk i/o error",
+            "unable to open database file",
+            "connection failed",
+            "connection refused",
+            "connection timeout",
+        )
+    )

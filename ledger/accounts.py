@@ -1,0 +1,224 @@
+"""Accounts: what a username, an e-mail address and a password must be, and who is logged in where."""
+
+import hashlib
+import re
+import secrets
+import unicodedata
+from datetime import datetime, timedelta
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+import sqlalchemy as sa
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy.exc import IntegrityError
+from werkzeug.security import check_password_hash
+
+from database import db
+from models import LoginSession, User, identity_key
+
+APPLICATION_NAME = "Ledger"
+PASSWORD_MAX = 1024
+# A log-in that is not to be remembered ends this long after its last use, any other after LOGIN_MAX.
+IDLE_MAX = timedelta(hours=24)
+LOGIN_MAX = timedelta(days=30)
+# Noted this seldom, because every note is a write.
+SEEN_EVERY = timedelta(minutes=5)
+
+
+class AccountError(ValueError):
+    """A value that an account cannot have; its message tells the person what to write instead."""
+
+
+class TakenError(Exception):
+    """A username or an e-mail address that somebody has; `fields` names which."""
+
+    def __init__(self, fields: set[str]) -> None:
+        super().__init__(f"taken: {', '.join(sorted(fields))}")
+        self.fields = fields
+
+
+def check_username(text: str) -> str:
+    """Return `text` as a username: trimmed, one script or ASCII, at most 64 characters. Raises AccountError."""
+    username = unicodedata.normalize("NFC", text.strip())
+    if not username:
+        raise AccountError("Enter a username.")
+    if max(len(username), len(identity_key(username))) > User.USERNAME_MAX:
+        raise AccountError(f"Enter a username of at most {User.USERNAME_MAX} characters.")
+    if not re.fullmatch(r"[\w.@+-]+", username):
+        raise AccountError("Use letters, digits and . @ + - _ only.")
+    if not username.isascii() and len({_script(character) for character in username} - {None}) > 1:
+        raise AccountError("Use letters of one alphabet only.")
+    return username
+
+
+def _script(character: str) -> str | None:
+    """Return the alphabet of a letter by its Unicode name; Japanese is written in three that belong together."""
+    if not character.isalpha():
+        return None
+    script = unicodedata.name(character, "UNKNOWN").split()[0]
+    return "JAPANESE" if script in {"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA"} else script
+
+
+def check_email(text: str, allow_local: bool = False) -> str:
+    """Return `text` as an e-mail address in the form in which addresses are compared. Raises AccountError.
+
+    `allow_local` lets names through that only a home network knows, such as `ana@localhost`.
+    """
+    try:
+        # Nothing is looked up on the network: the application works without one.
+        found = validate_email(
+            text.strip(),
+            check_deliverability=False,
+            globally_deliverable=not allow_local,
+        )
+    except EmailNotValidError:
+        raise AccountError("Enter an e-mail address, for example ana@example.com.") from None
+    email = identity_key(found.normalized)
+    if len(email) > User.EMAIL_MAX:
+        raise AccountError(f"Enter an e-mail address of at most {User.EMAIL_MAX} characters.")
+    return email
+
+
+def check_new_password(password: str, minimum: int, username: str, email: str) -> None:
+    """Refuse a password that is short, common or made of the person's own names. Raises AccountError.
+
+    There are no rules about kinds of characters, and nothing is trimmed.
+    """
+    if len(password) < minimum:
+        raise AccountError(f"Use at least {minimum} characters.")
+    if len(password) > PASSWORD_MAX:
+        raise AccountError(f"Use at most {PASSWORD_MAX} characters.")
+    if "\0" in password:
+        # The hash would be the same with and without it.
+        raise AccountError("Use a password without the NUL character.")
+    folded = password.casefold()
+    names = {identity_key(name) for name in (username, email, email.partition("@")[0], APPLICATION_NAME)}
+    if identity_key(password) in names - {""}:
+        raise AccountError("Use a password that is not your own name or address.")
+    if folded in _common_passwords() or _is_sequence(folded):
+        raise AccountError("This password is among the first that are tried. Use a less common one.")
+
+
+@cache
+def _common_passwords() -> frozenset[str]:
+    lines = Path(__file__).with_name("common_passwords.txt").read_text("utf-8").splitlines()
+    return frozenset(line for line in lines if not line.startswith("#"))
+
+
+def _is_sequence(text: str) -> bool:
+    """Tell whether `text` is one character repeated, or counts up or down (`abcdefgh`, `87654321`)."""
+    steps = {ord(after) - ord(before) for before, after in pairwise(text)}
+    return len(steps) == 1 and steps <= {-1, 0, 1}
+
+
+def register(user: User) -> None:
+    """Add `user`, and send it to the database at once. Raises TakenError when another got there first.
+
+    Nobody asks first whether the names are free: between the question and the insert they could go.
+    """
+    username_key, email = user.username_key, user.email
+    db.session.add(user)
+    try:
+        db.session.flush()
+    except IntegrityError:
+        db.session.rollback()
+        found = sa.or_(User.username_key == username_key, User.email == email)
+        fields = set()
+        for row in db.session.execute(sa.select(User.username_key, User.email).where(found)):
+            fields |= {"username"} if row.username_key == username_key else set()
+            fields |= {"email"} if row.email == email else set()
+        if not fields:
+            raise
+        raise TakenError(fields) from None
+
+
+def find_by_email(text: str) -> User | None:
+    """Return the person with this e-mail address, however it is written, or None."""
+    return db.session.scalar(sa.select(User).where(User.email == identity_key(text)))
+
+
+@cache
+def _unknown_hash() -> str:
+    """Return a hash that no password has, for the same work when an account does not exist."""
+    return f"{User.HASH_METHOD}${secrets.token_urlsafe(12)}${secrets.token_hex(64)}"
+
+
+def authenticate(email: str, password: str) -> User | None:
+    """Return the person with this e-mail address and password, or None after the same work.
+
+    The transaction ends before the hash is computed, so that no writer waits for it. A hash made by an
+    older method is renewed; the caller commits.
+    """
+    user = find_by_email(email)
+    stored = _unknown_hash() if user is None else user.password_hash
+    db.session.rollback()
+    # The hash of a password does not change by NUL characters after it.
+    possible = len(password) <= PASSWORD_MAX and "\0" not in password
+    matches = check_password_hash(stored, password if possible else "")
+    if user is None or not (matches and possible):
+        return None
+    if not stored.startswith(f"{User.HASH_METHOD}$"):
+        user.set_password(password)
+    return user
+
+
+def open_login(user: User, remember: bool, user_agent: str, now: datetime) -> None:
+    """Begin a log-in for `user`, whose `login_token` is then the one thing that proves it."""
+    user.login_token = secrets.token_urlsafe(32)
+    expired = sa.or_(LoginSession.created_at < now - LOGIN_MAX, LoginSession.last_seen_at < now - LOGIN_MAX)
+    db.session.execute(sa.delete(LoginSession).where(LoginSession.user_id == user.id, expired))
+    db.session.add(
+        LoginSession(
+            user_id=user.id,
+            token_hash=_token_hash(user.login_token),
+            created_at=now,
+            last_seen_at=now,
+            remember=remember,
+            user_agent=user_agent[: LoginSession.USER_AGENT_MAX],
+        )
+    )
+
+
+def find_login(login_id: str, now: datetime) -> tuple[User, LoginSession] | None:
+    """Return the person and the log-in that `User.get_id` named, or None when it has ended or never was."""
+    match = re.fullmatch(r"([0-9]{1,9})\.([\w-]{1,100})", login_id, re.ASCII)
+    if match is None:
+        return None
+    query = (
+        sa.select(User, LoginSession)
+        .join(LoginSession, LoginSession.user_id == User.id)
+        .where(User.id == int(match[1]), LoginSession.token_hash == _token_hash(match[2]))
+    )
+    row = db.session.execute(query).one_or_none()
+    if row is None:
+        return None
+    user, login = row
+    idle_max = LOGIN_MAX if login.remember else IDLE_MAX
+    if now - login.last_seen_at > idle_max or now - login.created_at > LOGIN_MAX:
+        return None
+    user.login_token = match[2]
+    return user, login
+
+
+def close_login(user: User) -> None:
+    """End the log-in by which `user` is here, for every copy of its cookies."""
+    token_hash = _token_hash(user.login_token or "")
+    where = (LoginSession.user_id == user.id, LoginSession.token_hash == token_hash)
+    db.session.execute(sa.delete(LoginSession).where(*where))
+
+
+def close_every_login(user: User) -> None:
+    """End all log-ins of `user`, on every device."""
+    db.session.execute(sa.delete(LoginSession).where(LoginSession.user_id == user.id))
+
+
+def note_seen(login: LoginSession, now: datetime) -> None:
+    """Note, at most once in five minutes, that `login` is in use; the caller commits."""
+    if now - login.last_seen_at >= SEEN_EVERY:
+        login.last_seen_at = now
+
+
+def _token_hash(token: str) -> str:
+    """Return what is stored of a token: who reads the database cannot log in with it."""
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,123 @@
+"""An amount as text, in and out, and the currencies there are."""
+
+import re
+from decimal import Decimal
+from functools import cache, lru_cache
+
+from babel import Locale
+from babel.core import get_global
+from babel.numbers import NumberPattern, get_currency_precision, get_territory_currencies
+
+from database import Money
+
+TEXT_MAX = 40
+# No rule can know which thousands separator a person grew up with: these are the ones in use.
+_SPACES = re.compile("[\u00a0\u2009\u202f]")
+_APOSTROPHES = re.compile("[\u2019\u02bc]")
+_MINUS_SIGNS = re.compile("[-\u2010-\u2015\u2212\ufe63\uff0d]")
+_PLAIN = re.compile(r"(?P<whole>[0-9]*)(?:(?P<point>[.,])(?P<fraction>[0-9]*))?")
+_GROUPED = re.compile(
+    r"(?P<whole>[1-9][0-9]{0,2}(?P<group>[., '])[0-9]{3}(?:(?P=group)[0-9]{3})*)"
+    r"(?:(?!(?P=group))(?P<point>[.,])(?P<fraction>[0-9]*))?"
+)
+
+
+class AmountError(ValueError):
+    """A text that is not an amount; its message tells the person what to write instead."""
+
+
+def parse_amount(text: str, currency: str, locale: Locale | None = None) -> Decimal:
+    """Read an amount above zero as people write it, with or without the currency's sign.
+
+    Accepts a point or a comma before the decimals, and spaces, apostrophes, points or commas between
+    thousands. What can be read in two ways is refused, never guessed. The result has at most as many
+    decimals as `currency`. Raises AmountError.
+    """
+    text = text.strip()
+    if not text:
+        raise AmountError("Enter an amount, for example 12.50.")
+    if len(text) > TEXT_MAX:
+        raise AmountError("Enter a shorter amount, for example 12.50.")
+    number = _APOSTROPHES.sub("'", _SPACES.sub(" ", _without_sign(text, currency, locale)))
+    if _MINUS_SIGNS.search(number):
+        raise AmountError("Write the amount without a minus sign.")
+    match = _PLAIN.fullmatch(number) or _GROUPED.fullmatch(number)
+    if match is None or not any(character.isdigit() for character in number):
+        raise AmountError(f"Write the amount in {currency} with digits only, for example 12.50 or 1234.50.")
+    whole = re.sub("[^0-9]", "", match["whole"])
+    fraction = match["fraction"] or ""
+    _refuse_doubtful(whole, match["point"], fraction, currency)
+    amount = Decimal(f"{whole or 0}.{fraction or 0}")
+    if not amount:
+        raise AmountError("Enter an amount other than zero.")
+    if amount > Money.MAX:
+        raise AmountError("Enter an amount below 1000000000.")
+    return amount
+
+
+def _without_sign(text: str, currency: str, locale: Locale | None) -> str:
+    """Take the currency's code or sign off either end of `text`."""
+    for sign in _signs(currency, locale):
+        for bare in (text[len(sign) :], text[: -len(sign)]):
+            if text.casefold() in {(sign + bare).casefold(), (bare + sign).casefold()}:
+                return bare.strip()
+    return text
+
+
+@lru_cache(maxsize=256)
+def _signs(currency: str, locale: Locale | None) -> tuple[str, ...]:
+    """Return what a person may write for `currency`, longest first: CAD, CA$ and $."""
+    signs = {currency}
+    for known in (Locale("en"), locale):
+        if known is not None:
+            symbol = known.currency_symbols.get(currency, currency)
+            signs |= {symbol, symbol.strip("ABCDEFGHIJKLMNOPQRSTUVWXYZ") or symbol}
+    return tuple(sorted(signs, key=len, reverse=True))
+
+
+def _refuse_doubtful(whole: str, point: str | None, fraction: str, currency: str) -> None:
+    """Raise AmountError where a reader could take the decimals for thousands, or there are too many."""
+    digits = currency_digits(currency)
+    looks_grouped = len(fraction) == 3 and 1 <= len(whole) <= 3 and whole[0] != "0"
+    if looks_grouped and point == ",":
+        raise AmountError(
+            f"{whole},{fraction} can be read in two ways. Write {whole}{fraction} or {whole}.{fraction}."
+        )
+    if len(fraction) > digits:
+        limit = f"at most {digits} decimals" if digits else "no decimals"
+        also = f" If you mean thousands, write {whole}{fraction}." if looks_grouped else ""
+        raise AmountError(f"An amount in {currency} has {limit}.{also}")
+
+
+def format_amount(amount: Decimal, currency: str, locale: Locale) -> str:
+    """Write `amount` with the sign and the decimals of `currency`, as readers of `locale` expect it."""
+    return _pattern(locale).apply(amount, locale, currency=currency, currency_digits=True)
+
+
+@cache
+def _pattern(locale: Locale) -> NumberPattern:
+    """Return the locale's currency pattern; looking it up costs more than using it."""
+    return locale.currency_formats["standard"]
+
+
+def currency_sign(currency: str, locale: Locale) -> str:
+    """Return the sign that `format_amount` writes for `currency`."""
+    return locale.currency_symbols.get(currency, currency)
+
+
+def currency_digits(currency: str) -> int:
+    """Return how many decimals an amount in `currency` has: 0 (JPY), 2 or 3 (KWD)."""
+    return get_currency_precision(currency)
+
+
+@cache
+def currencies() -> dict[str, str]:
+    """Return the English name of each currency that is legal tender somewhere today, by its ISO 4217 code."""
+    codes = {
+        code
+        for territory in get_global("territory_currencies")
+        for code in get_territory_currencies(territory)
+        if currency_digits(code) <= Money.SCALE
+    }
+    names = Locale("en").currencies
+    return {code: names.get(code, code) for code in sorted(codes)}

@@ -1,0 +1,79 @@
+"""How migrations run: without losing a row, in one transaction, after a copy of the file."""
+
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import context
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from flask import current_app
+
+db = current_app.extensions["migrate"].db
+
+
+def save_copy(engine: sa.Engine) -> None:
+    """Copy a SQLite database that is about to change, next to it, as `<name>.before-<revision>-<time>`."""
+    file = engine.url.database
+    with engine.connect() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    if current is None or current == ScriptDirectory.from_config(context.config).get_current_head():
+        return
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    copy = Path(file).with_name(f"{Path(file).name}.before-{current}-{moment}")
+    copy.touch(mode=0o600)
+    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+
+
+def render_item(kind: str, item: object, _autogen: object) -> str | bool:
+    """Write our column types as what the database sees: a migration must not change when the types do."""
+    if kind == "type" and isinstance(item, sa.types.TypeDecorator):
+        return f"sa.{item.impl!r}"
+    return False
+
+
+def migrate(connection: sa.Connection) -> None:
+    """Run the wanted steps in one transaction, at whose end every key still has its row."""
+    options = current_app.extensions["migrate"].configure_args
+    context.configure(
+        connection=connection,
+        target_metadata=db.metadata,
+        transactional_ddl=True,
+        render_item=render_item,
+        **options,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+        if connection.dialect.name == "sqlite":
+            lost = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+            if lost:
+                raise RuntimeError(f"{len(lost)} rows would refer to rows that are gone: {lost[:5]}")
+
+
+def migrate_sqlite(connection: sa.Connection) -> None:
+    """Run the steps with foreign keys off, which works outside of a transaction only.
+
+    A table is changed by making it anew and dropping the old one. With foreign keys on, dropping a parent
+    deletes its children, without an error.
+    """
+    driver = connection.connection.driver_connection
+    driver.execute("PRAGMA foreign_keys=OFF")
+    try:
+        migrate(connection)
+    finally:
+        driver.execute("PRAGMA foreign_keys=ON")
+
+
+if context.is_offline_mode():
+    raise SystemExit("Migrations run on a database only: they look at what is there.")
+if db.engine.dialect.name == "sqlite":
+    if db.engine.url.database not in {None, "", ":memory:"}:
+        save_copy(db.engine)
+    with db.engine.connect() as connection:
+        migrate_sqlite(connection)
+else:
+    with db.engine.connect() as connection:
+        migrate(connection)

@@ -1,0 +1,141 @@
+"""The tables: who keeps a ledger, where they are logged in, what they spent, and who tried the door too often."""
+
+import unicodedata
+import uuid
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import sqlalchemy as sa
+from flask_login import UserMixin
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
+from uuid_utils.compat import uuid7
+from werkzeug.security import check_password_hash, generate_password_hash
+
+from database import Base, Instant, Money
+
+
+def utc_now() -> datetime:
+    """Return this moment, in UTC."""
+    return datetime.now(UTC)
+
+
+def identity_key(text: str) -> str:
+    """Return the form in which two names or addresses are compared: without case and Unicode form.
+
+    Made here because the databases fold ASCII only, or by rules that differ.
+    """
+    folded = unicodedata.normalize("NFKC", text.strip()).casefold()
+    return unicodedata.normalize("NFKC", folded)
+
+
+class User(UserMixin, Base):
+    """A person with a ledger of their own."""
+
+    __tablename__ = "user"
+    USERNAME_MAX = 64
+    EMAIL_MAX = 254
+    # OWASP's floor for scrypt at 32 MiB a hash; a hash made otherwise is renewed at the next log-in.
+    HASH_METHOD = "scrypt:32768:8:3"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    username: Mapped[str] = mapped_column(sa.String(USERNAME_MAX))
+    username_key: Mapped[str] = mapped_column(sa.String(USERNAME_MAX), unique=True)
+    email: Mapped[str] = mapped_column(sa.String(EMAIL_MAX), unique=True)
+    password_hash: Mapped[str] = mapped_column(sa.String(255))
+    currency: Mapped[str] = mapped_column(sa.String(3), default="USD")
+    time_zone: Mapped[str] = mapped_column(sa.String(64), default="UTC")
+    created_at: Mapped[datetime] = mapped_column(Instant, default=utc_now)
+
+    expenses: Mapped[list["Expense"]] = relationship(
+        back_populates="author",
+        order_by="(Expense.date.desc(), Expense.id.desc())",
+        cascade="all, delete-orphan",
+        passive_deletes=True,
+    )
+
+    __table_args__ = (
+        sa.CheckConstraint(f"length(username) BETWEEN 1 AND {USERNAME_MAX}", "username_length"),
+        sa.CheckConstraint(f"length(email) BETWEEN 3 AND {EMAIL_MAX}", "email_length"),
+        sa.CheckConstraint("length(currency) = 3", "currency_length"),
+    )
+
+    # The raw token of the log-in by which this person is here; set by whoever loads the person. No column.
+    __allow_unmapped__ = True
+    login_token: str | None = None
+
+    @validates("username")
+    def set_username_key(self, _name: str, username: str) -> str:
+        """Keep the key by which usernames are compared in step with the username."""
+        self.username_key = identity_key(username)
+        return username
+
+    @validates("email")
+    def normalise_email(self, _name: str, email: str) -> str:
+        """Store an e-mail address in the one form in which addresses are compared."""
+        return identity_key(email)
+
+    def set_password(self, password: str) -> None:
+        """Store the hash of `password`; takes about 0.2 s on purpose."""
+        self.password_hash = generate_password_hash(password, method=self.HASH_METHOD)
+
+    def check_password(self, password: str) -> bool:
+        """Tell whether `password` is this person's; takes about 0.2 s on purpose."""
+        return check_password_hash(self.password_hash, password)
+
+    def get_id(self) -> str:
+        """Return what the session cookie remembers: this person and this log-in (`<id>.<token>`)."""
+        return f"{self.id}.{self.login_token}"
+
+
+class LoginSession(Base):
+    """One log-in of one person on one device; when the row is gone, so is the log-in, whatever a cookie says."""
+
+    __tablename__ = "login_session"
+    USER_AGENT_MAX = 200
+
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
+    token_hash: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(Instant, default=utc_now)
+    last_seen_at: Mapped[datetime] = mapped_column(Instant, default=utc_now)
+    remember: Mapped[bool]
+    user_agent: Mapped[str] = mapped_column(sa.String(USER_AGENT_MAX))
+
+
+class Expense(Base):
+    """Money spent by one person on one day."""
+
+    __tablename__ = "expense"
+    CATEGORY_MAX = 64
+    DESCRIPTION_MAX = 200
+
+    # The key begins with the owner, so that the table can be spread over many machines by owner, and
+    # so that fetching by (owner, id) is the check of ownership.
+    author_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
+    id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True, default=uuid7)
+    amount: Mapped[Decimal] = mapped_column(Money)
+    category: Mapped[str] = mapped_column(sa.String(CATEGORY_MAX))
+    description: Mapped[str] = mapped_column(sa.String(DESCRIPTION_MAX), default="")
+    date: Mapped[date]
+    created_at: Mapped[datetime] = mapped_column(Instant, default=utc_now)
+
+    author: Mapped[User] = relationship(back_populates="expenses")
+
+    __table_args__ = (
+        sa.CheckConstraint("amount <> 0", "amount_not_zero"),
+        sa.CheckConstraint("amount BETWEEN -999999999999 AND 999999999999", "amount_within_bounds"),
+        sa.CheckConstraint(f"length(category) BETWEEN 1 AND {CATEGORY_MAX}", "category_length"),
+        sa.CheckConstraint(f"length(description) <= {DESCRIPTION_MAX}", "description_length"),
+        # Both cover the amount: an index that did not would make the sum slower than no index.
+        sa.Index(None, "author_id", "date", "id", "amount"),
+        sa.Index(None, "author_id", "category", "date", "id", "amount"),
+    )
+
+
+class Throttle(Base):
+    """How often one account or one network address has tried and failed within the current window."""
+
+    __tablename__ = "throttle"
+
+    key: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    started_at: Mapped[int] = mapped_column(sa.BigInteger)
+    attempts: Mapped[int]

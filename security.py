@@ -1,0 +1,198 @@
+"""What guards the door: secret key, return addresses, throttling, hashing slots, response headers."""
+
+import hashlib
+import ipaddress
+import os
+import re
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import flask
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from werkzeug.datastructures import ImmutableMultiDict
+
+from database import db
+from models import Throttle
+
+KEY_MIN = 32
+WELL_KNOWN_KEYS = ("change-me", "changeme", "secret", "please-set", "your-")
+CONTENT_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "style-src 'self'",
+        "script-src 'self'",
+        "img-src 'self' data:",
+        "font-src 'self'",
+        "manifest-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+
+
+class Request(flask.Request):
+    """A request without unreadable cookies: Flask-Login 0.6 answers 500 to a remember cookie beyond ASCII."""
+
+    @cached_property
+    def cookies(self) -> ImmutableMultiDict[str, str]:
+        """Return the cookies whose value is ASCII, as every one of ours is."""
+        return ImmutableMultiDict(
+            (name, value) for name, value in super().cookies.items(multi=True) if value.isascii()
+        )
+
+
+class RefusedError(Exception):
+    """An attempt that must wait: `status` (429 or 503), `retry_after` in seconds, and words for the person."""
+
+    def __init__(self, message: str, status: int, retry_after: int) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = {"Retry-After": str(retry_after)}
+
+
+def check_secret_key(key: str) -> str:
+    """Return `key`; raises RuntimeError when it is short enough or known well enough to be guessed."""
+    if len(key) < KEY_MIN or len(set(key)) < 8 or key.casefold().startswith(WELL_KNOWN_KEYS):
+        raise RuntimeError(
+            f"SECRET_KEY must be at least {KEY_MIN} random characters. Make one with "
+            "python3 -c 'import secrets; print(secrets.token_hex(32))', or leave it out: "
+            "then one is made and kept in the instance folder."
+        )
+    return key
+
+
+def kept_secret_key(folder: str) -> str:
+    """Return the key kept in `folder`, made at the first start and readable by its owner alone.
+
+    Workers that start at the same moment agree: the file appears whole, and only once.
+    """
+    path = Path(folder, "secret_key")
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = path.with_name(f".secret_key.{os.getpid()}.{secrets.token_hex(4)}")
+        with open(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            file.write(secrets.token_hex(32))
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text().strip()
+
+
+def safe_address(target: str | None) -> str | None:
+    """Return `target` when it is an address within this application, else None.
+
+    Printable ASCII without a backslash, one leading slash, neither scheme nor host: browsers read all
+    other forms in ways that lead elsewhere.
+    """
+    if not target or len(target) > 2000 or not re.fullmatch(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*", target):
+        return None
+    parts = urlsplit(target)
+    return None if parts.scheme or parts.netloc else target
+
+
+def add_headers(response: flask.Response) -> flask.Response:
+    """Tell the browser what no page of ours ever does, and to keep no page."""
+    headers = response.headers
+    headers["Content-Security-Policy"] = CONTENT_POLICY
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["X-Frame-Options"] = "DENY"
+    # Not no-referrer: behind TLS, Flask-WTF asks every form for its referrer.
+    headers["Referrer-Policy"] = "same-origin"
+    headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    if flask.request.endpoint != "static":
+        headers["Cache-Control"] = "no-store"
+    if flask.current_app.config["SESSION_COOKIE_SECURE"]:
+        headers["Strict-Transport-Security"] = "max-age=31536000"
+    return response
+
+
+def count_attempt(address: str | None, email: str | None = None) -> None:
+    """Count an attempt from a network address, at an account, before any work is done for it.
+
+    Kept in the database, so that it holds over workers and restarts. Each count is a transaction of its
+    own, which locks one row. Raises RefusedError (429) beyond the limits of the settings.
+    """
+    config = flask.current_app.config
+    counters = [(_address_key(address), config["THROTTLE_ADDRESS"])]
+    if email is not None:
+        counters.append((_account_key(email), config["THROTTLE_ACCOUNT"]))
+    for key, limit in counters:
+        if limit and (wait := _count(key, limit, config["THROTTLE_WINDOW"])):
+            raise RefusedError(
+                f"Too many attempts. Try again in {-(-wait // 60)} minutes.", status=429, retry_after=wait
+            )
+
+
+def forgive_attempt(address: str | None, email: str) -> None:
+    """Take back the count of an attempt that succeeded, and all failures at its account; the caller commits."""
+    own = Throttle.key == _address_key(address)
+    db.session.execute(
+        sa.update(Throttle).where(own, Throttle.attempts > 0).values(attempts=Throttle.attempts - 1)
+    )
+    db.session.execute(sa.delete(Throttle).where(Throttle.key == _account_key(email)))
+
+
+def _count(key: str, limit: int, window: int) -> int:
+    """Count one attempt and return how many seconds to wait: 0 within the limit."""
+    now = int(time.time())
+    dialect = sqlite if db.engine.dialect.name == "sqlite" else postgresql
+    over = Throttle.started_at <= now - window
+    insert = dialect.insert(Throttle).values(key=key, started_at=now, attempts=1)
+    upsert = insert.on_conflict_do_update(
+        index_elements=[Throttle.key],
+        set_={
+            "attempts": sa.case((over, 1), else_=Throttle.attempts + 1),
+            "started_at": sa.case((over, now), else_=Throttle.started_at),
+        },
+    ).returning(Throttle.attempts, Throttle.started_at)
+    attempts, started_at = db.session.execute(upsert).one()
+    db.session.commit()
+    if attempts == 1:
+        db.session.execute(sa.delete(Throttle).where(Throttle.started_at <= now - window))
+        db.session.commit()
+    return max(1, started_at + window - now) if attempts > limit else 0
+
+
+def _account_key(email: str) -> str:
+    return hashlib.sha256(f"account:{email}".encode()).hexdigest()
+
+
+def _address_key(address: str | None) -> str:
+    """Return the key of a network address; an IPv6 household has a whole /64 to choose from."""
+    network = address or ""
+    if ":" in network:
+        network = str(ipaddress.ip_network((network.partition("%")[0], 64), strict=False))
+    return hashlib.sha256(f"address:{network}".encode()).hexdigest()
+
+
+class HashingSlots:
+    """At most one password hash at a time and two waiting, so that log-ins cannot stop the other pages."""
+
+    def __init__(self, places: int = 3) -> None:
+        self._working = threading.Lock()
+        self._places = threading.BoundedSemaphore(places)
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Wait for the turn to hash. Raises RefusedError (503) when the places are taken."""
+        if not self._places.acquire(blocking=False):
+            raise RefusedError("Many people are logging in. Try again in a moment.", status=503, retry_after=2)
+        try:
+            with self._working:
+                yield
+        finally:
+            self._places.release()
+
+
+hashing = HashingSlots()
