@@ -150,7 +150,7 @@ class LoginForm(Form):
         [InputRequired("Enter your password.")],
         render_kw={"autocomplete": "current-password"},
     )
-    remember_me = BooleanField("Remember me for 30 days on this device")
+    remember_me = BooleanField("Remember me for 30 days")
 
 
 class RegisterForm(Form):

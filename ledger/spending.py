@@ -4,7 +4,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -36,7 +36,7 @@ class ExpenseFilter:
 
     def describe(self) -> str:
         """Say in words what is wanted."""
-        return self.category or "All categories"
+        return "Nothing" if self.nothing else self.category or "All categories"
 
 
 class Place(NamedTuple):
@@ -82,14 +82,14 @@ def add_once(expense: Expense) -> bool:
 class Page:
     """Up to PAGE_SIZE rows, newest first, and the places where the neighbouring pages begin."""
 
-    rows: list[sa.Row[Any]]
+    rows: list[sa.Row[uuid.UUID, date, str, str, Decimal]]
     newer: Place | None
     older: Place | None
 
 
-def expenses_query(user: User, wanted: ExpenseFilter) -> sa.Select[Any]:
+def expenses_query(user: User, wanted: ExpenseFilter) -> sa.Select[uuid.UUID, date, str, str, Decimal]:
     """Return the Select of the user's expenses that are wanted; every list, sum and export begins here."""
-    query: sa.Select[Any] = sa.select(
+    query = sa.select(
         Expense.id, Expense.date, Expense.category, Expense.description, Expense.amount
     )
     query = query.where(Expense.author_id == user.id)
