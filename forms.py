@@ -16,6 +16,7 @@ from wtforms import (
     Field,
     HiddenField,
     PasswordField,
+    SelectChoice,
     SelectField,
     StringField,
     ValidationError,
@@ -77,7 +78,7 @@ class OneOf:
 
     def __call__(self, form: Form, field: Field) -> None:
         """Raise ValidationError, in words that say what to do."""
-        if not field.data or field.data not in {value for value, _label in field.choices}:
+        if not field.data or field.data not in {choice.value for choice in field.choices}:
             raise ValidationError(self.message)
 
 
@@ -181,7 +182,7 @@ class RegisterForm(Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.currency.choices = [(code, f"{code} – {name}") for code, name in currencies().items()]
+        self.currency.choices = [SelectChoice(code, f"{code} – {name}") for code, name in currencies().items()]
         self.password.description = (
             f"At least {current_app.config['PASSWORD_MIN']} characters; a sentence is fine."
         )
@@ -244,7 +245,7 @@ class ExpenseForm(Form):
     category = SelectField(
         "Category",
         [OneOf("Choose a category.")],
-        choices=[("", "Choose one"), *((name, name) for name in CATEGORIES)],
+        choices=[SelectChoice("", "Choose one"), *map(SelectChoice, CATEGORIES)],
         validate_choice=False,
     )
     description = StringField(
@@ -309,7 +310,7 @@ class ExpenseFilterForm(FlaskForm):
 
     category = SelectField(
         "Category",
-        choices=[("", "All categories"), *((name, name) for name in CATEGORIES)],
+        choices=[SelectChoice("", "All categories"), *map(SelectChoice, CATEGORIES)],
         default="",
         validate_choice=False,
     )

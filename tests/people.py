@@ -1,0 +1,166 @@
+"""People who use the application as a browser does: they read pages and send the forms they find there."""
+
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from werkzeug.test import TestResponse
+
+from database import db
+from models import Expense, User
+
+PASSWORD = "a quiet river at noon"
+VOID = {"meta", "link", "input", "br", "img", "hr"}
+
+
+@dataclass
+class Element:
+    """An element of a page: its tag, its attributes, and what is in it."""
+
+    tag: str
+    attributes: dict[str, str] = field(default_factory=dict)
+    children: list["Element | str"] = field(default_factory=list)
+
+    def __getitem__(self, name: str) -> str:
+        return self.attributes[name]
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        return self.attributes.get(name, default)
+
+    @property
+    def text(self) -> str:
+        """Everything that can be read in it, with single spaces."""
+        parts = (child if isinstance(child, str) else child.text for child in self.children)
+        return " ".join("".join(parts).split())
+
+    def all(self, tag: str | None = None, **attributes: str) -> list["Element"]:
+        """Every element within it with this tag and these attributes (`class_` names one of the classes)."""
+        found = []
+        for child in self.children:
+            if isinstance(child, Element):
+                if (tag is None or child.tag == tag) and all(child.has(*pair) for pair in attributes.items()):
+                    found.append(child)
+                found.extend(child.all(tag, **attributes))
+        return found
+
+    def has(self, name: str, value: str) -> bool:
+        if name == "class_":
+            return value in self.attributes.get("class", "").split()
+        return self.attributes.get(name.replace("_", "-")) == value
+
+    def one(self, tag: str | None = None, **attributes: str) -> "Element":
+        """The only such element."""
+        found = self.all(tag, **attributes)
+        assert len(found) == 1, f"{len(found)} of {tag} {attributes} in: {self.text[:500]}"
+        return found[0]
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = [Element("document")]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        element = Element(tag, {name: value or "" for name, value in attrs})
+        self.open[-1].children.append(element)
+        if tag not in VOID:
+            self.open.append(element)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID and any(element.tag == tag for element in self.open):
+            while self.open.pop().tag != tag:
+                pass
+
+    def handle_data(self, data: str) -> None:
+        self.open[-1].children.append(data)
+
+
+def read(response: TestResponse) -> Element:
+    """Parse the page."""
+    reader = _Reader()
+    reader.feed(response.text)
+    return reader.open[0]
+
+
+def form_values(form: Element) -> dict[str, str]:
+    """What a browser would send of `form` as it stands."""
+    values = {}
+    for control in form.all():
+        if control.tag == "input" and control.get("name"):
+            ticked = "checked" in control.attributes
+            if control.get("type") not in {"checkbox", "radio"} or ticked:
+                values[control["name"]] = control.get("value", "on")
+        elif control.tag == "select":
+            options = control.all("option")
+            chosen = [option for option in options if "selected" in option.attributes] or options[:1]
+            values[control["name"]] = chosen[0]["value"]
+    return values
+
+
+class Visitor:
+    """Somebody with a browser of their own."""
+
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+        self.client: FlaskClient = app.test_client()
+        self.name = "stranger"
+
+    def get(self, address: str, **options: Any) -> TestResponse:
+        return self.client.get(address, **options)
+
+    def page(self, address: str) -> Element:
+        """The page at this address, after redirects."""
+        response = self.client.get(address, follow_redirects=True)
+        assert response.status_code == 200, response.status
+        return read(response)
+
+    def token(self) -> str:
+        """A CSRF token of this browser's session."""
+        return self.page("/login").all("input", name="csrf_token")[0]["value"]
+
+    def post(self, address: str, data: dict[str, Any] | None = None, **options: Any) -> TestResponse:
+        """Send a form that carries this browser's token."""
+        return self.client.post(address, data={"csrf_token": self.token(), **(data or {})}, **options)
+
+    def fill(self, address: str, **typed: str) -> TestResponse:
+        """Open a page, fill its own form in, and send it."""
+        form = next(form for form in self.page(address).one("main").all("form") if form.get("method") == "post")
+        return self.client.post(form["action"], data=form_values(form) | typed)
+
+    def register(self, name: str, **typed: str) -> "Visitor":
+        self.name = name
+        values = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
+        response = self.fill("/register", **(values | {"confirm_password": PASSWORD} | typed))
+        assert response.location == "/expenses", read(response).text
+        return self
+
+    def log_in(self, email: str | None = None, password: str = PASSWORD, **typed: str) -> TestResponse:
+        return self.fill("/login", email=email or f"{self.name}@example.com", password=password, **typed)
+
+    def add(self, amount: str = "12.50", category: str = "Food", **typed: str) -> TestResponse:
+        return self.fill("/expenses/add", amount=amount, category=category, **typed)
+
+    def rows(self, address: str = "/expenses") -> list[tuple[str, str, str, str]]:
+        """What the list shows: date, category, description, amount."""
+        rows = []
+        for row in self.page(address).all("tr")[1:]:
+            cells = row.all("td")
+            rows.append((cells[0].one("time")["datetime"], cells[1].text, cells[2].text, cells[3].text))
+        return rows
+
+    def total(self, address: str = "/expenses") -> str:
+        return self.page(address).one(id="total").text
+
+    def count(self, address: str = "/expenses") -> int:
+        return int(self.page(address).one(id="count").text)
+
+    def user(self) -> User:
+        return db.session.scalars(select(User).where(User.email == f"{self.name}@example.com")).one()
+
+    def expenses(self) -> list[Expense]:
+        """What the database holds of this person, newest first."""
+        with self.app.app_context():
+            return list(self.user().expenses)
