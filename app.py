@@ -17,7 +17,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import commands
 from database import SAFE_METHODS, create_private_file, database_url, db, engine_options, prepare_engine
-from ledger.accounts import APPLICATION_NAME, LOGIN_MAX, find_login, note_seen
+from ledger.accounts import APPLICATION_NAME, LOGIN_MAX, allow_local_emails, find_login, note_seen
 from ledger.money import currencies, currency_sign, format_amount
 from ledger.periods import is_time_zone
 from models import User
@@ -69,7 +69,6 @@ app.config.update(
     DEFAULT_CURRENCY=os.environ.get("DEFAULT_CURRENCY") or "USD",
     TIMEZONE=os.environ.get("TIMEZONE") or "UTC",
     PASSWORD_MIN=number("PASSWORD_MIN", 8),
-    ALLOW_LOCAL_EMAILS=switch("ALLOW_LOCAL_EMAILS"),
     REGISTRATION=switch("REGISTRATION", "1"),
     THROTTLE_ACCOUNT=number("THROTTLE_ACCOUNT", 10),
     THROTTLE_ADDRESS=number("THROTTLE_ADDRESS", 50),
@@ -77,6 +76,8 @@ app.config.update(
 )
 if app.config["DEFAULT_CURRENCY"] not in currencies() or not is_time_zone(app.config["TIMEZONE"]):
     raise RuntimeError("DEFAULT_CURRENCY must be a code such as EUR, and TIMEZONE a name such as Europe/Berlin.")
+if switch("ALLOW_LOCAL_EMAILS"):
+    allow_local_emails()
 if hops := app.config["PROXY_HOPS"]:
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
 app.after_request(add_headers)
@@ -88,7 +89,9 @@ with app.app_context():
 Migrate(app, db, render_as_batch=True, compare_type=True)
 CSRFProtect(app)
 commands.init_app(app)
-login_manager = LoginManager(app)
+# Templates look at current_user by themselves (below): loaded for every page, it would break the error
+# page exactly when the database is away.
+login_manager = LoginManager(app, add_context_processor=False)
 # Every log-in is a row of its own; a guess by network address would only end the wrong ones.
 login_manager.session_protection = None
 
@@ -135,7 +138,7 @@ def day(value: date) -> str:
 
 
 app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-app.jinja_env.globals["application_name"] = APPLICATION_NAME
+app.jinja_env.globals.update(application_name=APPLICATION_NAME, current_user=current_user)
 
 # Last, because routes.py itself imports this module; without this line there are no pages.
 import routes  # noqa: E402, F401

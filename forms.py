@@ -197,7 +197,7 @@ class RegisterForm(Form):
 
     def validate_email(self, field: Field) -> None:
         """Refuse what no mail could reach."""
-        field.data = _checked(check_email, field.data, current_app.config["ALLOW_LOCAL_EMAILS"])
+        field.data = _checked(check_email, field.data)
 
     def validate_password(self, field: Field) -> None:
         """Refuse a password that would be guessed."""

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from typing import TypeVar
 
 from flask import abort, flash, g, redirect, render_template, request, session, url_for
+from flask.globals import request_ctx
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_required, login_user, logout_user
 from flask_wtf.csrf import CSRFError
@@ -229,6 +230,9 @@ def show_error(error: HTTPException) -> ResponseReturnValue:
     cause = getattr(error, "original_exception", None)
     if cause is not None and is_unavailable(cause):
         error = ServiceUnavailable(retry_after=5)
+    if request_ctx.url_adapter is None:
+        # For a host that is not trusted there are no addresses, but the page needs some for its links.
+        request_ctx.url_adapter = app.url_map.bind("")
     # Rolled back first, else the next query, the error page's own, would fail as well.
     db.session.rollback()
     headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}

@@ -9,6 +9,7 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
+import email_validator
 import sqlalchemy as sa
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy.exc import IntegrityError
@@ -60,24 +61,24 @@ def _script(character: str) -> str | None:
     return "JAPANESE" if script in {"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA"} else script
 
 
-def check_email(text: str, allow_local: bool = False) -> str:
-    """Return `text` as an e-mail address in the form in which addresses are compared. Raises AccountError.
-
-    `allow_local` lets names through that only a home network knows, such as `ana@localhost`.
-    """
+def check_email(text: str) -> str:
+    """Return `text` as an e-mail address in the form in which addresses are compared. Raises AccountError."""
     try:
         # Nothing is looked up on the network: the application works without one.
-        found = validate_email(
-            text.strip(),
-            check_deliverability=False,
-            globally_deliverable=not allow_local,
-        )
+        found = validate_email(text.strip(), check_deliverability=False)
     except EmailNotValidError:
         raise AccountError("Enter an e-mail address, for example ana@example.com.") from None
     email = identity_key(found.normalized)
     if len(email) > User.EMAIL_MAX:
         raise AccountError(f"Enter an e-mail address of at most {User.EMAIL_MAX} characters.")
     return email
+
+
+def allow_local_emails() -> None:
+    """Let addresses through that only a home network knows (`ana@localhost`, `ana@nas.local`)."""
+    email_validator.GLOBALLY_DELIVERABLE = False
+    for name in {"local", "localhost"} & set(email_validator.SPECIAL_USE_DOMAIN_NAMES):
+        email_validator.SPECIAL_USE_DOMAIN_NAMES.remove(name)
 
 
 def check_new_password(password: str, minimum: int, username: str, email: str) -> None:

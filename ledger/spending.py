@@ -89,9 +89,7 @@ class Page:
 
 def expenses_query(user: User, wanted: ExpenseFilter) -> sa.Select[uuid.UUID, date, str, str, Decimal]:
     """Return the Select of the user's expenses that are wanted; every list, sum and export begins here."""
-    query = sa.select(
-        Expense.id, Expense.date, Expense.category, Expense.description, Expense.amount
-    )
+    query = sa.select(Expense.id, Expense.date, Expense.category, Expense.description, Expense.amount)
     query = query.where(Expense.author_id == user.id)
     if wanted.nothing:
         query = query.where(sa.false())

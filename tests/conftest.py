@@ -45,8 +45,7 @@ from database import Base, db
 from models import User
 from tests.people import Visitor
 
-# A real hash takes 0.2 s on purpose; one test asks for it.
-REAL_HASH_METHOD = User.HASH_METHOD
+# A real hash takes 0.2 s on purpose.
 User.HASH_METHOD = "pbkdf2:sha256:1000"
 
 

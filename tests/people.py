@@ -12,6 +12,8 @@ from werkzeug.test import TestResponse
 from database import db
 from models import Expense, User
 
+# Tests hash in a quicker way; one asks for the real one.
+REAL_HASH_METHOD = User.HASH_METHOD
 PASSWORD = "a quiet river at noon"
 VOID = {"meta", "link", "input", "br", "img", "hr"}
 
@@ -33,8 +35,10 @@ class Element:
     @property
     def text(self) -> str:
         """Everything that can be read in it, with single spaces."""
-        parts = (child if isinstance(child, str) else child.text for child in self.children)
-        return " ".join("".join(parts).split())
+        return " ".join(self.raw_text().split())
+
+    def raw_text(self) -> str:
+        return "".join(child if isinstance(child, str) else child.raw_text() for child in self.children)
 
     def all(self, tag: str | None = None, **attributes: str) -> list["Element"]:
         """Every element within it with this tag and these attributes (`class_` names one of the classes)."""

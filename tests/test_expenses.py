@@ -1,0 +1,467 @@
+"""The list, adding and deleting: through the pages."""
+
+import threading
+import uuid
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import event, insert
+from uuid_utils.compat import uuid7
+
+import routes
+from app import app as application
+from database import db
+from ledger.periods import day_in
+from models import Expense
+from tests.people import PASSWORD, Visitor, form_values, read
+
+
+def at(monkeypatch, moment):
+    """Set the clock that the pages read."""
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return moment
+
+    monkeypatch.setattr(routes, "datetime", Clock)
+
+
+# --- The list
+
+
+def test_the_list_is_newest_first_with_the_total_on_top(ana):
+    ana.add("12.50", "Food", description="Tea", date="2026-03-01")
+    ana.add("1,234.56", "Housing", date="2026-03-31")
+    ana.add("3", "Food", description="Cake", date="2026-03-01")
+
+    assert ana.rows() == [
+        ("2026-03-31", "Housing", "", "$1,234.56"),
+        ("2026-03-01", "Food", "Cake", "$3.00"),
+        ("2026-03-01", "Food", "Tea", "$12.50"),
+    ]
+    assert (ana.total(), ana.count()) == ("$1,250.06", 3)
+
+
+def test_the_filter_narrows_rows_and_total_and_the_dropdown_keeps_showing_it(ana):
+    ana.add("1", "Food")
+    ana.add("2", "Travel")
+    ana.add("4", "Food")
+
+    page = ana.page("/expenses?category=Food")
+
+    assert [row[1] for row in ana.rows("/expenses?category=Food")] == ["Food", "Food"]
+    assert page.one(id="total").text == "$5.00"
+    assert page.one("h1").text == "Food · 2 expenses"
+    chosen = [option for option in page.one(id="category").all("option") if "selected" in option.attributes]
+    assert [option["value"] for option in chosen] == ["Food"]
+
+
+def test_a_filter_without_a_match_says_so_and_the_total_is_zero(ana):
+    ana.add("1", "Food")
+
+    page = ana.page("/expenses?category=Travel")
+
+    assert page.one(id="total").text == "$0.00"
+    assert page.one(id="count").text == "0"
+    assert "There are no expenses in Travel." in page.one("main").text
+
+
+@pytest.mark.parametrize(
+    "query", ["category=Nope", "category=%00", "category=%ff", "after=x", "before=2026-01-01_x"]
+)
+def test_a_garbled_address_shows_nothing_rather_than_everything(ana, query):
+    ana.add("1", "Food")
+
+    response = ana.get(f"/expenses?{query}")
+
+    assert response.status_code == 200
+    page = read(response)
+    assert page.one(id="total").text == "$0.00"
+    assert not page.all("table")
+    assert "something that does not exist" in page.one("main").one("p", role="alert").text
+
+
+def test_everyone_sees_their_own(ana, bob):
+    ana.add("1", description="Ana's tea")
+    bob.add("2", description="Bob's tea")
+
+    assert [row[2] for row in ana.rows()] == ["Ana's tea"]
+    assert [row[2] for row in bob.rows()] == ["Bob's tea"]
+    assert (ana.total(), bob.total()) == ("$1.00", "$2.00")
+
+
+def test_many_expenses_are_shown_in_pages_and_the_total_is_of_all(app, ana):
+    with app.app_context():
+        author = ana.user().id
+        rows = [
+            {"author_id": author, "amount": 1, "category": "Food", "date": date(2026, 1, 1) + timedelta(n)}
+            for n in range(120)
+        ]
+        db.session.execute(insert(Expense), rows)
+        db.session.commit()
+
+    seen, address = [], "/expenses?category=Food"
+    while address:
+        page = ana.page(address)
+        assert page.one(id="total").text == "$120.00"
+        seen += ana.rows(address)
+        older = page.all("a", rel="next")
+        address = older[0]["href"] if older else None
+
+    assert len(seen) == len(set(seen)) == 120
+    assert [row[0] for row in seen] == sorted((row[0] for row in seen), reverse=True)
+    newer = ana.page(page.one("a", rel="prev")["href"])
+    assert newer.one("nav", aria_label="Pages").text == "Newer Older"
+
+
+def test_a_page_that_has_emptied_leads_back(app, ana):
+    ana.add("1")
+    ana.add("2")
+    last = ana.expenses()[-1]
+
+    page = ana.page(f"/expenses?after={last.date}_{last.id}")
+
+    assert "no expenses on this page any more" in page.one("main").text
+    assert page.one("main").all("a")[-1]["href"] == "/expenses"
+
+
+def test_amounts_follow_the_accounts_currency_and_the_visitors_locale(stranger):
+    stranger.register("ana", currency="EUR")
+    stranger.add("1.234,56", date="2026-03-31")
+
+    page = read(stranger.get("/expenses", headers={"Accept-Language": "de-AT,de;q=0.9,en;q=0.8"}))
+
+    assert page.one(id="total").text == "€ 1.234,56"
+    assert page.one("time").text == "31.03.2026"
+    for strange in (
+        "",
+        "x",
+        "*",
+        "tlh",
+        "../../etc",
+        "a-b-c-d-e-f",
+        "de;q=x",
+        "é",
+        "ar",
+        "fa",
+        "hi-IN",
+        "zh-Hant-HK",
+    ):
+        assert stranger.get("/expenses", headers={"Accept-Language": strange}).status_code == 200
+
+
+def test_a_days_repetition_is_dimmed(ana):
+    for day in ("2026-03-01", "2026-03-02", "2026-03-02"):
+        ana.add("1", date=day)
+
+    days = ana.page("/expenses").all("td", class_="day")
+
+    assert [day.has("class_", "again") for day in days] == [False, True, False]
+
+
+@pytest.mark.parametrize("count", [0, 5, 120])
+def test_the_list_takes_three_statements_whatever_its_size(app, ana, count):
+    with app.app_context():
+        author = ana.user().id
+        rows = [{"author_id": author, "amount": 1, "category": "Food", "date": date(2026, 1, 1)}] * count
+        if rows:
+            db.session.execute(insert(Expense), [dict(row) for row in rows])
+            db.session.commit()
+        engine = db.engine
+    statements = []
+
+    def note(_connection, _cursor, statement, *_rest):
+        if not statement.startswith(("BEGIN", "SET TRANSACTION")):
+            statements.append(" ".join(statement.split()))
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        assert ana.get("/expenses").status_code == 200
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+    log_in, summary, page = statements
+    assert "login_session" in log_in
+    assert "sum(expense.amount)" in summary
+    assert "ORDER BY expense.date DESC" in page
+
+
+# --- Adding
+
+
+def test_an_added_expense_is_stored_as_it_was_typed(ana):
+    response = ana.add(" 12,50 ", "Health", description="  Cafe\u0301 👨‍👩‍👧 <b>x</b> ", date="2024-02-29")
+
+    assert response.status_code == 302
+    assert response.location == "/expenses"
+    (expense,) = ana.expenses()
+    assert (expense.amount, expense.category, expense.date) == (Decimal("12.50"), "Health", date(2024, 2, 29))
+    assert expense.description == "Café 👨‍👩‍👧 <b>x</b>"
+    assert abs(datetime.now(UTC) - expense.created_at) < timedelta(minutes=1)
+    page = ana.page("/expenses")
+    assert page.one("td", class_="description").text == "Café 👨‍👩‍👧 <b>x</b>"
+    assert not page.one("tbody").all("b")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("amount", "", "Enter an amount"),
+        ("amount", "1,234", "Write 1234 or 1.234."),
+        ("amount", "0", "other than zero"),
+        ("amount", "-5", "minus sign"),
+        ("amount", "sNaN", "digits only"),
+        ("amount", "1e9", "digits only"),
+        ("amount", "5\0", "digits only"),
+        ("category", "", "Choose a category."),
+        ("category", "Nope", "Choose a category."),
+        ("category", "food", "Choose a category."),
+        ("description", "x" * 201, "at most 200"),
+        ("description", "a\0b", "invisible"),
+        ("description", "a\u202eb", "invisible"),
+        ("description", "a\nb", "invisible"),
+        ("date", "", "Enter a date."),
+        ("date", "31.03.2026", "year-month-day"),
+        ("date", "2026-02-30", "year-month-day"),
+        ("date", "9999-12-31", "between 1900 and 2100"),
+    ],
+)
+def test_a_refused_expense_says_why_beside_the_field_and_loses_nothing(ana, field, value, words):
+    typed = {"amount": "12,50", "category": "Food", "description": "Tea", "date": "2026-03-31"}
+
+    response = ana.fill("/expenses/add", **(typed | {field: value}))
+
+    assert response.status_code == 422
+    page = read(response)
+    assert words in page.one(id=f"{field}-error").text
+    assert f"{field}-error" in page.one(id=field)["aria-describedby"].split()
+    assert [each["id"] for each in page.all() if "autofocus" in each.attributes] == [field]
+    assert ana.expenses() == []
+    filled = form_values(page.one("main").one("form"))
+    for name in typed.keys() - {field}:
+        assert filled[name] == typed[name]
+
+
+@pytest.mark.parametrize("extra", ["author_id", "created_at", "password_hash"])
+def test_nobody_can_set_what_the_form_does_not_ask_for(ana, bob, extra):
+    with application.app_context():
+        other = str(bob.user().id)
+
+    ana.add("1", **{extra: other})
+
+    assert len(ana.expenses()) == 1
+    assert bob.expenses() == []
+
+
+@pytest.mark.parametrize("hours", [*range(-12, 0), *range(1, 15)])
+def test_today_is_the_persons_own_at_half_past_eleven(stranger, monkeypatch, hours):
+    zone = f"Etc/GMT{-hours:+d}"
+    evening = datetime(2026, 12, 31, 23, 30, tzinfo=UTC)
+    stranger.register("ana", time_zone=zone)
+    at(monkeypatch, evening)
+
+    offered = stranger.page("/expenses/add").one(id="date")["value"]
+    stranger.post("/expenses/add", {"amount": "1", "category": "Food"})
+
+    assert offered == ("2027-01-01" if hours > 0 else "2026-12-31")
+    assert [each.date.isoformat() for each in stranger.expenses()] == [offered]
+    assert day_in(zone, evening).isoformat() == offered
+
+
+# --- One press, one expense
+
+
+def test_the_same_form_sent_twice_makes_one_expense_and_both_answers_are_the_same(ana):
+    form = form_values(ana.page("/expenses/add").one("main").one("form")) | {"amount": "5", "category": "Food"}
+
+    first = ana.client.post("/expenses/add", data=form)
+    second = ana.client.post("/expenses/add", data=form)
+
+    assert (first.status_code, first.location) == (second.status_code, second.location) == (302, "/expenses")
+    assert ana.total() == "$5.00"
+    assert ana.count() == 1
+
+
+def test_the_same_form_sent_at_the_same_moment_makes_one_expense(app, ana):
+    form = form_values(ana.page("/expenses/add").one("main").one("form")) | {"amount": "5", "category": "Food"}
+    tabs = [Visitor(app) for _ in range(5)]
+    answers = []
+    for tab in tabs:
+        tab.client._cookies.update(ana.client._cookies)
+
+    def send(tab):
+        answers.append(tab.client.post("/expenses/add", data=form).status_code)
+
+    threads = [threading.Thread(target=send, args=[tab]) for tab in tabs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert answers == [302] * 5
+    assert ana.count() == 1
+
+
+def test_a_form_sent_again_with_other_values_is_asked_about(ana):
+    form = form_values(ana.page("/expenses/add").one("main").one("form")) | {"amount": "5", "category": "Food"}
+    ana.client.post("/expenses/add", data=form)
+
+    response = ana.client.post("/expenses/add", data=form | {"amount": "6"})
+
+    assert response.status_code == 422
+    page = read(response)
+    assert "saved before, with other values" in page.one("p", role="alert").text
+    assert ana.count() == 1
+    again = form_values(page.one("main").one("form"))
+    assert again["amount"] == "6"
+    assert ana.client.post("/expenses/add", data=again).status_code == 302
+    assert ana.total() == "$11.00"
+
+
+@pytest.mark.parametrize(
+    "identity", [None, "", "x", str(uuid.uuid4()), "{0}", str(uuid7()).upper(), "1", "\0", "z" * 9999]
+)
+def test_a_form_without_an_id_of_ours_gets_a_fresh_one(ana, identity):
+    values = {"amount": "5", "category": "Food", "date": "2026-03-31"}
+    if identity is not None:
+        values["id"] = identity
+
+    assert ana.post("/expenses/add", values).status_code == 302
+    assert ana.post("/expenses/add", values).status_code == 302
+    assert ana.count() == 2
+    assert str(ana.expenses()[0].id) != identity
+
+
+def test_two_people_may_hold_the_same_id(ana, bob):
+    identity = str(uuid7())
+
+    for person in (ana, bob):
+        response = person.post("/expenses/add", {"id": identity, "amount": "5", "category": "Food"})
+        assert response.status_code == 302
+
+    assert str(ana.expenses()[0].id) == str(bob.expenses()[0].id) == identity
+
+
+# --- Nothing typed is lost
+
+
+def test_an_expired_session_brings_the_form_back_filled_in(app, ana):
+    typed = {"amount": "12,5", "category": "Travel", "description": "車" * 200, "date": "2026-03-31"}
+    form = form_values(ana.page("/expenses/add").one("main").one("form")) | typed
+    ana.client._cookies.clear()
+
+    response = ana.client.post("/expenses/add", data=form)
+
+    assert response.location == "/login?next=/expenses/add"
+    log_in = read(ana.get(response.location)).one("main").one("form")
+    values = form_values(log_in) | {"email": "ana@example.com", "password": PASSWORD}
+    response = ana.client.post(log_in["action"], data=values)
+    assert response.location == "/expenses/add"
+    assert ana.expenses() == []
+    page = ana.page(response.location)
+    assert "not saved yet" in page.one("p", role="status").text
+    again = form_values(page.one("main").one("form"))
+    assert {name: again[name] for name in typed} == typed
+    assert again["id"] == form["id"]
+    assert ana.client.post("/expenses/add", data=again).status_code == 302
+    assert ana.count() == 1
+    assert form_values(ana.page("/expenses/add").one("main").one("form"))["amount"] == ""
+
+
+def test_a_log_in_that_was_ended_elsewhere_brings_the_form_back_as_well(app, ana):
+    form = form_values(ana.page("/expenses/add").one("main").one("form")) | {"amount": "7", "category": "Food"}
+    with app.app_context():
+        routes.accounts.close_every_login(ana.user())
+        db.session.commit()
+
+    response = ana.client.post("/expenses/add", data=form)
+
+    assert response.location == "/login?next=/expenses/add"
+    ana.log_in()
+    assert ana.page("/expenses/add").one(id="amount")["value"] == "7"
+
+
+def test_a_stale_token_brings_the_form_back_filled_in_and_saves_nothing(ana):
+    form = form_values(ana.page("/expenses/add").one("main").one("form")) | {"amount": "7", "category": "Food"}
+
+    response = ana.client.post("/expenses/add", data=form | {"csrf_token": "stale"})
+
+    assert response.status_code == 400
+    page = read(response)
+    assert "had expired" in page.one("p", role="alert").text
+    assert ana.expenses() == []
+    again = form_values(page.one("main").one("form"))
+    assert again["amount"] == "7"
+    assert ana.client.post("/expenses/add", data=again).status_code == 302
+    assert ana.total() == "$7.00"
+
+
+# --- Deleting
+
+
+def delete_forms(page):
+    return [form for form in page.all("form") if form["action"].partition("?")[0].endswith("/delete")]
+
+
+def test_one_button_deletes_and_the_filter_survives(ana):
+    ana.add("1", "Food", description="Tea")
+    ana.add("2", "Food", description="Cake")
+    ana.add("4", "Travel")
+    form = delete_forms(ana.page("/expenses?category=Food"))[0]
+
+    response = ana.client.post(form["action"], data=form_values(form))
+
+    assert response.location == "/expenses?category=Food"
+    assert [row[2] for row in ana.rows(response.location)] == ["Tea"]
+    assert ana.total() == "$5.00"
+    assert form.one("button").text == "Delete Cake"
+
+
+def test_for_anybody_else_an_expense_does_not_exist(ana, bob):
+    ana.add("1")
+    theirs = ana.expenses()[0].id
+
+    foreign = bob.post(f"/expenses/{theirs}/delete")
+    missing = bob.post(f"/expenses/{uuid7()}/delete")
+
+    assert foreign.status_code == missing.status_code == 404
+    assert foreign.data == missing.data
+    assert ana.count() == 1
+
+
+def test_deleting_twice_finds_nothing_the_second_time(ana):
+    ana.add("1")
+    address = f"/expenses/{ana.expenses()[0].id}/delete"
+
+    assert ana.post(address).status_code == 302
+    assert ana.post(address).status_code == 404
+
+
+def test_of_several_who_delete_at_the_same_moment_one_does(app, ana):
+    ana.add("1")
+    address = f"/expenses/{ana.expenses()[0].id}/delete"
+    token, answers, tabs = ana.token(), [], [Visitor(app) for _ in range(4)]
+    for tab in tabs:
+        tab.client._cookies.update(ana.client._cookies)
+
+    def send(tab):
+        answers.append(tab.client.post(address, data={"csrf_token": token}).status_code)
+
+    threads = [threading.Thread(target=send, args=[tab]) for tab in tabs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(answers) == [302, 404, 404, 404]
+
+
+@pytest.mark.parametrize("query", ["_external=1&_scheme=javascript", "_anchor=x", "next=//evil.example", "x=1"])
+def test_an_address_after_deleting_holds_only_what_the_list_knows(ana, query):
+    ana.add("1")
+
+    response = ana.post(f"/expenses/{ana.expenses()[0].id}/delete?{query}")
+
+    assert response.location == "/expenses"

@@ -1,0 +1,179 @@
+"""An amount as text, in and out."""
+
+from decimal import Decimal
+
+import pytest
+from babel import Locale
+from hypothesis import given
+from hypothesis import strategies as st
+
+from database import Money
+from ledger.money import (
+    AmountError,
+    currencies,
+    currency_digits,
+    currency_sign,
+    format_amount,
+    parse_amount,
+)
+
+EN, DE, SV = Locale("en"), Locale("de"), Locale("sv")
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("12", "12"),
+        ("12.5", "12.5"),
+        ("12,50", "12.50"),
+        ("12.", "12"),
+        (".5", "0.5"),
+        (",05", "0.05"),
+        ("0012.50", "12.50"),
+        ("1,234.56", "1234.56"),
+        ("1.234,56", "1234.56"),
+        ("1 234,56", "1234.56"),
+        ("1\u00a0234,56", "1234.56"),
+        ("1\u202f234\u202f567,8", "1234567.8"),
+        ("1'234.50", "1234.50"),
+        ("1’234.50", "1234.50"),
+        ("1,234,567", "1234567"),
+        ("1.234.567", "1234567"),
+        ("1 234", "1234"),
+        ("1'234", "1234"),
+        ("  7.30\t", "7.30"),
+        ("$12.50", "12.50"),
+        ("12.50$", "12.50"),
+        ("$ 1,234.56", "1234.56"),
+        ("USD 12.50", "12.50"),
+        ("12,50 usd", "12.50"),
+        ("999999999.99", "999999999.99"),
+    ],
+)
+def test_an_amount_is_read_as_people_write_it(text, amount):
+    assert parse_amount(text, "USD") == Decimal(amount)
+
+
+@pytest.mark.parametrize(
+    ("text", "currency", "amount"),
+    [
+        ("12,50 €", "EUR", "12.50"),
+        ("€12.50", "EUR", "12.50"),
+        ("¥1200", "JPY", "1200"),
+        ("1.234", "KWD", "1.234"),
+        ("0,125", "KWD", "0.125"),
+        ("1234,567", "KWD", "1234.567"),
+        ("$5", "CAD", "5"),
+        ("CA$5", "CAD", "5"),
+    ],
+)
+def test_an_amount_may_carry_the_sign_of_its_currency(text, currency, amount):
+    assert parse_amount(text, currency) == Decimal(amount)
+
+
+def test_an_amount_may_carry_the_sign_that_the_visitors_locale_uses():
+    assert parse_amount("12,50 kr", "SEK", SV) == Decimal("12.50")
+
+
+@pytest.mark.parametrize("currency", ["USD", "KWD", "JPY"])
+@pytest.mark.parametrize("text", ["1,234", "12,345", "999,999", "$1,234"])
+def test_an_amount_that_can_be_read_in_two_ways_is_asked_about(text, currency):
+    with pytest.raises(AmountError) as refusal:
+        parse_amount(text.replace("$", ""), currency)
+
+    digits = text.replace("$", "")
+    assert f"Write {digits.replace(',', '')} or {digits.replace(',', '.')}." in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "currency", "words"),
+    [
+        ("", "USD", "Enter an amount"),
+        ("   ", "USD", "Enter an amount"),
+        ("0", "USD", "other than zero"),
+        ("0,00", "USD", "other than zero"),
+        ("-5", "USD", "without a minus sign"),
+        ("−5", "USD", "without a minus sign"),
+        ("5-", "USD", "without a minus sign"),
+        ("$-5", "USD", "without a minus sign"),
+        ("1.005", "USD", "at most 2 decimals"),
+        ("1.234", "USD", "If you mean thousands, write 1234."),
+        ("0.125", "USD", "at most 2 decimals"),
+        ("12.345678", "KWD", "at most 3 decimals"),
+        ("12.5", "JPY", "no decimals"),
+        ("1000000000", "USD", "below 1000000000"),
+        ("9" * 41, "USD", "shorter"),
+        ("9" * 1_000_000, "USD", "shorter"),
+        ("£12", "USD", "in USD"),
+        ("12 EUR", "USD", "in USD"),
+    ],
+)
+def test_a_refusal_says_what_to_write_instead(text, currency, words):
+    with pytest.raises(AmountError, match=words):
+        parse_amount(text, currency)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("NaN", "sNaN", "-NaN", "Infinity", "inf", "1e2", "1E+2", "1_000", "0x10", "abc", "$", ".", ",", "'"),
+        *("１２３", "٣.٥", "१२", "½", "12½", "1²", "1,23,456", "1,2,3", "1.2.3", "1 2", "12 34", "1,,234"),
+        *("1,234,56", "1.234.56", "1'23", "0,123,456", "1,234.567.8", "(5)", "+5", "5+5", "1\x00", "1\u200b"),
+        *("1;2", "12.50.", "--5", "1\n2", "<b>1</b>", "$$5"),
+    ],
+)
+def test_what_is_no_amount_is_refused(text):
+    with pytest.raises(AmountError):
+        parse_amount(text, "USD")
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_an_amount_within_bounds_or_is_refused(text):
+    try:
+        amount = parse_amount(text, "KWD")
+    except AmountError as refusal:
+        assert str(refusal).endswith(".")
+    else:
+        assert amount.is_finite()
+        assert 0 < amount <= Money.MAX
+        assert amount == amount.quantize(Decimal("0.001"))
+
+
+@given(
+    st.integers(1, 10**12 - 1),
+    st.sampled_from(["USD", "EUR", "JPY", "KWD"]),
+    st.sampled_from(["en", "de", "de_CH", "fr", "sv", "ja", "nl"]),
+)
+def test_what_is_shown_can_be_typed_in_again(units, currency, name):
+    locale = Locale.parse(name)
+    amount = Decimal(units).scaleb(-currency_digits(currency)) % 10**9 or Decimal(1)
+    shown = format_amount(amount, currency, locale)
+
+    try:
+        read = parse_amount(shown, currency, locale)
+    except AmountError as refusal:
+        assert "two ways" in str(refusal) or "If you mean thousands" in str(refusal)
+    else:
+        assert read == amount
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "locale", "text"),
+    [
+        ("1234567.5", "USD", EN, "$1,234,567.50"),
+        ("1234567.5", "EUR", DE, "1.234.567,50\u00a0€"),
+        ("1200", "JPY", EN, "¥1,200"),
+        ("12.345", "KWD", EN, "KWD12.345"),
+        ("-3.1", "USD", EN, "-$3.10"),
+        ("0", "USD", EN, "$0.00"),
+    ],
+)
+def test_an_amount_is_written_with_the_sign_and_decimals_of_its_currency(amount, currency, locale, text):
+    assert format_amount(Decimal(amount), currency, locale) == text
+    assert currency_sign(currency, locale) in text
+
+
+def test_the_currencies_are_those_of_today():
+    assert {"USD", "EUR", "JPY", "KWD", "CHF"} <= currencies().keys()
+    assert not {"DEM", "XAU", "CLF"} & currencies().keys()
+    assert currencies()["CHF"] == "Swiss Franc"

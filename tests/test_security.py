@@ -1,0 +1,401 @@
+"""What guards the door."""
+
+import threading
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import OperationalError
+
+import security
+from app import app as application
+from database import db
+from ledger import accounts
+from models import Throttle
+from security import (
+    HashingSlots,
+    RefusedError,
+    check_secret_key,
+    count_attempt,
+    kept_secret_key,
+    safe_address,
+)
+from tests.people import PASSWORD, Visitor, read
+
+# --- Return addresses
+
+
+@pytest.mark.parametrize(
+    "address", ["/", "/expenses", "/expenses?category=Food&x=%2F%2Fy", "/a//b", "/login?next=/x"]
+)
+def test_an_address_within_the_application_is_safe(address):
+    assert safe_address(address) == address
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(None, "", "expenses", "//evil", "///evil", "/\\evil", "\\\\evil", "\t/x", "/\t/evil", "/x\n", "/x\r\ny"),
+        *(
+            "https:evil",
+            "https://evil",
+            "javascript:alert(1)",
+            "http://[",
+            " /x",
+            "/x y",
+            "/é",
+            "/\x00",
+            "/" + "x" * 2000,
+        ),
+    ],
+)
+def test_any_other_address_is_not(address):
+    assert safe_address(address) is None
+
+
+@given(st.text(max_size=40))
+def test_a_safe_address_always_begins_with_one_slash(address):
+    found = safe_address(address)
+
+    assert found is None or (found == address and found[0] == "/" and found[1:2] not in {"/", "\\"})
+
+
+# --- Throttling
+
+
+def test_ten_failures_close_an_account_for_a_while_and_only_that_one(app, ana, bob):
+    device = Visitor(app)
+    for _ in range(10):
+        assert device.log_in(email="Ana@example.com", password="wrong one").status_code == 422
+
+    response = device.log_in(email="ana@example.com", password=PASSWORD)
+
+    assert response.status_code == 429
+    assert 0 < int(response.headers["Retry-After"]) <= 900
+    page = read(response)
+    assert "Too many attempts. Try again in 15 minutes." in page.one("p", role="alert").text
+    assert page.one(id="email")["value"] == "ana@example.com"
+    assert device.log_in(email="bob@example.com").status_code == 302
+    assert ana.get("/expenses").status_code == 200
+
+
+def test_the_wait_ends_with_the_window(app, ana):
+    app.config["THROTTLE_ACCOUNT"] = 1
+    device = Visitor(app)
+    assert device.log_in(email="ana@example.com", password="wrong one").status_code == 422
+    assert device.log_in(email="ana@example.com").status_code == 429
+    with app.app_context():
+        db.session.execute(update(Throttle).values(started_at=int(time.time()) - 901))
+        db.session.commit()
+
+    assert device.log_in(email="ana@example.com").status_code == 302
+
+
+def test_success_forgets_the_failures_of_its_account_and_does_not_count_for_the_address(app, ana):
+    app.config.update(THROTTLE_ACCOUNT=3, THROTTLE_ADDRESS=6)
+    for _ in range(4):
+        Visitor(app).log_in(email="ana@example.com", password="wrong one")
+        assert Visitor(app).log_in(email="ana@example.com").status_code == 302
+
+    # One registration and four failures have been counted for the address.
+    assert Visitor(app).log_in(email="bob@example.com").status_code == 422
+    assert Visitor(app).log_in(email="bob@example.com").status_code == 429
+
+
+def test_an_address_that_tries_many_accounts_is_throttled_too(app, stranger):
+    app.config["THROTTLE_ADDRESS"] = 3
+    for number in range(3):
+        assert stranger.log_in(email=f"a{number}@example.com").status_code == 422
+
+    assert stranger.log_in(email="b@example.com").status_code == 429
+    elsewhere = {"REMOTE_ADDR": "192.0.2.7"}
+    form = {"csrf_token": stranger.token(), "email": "b@example.com", "password": PASSWORD}
+    assert stranger.client.post("/login", data=form, environ_overrides=elsewhere).status_code == 422
+    forged = {"X-Forwarded-For": "192.0.2.8", "Forwarded": "for=192.0.2.8"}
+    assert stranger.client.post("/login", data=form, headers=forged).status_code == 429
+
+
+def test_registrations_count_and_a_throttled_one_loses_nothing(app, stranger):
+    app.config["THROTTLE_ADDRESS"] = 1
+    stranger.register("ana")
+    typed = {"username": "bob", "email": "bob@example.com", "password": PASSWORD, "confirm_password": PASSWORD}
+
+    response = Visitor(app).fill("/register", **typed)
+
+    assert response.status_code == 429
+    assert "Retry-After" in response.headers
+    assert read(response).one(id="username")["value"] == "bob"
+
+
+def test_zero_switches_throttling_off(app, ana):
+    app.config.update(THROTTLE_ACCOUNT=0, THROTTLE_ADDRESS=0)
+    device = Visitor(app)
+
+    assert {device.log_in(email="ana@example.com", password="wrong").status_code for _ in range(12)} == {422}
+
+
+def test_the_count_is_exact_when_all_try_at_once(app, stranger):
+    answers = []
+
+    def attempt():
+        with app.test_request_context(method="POST"):
+            try:
+                count_attempt("192.0.2.1", "ana@example.com")
+                answers.append("in")
+            except RefusedError:
+                answers.append("out")
+
+    threads = [threading.Thread(target=attempt) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert (answers.count("in"), answers.count("out")) == (10, 6)
+
+
+def test_counts_of_a_window_that_has_passed_are_swept(app, stranger):
+    with app.test_request_context(method="POST"):
+        db.session.add(Throttle(key="old", started_at=int(time.time()) - 901, attempts=3))
+        db.session.commit()
+        count_attempt("192.0.2.1")
+
+        assert db.session.scalar(select(func.count()).select_from(Throttle)) == 1
+
+
+def test_an_ipv6_household_is_one_address():
+    one, same, other = map(security._address_key, ["2001:db8::1", "2001:db8::ffff", "2001:db8:0:1::1"])
+
+    assert one == same != other
+    assert security._address_key("fe80::1%eth0") == security._address_key("fe80::2")
+    assert security._address_key(None)
+
+
+# --- Hashing
+
+
+def test_one_hashes_two_wait_and_the_rest_come_back_later():
+    slots, entered, release = HashingSlots(), threading.Event(), threading.Event()
+    finished = []
+
+    def hash_slowly():
+        with slots.slot():
+            entered.set()
+            release.wait(5)
+            finished.append(1)
+
+    threads = [threading.Thread(target=hash_slowly) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    entered.wait(5)
+    while slots._places.acquire(blocking=False):
+        slots._places.release()
+        time.sleep(0.01)
+
+    with pytest.raises(RefusedError) as refusal, slots.slot():
+        pass
+
+    assert (refusal.value.status, refusal.value.headers) == (503, {"Retry-After": "2"})
+    release.set()
+    for thread in threads:
+        thread.join()
+    assert len(finished) == 3
+    with slots.slot():
+        pass
+
+
+def test_no_transaction_is_open_while_a_password_is_hashed(app, ana, monkeypatch):
+    def look(stored, _password):
+        connections.append(db.engine.pool.checkedout())
+        return False
+
+    connections = []
+    monkeypatch.setattr(accounts, "check_password_hash", look)
+
+    Visitor(app).log_in(email="ana@example.com")
+
+    assert connections == [0]
+
+
+# --- The secret key
+
+
+def test_a_key_is_made_once_and_readable_by_its_owner_alone(tmp_path):
+    folder = tmp_path / "instance"
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(kept_secret_key(str(folder)))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(set(found)) == 1
+    assert len(check_secret_key(found[0])) == 64
+    assert (folder / "secret_key").stat().st_mode & 0o777 == 0o600
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert [file.name for file in folder.iterdir()] == ["secret_key"]
+
+
+@pytest.mark.parametrize(
+    "key", ["dev", "x" * 40, "change-me-change-me-change-me-now", "abcdefghijklmnopqrstuvwxyz12345"]
+)
+def test_a_short_or_well_known_key_is_refused(key):
+    with pytest.raises(RuntimeError, match="random characters"):
+        check_secret_key(key)
+
+
+# --- Headers
+
+
+@pytest.mark.parametrize("address", ["/login", "/expenses", "/nope", "/static/app.css", "/static/nope", "/logout"])
+def test_every_answer_carries_the_headers(ana, address):
+    with ana.get(address) as response:
+        headers = response.headers
+
+    policy = headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert "Strict-Transport-Security" not in headers
+    if not address.startswith("/static/"):
+        assert headers["Cache-Control"] == "no-store"
+
+
+def test_cookies_are_out_of_reach_of_scripts_and_other_sites(app, ana):
+    device = Visitor(app)
+    device.name = "ana"
+
+    cookies = device.log_in(remember_me="y").headers.getlist("Set-Cookie")
+
+    assert {cookie.partition("=")[0] for cookie in cookies} == {"session", "remember_token"}
+    for cookie in cookies:
+        attributes = set(cookie.split("; ")[1:])
+        assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= attributes
+        assert not any(each.startswith("Domain") for each in attributes)
+
+
+# --- Errors
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "status"),
+    [("GET", "/nope", 404), ("GET", "/expenses/", 404), ("DELETE", "/expenses", 405), ("TRACE", "/expenses", 405)],
+)
+def test_an_error_has_its_own_page(ana, method, address, status):
+    response = ana.client.open(address, method=method)
+
+    assert response.status_code == status
+    page = read(response)
+    assert page.one("main").one("a").text == "Go to your expenses"
+    assert "ana" in page.one("nav").text
+    if status == 405:
+        assert {"GET", "HEAD", "OPTIONS"} <= set(response.headers["Allow"].split(", "))
+
+
+def test_too_large_a_form_is_refused_with_a_page(ana):
+    response = ana.client.post("/expenses/add", data={"description": "x" * 3_000_000})
+
+    assert response.status_code == 413
+    assert read(response).one("h1").text == "Too much at once"
+
+
+def test_an_unknown_host_is_refused_with_a_page(app, stranger):
+    app.config["TRUSTED_HOSTS"] = ["ledger.example"]
+
+    assert stranger.get("/login", headers={"Host": "ledger.example"}).status_code == 200
+    response = stranger.get("/login", headers={"Host": "evil.example"})
+    assert response.status_code == 400
+    assert read(response).one("h1").text == "That did not arrive in one piece"
+
+
+@pytest.fixture
+def broken(app, ana, monkeypatch):
+    """A list page that fails with the error that a test puts in here."""
+    failures = []
+
+    def fail(*_args):
+        raise failures[0]
+
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    monkeypatch.setattr("ledger.spending.summarise", fail)
+    return failures
+
+
+def test_a_mistake_of_ours_is_a_page_without_a_trace(ana, broken):
+    broken.append(ZeroDivisionError("the secret cause"))
+
+    response = ana.get("/expenses")
+
+    assert response.status_code == 500
+    page = read(response)
+    assert page.one("h1").text == "Something went wrong"
+    assert "secret" not in response.text
+    assert "Traceback" not in response.text
+    assert "ana" not in page.text
+
+
+@pytest.mark.parametrize(("message", "status"), [("database is locked", 503), ("no such column: x", 500)])
+def test_a_database_that_is_away_asks_for_patience(ana, broken, message, status):
+    broken.append(OperationalError("SELECT 1", {}, Exception(message)))
+
+    response = ana.get("/expenses")
+
+    assert response.status_code == status
+    assert ("Retry-After" in response.headers) == (status == 503)
+    assert response.headers["Content-Security-Policy"]
+
+
+def test_a_database_that_is_away_altogether_is_a_503_everywhere_and_comes_back(app, ana, monkeypatch):
+    real = application.login_manager._user_callback
+
+    def fail(_login_id):
+        raise OperationalError("SELECT 1", {}, Exception("unable to open database file"))
+
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    monkeypatch.setattr(application.login_manager, "_user_callback", fail)
+
+    for address in ("/expenses", "/expenses/add", "/nope", "/logout", "/login"):
+        assert ana.get(address).status_code == 503
+
+    monkeypatch.setattr(application.login_manager, "_user_callback", real)
+    assert ana.get("/expenses").status_code == 200
+
+
+# --- Foreign forms
+
+
+@pytest.mark.parametrize("token", [None, "", "x", "stale"])
+def test_no_form_is_carried_out_without_a_token_of_this_session(app, ana, bob, token):
+    ana.add("1")
+    address = f"/expenses/{ana.expenses()[0].id}/delete"
+    forms = {address: {}, "/logout": {}, "/expenses/add": {"amount": "5", "category": "Food"}}
+    if token is not None:
+        token = bob.token() if token == "stale" else token
+        forms = {name: values | {"csrf_token": token} for name, values in forms.items()}
+
+    for name, values in forms.items():
+        assert ana.client.post(name, data=values).status_code == 400
+
+    assert (ana.count(), ana.total()) == (1, "$1.00")
+    assert ana.get("/expenses").status_code == 200
+
+
+def test_behind_tls_a_form_from_another_site_is_refused_even_with_a_good_token(ana):
+    values = {"csrf_token": ana.token(), "amount": "5", "category": "Food"}
+    https = {"base_url": "https://localhost"}
+    jar = ana.client.get_cookie("session")
+    ana.client.set_cookie("session", jar.value, secure=True)
+
+    foreign = ana.client.post("/expenses/add", data=values, headers={"Referer": "https://evil.example/"}, **https)
+    assert foreign.status_code == 400
+    assert read(foreign).one(id="amount")["value"] == "5"
+    assert ana.count() == 0
+
+    own = ana.client.post("/expenses/add", data=values, headers={"Referer": "https://localhost/x"}, **https)
+    assert own.status_code == 302
+    assert ana.count() == 1
