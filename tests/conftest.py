@@ -6,6 +6,7 @@ The settings are put into the environment before the application is imported, as
 
 import atexit
 import os
+import socket
 import tempfile
 from pathlib import Path
 
@@ -93,3 +94,11 @@ def ana(app):
 def bob(app):
     """Somebody else, in another browser."""
     return Visitor(app).register("bob")
+
+
+@pytest.fixture
+def unused_port():
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]

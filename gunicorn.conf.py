@@ -1,0 +1,20 @@
+"""How gunicorn runs the application: `gunicorn app:app`, behind a proxy that buffers requests."""
+
+from dotenv import load_dotenv
+
+# The `flask` command reads .env by itself; gunicorn has to be told.
+load_dotenv()
+
+bind = "127.0.0.1:8000"
+worker_class = "gthread"
+workers = 2
+threads = 4
+timeout = 30
+graceful_timeout = 20
+# A worker is replaced now and then, not all at once.
+max_requests = 10_000
+max_requests_jitter = 1_000
+limit_request_line = 8190
+limit_request_fields = 50
+# It would open a socket in the home folder, which nothing here needs.
+control_socket_disable = True

@@ -1,0 +1,152 @@
+"""What runs without a browser."""
+
+import subprocess
+import sys
+import time
+import urllib.request
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+import commands
+from database import db
+from ledger.spending import CATEGORIES
+from models import Expense, LoginSession, User
+from tests.people import PASSWORD, Visitor
+
+
+@pytest.fixture
+def run(app):
+    """Run a `flask` command and return its exit code and what it printed."""
+    runner = app.test_cli_runner()
+
+    def run(*arguments, **options):
+        result = runner.invoke(args=arguments, **options)
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result.exit_code, result.output
+
+    return run
+
+
+def test_create_user_makes_an_account_that_can_log_in(app, run):
+    app.config.update(REGISTRATION=False, DEFAULT_CURRENCY="EUR")
+
+    typed = f"Ana\nAna@Example.com\n{PASSWORD}\n{PASSWORD}\n"
+    code, printed = run("create-user", input=typed)
+
+    assert code == 0
+    assert "Created Ana, who logs in as ana@example.com." in printed
+    assert PASSWORD not in printed
+    device = Visitor(app)
+    assert device.log_in(email="ana@example.com").status_code == 302
+    assert device.total() == "€0.00"
+
+
+@pytest.mark.parametrize(
+    ("username", "email", "password", "words"),
+    [
+        ("ana", "new@example.com", PASSWORD, "Already in use: username."),
+        ("a b", "new@example.com", PASSWORD, "Use letters"),
+        ("new", "new", PASSWORD, "Enter an e-mail address"),
+        ("new", "new@example.com", "short", "at least 8"),
+    ],
+)
+def test_create_user_refuses_what_the_page_refuses(run, ana, username, email, password, words):
+    code, printed = run("create-user", "--username", username, "--email", email, "--password", password)
+
+    assert code == 1
+    assert words in printed
+
+
+def test_reset_password_asks_for_a_new_one_and_ends_all_log_ins(app, run, ana):
+    code, printed = run("reset-password", "ANA@example.com", input="another river\nanother river\n")
+
+    assert code == 0
+    assert "ana has a new password and is logged in nowhere." in printed
+    assert ana.get("/expenses").status_code == 302
+    assert Visitor(app).log_in(email="ana@example.com").status_code == 422
+    assert Visitor(app).log_in(email="ana@example.com", password="another river").status_code == 302
+
+
+def test_reset_password_refuses_a_weak_one_and_an_unknown_account(run, ana):
+    assert run("reset-password", "ana@example.com", "--password", "password1")[0] == 1
+    assert run("reset-password", "bob@example.com", "--password", PASSWORD)[0] == 1
+
+    assert ana.get("/expenses").status_code == 200
+
+
+def test_end_sessions_ends_those_of_one_person(app, run, ana, bob):
+    assert run("end-sessions", "ana@example.com")[0] == 0
+
+    assert ana.get("/expenses").status_code == 302
+    assert bob.get("/expenses").status_code == 200
+    with app.app_context():
+        assert db.session.scalar(select(func.count()).select_from(LoginSession)) == 1
+
+
+def test_demo_makes_two_believable_years_and_says_how_to_log_in(app, run):
+    code, printed = run("demo")
+
+    assert code == 0
+    password = printed.split()[-1]
+    visitor = Visitor(app)
+    assert visitor.log_in(email=commands.DEMO_EMAIL, password=password).status_code == 302
+    assert f"{visitor.count()} expenses are waiting." in printed
+    with app.app_context():
+        made, first_day, last_day, least = db.session.execute(
+            select(func.count(), func.min(Expense.date), func.max(Expense.date), func.min(Expense.amount))
+        ).one()
+        categories = set(db.session.scalars(select(Expense.category)))
+    today = datetime.now(UTC).date()
+    assert 600 < made < 1500
+    assert today - timedelta(days=731) <= first_day <= today - timedelta(days=720)
+    assert today - timedelta(days=10) <= last_day <= today
+    assert least > 0
+    assert categories == set(CATEGORIES)
+
+
+def test_demo_refuses_where_it_exists(app, run):
+    run("demo")
+
+    code, printed = run("demo")
+
+    assert code == 1
+    assert "Already in use" in printed
+    with app.app_context():
+        assert db.session.scalar(select(func.count()).select_from(User)) == 1
+
+
+def test_serve_refuses_a_database_without_its_migrations(run, monkeypatch):
+    monkeypatch.setattr(commands, "_is_migrated", lambda: False)
+
+    code, printed = run("serve")
+
+    assert code == 1
+    assert "flask db upgrade" in printed
+
+
+def test_serve_says_where_to_go_and_where_the_data_lies(app, unused_port):
+    arguments = [sys.executable, "-m", "flask", "serve", "--port", str(unused_port)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        try:
+            printed = server.stdout.readline() + server.stdout.readline()
+            page = wait_for(f"http://127.0.0.1:{unused_port}/login")
+        finally:
+            server.terminate()
+
+    assert f"http://127.0.0.1:{unused_port}" in printed
+    assert "Your data lies in" in printed
+    assert "Log in" in page
+
+
+def wait_for(address):
+    for _ in range(100):
+        try:
+            with urllib.request.urlopen(address) as response:
+                assert response.headers["Server"] is None
+                return response.read().decode()
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError(f"{address} does not answer")

@@ -1,0 +1,225 @@
+"""The rules of the house, which watch themselves."""
+
+import ast
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+from uuid_utils.compat import uuid7
+
+from app import app as application
+from database import Base, db
+
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted({*ROOT.glob("*.py"), *ROOT.glob("ledger/*.py")})
+TEMPLATES = sorted(str(path.relative_to(ROOT / "templates")) for path in ROOT.glob("templates/**/*.html"))
+PUBLIC = {"index", "login", "register", "logout", "static"}
+ROUTES = [rule for rule in application.url_map.iter_rules() if rule.endpoint != "static"]
+
+
+def imports(path):
+    """The top names of the modules that a file imports."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add((node.module or "").partition(".")[0])
+    return names
+
+
+def address(rule, **values):
+    """The address of a rule, with an id of nobody where it wants one."""
+    with application.test_request_context():
+        return application.url_for(rule.endpoint, **{name: uuid7() for name in rule.arguments} | values)
+
+
+def everything():
+    """Every row of every table, but for the counts of attempts."""
+    with application.app_context():
+        return {
+            table.name: sorted(str(row) for row in db.session.execute(select(table)))
+            for table in Base.metadata.sorted_tables
+            if table.name != "throttle"
+        }
+
+
+# --- Who may import whom
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("ledger/*.py")), ids=lambda path: path.name)
+def test_the_ledger_knows_no_web(path):
+    assert not imports(path) & {
+        "flask",
+        "flask_login",
+        "flask_wtf",
+        "wtforms",
+        "app",
+        "forms",
+        "routes",
+    }
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_only_the_routes_import_the_application_and_only_at_their_top(path):
+    assert ("app" in imports(path)) == (path.name == "routes.py")
+    assert ("routes" in imports(path)) == (path.name == "app.py")
+
+
+def test_the_last_line_of_the_application_imports_its_pages():
+    last = ast.parse((ROOT / "app.py").read_text()).body[-1]
+
+    assert ast.unparse(last) == "import routes"
+
+
+# --- Views
+
+
+def views():
+    functions = ast.parse((ROOT / "routes.py").read_text()).body
+    return [node for node in functions if isinstance(node, ast.FunctionDef)]
+
+
+@pytest.mark.parametrize("view", views(), ids=lambda view: view.name)
+def test_a_view_is_short_and_says_in_one_line_what_it_does(view):
+    docstring = ast.get_docstring(view)
+
+    assert docstring
+    assert len(docstring.splitlines()) == 1
+    assert view.end_lineno - view.body[0].lineno <= 30
+    assert "request.form[" not in ast.unparse(view)
+
+
+def test_the_name_of_a_view_is_its_endpoint():
+    for rule in ROUTES:
+        assert application.view_functions[rule.endpoint].__name__ == rule.endpoint
+
+
+# --- Every address, as everyone
+
+
+@pytest.mark.parametrize("rule", ROUTES, ids=str)
+def test_a_stranger_is_sent_to_the_log_in_page(stranger, rule):
+    if rule.endpoint in PUBLIC:
+        pytest.skip("open to everyone")
+    for method in rule.methods & {"GET", "POST"}:
+        sent = stranger.post(address(rule)) if method == "POST" else stranger.get(address(rule))
+
+        assert sent.status_code == 302
+        assert sent.location.startswith("/login?next=/expenses")
+
+
+@pytest.mark.parametrize("rule", [rule for rule in ROUTES if rule.arguments], ids=str)
+def test_for_the_wrong_user_a_row_does_not_exist(ana, bob, rule):
+    ana.add("1")
+    before = everything()
+    theirs, nobodys = address(rule, expense_id=ana.expenses()[0].id), address(rule)
+
+    for method in rule.methods - {"OPTIONS", "HEAD"}:
+        token = {"csrf_token": bob.token()}
+        answers = [bob.client.open(each, method=method, data=token) for each in (theirs, nobodys)]
+
+        assert [answer.status_code for answer in answers] == [404, 404]
+        assert answers[0].data == answers[1].data
+    assert everything() == before
+
+
+@pytest.mark.parametrize("rule", ROUTES, ids=str)
+def test_reading_changes_nothing(ana, rule):
+    ana.add("1")
+    before = everything()
+    target = address(rule, **({"expense_id": ana.expenses()[0].id} if rule.arguments else {}))
+
+    for method in ("GET", "HEAD", "OPTIONS"):
+        answer = ana.client.open(target, method=method)
+        assert answer.status_code < 500
+
+    assert everything() == before
+    assert ana.get("/expenses").status_code == 200
+
+
+@pytest.mark.parametrize("rule", [rule for rule in ROUTES if "POST" in rule.methods], ids=str)
+@pytest.mark.parametrize("token", [{}, {"csrf_token": "x"}], ids=["none", "wrong"])
+def test_a_form_without_a_token_changes_nothing(ana, rule, token):
+    ana.add("1")
+    before = everything()
+    target = address(rule, **({"expense_id": ana.expenses()[0].id} if rule.arguments else {}))
+
+    answer = ana.client.post(target, data={"amount": "1", "category": "Food", **token})
+
+    assert answer.status_code in {302, 400}
+    assert everything() == before
+    assert ana.get("/expenses").status_code == 200
+
+
+# --- Templates
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_template_compiles_and_holds_no_code_of_its_own(name):
+    application.jinja_env.get_template(name)
+    text = (ROOT / "templates" / name).read_text()
+
+    assert not re.search(r"\|\s*safe\b|<style|\bstyle=|\bon\w+=\"|javascript:|autoescape", text)
+    assert not re.search(r"<script(?![^>]*\bsrc=)", text)
+    for form in re.findall(r"<form[^>]*method=\"post\".*?</form>", text, re.DOTALL):
+        assert "csrf_token" in form
+
+
+# --- What is written down
+
+
+def settings_that_are_read():
+    """The names of all environment variables that the sources ask for."""
+    asking = {"os.environ.get", "words", "switch", "number"}
+    return {
+        node.args[0].value
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in asking
+        and isinstance(node.args[0], ast.Constant)
+    }
+
+
+def test_every_setting_is_in_the_readme_and_in_the_example():
+    readme, example = (ROOT / "README.md").read_text(), (ROOT / ".env.example").read_text()
+    names = settings_that_are_read()
+
+    assert {"DATABASE_URL", "SECRET_KEY", "HTTPS"} <= names
+    for name in names:
+        assert f"`{name}`" in readme
+        assert re.search(rf"^#? ?{name}=", example, re.MULTILINE)
+
+
+def test_every_command_is_in_the_readme():
+    readme = (ROOT / "README.md").read_text()
+
+    for name in ("serve", "create-user", "reset-password", "end-sessions", "demo"):
+        assert name in application.cli.commands
+        assert f"`flask {name}" in readme
+
+
+def test_the_pictures_of_the_readme_exist():
+    readme = (ROOT / "README.md").read_text()
+    pictures = re.findall(r"(?:src|srcset)=\"(docs/[^\"]+)\"|\]\((docs/[^)]+\.png)\)", readme)
+
+    assert pictures
+    for pair in pictures:
+        assert (ROOT / "".join(pair)).is_file()
+
+
+def test_nothing_private_is_in_the_repository():
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a clone")
+    files = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+
+    assert not [
+        name for name in files if name.startswith((".venv/", "instance/")) or name.endswith((".db", ".env"))
+    ]
+    assert os.environ["SECRET_KEY"] not in (ROOT / "app.py").read_text()
