@@ -34,12 +34,13 @@ def init_app(app: Flask) -> None:
 @with_appcontext
 def serve(host: str, port: int) -> None:
     """Serve the application to browsers, with waitress."""
+    # Both say at length what helps nobody here.
+    for name in ("alembic", "waitress"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     if not _is_migrated():
         raise click.ClickException("The database is not up to date. Run: flask db upgrade")
     click.echo(f"Open http://{host}:{port} in a browser. Stop with Ctrl+C.")
     click.echo(f"Your data lies in {db.engine.url.render_as_string(hide_password=True)}")
-    # waitress says by itself that it serves, and counts waiting requests: neither helps anybody here.
-    logging.getLogger("waitress").setLevel(logging.ERROR)
     waitress.serve(
         current_app._get_current_object(),  # type: ignore[attr-defined]
         host=host,

@@ -148,7 +148,8 @@ def is_unavailable(error: Exception) -> bool:
         return True
     if not isinstance(error, DBAPIError):
         return False
-    if error.connection_invalidated or getattr(error.orig, "sqlstate", "")[:2] in {"08", "40", "53", "57"}:
+    sqlstate = getattr(error.orig, "sqlstate", None) or ""
+    if error.connection_invalidated or sqlstate.startswith(("08", "40", "53", "57")):
         return True
     said = str(error.orig).lower()
     return any(

@@ -136,6 +136,9 @@ def register(user: User) -> None:
 
 def find_by_email(text: str) -> User | None:
     """Return the person with this e-mail address, however it is written, or None."""
+    if "\0" in text:
+        # PostgreSQL has no such text, and would not look for it either.
+        return None
     return db.session.scalar(sa.select(User).where(User.email == identity_key(text)))
 
 
