@@ -1,7 +1,7 @@
 """An amount as text, in and out, and the currencies there are."""
 
 import re
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from functools import cache, lru_cache
 
 from babel import Locale
@@ -10,11 +10,12 @@ from babel.numbers import NumberPattern, get_currency_precision, get_territory_c
 
 from database import Money
 
-TEXT_MAX = 40
+TEXT_MAX = 60
 # No rule can know which thousands separator a person grew up with: these are the ones in use.
 _SPACES = re.compile("[\u00a0\u2009\u202f]")
 _APOSTROPHES = re.compile("[\u2019\u02bc]")
 _MINUS_SIGNS = re.compile("[-\u2010-\u2015\u2212\ufe63\uff0d]")
+_TIMES = re.compile("[\u00d7\u22c5]")
 _PLAIN = re.compile(r"(?P<whole>[0-9]*)(?:(?P<point>[.,])(?P<fraction>[0-9]*))?")
 _GROUPED = re.compile(
     r"(?P<whole>[1-9][0-9]{0,2}(?P<group>[., '])[0-9]{3}(?:(?P=group)[0-9]{3})*)"
@@ -30,8 +31,9 @@ def parse_amount(text: str, currency: str, locale: Locale | None = None) -> Deci
     """Read an amount above zero as people write it, with or without the currency's sign.
 
     Accepts a point or a comma before the decimals, and spaces, apostrophes, points or commas between
-    thousands. What can be read in two ways is refused, never guessed. The result has at most as many
-    decimals as `currency`. Raises AmountError.
+    thousands. What can be read in two ways is refused, never guessed. Calculates sums, differences and
+    products (`12+3.50`, `3*4.20`), exactly. The result has at most as many decimals as `currency`.
+    Raises AmountError.
     """
     text = text.strip()
     if not text:
@@ -39,20 +41,49 @@ def parse_amount(text: str, currency: str, locale: Locale | None = None) -> Deci
     if len(text) > TEXT_MAX:
         raise AmountError("Enter a shorter amount, for example 12.50.")
     number = _APOSTROPHES.sub("'", _SPACES.sub(" ", _without_sign(text, currency, locale)))
-    if _MINUS_SIGNS.search(number):
+    number = _TIMES.sub("*", _MINUS_SIGNS.sub("-", number))
+    if number.startswith("-") or number.endswith("-"):
         raise AmountError("Write the amount without a minus sign.")
+    # Wide enough that no product of what fits into the field is rounded.
+    with localcontext(prec=2 * TEXT_MAX):
+        amount = _calculate(number, currency)
+    if not amount:
+        raise AmountError("Enter an amount other than zero.")
+    if amount < 0:
+        raise AmountError(f"This comes to {amount:f}. Write an amount above zero.")
+    if amount > Money.MAX:
+        raise AmountError("Enter an amount below 1000000000.")
+    rounded = round(amount, currency_digits(currency))
+    if amount != rounded:
+        raise AmountError(f"This comes to {amount:f}. An amount in {currency} has fewer decimals.")
+    return rounded
+
+
+def _calculate(text: str, currency: str) -> Decimal:
+    """Return the value of numbers joined by `+`, `-` and `*`, which binds first."""
+    total = Decimal(0)
+    sign = 1
+    for part in re.split(r"([+-])", text):
+        if part in {"+", "-"}:
+            sign = 1 if part == "+" else -1
+            continue
+        factors = part.split("*")
+        product = Decimal(sign)
+        for factor in factors:
+            product *= _read_number(factor.strip(), currency, alone=len(factors) == 1)
+        total += product
+    return total
+
+
+def _read_number(number: str, currency: str, alone: bool) -> Decimal:
+    """Read one number; `alone` means that it is an amount of money by itself, not a factor."""
     match = _PLAIN.fullmatch(number) or _GROUPED.fullmatch(number)
     if match is None or not any(character.isdigit() for character in number):
         raise AmountError(f"Write the amount in {currency} with digits only, for example 12.50 or 1234.50.")
     whole = re.sub("[^0-9]", "", match["whole"])
     fraction = match["fraction"] or ""
-    _refuse_doubtful(whole, match["point"], fraction, currency)
-    amount = Decimal(f"{whole or 0}.{fraction or 0}")
-    if not amount:
-        raise AmountError("Enter an amount other than zero.")
-    if amount > Money.MAX:
-        raise AmountError("Enter an amount below 1000000000.")
-    return amount
+    _refuse_doubtful(whole, match["point"], fraction, currency_digits(currency) if alone else None, currency)
+    return Decimal(f"{whole or 0}.{fraction or 0}")
 
 
 def _without_sign(text: str, currency: str, locale: Locale | None) -> str:
@@ -75,15 +106,14 @@ def _signs(currency: str, locale: Locale | None) -> tuple[str, ...]:
     return tuple(sorted(signs, key=len, reverse=True))
 
 
-def _refuse_doubtful(whole: str, point: str | None, fraction: str, currency: str) -> None:
-    """Raise AmountError where a reader could take the decimals for thousands, or there are too many."""
-    digits = currency_digits(currency)
+def _refuse_doubtful(whole: str, point: str | None, fraction: str, digits: int | None, currency: str) -> None:
+    """Raise AmountError where a reader could take the decimals for thousands, or there are over `digits`."""
     looks_grouped = len(fraction) == 3 and 1 <= len(whole) <= 3 and whole[0] != "0"
     if looks_grouped and point == ",":
         raise AmountError(
             f"{whole},{fraction} can be read in two ways. Write {whole}{fraction} or {whole}.{fraction}."
         )
-    if len(fraction) > digits:
+    if digits is not None and len(fraction) > digits:
         limit = f"at most {digits} decimals" if digits else "no decimals"
         also = f" If you mean thousands, write {whole}{fraction}." if looks_grouped else ""
         raise AmountError(f"An amount in {currency} has {limit}.{also}")
