@@ -11,7 +11,6 @@ from babel.dates import format_date
 from flask import Flask, g, request
 from flask_login import LoginManager, current_user
 from flask_migrate import Migrate
-from flask_wtf import CSRFProtect
 from markupsafe import Markup
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -21,12 +20,14 @@ from ledger.accounts import APPLICATION_NAME, LOGIN_MAX, allow_local_emails, fin
 from ledger.money import currencies, currency_sign, format_amount
 from ledger.periods import is_time_zone
 from models import User
-from security import Request, add_headers, check_secret_key, kept_secret_key
+from security import FormProtect, Request, add_headers, check_secret_key, kept_secret_key
 
 logging.basicConfig(format="%(asctime)sZ %(levelname)s %(name)s: %(message)s", level=logging.INFO)
 logging.Formatter.converter = time.gmtime
 app = Flask(__name__)
 app.request_class = Request
+# Else an address with two slashes would be redirected, to whatever host the request names.
+app.url_map.merge_slashes = False
 
 
 def words(name: str) -> list[str]:
@@ -87,10 +88,11 @@ db.init_app(app)
 with app.app_context():
     prepare_engine(db.engine)
 Migrate(app, db, render_as_batch=True, compare_type=True)
-CSRFProtect(app)
+csrf = FormProtect()
+csrf.init_app(app)
 commands.init_app(app)
 # Templates look at current_user by themselves (below): loaded for every page, it would break the error
-# page exactly when the database is away.
+# page just when the database is away.
 login_manager = LoginManager(app, add_context_processor=False)
 # Every log-in is a row of its own; a guess by network address would only end the wrong ones.
 login_manager.session_protection = None

@@ -19,6 +19,7 @@ from ledger.demo import believable_expenses
 from ledger.periods import day_in
 from models import Expense, User
 
+log = logging.getLogger("ledger")
 DEMO_EMAIL = "demo@example.com"
 
 
@@ -47,7 +48,8 @@ def serve(host: str, port: int) -> None:
         port=port,
         threads=8,
         channel_timeout=20,
-        max_request_body_size=current_app.config["MAX_CONTENT_LENGTH"],
+        # Larger than what the application accepts, so that its own page can say so.
+        max_request_body_size=4 * current_app.config["MAX_CONTENT_LENGTH"],
         max_request_header_size=16 * 1024,
         # ProxyFix reads the X-Forwarded headers, and only as many as there are proxies of ours.
         clear_untrusted_proxy_headers=not current_app.config["PROXY_HOPS"],
@@ -117,6 +119,7 @@ def reset_password(email: str, password: str) -> None:
     user.set_password(password)
     accounts.close_every_login(user)
     db.session.commit()
+    log.info("password reset by command: user %s", user.id)
     click.echo(f"{user.username} has a new password and is logged in nowhere.")
 
 

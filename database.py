@@ -1,6 +1,7 @@
 """The database handle, the column types of the ledger, and how SQLite and PostgreSQL are opened."""
 
 import os
+import sqlite3
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -9,10 +10,21 @@ from typing import Any
 import sqlalchemy as sa
 from flask import has_request_context, request
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy.exc import DBAPIError, TimeoutError
+from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
 from sqlalchemy.orm import DeclarativeBase
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+SQLITE_AWAY = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+    }
+)
+# The classes of SQLSTATE for lost connections, rolled back by others, out of resources, shutting down.
+POSTGRESQL_AWAY = ("08", "40", "53", "57")
 
 
 class Base(DeclarativeBase):
@@ -88,9 +100,11 @@ class Instant(sa.types.TypeDecorator[datetime]):
 
 def engine_options(url: sa.URL) -> dict[str, Any]:
     """Return how to open the database at `url`, so that one that is away is noticed within seconds."""
+    # Parameters are what people typed, and hashes of their passwords: nothing for a log.
+    options: dict[str, Any] = {"hide_parameters": True}
     if url.get_backend_name() == "sqlite":
-        return {}
-    return {
+        return options
+    return options | {
         "pool_pre_ping": True,
         "pool_timeout": 5,
         "connect_args": {"connect_timeout": 5, "options": "-c statement_timeout=30000"},
@@ -148,19 +162,11 @@ def is_unavailable(error: Exception) -> bool:
         return True
     if not isinstance(error, DBAPIError):
         return False
-    sqlstate = getattr(error.orig, "sqlstate", None) or ""
-    if error.connection_invalidated or sqlstate.startswith(("08", "40", "53", "57")):
-        return True
-    said = str(error.orig).lower()
-    return any(
-        sign in said
-        for sign in (
-            "database is locked",
-            "disk is full",
-            "disk i/o error",
-            "unable to open database file",
-            "connection failed",
-            "connection refused",
-            "connection timeout",
-        )
-    )
+    if isinstance(error.orig, sqlite3.Error):
+        # The low byte is the primary code; an OperationalError may also be a missing table.
+        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in SQLITE_AWAY
+    sqlstate = getattr(error.orig, "sqlstate", None)
+    if sqlstate is None:
+        # PostgreSQL has not said anything: there was no connection.
+        return isinstance(error, OperationalError)
+    return error.connection_invalidated or sqlstate.startswith(POSTGRESQL_AWAY)

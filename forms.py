@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 from babel import Locale
-from flask import current_app, g
+from flask import current_app, request
 from flask_wtf import FlaskForm
 from uuid_utils.compat import uuid7
 from werkzeug.datastructures import MultiDict
@@ -35,6 +35,7 @@ from ledger.money import TEXT_MAX, AmountError, currencies, parse_amount
 from ledger.periods import FIRST_YEAR, LAST_YEAR, DayError, is_time_zone, parse_day
 from ledger.spending import CATEGORIES, ExpenseFilter, Place
 from models import Expense, User
+from security import token_was_refused
 
 # Control, format, surrogate, private and unassigned characters, and line separators; only the two
 # joiners that Persian, Indic scripts and family emoji are written with are let through.
@@ -43,12 +44,19 @@ _JOINERS = {"\u200c", "\u200d"}
 
 
 class Form(FlaskForm):
-    """A form that is never valid when the request's CSRF check has failed, however it failed."""
+    """A form that is never valid when the check of the request's CSRF token has failed, however it failed."""
+
+    class Meta:
+        def wrap_formdata(self, form: FlaskForm, formdata: Any) -> Any:
+            """Read the fields of a sent form; a JSON body or a file is no text that a person typed."""
+            if formdata is None or isinstance(formdata, MultiDict):
+                return formdata
+            return request.form if form.is_submitted() else None
 
     def validate(self, extra_validators: Any = None) -> bool:
         """Check every field; a form that may come from elsewhere is shown again, filled in."""
         valid = super().validate(extra_validators)
-        return valid and "csrf_error" not in g
+        return valid and not token_was_refused()
 
 
 class Text:
@@ -268,14 +276,14 @@ class ExpenseForm(Form):
 
     @classmethod
     def draft_of(cls, typed: MultiDict[str, str]) -> dict[str, str]:
-        """Return what was typed, short enough for a session cookie, for `restore`."""
+        """Return what was typed, for `restore`, short enough for a cookie; what is cut, no field would accept."""
         names = ("id", "amount", "category", "description", "date")
-        return {name: typed[name][: Expense.DESCRIPTION_MAX] for name in names if name in typed}
+        return {name: typed[name][: Expense.DESCRIPTION_MAX + 1] for name in names if name in typed}
 
-    def restore(self, draft: dict[str, str] | None) -> bool:
-        """Fill the form in with `draft`, and tell whether there was one."""
+    def restore(self, draft: dict[str, Any] | None) -> bool:
+        """Fill the form in with what was typed before a log-in was lost, and tell whether there was any."""
         if draft:
-            self.process(MultiDict(draft))
+            self.process(MultiDict(draft["typed"]))
         return bool(draft)
 
     def take_fresh_id(self) -> None:

@@ -5,26 +5,23 @@ import uuid
 from datetime import UTC, date, datetime
 from typing import TypeVar
 
-from flask import abort, flash, g, redirect, render_template, request, session, url_for
+from flask import abort, flash, redirect, render_template, request, session, url_for
 from flask.globals import request_ctx
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_required, login_user, logout_user
-from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DBAPIError, TimeoutError
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
-from app import app, login_manager, visitor_locale
+from app import app, csrf, login_manager, visitor_locale
 from database import SAFE_METHODS, Base, db, is_unavailable
 from forms import ExpenseFilterForm, ExpenseForm, Form, LoginForm, RegisterForm
 from ledger import accounts, spending
 from ledger.periods import day_in
-from models import Expense, User, identity_key
-from security import RefusedError, count_attempt, forgive_attempt, hashing, safe_address
+from models import Expense, User
+from security import RefusedError, count_attempt, forgive_attempt, hashing, safe_address, token_was_refused
 
 Row = TypeVar("Row", bound=Base)
 log = logging.getLogger("ledger")
-# These show a refused form again, filled in. No other form has anything typed in it that could be lost.
-SHOWS_FORM_AGAIN = frozenset({"register", "login", "add_expense"})
 
 
 def own_or_404(model: type[Row], row_id: uuid.UUID) -> Row:
@@ -42,8 +39,11 @@ def show_form(
 ) -> ResponseReturnValue:
     """Answer with the page around `form`; when it was refused, with everything still in it and the reason."""
     status, headers = (422, {}) if form.is_submitted() else (200, {})
-    if "csrf_error" in g:
-        form.form_errors.append("This page had expired, and nothing was saved. Please send it once more.")
+    if token_was_refused():
+        form.form_errors.append(
+            "Nothing was saved: this page had expired, or your browser hides which page the form was on. "
+            "Please send it once more."
+        )
         status = 400
     if refusal is not None:
         form.form_errors.append(str(refusal))
@@ -57,7 +57,8 @@ def begin_login(user: User, remember: bool = False) -> None:
     db.session.commit()
     draft = session.get("draft")
     session.clear()
-    if draft:
+    # A draft belongs to who typed it, as far as that is known.
+    if draft and draft["owner"] in {"", str(user.id)}:
         session["draft"] = draft
     login_user(user, remember=remember)
 
@@ -66,6 +67,7 @@ def begin_login(user: User, remember: bool = False) -> None:
 
 
 @app.route("/register", methods=["GET", "POST"])
+@csrf.shows_again
 def register() -> ResponseReturnValue:
     """Create an account and log it in."""
     if current_user.is_authenticated:
@@ -76,9 +78,9 @@ def register() -> ResponseReturnValue:
     refusal = None
     if form.validate_on_submit():
         try:
-            count_attempt(request.remote_addr)
             user = form.new_user()
             with hashing.slot():
+                count_attempt(request.remote_addr)
                 user.set_password(form.password.data)
             accounts.register(user)
             begin_login(user)
@@ -92,6 +94,7 @@ def register() -> ResponseReturnValue:
 
 
 @app.route("/login", methods=["GET", "POST"])
+@csrf.shows_again
 def login() -> ResponseReturnValue:
     """Log in and go to the page that was asked for."""
     target = safe_address(request.args.get("next"))
@@ -100,10 +103,10 @@ def login() -> ResponseReturnValue:
     form = LoginForm()
     refusal = None
     if form.validate_on_submit():
-        email = identity_key(form.email.data)
+        email = accounts.canonical_email(form.email.data)
         try:
-            count_attempt(request.remote_addr, email)
             with hashing.slot():
+                count_attempt(request.remote_addr, email)
                 user = accounts.authenticate(email, form.password.data)
             if user is not None:
                 forgive_attempt(request.remote_addr, email)
@@ -132,7 +135,12 @@ def logout() -> ResponseReturnValue:
     session.clear()
     logout_user()
     flash("You are logged out.")
-    return redirect(url_for("login")), {"Clear-Site-Data": '"cache"'}
+    response = redirect(url_for("login"))
+    response.headers["Clear-Site-Data"] = '"cache"'
+    # Flask-Login deletes this cookie without its attributes, which browsers ignore behind TLS.
+    name, secure = app.config["REMEMBER_COOKIE_NAME"], app.config["REMEMBER_COOKIE_SECURE"]
+    response.delete_cookie(name, secure=secure, httponly=True, samesite="Lax")
+    return response
 
 
 @login_manager.unauthorized_handler
@@ -142,7 +150,8 @@ def ask_to_log_in() -> ResponseReturnValue:
         query = request.query_string.decode("latin-1")
         target = f"{request.path}?{query}" if query else request.path
     elif request.endpoint == "add_expense":
-        session["draft"] = ExpenseForm.draft_of(request.form)
+        owner = session.get("_user_id", "").partition(".")[0]
+        session["draft"] = {"owner": owner, "typed": ExpenseForm.draft_of(request.form)}
         target = url_for("add_expense")
     else:
         target = url_for("list_expenses", **ExpenseFilterForm(request.args).kept())
@@ -174,6 +183,7 @@ def list_expenses() -> ResponseReturnValue:
 
 
 @app.route("/expenses/add", methods=["GET", "POST"])
+@csrf.shows_again
 @login_required
 def add_expense() -> ResponseReturnValue:
     """Add an expense; the same form, sent twice, adds one."""
@@ -183,12 +193,12 @@ def add_expense() -> ResponseReturnValue:
         form.populate_obj(expense)
         if spending.add_once(expense):
             db.session.commit()
+            session.pop("draft", None)
             flash("Expense added.")
             return redirect(url_for("list_expenses"))
         form.take_fresh_id()
-    elif request.method in SAFE_METHODS and form.restore(session.pop("draft", None)):
-        flash("You had to log in again. What you typed is here; it is not saved yet.")
-    return show_form("expenses/form.html", form)
+    restored = not form.is_submitted() and form.restore(session.get("draft"))
+    return show_form("expenses/form.html", form, restored=restored)
 
 
 @app.route("/expenses/<uuid:expense_id>/delete", methods=["POST"])
@@ -202,16 +212,6 @@ def delete_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
 
 
 # --- What can go wrong
-
-
-@app.errorhandler(CSRFError)
-def ask_again(error: CSRFError) -> ResponseReturnValue:
-    """Carry nothing out when a form's CSRF token is stale or foreign, but keep what was typed."""
-    log.warning("a form was refused from %s: %s", request.remote_addr, error.description)
-    g.csrf_error = error
-    if request.endpoint in SHOWS_FORM_AGAIN:
-        return app.ensure_sync(app.view_functions[request.endpoint])(**(request.view_args or {}))
-    return show_error(error) if current_user.is_authenticated else ask_to_log_in()
 
 
 @app.errorhandler(DBAPIError)

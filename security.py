@@ -2,25 +2,30 @@
 
 import hashlib
 import ipaddress
+import logging
 import os
 import re
 import secrets
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import flask
 import sqlalchemy as sa
+from flask_wtf.csrf import CSRFError, CSRFProtect
 from sqlalchemy.dialects import postgresql, sqlite
 from werkzeug.datastructures import ImmutableMultiDict
 
 from database import db
 from models import Throttle
 
+log = logging.getLogger("ledger")
+View = TypeVar("View", bound=Callable[..., object])
 KEY_MIN = 32
 WELL_KNOWN_KEYS = ("change-me", "changeme", "secret", "please-set", "your-")
 CONTENT_POLICY = "; ".join(
@@ -36,6 +41,41 @@ CONTENT_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+
+
+class FormProtect(CSRFProtect):
+    """The check of CSRF tokens, which lets a view that shows its form again do so when it fails."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown_again: set[str] = set()
+
+    def shows_again(self, view: View) -> View:
+        """Mark a view whose every change goes through a `forms.Form`, which a refused token makes invalid."""
+        self._shown_again.add(view.__name__)
+        return view
+
+    def protect(self, apply_exemptions: bool = False) -> None:
+        """Check the token of a form. Raises CSRFError, unless its view is to show it again."""
+        try:
+            super().protect(apply_exemptions)
+        except (CSRFError, ValueError) as error:
+            log.warning("a form from %s was refused: %s", flask.request.remote_addr, error)
+            # A page of another site must not even reach the session: it could replace it.
+            if flask.request.endpoint not in self._shown_again or _is_foreign(flask.request):
+                raise CSRFError("The form does not come from this session.") from None
+            flask.g.token_was_refused = True
+
+
+def token_was_refused() -> bool:
+    """Tell whether this request's form may have come from elsewhere, and must not be carried out."""
+    return "token_was_refused" in flask.g
+
+
+def _is_foreign(request: flask.Request) -> bool:
+    """Tell whether the browser says that another site has sent this form."""
+    origin = request.headers.get("Origin")
+    return origin is not None and origin.partition("://")[2] != request.host
 
 
 class Request(flask.Request):
@@ -77,15 +117,13 @@ def kept_secret_key(folder: str) -> str:
     path = Path(folder, "secret_key")
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = path.with_name(f".secret_key.{os.getpid()}.{secrets.token_hex(4)}")
-        with open(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+        unfinished = path.with_name(f".secret_key.{os.getpid()}.{secrets.token_hex(4)}")
+        with open(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
             file.write(secrets.token_hex(32))
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
+        with suppress(FileExistsError):
+            os.link(unfinished, path)
+        unfinished.unlink()
+    path.chmod(0o600)
     return path.read_text().strip()
 
 
@@ -121,17 +159,19 @@ def count_attempt(address: str | None, email: str | None = None) -> None:
     """Count an attempt from a network address, at an account, before any work is done for it.
 
     Kept in the database, so that it holds over workers and restarts. Each count is a transaction of its
-    own, which locks one row. Raises RefusedError (429) beyond the limits of the settings.
+    own, which locks one row; none is open afterwards, while a hash is computed. Raises RefusedError (429)
+    beyond the limits of the settings.
     """
+    db.session.rollback()
     config = flask.current_app.config
     counters = [(_address_key(address), config["THROTTLE_ADDRESS"])]
     if email is not None:
         counters.append((_account_key(email), config["THROTTLE_ACCOUNT"]))
     for key, limit in counters:
         if limit and (wait := _count(key, limit, config["THROTTLE_WINDOW"])):
-            raise RefusedError(
-                f"Too many attempts. Try again in {-(-wait // 60)} minutes.", status=429, retry_after=wait
-            )
+            minutes = -(-wait // 60)
+            when = "a minute" if minutes == 1 else f"{minutes} minutes"
+            raise RefusedError(f"Too many attempts. Try again in {when}.", status=429, retry_after=wait)
 
 
 def forgive_attempt(address: str | None, email: str) -> None:
@@ -147,7 +187,8 @@ def _count(key: str, limit: int, window: int) -> int:
     """Count one attempt and return how many seconds to wait: 0 within the limit."""
     now = int(time.time())
     dialect = sqlite if db.engine.dialect.name == "sqlite" else postgresql
-    over = Throttle.started_at <= now - window
+    # A start in the future is one of a clock that has been set back since.
+    over = sa.or_(Throttle.started_at <= now - window, Throttle.started_at > now)
     insert = dialect.insert(Throttle).values(key=key, started_at=now, attempts=1)
     upsert = insert.on_conflict_do_update(
         index_elements=[Throttle.key],
@@ -171,8 +212,12 @@ def _account_key(email: str) -> str:
 def _address_key(address: str | None) -> str:
     """Return the key of a network address; an IPv6 household has a whole /64 to choose from."""
     network = address or ""
-    if ":" in network:
-        network = str(ipaddress.ip_network((network.partition("%")[0], 64), strict=False))
+    with suppress(ValueError):
+        found = ipaddress.ip_address(network)
+        found = getattr(found, "ipv4_mapped", None) or found
+        network = str(found)
+        if found.version == 6:
+            network = str(ipaddress.ip_network((int(found), 64), strict=False))
     return hashlib.sha256(f"address:{network}".encode()).hexdigest()
 
 
@@ -185,7 +230,7 @@ class HashingSlots:
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Wait for the turn to hash. Raises RefusedError (503) when the places are taken."""
+        """Wait for the turn to hash. Raises RefusedError (503) when all are taken."""
         if not self._places.acquire(blocking=False):
             raise RefusedError("Many people are logging in. Try again in a moment.", status=503, retry_after=2)
         try:

@@ -20,7 +20,8 @@ from models import LoginSession, User, identity_key
 
 APPLICATION_NAME = "Ledger"
 PASSWORD_MAX = 1024
-# A log-in that is not to be remembered ends this long after its last use, any other after LOGIN_MAX.
+# A log-in that is not to be remembered ends this long after the last change made with it, any other after
+# LOGIN_MAX. Reading does not count: it would have to write.
 IDLE_MAX = timedelta(hours=24)
 LOGIN_MAX = timedelta(days=30)
 # Noted this seldom, because every note is a write.
@@ -46,7 +47,9 @@ def check_username(text: str) -> str:
         raise AccountError("Enter a username.")
     if max(len(username), len(identity_key(username))) > User.USERNAME_MAX:
         raise AccountError(f"Enter a username of at most {User.USERNAME_MAX} characters.")
-    if not re.fullmatch(r"[\w.@+-]+", username):
+    kinds = [unicodedata.category(character)[0] for character in username]
+    allowed = all(kind in "LMN" or char in ".@+-_" for kind, char in zip(kinds, username, strict=True))
+    if not allowed or kinds[0] == "M":
         raise AccountError("Use letters, digits and . @ + - _ only.")
     if not username.isascii() and len({_script(character) for character in username} - {None}) > 1:
         raise AccountError("Use letters of one alphabet only.")
@@ -134,12 +137,19 @@ def register(user: User) -> None:
         raise TakenError(fields) from None
 
 
+def canonical_email(text: str) -> str:
+    """Return an e-mail address in the form in which it was stored, however it is written, or some other text."""
+    try:
+        return check_email(text)
+    except AccountError:
+        return identity_key(text)
+
+
 def find_by_email(text: str) -> User | None:
     """Return the person with this e-mail address, however it is written, or None."""
-    if "\0" in text:
-        # PostgreSQL has no such text, and would not look for it either.
-        return None
-    return db.session.scalar(sa.select(User).where(User.email == identity_key(text)))
+    email = canonical_email(text)
+    # PostgreSQL has no text with a NUL, and would not even look for it.
+    return None if "\0" in email else db.session.scalar(sa.select(User).where(User.email == email))
 
 
 @cache
@@ -149,21 +159,27 @@ def _unknown_hash() -> str:
 
 
 def authenticate(email: str, password: str) -> User | None:
-    """Return the person with this e-mail address and password, or None after the same work.
+    """Return the person with this e-mail address and password, locked, or None after the same work.
 
-    The transaction ends before the hash is computed, so that no writer waits for it. A hash made by an
-    older method is renewed; the caller commits.
+    No transaction is open while the hash is computed, so that no writer waits for it. A hash made by an
+    older method is renewed. The caller commits.
     """
     user = find_by_email(email)
-    stored = _unknown_hash() if user is None else user.password_hash
+    user_id, stored = (user.id, user.password_hash) if user is not None else (None, _unknown_hash())
     db.session.rollback()
     # The hash of a password does not change by NUL characters after it.
     possible = len(password) <= PASSWORD_MAX and "\0" not in password
     matches = check_password_hash(stored, password if possible else "")
-    if user is None or not (matches and possible):
+    if user_id is None or not (matches and possible):
         return None
+    renewed = User()
     if not stored.startswith(f"{User.HASH_METHOD}$"):
-        user.set_password(password)
+        renewed.set_password(password)
+    # Read again, because the password may have been changed, and its log-ins ended, in the meantime.
+    user = db.session.get(User, user_id, with_for_update=True, populate_existing=True)
+    if user is None or user.password_hash != stored:
+        return None
+    user.password_hash = renewed.password_hash or stored
     return user
 
 

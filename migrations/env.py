@@ -8,7 +8,6 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import context
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from flask import current_app
 
 db = current_app.extensions["migrate"].db
@@ -19,7 +18,12 @@ def save_copy(engine: sa.Engine) -> None:
     file = engine.url.database
     with engine.connect() as connection:
         current = MigrationContext.configure(connection).get_current_revision()
-    if current is None or current == ScriptDirectory.from_config(context.config).get_current_head():
+    try:
+        wanted = context.get_revision_argument()
+    except KeyError:
+        # The command only looks.
+        return
+    if current in {None, wanted}:
         return
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     copy = Path(file).with_name(f"{Path(file).name}.before-{current}-{moment}")

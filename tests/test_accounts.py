@@ -70,6 +70,7 @@ def test_registering_takes_the_settings_currency_and_zone_unless_told_otherwise(
         ("username", "", "Enter a username."),
         ("username", "a b", "Use letters, digits"),
         ("username", "a\u200bb", "invisible"),
+        ("username", "\u0301a", "Use letters, digits"),
         ("username", "аna", "one alphabet"),
         ("username", "x" * 65, "at most 64"),
         ("username", "\ufdfa" * 20, "at most 64"),
@@ -165,7 +166,7 @@ def test_registration_can_be_closed(app, stranger):
 
 
 @pytest.mark.parametrize(
-    "name", ["ana", "Ana-Ω".replace("Ω", "1"), "José", "Ольга", "太郎たろう", "ana@home", "o_o"]
+    "name", ["ana", "Ana-Ω".replace("Ω", "1"), "José", "Ольга", "太郎たろう", "मीरा", "สมชัย", "ana@home", "o_o"]
 )
 def test_usernames_of_any_one_alphabet_are_welcome(name):
     assert check_username(f" {name} ") == name
@@ -259,6 +260,33 @@ def test_an_older_hash_is_renewed_at_log_in(app, ana, monkeypatch):
     with app.app_context():
         assert ana.user().password_hash.startswith("pbkdf2:sha256:2000$")
         assert ana.user().check_password(PASSWORD)
+
+
+@pytest.mark.parametrize("written", ["i@xn--mnchen-3ya.de", "I@München.de", "i@mu\u0308nchen.de"])
+def test_an_international_address_logs_in_however_it_is_written(app, stranger, written):
+    stranger.register("ana", email="i@xn--mnchen-3ya.de")
+
+    assert Visitor(app).log_in(email=written).status_code == 302
+
+
+def test_a_password_that_is_reset_while_it_is_checked_opens_nothing(app, ana, monkeypatch):
+    def reset_meanwhile(stored, password):
+        with app.app_context():
+            user = ana.user()
+            user.set_password("another river")
+            accounts.close_every_login(user)
+            db.session.commit()
+        return real(stored, password)
+
+    real = accounts.check_password_hash
+    monkeypatch.setattr(accounts, "check_password_hash", reset_meanwhile)
+    monkeypatch.setattr(User, "HASH_METHOD", "pbkdf2:sha256:2000")
+
+    assert Visitor(app).log_in(email="ana@example.com").status_code == 422
+
+    with app.app_context():
+        assert ana.user().check_password("another river")
+        assert db.session.scalar(select(func.count()).select_from(LoginSession)) == 0
 
 
 @pytest.mark.parametrize(

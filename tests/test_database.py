@@ -3,11 +3,12 @@
 import sqlite3
 import threading
 
+import psycopg
 import pytest
-from sqlalchemy import text
-from sqlalchemy.exc import OperationalError, TimeoutError
+from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
 
-from database import create_private_file, database_url, db, is_unavailable
+from database import create_private_file, database_url, db, engine_options, is_unavailable
 
 sqlite_only = pytest.mark.skipif("os.environ['DATABASE_URL'].startswith('postgres')", reason="about SQLite")
 
@@ -86,20 +87,71 @@ def test_a_new_file_is_readable_by_its_owner_alone(tmp_path):
     assert (tmp_path / "deep").stat().st_mode & 0o777 == 0o700
 
 
+def sqlite_error(code):
+    error = sqlite3.OperationalError("what it says does not matter")
+    error.sqlite_errorcode = code
+    return OperationalError("", {}, error)
+
+
 @pytest.mark.parametrize(
-    ("message", "away"),
+    ("code", "away"),
     [
-        ("database is locked", True),
-        ("database or disk is full", True),
-        ("unable to open database file", True),
-        ("no such table: expense", False),
-        ('near "SELEC": syntax error', False),
+        (sqlite3.SQLITE_BUSY, True),
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, True),
+        (sqlite3.SQLITE_FULL, True),
+        (sqlite3.SQLITE_IOERR_WRITE, True),
+        (sqlite3.SQLITE_CANTOPEN, True),
+        (sqlite3.SQLITE_ERROR, False),
+        (sqlite3.SQLITE_CONSTRAINT, False),
     ],
 )
-def test_only_a_database_that_is_away_is_unavailable(message, away):
-    assert is_unavailable(OperationalError("", {}, sqlite3.OperationalError(message))) is away
+def test_only_an_sqlite_that_is_away_is_unavailable(code, away):
+    assert is_unavailable(sqlite_error(code)) is away
+
+
+def test_a_locked_sqlite_is_unavailable(tmp_path):
+    engine = create_engine(f"sqlite:///{tmp_path / 'x.db'}", connect_args={"timeout": 0}, poolclass=NullPool)
+    with sqlite3.connect(tmp_path / "x.db", isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(OperationalError) as refusal, engine.begin() as connection:
+            connection.execute(text("CREATE TABLE x (y)"))
+    other.close()
+
+    assert is_unavailable(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "away"),
+    [
+        (psycopg.OperationalError("connection is bad: no such file"), True),
+        (psycopg.errors.AdminShutdown("57P01"), True),
+        (psycopg.errors.DeadlockDetected("40P01"), True),
+        (psycopg.errors.UndefinedTable("42P01"), False),
+        (psycopg.DataError("text fields cannot contain NUL"), False),
+    ],
+)
+def test_only_a_postgresql_that_is_away_is_unavailable(error, away):
+    kind = OperationalError if isinstance(error, psycopg.OperationalError) else DBAPIError
+
+    assert is_unavailable(kind("", {}, error)) is away
+
+
+def test_a_postgresql_that_does_not_listen_is_unavailable():
+    url = database_url("postgresql://nobody@127.0.0.1:1/nothing")
+
+    with pytest.raises(OperationalError) as refusal:
+        create_engine(url, poolclass=NullPool, connect_args=engine_options(url)["connect_args"]).connect()
+
+    assert is_unavailable(refusal.value)
 
 
 def test_a_pool_without_a_free_connection_is_unavailable():
     assert is_unavailable(TimeoutError("QueuePool limit"))
     assert not is_unavailable(ValueError("database is locked"))
+
+
+def test_what_people_typed_is_in_no_error_message(app):
+    with app.app_context(), pytest.raises(DBAPIError) as refusal:
+        db.session.execute(text("SELECT * FROM nowhere WHERE x = :secret"), {"secret": "a quiet river"})
+
+    assert "river" not in str(refusal.value)

@@ -360,6 +360,8 @@ def test_an_expired_session_brings_the_form_back_filled_in(app, ana):
     response = ana.client.post(log_in["action"], data=values)
     assert response.location == "/expenses/add"
     assert ana.expenses() == []
+    ana.client.head(response.location)
+    ana.page(response.location)
     page = ana.page(response.location)
     assert "not saved yet" in page.one("p", role="status").text
     again = form_values(page.one("main").one("form"))
@@ -383,6 +385,33 @@ def test_a_log_in_that_was_ended_elsewhere_brings_the_form_back_as_well(app, ana
     assert ana.page("/expenses/add").one(id="amount")["value"] == "7"
 
 
+def test_what_one_person_typed_is_not_shown_to_the_next(app, ana, bob):
+    form = form_values(ana.page("/expenses/add").one("main").one("form")) | {
+        "description": "secret",
+        "amount": "7",
+    }
+    with app.app_context():
+        routes.accounts.close_every_login(ana.user())
+        db.session.commit()
+    ana.client.post("/expenses/add", data=form)
+
+    ana.log_in(email="bob@example.com")
+
+    assert ana.page("/expenses/add").one(id="description")["value"] == ""
+
+
+def test_a_draft_that_is_too_long_is_refused_and_not_cut(app, ana):
+    form = form_values(ana.page("/expenses/add").one("main").one("form")) | {"amount": "7", "category": "Food"}
+    ana.client._cookies.clear()
+    ana.client.post("/expenses/add", data=form | {"description": "x" * 299})
+    ana.log_in()
+
+    response = ana.fill("/expenses/add")
+
+    assert response.status_code == 422
+    assert "at most 200" in read(response).one(id="description-error").text
+
+
 def test_a_stale_token_brings_the_form_back_filled_in_and_saves_nothing(ana):
     form = form_values(ana.page("/expenses/add").one("main").one("form")) | {"amount": "7", "category": "Food"}
 
@@ -390,7 +419,7 @@ def test_a_stale_token_brings_the_form_back_filled_in_and_saves_nothing(ana):
 
     assert response.status_code == 400
     page = read(response)
-    assert "had expired" in page.one("p", role="alert").text
+    assert "this page had expired" in page.one("p", role="alert").text
     assert ana.expenses() == []
     again = form_values(page.one("main").one("form"))
     assert again["amount"] == "7"

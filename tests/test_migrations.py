@@ -177,10 +177,13 @@ def test_the_file_is_copied_before_it_changes_and_not_otherwise(flask, engine, t
 
     flask("upgrade", "-d", folder)
 
-    (copy,) = tmp_path.glob("empty.db.before-0001-*")
+    (copy,) = tmp_path.glob("empty.db.before-*")
     assert copy.stat().st_mode & 0o777 == 0o600
     copied = sa.create_engine(f"sqlite:///{copy}", poolclass=sa.NullPool)
     assert contents(copied) == before
+    flask("current", "-d", folder)
+    flask("downgrade", "base", "-d", folder)
+    assert len(list(tmp_path.glob("*.before-*"))) == 2
 
 
 def test_migrations_have_one_head_and_names_in_order():

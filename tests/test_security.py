@@ -1,5 +1,7 @@
 """What guards the door."""
 
+import io
+import sqlite3
 import threading
 import time
 
@@ -170,7 +172,35 @@ def test_an_ipv6_household_is_one_address():
 
     assert one == same != other
     assert security._address_key("fe80::1%eth0") == security._address_key("fe80::2")
-    assert security._address_key(None)
+
+
+def test_an_ipv4_address_is_one_person_however_it_is_written():
+    one, mapped, other = map(security._address_key, ["192.0.2.1", "::ffff:192.0.2.1", "::ffff:192.0.2.2"])
+
+    assert one == mapped != other
+    assert len({security._address_key(each) for each in ("", "192.0.2.1:5678", "[::1]:443", "a:b")}) == 4
+
+
+def test_a_clock_that_is_set_back_locks_nobody_out(app, ana):
+    app.config["THROTTLE_ACCOUNT"] = 1
+    Visitor(app).log_in(email="ana@example.com", password="wrong one")
+    with app.app_context():
+        db.session.execute(update(Throttle).values(started_at=int(time.time()) + 400 * 86400))
+        db.session.commit()
+
+    assert Visitor(app).log_in(email="ana@example.com").status_code == 302
+
+
+def test_an_attempt_that_was_turned_away_for_lack_of_room_does_not_count(app, ana, monkeypatch):
+    app.config["THROTTLE_ACCOUNT"] = 2
+    monkeypatch.setattr("routes.hashing", HashingSlots(places=0))
+    for _ in range(3):
+        response = Visitor(app).log_in(email="ana@example.com")
+        assert response.status_code == 503
+        assert read(response).one(id="email")["value"] == "ana@example.com"
+    monkeypatch.undo()
+
+    assert Visitor(app).log_in(email="ana@example.com").status_code == 302
 
 
 # --- Hashing
@@ -189,8 +219,10 @@ def test_one_hashes_two_wait_and_the_rest_come_back_later():
     threads = [threading.Thread(target=hash_slowly) for _ in range(3)]
     for thread in threads:
         thread.start()
-    entered.wait(5)
-    while slots._places.acquire(blocking=False):
+    assert entered.wait(5)
+    for _ in range(500):
+        if not slots._places.acquire(blocking=False):
+            break
         slots._places.release()
         time.sleep(0.01)
 
@@ -236,6 +268,14 @@ def test_a_key_is_made_once_and_readable_by_its_owner_alone(tmp_path):
     assert (folder / "secret_key").stat().st_mode & 0o777 == 0o600
     assert folder.stat().st_mode & 0o777 == 0o700
     assert [file.name for file in folder.iterdir()] == ["secret_key"]
+
+
+def test_a_kept_key_that_others_could_read_is_closed(tmp_path):
+    (tmp_path / "secret_key").write_text("0123456789abcdef" * 4)
+    (tmp_path / "secret_key").chmod(0o644)
+
+    assert kept_secret_key(str(tmp_path)) == "0123456789abcdef" * 4
+    assert (tmp_path / "secret_key").stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize(
@@ -292,7 +332,7 @@ def test_an_error_has_its_own_page(ana, method, address, status):
     assert response.status_code == status
     page = read(response)
     assert page.one("main").one("a").text == "Go to your expenses"
-    assert "ana" in page.one("nav").text
+    assert page.one("nav").one("a")["href"] == "/"
     if status == 405:
         assert {"GET", "HEAD", "OPTIONS"} <= set(response.headers["Allow"].split(", "))
 
@@ -311,6 +351,18 @@ def test_an_unknown_host_is_refused_with_a_page(app, stranger):
     response = stranger.get("/login", headers={"Host": "evil.example"})
     assert response.status_code == 400
     assert read(response).one("h1").text == "That did not arrive in one piece"
+
+
+@pytest.mark.parametrize("host", ["x" * 64 + ".example", "", "a b"])
+def test_a_host_that_is_no_name_is_no_error_of_ours(stranger, host):
+    assert stranger.get("/login", headers={"Host": host}).status_code < 500
+
+
+def test_two_slashes_are_another_address_and_no_redirect_to_the_host_that_was_named(ana):
+    for address in ("/expenses//add", "/static//app.css"):
+        response = ana.get(address, headers={"Host": "evil.example"})
+
+        assert response.status_code == 404
 
 
 @pytest.fixture
@@ -339,9 +391,15 @@ def test_a_mistake_of_ours_is_a_page_without_a_trace(ana, broken):
     assert "ana" not in page.text
 
 
-@pytest.mark.parametrize(("message", "status"), [("database is locked", 503), ("no such column: x", 500)])
-def test_a_database_that_is_away_asks_for_patience(ana, broken, message, status):
-    broken.append(OperationalError("SELECT 1", {}, Exception(message)))
+def sqlite_error(code):
+    error = sqlite3.OperationalError("out of order")
+    error.sqlite_errorcode = code
+    return OperationalError("SELECT 1", {}, error)
+
+
+@pytest.mark.parametrize(("code", "status"), [(sqlite3.SQLITE_BUSY, 503), (sqlite3.SQLITE_ERROR, 500)])
+def test_a_database_that_is_away_asks_for_patience(ana, broken, code, status):
+    broken.append(sqlite_error(code))
 
     response = ana.get("/expenses")
 
@@ -354,13 +412,17 @@ def test_a_database_that_is_away_altogether_is_a_503_everywhere_and_comes_back(a
     real = application.login_manager._user_callback
 
     def fail(_login_id):
-        raise OperationalError("SELECT 1", {}, Exception("unable to open database file"))
+        raise sqlite_error(sqlite3.SQLITE_CANTOPEN)
 
     app.config["PROPAGATE_EXCEPTIONS"] = False
     monkeypatch.setattr(application.login_manager, "_user_callback", fail)
 
-    for address in ("/expenses", "/expenses/add", "/nope", "/logout", "/login"):
-        assert ana.get(address).status_code == 503
+    for address in ("/expenses", "/expenses/add", "/logout", "/login"):
+        response = ana.get(address)
+        assert response.status_code == 503
+        assert response.headers["Retry-After"] == "5"
+        assert read(response).one("h1").text == "Back in a moment"
+    assert ana.get("/nope").status_code == 404
 
     monkeypatch.setattr(application.login_manager, "_user_callback", real)
     assert ana.get("/expenses").status_code == 200
@@ -394,8 +456,65 @@ def test_behind_tls_a_form_from_another_site_is_refused_even_with_a_good_token(a
     foreign = ana.client.post("/expenses/add", data=values, headers={"Referer": "https://evil.example/"}, **https)
     assert foreign.status_code == 400
     assert read(foreign).one(id="amount")["value"] == "5"
+    assert "hides which page" in read(foreign).one("p", role="alert").text
     assert ana.count() == 0
 
     own = ana.client.post("/expenses/add", data=values, headers={"Referer": "https://localhost/x"}, **https)
     assert own.status_code == 302
     assert ana.count() == 1
+
+
+@pytest.mark.parametrize("address", ["/login", "/register", "/expenses/add"])
+@pytest.mark.parametrize("origin", ["https://evil.example", "null"])
+def test_a_page_of_another_site_cannot_reach_the_session(ana, app, address, origin):
+    values = {"amount": "666", "category": "Food", "email": "x", "password": "x"}
+    other = Visitor(app)
+
+    response = other.client.post(address, data=values, headers={"Origin": origin})
+
+    assert response.status_code == 400
+    assert "Set-Cookie" not in response.headers
+    own = ana.client.post(address, data=values, headers={"Origin": origin})
+    assert own.status_code == 400
+    assert ana.page("/expenses/add").one(id="amount")["value"] == ""
+
+
+@pytest.mark.parametrize("referrer", ["https://[", "https://localhost:99999/", "x", ""])
+def test_a_garbled_referrer_is_refused(ana, referrer):
+    values = {"csrf_token": ana.token(), "amount": "5", "category": "Food"}
+    ana.client.set_cookie("session", ana.client.get_cookie("session").value, secure=True)
+
+    response = ana.client.post(
+        "/expenses/add", data=values, headers={"Referer": referrer}, base_url="https://localhost"
+    )
+
+    assert response.status_code == 400
+    assert ana.count() == 0
+
+
+@pytest.mark.parametrize("body", ["[1]", "{", '"x"', "5", '{"username": 5}', '{"amount": 12.5, "email": []}'])
+@pytest.mark.parametrize("address", ["/login", "/register", "/expenses/add"])
+def test_a_json_body_is_no_form(app, ana, address, body):
+    for visitor in (ana, Visitor(app)):
+        token = {"X-CSRFToken": visitor.token()}
+        response = visitor.client.post(address, data=body, content_type="application/json", headers=token)
+
+        assert response.status_code in {302, 422}
+    assert ana.count() == 0
+
+
+@pytest.mark.parametrize("field", ["username", "email", "password", "amount", "description", "date", "id"])
+@pytest.mark.parametrize("address", ["/login", "/register", "/expenses/add"])
+def test_a_file_is_no_text(app, ana, address, field):
+    for visitor in (ana, Visitor(app)):
+        data = {"csrf_token": visitor.token(), field: (io.BytesIO(b"12"), "x.txt")}
+        response = visitor.client.post(address, data=data, content_type="multipart/form-data")
+
+        assert response.status_code in {302, 422}
+    assert ana.count() == 0
+
+
+def test_a_closed_registration_stays_closed_to_a_form_without_a_token(app, stranger):
+    app.config["REGISTRATION"] = False
+
+    assert stranger.client.post("/register", data={"username": "ana"}).status_code == 403

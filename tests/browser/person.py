@@ -1,0 +1,180 @@
+"""Somebody in front of a real browser, who reads what is shown and presses what can be pressed."""
+
+from datetime import date
+from typing import Any
+
+from tests.people import PASSWORD
+
+PHONE = {"width": 390, "height": 844}
+LAPTOP = {"width": 1280, "height": 800}
+
+
+class Person:
+    """One person in one browser window; remembers everything the browser complained about."""
+
+    def __init__(self, context: Any, address: str, name: str = "stranger") -> None:
+        self.context = context
+        self.address = address
+        self.name = name
+        self.page = context.new_page()
+        self.page.set_default_timeout(10_000)
+        self.dialogs: list[str] = []
+        self.sent: list[str] = []
+        self.lost = 0
+        self._errors: list[tuple[str, str]] = []
+        self._refused: set[str] = set()
+        self.page.on("console", self._note_console)
+        self.page.on("pageerror", lambda error: self._errors.append((str(error), "")))
+        self.page.on("dialog", self._note_dialog)
+        self.page.on("request", self._note_request)
+        self.page.on("response", self._note_response)
+
+    def _note_console(self, message: Any) -> None:
+        if message.type == "error":
+            self._errors.append((message.text, message.location["url"]))
+
+    def _note_dialog(self, dialog: Any) -> None:
+        self.dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    def _note_request(self, request: Any) -> None:
+        if request.method == "POST":
+            self.sent.append(request.url.removeprefix(self.address))
+
+    def _note_response(self, response: Any) -> None:
+        if response.request.is_navigation_request() and 400 <= response.status < 500:
+            self._refused.add(response.url)
+
+    def complaints(self) -> list[str]:
+        """Every error in the console, but that a page itself was answered with 4xx."""
+        return [
+            f"{text} ({url})"
+            for text, url in self._errors
+            if not (text.startswith("Failed to load resource") and url in self._refused)
+        ]
+
+    # --- What is done
+
+    def go(self, address: str) -> Any:
+        """Open an address of the application."""
+        return self.page.goto(self.address + address)
+
+    def press(self, button: str) -> None:
+        """Press the button of this name and wait for the page it leads to."""
+        with self.page.expect_navigation():
+            self.page.get_by_role("button", name=button, exact=True).click()
+
+    def follow(self, link: str) -> None:
+        """Follow the link of this name."""
+        with self.page.expect_navigation():
+            # By element, not by role: some links look and are announced as buttons.
+            self.page.locator(f'a:text-is("{link}")').click()
+
+    def type_day(self, day: str) -> None:
+        """Type a day (`YYYY-MM-DD`) on the keyboard, as a date field in American English takes it."""
+        field = self.page.get_by_label("Date", exact=True)
+        field.press_sequentially(f"{date.fromisoformat(day):%m%d%Y}")
+        assert field.input_value() == day
+
+    def fill_expense(self, amount: str, category: str, description: str = "", day: str | None = None) -> None:
+        """Fill in the form for an expense, which is open."""
+        self.page.get_by_label("Amount").fill(amount)
+        self.page.get_by_label("Category").select_option(category)
+        self.page.get_by_label("Description").fill(description)
+        if day is not None:
+            self.type_day(day)
+
+    def add(self, amount: str, category: str, description: str = "", day: str | None = None) -> None:
+        """Add an expense, from the list and back to it."""
+        self.follow("Add expense")
+        self.fill_expense(amount, category, description, day)
+        self.press("Add expense")
+        assert self.path == "/expenses", self.text
+
+    def register(self, name: str) -> "Person":
+        """Create an account."""
+        self.name = name
+        self.go("/register")
+        self.page.get_by_label("Username").fill(name)
+        self.page.get_by_label("E-mail").fill(f"{name}@example.com")
+        self.page.get_by_label("Password", exact=True).fill(PASSWORD)
+        self.page.get_by_label("Password again").fill(PASSWORD)
+        self.press("Create account")
+        return self
+
+    def log_in(self, password: str = PASSWORD, remember: bool = False) -> "Person":
+        """Fill in the log-in page, which is open, and send it."""
+        self.page.get_by_label("E-mail").fill(f"{self.name}@example.com")
+        self.page.get_by_label("Password").fill(password)
+        self.page.get_by_label("Remember me").set_checked(remember)
+        self.press("Log in")
+        return self
+
+    def lose_the_next_answer(self, address: str) -> None:
+        """Let the next form sent to this address arrive, and lose the answer on the way back."""
+
+        def lose(route: Any) -> None:
+            if route.request.method != "POST" or self.lost:
+                route.continue_()
+                return
+            self.lost = route.fetch(max_redirects=0).status
+            # The browser stays where it was, as it does when somebody stops the loading.
+            route.abort("aborted")
+
+        self.lost = 0
+        self.page.route(self.address + address, lose)
+
+    def wait_for_lost_answer(self) -> None:
+        """Wait until the server has answered what `lose_the_next_answer` is about."""
+        for _ in range(250):
+            if self.lost:
+                return
+            self.page.wait_for_timeout(20)
+        raise AssertionError("the form was never answered")
+
+    # --- What is seen
+
+    @property
+    def path(self) -> str:
+        """The address in the browser's bar, within the application."""
+        return self.page.url.removeprefix(self.address)
+
+    @property
+    def text(self) -> str:
+        """Everything that is written in the content of the page."""
+        return self.page.locator("main").inner_text()
+
+    @property
+    def messages(self) -> list[str]:
+        """What the application says, below the navigation bar or above the form."""
+        return self.page.locator(".message").all_inner_texts()
+
+    @property
+    def total(self) -> str:
+        return self.page.locator("#total").inner_text()
+
+    @property
+    def count(self) -> int:
+        return int(self.page.locator("#count").inner_text())
+
+    @property
+    def shown_category(self) -> str:
+        """What the dropdown above the table shows."""
+        return self.page.get_by_label("Category").locator("option:checked").inner_text()
+
+    @property
+    def rows(self) -> list[tuple[str, str, str, str]]:
+        """What the table shows: day, category, description, amount."""
+        rows = []
+        for row in self.page.locator(".expenses tbody tr").all():
+            day = row.locator("time").get_attribute("datetime")
+            rows.append((day, *(row.locator(f".{cell}").inner_text() for cell in CELLS)))
+        return rows
+
+    def values(self) -> dict[str, str]:
+        """What stands in the form for an expense."""
+        return {name: self.page.locator(f"main #{name}").input_value() for name in EXPENSE_FIELDS}
+
+
+CELLS = ("category", "description", "amount")
+EXPENSE_FIELDS = ("amount", "category", "description", "date")

@@ -1,0 +1,129 @@
+"""The real application, served by a process of its own, and what its database holds."""
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from database import Base, database_url
+from models import Expense, LoginSession, User
+from tests.people import PASSWORD
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+START_SECONDS = 30
+
+
+class Server:
+    """A server with its own database and its own secret key, from `start` to `stop`."""
+
+    def __init__(self, folder: Path) -> None:
+        url = os.environ.get("TEST_BROWSER_DATABASE_URL") or f"sqlite:///{folder / 'browser.db'}"
+        self.environment = os.environ | {
+            "DATABASE_URL": url,
+            "SECRET_KEY": secrets.token_hex(32),
+            "THROTTLE_ACCOUNT": "0",
+            "THROTTLE_ADDRESS": "0",
+        }
+        self.log = folder / "server.log"
+        self.address = f"http://127.0.0.1:{_free_port()}"
+        self.engine = sa.create_engine(database_url(url))
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Bring the database up to date, serve, and return once the first page has been answered."""
+        flask = [sys.executable, "-m", "flask", "--app", "app"]
+        port = self.address.rpartition(":")[2]
+        with self.log.open("wb") as log:
+            options = {"cwd": ROOT, "env": self.environment, "stdout": log, "stderr": subprocess.STDOUT}
+            upgraded = subprocess.run([*flask, "db", "upgrade"], **options, check=False)
+            assert upgraded.returncode == 0, self.log.read_text()
+            self.process = subprocess.Popen([*flask, "serve", "--port", port], **options)
+        until = time.monotonic() + START_SECONDS
+        while not self._answers():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < until, self.log.read_text()
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        try:
+            with urlopen(f"{self.address}/login", timeout=5) as response:
+                return response.status == 200
+        except (URLError, ConnectionError, TimeoutError):
+            return False
+
+    def stop(self) -> None:
+        """End this server's own process, and no other."""
+        self.engine.dispose()
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def empty_tables(self) -> None:
+        """Delete every row."""
+        with Session(self.engine) as session:
+            for table in reversed(Base.metadata.sorted_tables):
+                session.execute(sa.delete(table))
+            session.commit()
+
+    def create_person(self, name: str, **columns: str) -> None:
+        """Save an account that logs in with the password of everybody in these tests."""
+        user = User(username=columns.pop("username", name), email=f"{name}@example.com", **columns)
+        user.set_password(PASSWORD)
+        with Session(self.engine) as session:
+            session.add(user)
+            session.commit()
+
+    def save(self, name: str, expenses: list[tuple[str, str, str, str]]) -> None:
+        """Save expenses (day, category, description, amount) of a person without the form."""
+        author_id = self.user(name).id
+        with Session(self.engine) as session:
+            for day, category, description, amount in expenses:
+                values = {"category": category, "description": description, "amount": Decimal(amount)}
+                session.add(Expense(author_id=author_id, date=date.fromisoformat(day), **values))
+            session.commit()
+
+    def end_log_ins(self, name: str) -> None:
+        """End every log-in of a person, as from another device."""
+        author_id = self.user(name).id
+        with Session(self.engine) as session:
+            session.execute(sa.delete(LoginSession).where(LoginSession.user_id == author_id))
+            session.commit()
+
+    def user(self, name: str) -> User:
+        """The account of a person."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            return session.scalars(sa.select(User).where(User.email == f"{name}@example.com")).one()
+
+    def log_ins(self) -> int:
+        """How many log-ins there are, of everybody."""
+        with Session(self.engine) as session:
+            return session.scalar(sa.select(sa.func.count()).select_from(LoginSession))
+
+    def expenses(self, name: str) -> list[tuple[str, str, str, Decimal]]:
+        """What is saved of a person (day, category, description, amount), newest first."""
+        columns = (Expense.date, Expense.category, Expense.description, Expense.amount)
+        query = sa.select(*columns).join(User).where(User.email == f"{name}@example.com")
+        with Session(self.engine) as session:
+            rows = session.execute(query.order_by(Expense.date.desc(), Expense.id.desc()))
+            return [(str(day), category, description, amount) for day, category, description, amount in rows]
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]

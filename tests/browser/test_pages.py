@@ -1,0 +1,322 @@
+"""Every page: for eyes, ears, fingers and keyboards, on every screen, by day and by night, on paper."""
+
+from decimal import Decimal
+from itertools import cycle, pairwise
+
+import pytest
+
+from tests.browser.person import LAPTOP, PHONE, Person
+
+WIDTHS = (320, 390, 768, 1280)
+TOUCH_TARGET = 44
+MOST_STOPS = 200
+LONGEST = ("2026-03-31", "Entertainment", "W" * 200, "999999999.99")
+SIXTY = [
+    LONGEST,
+    ("2026-03-01", "Travel", "Round the world", "12345.67"),
+    *(
+        (f"2026-{month:02}-{day:02}", category, f"Number {month}-{day}", f"{day}.{month:02}")
+        for month in (1, 2)
+        for day, category in zip(range(1, 28), cycle(["Food", "Transport", "Housing", "Health"]), strict=False)
+    ),
+    ("2025-12-24", "Education", "Evening class", "140.00"),
+    ("2025-12-24", "Education", "", "9.90"),
+    ("2025-12-01", "Shopping", "Lamp", "89.99"),
+    ("2025-12-01", "Shopping", "Chair", "120.00"),
+]
+
+
+def address(path):
+    """Opens a page by its address."""
+    return lambda person: person.go(path)
+
+
+def refuse_log_in(person):
+    """Opens the log-in page as it is after a slip."""
+    person.go("/login")
+    person.log_in(password="not the river")
+
+
+def log_out(person):
+    """Opens the log-in page as it is after the end of a visit."""
+    person.go("/login")
+    person.log_in()
+    person.press("Log out")
+
+
+def refuse_registration(person):
+    """Opens the page for a new account as it is after four slips."""
+    person.go("/register")
+    person.page.get_by_label("Username").fill("a na")
+    person.page.get_by_label("E-mail").fill("ana@localhost")
+    person.page.get_by_label("Password", exact=True).fill("12345678")
+    person.page.get_by_label("Password again").fill("something else")
+    person.press("Create account")
+    assert person.page.locator(".error").count() == 4
+
+
+def refuse_expense(person):
+    """Opens the form as it is after a slip."""
+    person.go("/expenses/add")
+    person.fill_expense("1,234", "Food", "W" * 200, "2026-03-14")
+    person.press("Add expense")
+
+
+def turn_page(person):
+    """Opens the second page of the list."""
+    person.go("/expenses")
+    person.follow("Older")
+
+
+# Who opens the page, how, and the heading by which one knows to be there.
+PAGES = {
+    "log-in": ("stranger", address("/login"), "Log in"),
+    "log-in, refused": ("stranger", refuse_log_in, "Log in"),
+    "log-in, after logging out": ("stranger", log_out, "Log in"),
+    "register": ("stranger", address("/register"), "Create an account"),
+    "register, refused": ("stranger", refuse_registration, "Create an account"),
+    "list, empty": ("bob", address("/expenses"), "All categories · 0 expenses"),
+    "list": ("ana", address("/expenses"), "All categories · 60 expenses"),
+    "list, last page": ("ana", turn_page, "All categories · 60 expenses"),
+    "list, filtered": ("ana", address("/expenses?category=Education"), "Education · 2 expenses"),
+    "list, filtered, empty": ("ana", address("/expenses?category=Other"), "Other · 0 expenses"),
+    "list, unknown category": ("ana", address("/expenses?category=Fud"), "Nothing · 0 expenses"),
+    "add": ("ana", address("/expenses/add"), "Add an expense"),
+    "add, refused": ("ana", refuse_expense, "Add an expense"),
+    "log-out": ("ana", address("/logout"), "Log out"),
+    "not found": ("ana", address("/nowhere"), "Not found"),
+}
+
+
+@pytest.fixture(scope="module")
+def states(chromium, running_server):
+    """What the browsers of everybody remember: ana has sixty expenses, bob has none and a long name."""
+    running_server.empty_tables()
+    running_server.create_person("ana")
+    running_server.save("ana", SIXTY)
+    running_server.create_person("bob", username="b" * 64)
+    states = {"stranger": None}
+    for name in ("ana", "bob"):
+        context = chromium.new_context()
+        person = Person(context, running_server.address, name)
+        person.go("/login")
+        person.log_in()
+        states[name] = context.storage_state()
+        context.close()
+    return states
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def opened(request, chromium, running_server, states):
+    """Each of the pages in turn, opened once for all that is asked of it."""
+    who, open_page, heading = PAGES[request.param]
+    context = chromium.new_context(storage_state=states[who], viewport=LAPTOP, locale="en-US")
+    # The stranger is bob, wherever a page needs a name.
+    person = Person(context, running_server.address, "bob" if who == "stranger" else who)
+    open_page(person)
+    assert " ".join(person.page.locator("h1").inner_text().split()) == heading
+    yield person.page
+    complaints = person.complaints()
+    context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def ana(states, visit):
+    """Somebody with sixty expenses."""
+    return visit("ana", storage_state=states["ana"])
+
+
+def look(page, screen=LAPTOP, **media):
+    """Show the page on this screen."""
+    page.set_viewport_size(screen)
+    page.emulate_media(**({"color_scheme": "light", "media": "screen", "reduced_motion": "reduce"} | media))
+
+
+# Colours do not depend on the width, nor the order of things on the colours: two looks see it all.
+@pytest.mark.parametrize(("screen", "scheme"), [(LAPTOP, "light"), (PHONE, "dark")], ids=["light", "dark"])
+def test_axe_finds_nothing(opened, axe, screen, scheme):
+    look(opened, screen, color_scheme=scheme)
+
+    results = axe.run(opened)
+
+    assert results.violations_count == 0, results.generate_report()
+
+
+def test_nothing_is_wider_than_the_screen(opened):
+    too_wide = {}
+
+    for width in WIDTHS:
+        look(opened, {"width": width, "height": 800})
+        root = "document.documentElement"
+        needed, shown = opened.evaluate(f"[{root}.scrollWidth, {root}.clientWidth]")
+        if needed > shown:
+            too_wide[width] = needed
+
+    assert too_wide == {}
+
+
+BUTTONS = """() => Array.from(
+    document.querySelectorAll("button, [role=button], select, input:not([type=hidden], [type=checkbox])"),
+    button => [button.innerText || button.name, button.getBoundingClientRect().height])
+"""
+
+
+def test_a_finger_hits_every_button_and_field_on_a_phone(opened):
+    look(opened, PHONE)
+
+    heights = opened.evaluate(BUTTONS)
+
+    assert heights or opened.get_by_role("heading", name="Not found").is_visible()
+    assert [button for button in heights if button[1] < TOUCH_TARGET] == []
+
+
+FOCUSED = """() => {
+    const focused = document.activeElement;
+    const label = focused.labels && focused.labels[0] || focused;
+    const style = getComputedStyle(focused);
+    const box = focused.getBoundingClientRect();
+    return {
+        outside: focused === document.body,
+        name: label.textContent.trim().replace(/\\s+/g, " "),
+        outline: style.outlineStyle === "none" ? 0 : parseFloat(style.outlineWidth),
+        left: box.left, top: box.top + scrollY, bottom: box.bottom + scrollY,
+    };
+}"""
+
+
+def press_tab(page):
+    """Press Tab from the top of the page to its end; return what had the focus, in that order."""
+    # Some pages begin with the focus in a field.
+    page.evaluate("() => { document.body.tabIndex = -1; document.body.focus(); scrollTo(0, 0); }")
+    stops = []
+    for _ in range(MOST_STOPS):
+        page.keyboard.press("Tab")
+        stop = page.evaluate(FOCUSED)
+        if stop["outside"]:
+            return stops
+        # A date field is left after one Tab for each of its parts.
+        if not stops or stops[-1]["name"] != stop["name"]:
+            stops.append(stop)
+    raise AssertionError("Tab never leaves the page")
+
+
+def is_read_after(stop, before):
+    """Tell whether the eye comes to `stop` after `before`: further right on a line, or further down."""
+    same_line = stop["top"] < before["bottom"] and before["top"] < stop["bottom"]
+    return stop["left"] > before["left"] if same_line else stop["top"] > before["top"]
+
+
+@pytest.mark.parametrize("screen", [LAPTOP, PHONE], ids=["laptop", "phone"])
+def test_tab_goes_as_the_eye_goes_and_the_focus_can_be_seen(opened, screen):
+    look(opened, screen)
+
+    stops = press_tab(opened)
+
+    assert stops[0]["name"] == "Skip to the content"
+    assert [stop["name"] for stop in stops if stop["outline"] < 1] == []
+    # The link that skips is above everything, wherever it is drawn.
+    pairs = list(pairwise(stops[1:]))
+    assert pairs
+    jumps = [(before["name"], stop["name"]) for before, stop in pairs if not is_read_after(stop, before)]
+    assert jumps == []
+
+
+def test_tab_reaches_everything_in_the_list(ana):
+    ana.go("/expenses?category=Education")
+
+    names = [stop["name"] for stop in press_tab(ana.page)]
+
+    assert names == [
+        "Skip to the content",
+        "Ledger",
+        "Log out",
+        "Category",
+        "Show",
+        "Add expense",
+        "Delete Education",
+        "Delete Evening class",
+    ]
+
+
+def test_tab_reaches_everything_in_the_form(ana):
+    ana.go("/expenses/add")
+
+    names = [stop["name"] for stop in press_tab(ana.page)]
+
+    assert names == [
+        "Skip to the content",
+        "Ledger",
+        "Log out",
+        "Amount in USD",
+        "Category",
+        "Description",
+        "Date",
+        "Add expense",
+        "Back to the list",
+    ]
+
+
+def test_the_first_link_skips_the_navigation(ana):
+    ana.go("/expenses?category=Education")
+
+    ana.page.keyboard.press("Tab")
+    skip = ana.page.get_by_role("link", name="Skip to the content")
+    assert skip.bounding_box()["x"] >= 0
+    ana.page.keyboard.press("Enter")
+    ana.page.keyboard.press("Tab")
+
+    assert ana.page.evaluate(FOCUSED)["name"] == "Category"
+
+
+def test_an_everyday_total_stays_on_one_line_of_a_small_phone(ana):
+    ana.page.set_viewport_size({"width": 320, "height": 700})
+
+    ana.go("/expenses?category=Travel")
+
+    total = ana.page.locator("#total")
+    letter = float(total.evaluate("element => getComputedStyle(element).fontSize").removesuffix("px"))
+    assert ana.total == "$12,345.67"
+    assert total.bounding_box()["height"] < 2 * letter
+
+
+def test_pages_turn_and_come_back(ana):
+    ana.go("/expenses")
+    first = ana.rows
+
+    ana.follow("Older")
+    second = ana.rows
+    ana.follow("Newer")
+
+    assert (len(first), len(second)) == (50, 10)
+    assert ana.rows == first
+    days = [row[0] for row in first + second]
+    assert days == sorted((expense[0] for expense in SIXTY), reverse=True)
+    assert (ana.total, ana.count) == (f"${sum(Decimal(expense[3]) for expense in SIXTY):,.2f}", 60)
+
+
+def test_paper_shows_the_table_and_the_total_and_nothing_to_press(ana):
+    ana.go("/expenses?category=Education")
+
+    look(ana.page, media="print")
+
+    pressable = ana.page.locator("a, button, select, input:not([type=hidden])").all()
+    assert [element.inner_text() for element in pressable if element.is_visible()] == []
+    assert [nav.is_visible() for nav in ana.page.get_by_role("navigation").all()] == []
+    assert ana.page.get_by_text("Education · 2 expenses").is_visible()
+    assert ana.page.locator("#total").is_visible()
+    cells = ana.page.locator(".expenses tbody td:not(.actions)").all()
+    assert len(cells) == 2 * 4
+    assert all(cell.is_visible() for cell in cells if cell.inner_text())
+    assert ana.page.get_by_role("columnheader").all_inner_texts() == ["Date", "Category", "Description", "Amount"]
+
+
+def test_nothing_moves_for_people_who_asked_for_that(ana):
+    ana.go("/expenses")
+
+    look(ana.page, reduced_motion="reduce")
+
+    durations = ana.page.evaluate(
+        "() => Array.from(document.querySelectorAll('*'), element => getComputedStyle(element).transitionDuration)"
+    )
+    assert set(durations) == {"0s"}
