@@ -132,14 +132,16 @@ def prepare_engine(engine: sa.Engine) -> None:
 
     SQLite: WAL with a sync at every commit, because anything less lost acknowledged expenses in
     simulated power cuts; and our own BEGIN, because the driver's comes too late to be safe. A request
-    that may write takes the write lock at once: a read lock cannot wait to become one.
+    that may write takes the write lock at once: a read lock cannot wait to become one. A connection that
+    reads outside of a request says so by the execution option `reading`.
     PostgreSQL: a page is read from one snapshot, as it always is on SQLite.
     """
     sqlite = engine.dialect.name == "sqlite"
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
-        reading = has_request_context() and request.method in SAFE_METHODS
+        in_safe_request = has_request_context() and request.method in SAFE_METHODS
+        reading = connection.get_execution_options().get("reading", in_safe_request)
         if not sqlite:
             if reading:
                 connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")

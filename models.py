@@ -19,6 +19,11 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+# Unicode's combining classes of points in and marks above and below letters. Those in between are vowels,
+# and those below make another letter, such as the Japanese voicing marks.
+ACCENTS = frozenset({*range(10, 37), *range(200, 241)})
+
+
 def identity_key(text: str) -> str:
     """Return the form in which two names or addresses are compared: without case and Unicode form.
 
@@ -26,6 +31,16 @@ def identity_key(text: str) -> str:
     """
     folded = unicodedata.normalize("NFKC", text.strip()).casefold()
     return unicodedata.normalize("NFKC", folded)
+
+
+def search_key(text: str) -> str:
+    """Return the form in which descriptions are searched: without case and accents, in any script.
+
+    Accents are the marks above and below letters; a sign that makes another letter stays.
+    """
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    bare = "".join(character for character in decomposed if unicodedata.combining(character) not in ACCENTS)
+    return unicodedata.normalize("NFC", bare)
 
 
 class User(UserMixin, Base):
@@ -101,12 +116,13 @@ class LoginSession(Base):
     user_agent: Mapped[str] = mapped_column(sa.String(USER_AGENT_MAX))
 
 
-class Expense(Base):
-    """Money spent by one person on one day."""
+class ExpenseColumns:
+    """The columns of an expense, wherever it lies."""
 
-    __tablename__ = "expense"
     CATEGORY_MAX = 64
     DESCRIPTION_MAX = 200
+    # Decomposing can make a text many times longer, and PostgreSQL indexes no long ones.
+    SEARCH_KEY_MAX = 400
 
     # The key begins with the owner, so that the table can be spread over many machines by owner, and
     # so that fetching by (owner, id) is the check of ownership.
@@ -115,20 +131,75 @@ class Expense(Base):
     amount: Mapped[Decimal] = mapped_column(Money)
     category: Mapped[str] = mapped_column(sa.String(CATEGORY_MAX))
     description: Mapped[str] = mapped_column(sa.String(DESCRIPTION_MAX), default="")
+    description_key: Mapped[str] = mapped_column(sa.String(SEARCH_KEY_MAX), default="")
     date: Mapped[date]
     created_at: Mapped[datetime] = mapped_column(Instant, default=utc_now)
+
+
+class Expense(ExpenseColumns, Base):
+    """Money spent by one person on one day; money that came back is below zero."""
+
+    __tablename__ = "expense"
 
     author: Mapped[User] = relationship(back_populates="expenses")
 
     __table_args__ = (
         sa.CheckConstraint("amount <> 0", "amount_not_zero"),
         sa.CheckConstraint("amount BETWEEN -999999999999 AND 999999999999", "amount_within_bounds"),
-        sa.CheckConstraint(f"length(category) BETWEEN 1 AND {CATEGORY_MAX}", "category_length"),
-        sa.CheckConstraint(f"length(description) <= {DESCRIPTION_MAX}", "description_length"),
+        sa.CheckConstraint(f"length(category) BETWEEN 1 AND {ExpenseColumns.CATEGORY_MAX}", "category_length"),
+        sa.CheckConstraint(f"length(description) <= {ExpenseColumns.DESCRIPTION_MAX}", "description_length"),
         # Both cover the amount: an index that did not would make the sum slower than no index.
         sa.Index(None, "author_id", "date", "id", "amount"),
         sa.Index(None, "author_id", "category", "date", "id", "amount"),
+        # Finds what a description was last used for.
+        sa.Index(None, "author_id", "description_key", "date", "id"),
     )
+
+    @validates("description")
+    def set_description_key(self, _name: str, description: str) -> str:
+        """Keep the key by which descriptions are searched in step with the description."""
+        self.description_key = description_key(description)
+        return description
+
+
+def description_key(description: str) -> str:
+    """Return what is stored of a description for searching."""
+    return search_key(description).replace("\0", "")[: Expense.SEARCH_KEY_MAX]
+
+
+class DeletedExpense(ExpenseColumns, Base):
+    """An expense that was deleted, until it is restored or purged; no query of the others can meet it."""
+
+    __tablename__ = "deleted_expense"
+
+    deleted_at: Mapped[datetime] = mapped_column(Instant)
+    # What was deleted together is restored together.
+    batch: Mapped[uuid.UUID] = mapped_column(sa.Uuid)
+
+    __table_args__ = (sa.Index(None, "author_id", "batch"), sa.Index(None, "deleted_at"))
+
+
+class ChangedExpense(Base):
+    """What an expense was before a change, and what it was changed into, until the change is purged."""
+
+    __tablename__ = "changed_expense"
+
+    author_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
+    # What was changed together is taken back together.
+    batch: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True)
+    id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True)
+    changed_at: Mapped[datetime] = mapped_column(Instant)
+    amount: Mapped[Decimal] = mapped_column(Money)
+    category: Mapped[str] = mapped_column(sa.String(Expense.CATEGORY_MAX))
+    description: Mapped[str] = mapped_column(sa.String(Expense.DESCRIPTION_MAX))
+    description_key: Mapped[str] = mapped_column(sa.String(Expense.SEARCH_KEY_MAX))
+    new_date: Mapped[date]
+    date: Mapped[date]
+    new_amount: Mapped[Decimal] = mapped_column(Money)
+    new_category: Mapped[str] = mapped_column(sa.String(Expense.CATEGORY_MAX))
+    new_description: Mapped[str] = mapped_column(sa.String(Expense.DESCRIPTION_MAX))
+
+    __table_args__ = (sa.Index(None, "changed_at"),)
 
 
 class Throttle(Base):

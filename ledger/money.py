@@ -11,6 +11,7 @@ from babel.numbers import NumberPattern, get_currency_precision, get_territory_c
 from database import Money
 
 TEXT_MAX = 60
+SMALLEST = Decimal(1).scaleb(-Money.SCALE)
 # No rule can know which thousands separator a person grew up with: these are the ones in use.
 _SPACES = re.compile("[\u00a0\u2009\u202f]")
 _APOSTROPHES = re.compile("[\u2019\u02bc]")
@@ -27,8 +28,12 @@ class AmountError(ValueError):
     """A text that is not an amount; its message tells the person what to write instead."""
 
 
-def parse_amount(text: str, currency: str, locale: Locale | None = None) -> Decimal:
-    """Read an amount above zero as people write it, with or without the currency's sign.
+class MinusError(AmountError):
+    """An amount with a minus sign, for which some forms have a box."""
+
+
+def parse_amount(text: str, currency: str, locale: Locale | None = None, least: Decimal = SMALLEST) -> Decimal:
+    """Read an amount of at least `least` as people write it, with or without the currency's sign.
 
     Accepts a point or a comma before the decimals, and spaces, apostrophes, points or commas between
     thousands. What can be read in two ways is refused, never guessed. Calculates sums, differences and
@@ -43,14 +48,14 @@ def parse_amount(text: str, currency: str, locale: Locale | None = None) -> Deci
     number = _APOSTROPHES.sub("'", _SPACES.sub(" ", _without_sign(text, currency, locale)))
     number = _TIMES.sub("*", _MINUS_SIGNS.sub("-", number))
     if number.startswith("-") or number.endswith("-"):
-        raise AmountError("Write the amount without a minus sign.")
+        raise MinusError("Write the amount without a minus sign.")
     # Wide enough that no product of what fits into the field is rounded.
     with localcontext(prec=2 * TEXT_MAX):
         amount = _calculate(number, currency)
-    if not amount:
-        raise AmountError("Enter an amount other than zero.")
     if amount < 0:
         raise AmountError(f"This comes to {amount:f}. Write an amount above zero.")
+    if amount < least:
+        raise AmountError("Enter an amount other than zero.")
     if amount > Money.MAX:
         raise AmountError("Enter an amount below 1000000000.")
     rounded = round(amount, currency_digits(currency))
@@ -128,6 +133,11 @@ def format_amount(amount: Decimal, currency: str, locale: Locale) -> str:
 def _pattern(locale: Locale) -> NumberPattern:
     """Return the locale's currency pattern; looking it up costs more than using it."""
     return locale.currency_formats["standard"]
+
+
+def plain_amount(amount: Decimal, currency: str) -> str:
+    """Write `amount` with a point, all decimals of `currency` and nothing else, for fields and files."""
+    return f"{amount:.{currency_digits(currency)}f}"
 
 
 def currency_sign(currency: str, locale: Locale) -> str:

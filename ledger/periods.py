@@ -1,7 +1,13 @@
-"""Days: which one it is where a person lives, and how one is read from text."""
+"""Days and periods of days: which day it is where a person lives, and how both are read from text.
+
+Both ends of a period are included; `first_day` and `last_day` say so wherever they stand.
+"""
 
 import re
-from datetime import date, datetime
+from calendar import monthrange
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -9,7 +15,59 @@ FIRST_YEAR, LAST_YEAR = 1900, 2100
 
 
 class DayError(ValueError):
-    """A text that is not a day; its message tells the person what to write instead."""
+    """A text that is not a day or a period; its message tells the person what to write instead."""
+
+
+@dataclass(frozen=True)
+class Period:
+    """Days from `first_day` to `last_day`, both included; None leaves an end open."""
+
+    first_day: date | None = None
+    last_day: date | None = None
+
+    @classmethod
+    def month(cls, day: date) -> "Period":
+        """Return the month that `day` lies in."""
+        return cls(day.replace(day=1), day.replace(day=monthrange(day.year, day.month)[1]))
+
+    @classmethod
+    def year(cls, day: date) -> "Period":
+        """Return the year that `day` lies in."""
+        return cls(date(day.year, 1, 1), date(day.year, 12, 31))
+
+    def name(self) -> str | None:
+        """Return `month` or `year` when it is exactly one, else None."""
+        if self.first_day is not None and self == Period.month(self.first_day):
+            return "month"
+        return "year" if self.first_day is not None and self == Period.year(self.first_day) else None
+
+    def within(self, other: "Period") -> "Period":
+        """Return the days that lie in both periods; there are none when it ends before it begins."""
+        first_days = [day for day in (self.first_day, other.first_day) if day is not None]
+        last_days = [day for day in (self.last_day, other.last_day) if day is not None]
+        return Period(max(first_days, default=None), min(last_days, default=None))
+
+
+def parse_period(text: str, today: date) -> Period:
+    """Read `this-month`, `last-month`, `this-year`, a month (`2026-03`) or a year (`2026`). Raises DayError."""
+    if text == "this-month":
+        return Period.month(today)
+    if text == "last-month":
+        return Period.month(today.replace(day=1) - timedelta(days=1))
+    if text == "this-year":
+        return Period.year(today)
+    with suppress(DayError):
+        if re.fullmatch("[0-9]{4}", text):
+            return Period.year(parse_day(f"{text}-01-01"))
+        if re.fullmatch("[0-9]{4}-[0-9]{2}", text):
+            return Period.month(parse_day(f"{text}-01"))
+    raise DayError("There is no such period. Choose one from the list.")
+
+
+def recent_months(today: date, count: int) -> list[str]:
+    """Return the names of `count` months (`2026-03`), from the one of `today` backwards."""
+    newest = today.year * 12 + today.month - 1
+    return [f"{month // 12:04}-{month % 12 + 1:02}" for month in range(newest, newest - count, -1)]
 
 
 def day_in(time_zone: str, moment: datetime) -> date:

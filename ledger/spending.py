@@ -1,16 +1,18 @@
-"""Every question about expenses: which ones, how many, how much."""
+"""Every question about expenses: which ones, how many, how much, and what is usual."""
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import InstrumentedAttribute
 
 from database import db
-from models import Expense, User
+from ledger.periods import Period
+from models import DeletedExpense, Expense, User, description_key
 
 CATEGORIES = (
     "Food",
@@ -24,67 +26,72 @@ CATEGORIES = (
     "Education",
     "Other",
 )
+# How a list can be ordered: the column that comes first, and whether the largest is on top.
+ORDERS: dict[str, tuple[InstrumentedAttribute[Any], bool]] = {
+    "-date": (Expense.date, True),
+    "date": (Expense.date, False),
+    "-amount": (Expense.amount, True),
+    "amount": (Expense.amount, False),
+}
+# The columns that a person fills in.
+VALUES = ("amount", "category", "description", "date")
 PAGE_SIZE = 50
+Query = TypeVar("Query", bound=sa.Select[*tuple[Any, ...]])
+# Of how many recent expenses the descriptions are proposed, and how many at the most.
+RECENT, PROPOSED = 200, 30
 
 
 @dataclass(frozen=True)
 class ExpenseFilter:
-    """Which expenses are wanted; an empty one wants them all."""
+    """Which expenses are wanted, and in which order; an empty one wants them all, newest first."""
 
-    category: str | None = None
+    categories: tuple[str, ...] = ()
+    period: Period = field(default_factory=Period)
+    text: str = ""
+    least: Decimal | None = None
+    most: Decimal | None = None
+    order: str = "-date"
     nothing: bool = False
 
-    def describe(self) -> str:
-        """Say in words what is wanted."""
-        return "Nothing" if self.nothing else self.category or "All categories"
+    def narrows(self) -> bool:
+        """Tell whether some expenses may be left out."""
+        return self != ExpenseFilter(order=self.order)
 
 
 class Place(NamedTuple):
-    """Where a page begins: right after or right before the expense of this day and id, which may be gone."""
+    """Where a page begins: next to the expense of this day or amount and this id, which may be gone."""
 
-    day: date
+    value: date | Decimal
     id: uuid.UUID
 
     def __str__(self) -> str:
-        return f"{self.day}_{self.id}"
+        return f"{self.value}_{self.id}"
+
+
+class Part(NamedTuple):
+    """How many of the wanted expenses are of one category, and their sum."""
+
+    category: str
+    number: int
+    total: Decimal
 
 
 @dataclass(frozen=True)
 class Summary:
-    """How many expenses there are, and their sum."""
+    """How many expenses there are, their sum, and the parts by category, largest first, that add up to both."""
 
-    count: int
+    number: int
     total: Decimal
-
-
-def add_once(expense: Expense) -> bool:
-    """Add `expense` under the id it carries, and tell whether it is there now; the caller commits.
-
-    When the same form arrives twice, even at the same moment, the primary key lets one in, and both are
-    told yes. The answer is no when the id belongs to an expense with other values.
-    """
-    names = ("amount", "category", "description", "date")
-    values = {name: getattr(expense, name) for name in names}
-    key = (expense.author_id, expense.id)
-    db.session.add(expense)
-    try:
-        db.session.flush()
-        return True
-    except IntegrityError:
-        db.session.rollback()
-        stored = db.session.get(Expense, key)
-        if stored is None:
-            raise
-        return values == {name: getattr(stored, name) for name in names}
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)
 class Page:
-    """Up to PAGE_SIZE rows, newest first, and the places where the neighbouring pages begin."""
+    """Up to PAGE_SIZE rows in the wanted order, and the places where the neighbouring pages begin."""
 
     rows: list[sa.Row[uuid.UUID, date, str, str, Decimal]]
-    newer: Place | None
-    older: Place | None
+    before: Place | None
+    after: Place | None
 
 
 def expenses_query(user: User, wanted: ExpenseFilter) -> sa.Select[uuid.UUID, date, str, str, Decimal]:
@@ -93,42 +100,116 @@ def expenses_query(user: User, wanted: ExpenseFilter) -> sa.Select[uuid.UUID, da
     query = query.where(Expense.author_id == user.id)
     if wanted.nothing:
         query = query.where(sa.false())
-    if wanted.category is not None:
-        query = query.where(Expense.category == wanted.category)
+    if wanted.categories:
+        query = query.where(Expense.category.in_(wanted.categories))
+    if wanted.period.first_day is not None:
+        query = query.where(Expense.date >= wanted.period.first_day)
+    if wanted.period.last_day is not None:
+        query = query.where(Expense.date <= wanted.period.last_day)
+    if wanted.text:
+        query = query.where(Expense.description_key.contains(description_key(wanted.text), autoescape=True))
+    if wanted.least is not None:
+        query = query.where(Expense.amount >= wanted.least)
+    if wanted.most is not None:
+        query = query.where(Expense.amount <= wanted.most)
     return query
 
 
+def ordered(query: Query, order: str, backwards: bool = False) -> Query:
+    """Return `query` in one of the ORDERS, or `backwards`; what is equal is in order of creation."""
+    column, descending = ORDERS[order]
+    descending ^= backwards
+    return query.order_by(column.desc(), Expense.id.desc()) if descending else query.order_by(column, Expense.id)
+
+
+def ordered_query(user: User, wanted: ExpenseFilter) -> sa.Select[uuid.UUID, date, str, str, Decimal]:
+    """Return the Select of all the wanted expenses, in their order."""
+    return ordered(expenses_query(user, wanted), wanted.order)
+
+
 def summarise(user: User, wanted: ExpenseFilter) -> Summary:
-    """Return number and sum of all the wanted expenses; both are zero when there are none."""
-    query = expenses_query(user, wanted).with_only_columns(
-        sa.func.count(), sa.func.coalesce(sa.func.sum(Expense.amount), 0)
+    """Return number, sum and parts of all the wanted expenses, by one statement; zero when there are none."""
+    number, total = sa.func.count(), sa.func.sum(Expense.amount)
+    query = (
+        expenses_query(user, wanted)
+        .with_only_columns(Expense.category, number, total, sa.func.sum(number).over(), sa.func.sum(total).over())
+        .group_by(Expense.category)
+        .order_by(total.desc(), Expense.category)
     )
-    return Summary(*db.session.execute(query).one())
+    rows = db.session.execute(query).all()
+    if not rows:
+        return Summary(0, Decimal(0))
+    return Summary(int(rows[0][3]), rows[0][4], tuple(Part(*row[:3]) for row in rows))
 
 
 def read_page(user: User, wanted: ExpenseFilter, after: Place | None = None, before: Place | None = None) -> Page:
-    """Return one page of the wanted expenses, newest first and by creation within a day.
+    """Return one page of the wanted expenses, in their order and by creation among equals.
 
-    `after` asks for what is older than a place, `before` for what is newer. Pages are found by place,
-    not by number, so that none skips or repeats a row when others are added or removed in between.
+    `after` asks for what follows a place, `before` for what precedes it. Pages are found by place, not by
+    number, so that none skips or repeats a row when others are added or removed in between.
     """
-    position = sa.tuple_(Expense.date, Expense.id)
+    column, descending = ORDERS[wanted.order]
     query = expenses_query(user, wanted)
-    if before is not None:
-        query = query.where(position > sa.tuple_(before.day, before.id))
-        query = query.order_by(Expense.date, Expense.id)
-    else:
-        if after is not None:
-            query = query.where(position < sa.tuple_(after.day, after.id))
-        query = query.order_by(Expense.date.desc(), Expense.id.desc())
-    rows = list(db.session.execute(query.limit(PAGE_SIZE + 1)))
+    backwards, place = before is not None, before or after
+    if place is not None:
+        here, there = sa.tuple_(column, Expense.id), sa.tuple_(*_bound(column, place))
+        query = query.where(here < there if descending ^ backwards else here > there)
+    rows = list(db.session.execute(ordered(query, wanted.order, backwards).limit(PAGE_SIZE + 1)))
     more = len(rows) > PAGE_SIZE
     rows = rows[:PAGE_SIZE]
-    if before is not None:
+    if backwards:
         rows.reverse()
     if not rows:
         return Page([], None, None)
-    first, last = (Place(row.date, row.id) for row in (rows[0], rows[-1]))
-    has_newer = more if before is not None else after is not None
-    has_older = more if before is None else True
-    return Page(rows, first if has_newer else None, last if has_older else None)
+    first, last = (Place(getattr(row, column.key), row.id) for row in (rows[0], rows[-1]))
+    has_before = more if backwards else after is not None
+    has_after = backwards or more
+    return Page(rows, first if has_before else None, last if has_after else None)
+
+
+def _bound(column: InstrumentedAttribute[Any], place: Place) -> tuple[sa.BindParameter[Any], ...]:
+    """Return the values of `place` as the database stores them: in a tuple they would have no type."""
+    return sa.bindparam(None, place.value, column.type), sa.bindparam(None, place.id, Expense.id.type)
+
+
+def add_once(expense: Expense) -> bool:
+    """Add `expense` under the id it carries, and tell whether it is there now; the caller commits.
+
+    When the same form arrives twice, even at the same moment, the primary key lets one in, and both are
+    told yes. The answer is no when the id belongs to an expense with other values, or to a deleted one.
+    """
+    values = {name: getattr(expense, name) for name in VALUES}
+    key = (expense.author_id, expense.id)
+    db.session.add(expense)
+    try:
+        db.session.flush()
+    except IntegrityError:
+        db.session.rollback()
+        stored = db.session.get(Expense, key)
+        if stored is None and db.session.get(DeletedExpense, key) is None:
+            raise
+        return stored is not None and values == {name: getattr(stored, name) for name in VALUES}
+    # Asked after the insert, which waits for a deletion of this very expense that is under way.
+    if db.session.get(DeletedExpense, key) is not None:
+        db.session.rollback()
+        return False
+    return True
+
+
+def usual_category(user: User, description: str) -> str | None:
+    """Return the category that the user last gave to this description, or None."""
+    key = description_key(description)
+    query = (
+        sa.select(Expense.category)
+        .where(Expense.author_id == user.id, Expense.description_key == key)
+        .order_by(Expense.date.desc(), Expense.id.desc())
+        .limit(1)
+    )
+    return db.session.scalar(query) if key else None
+
+
+def recent_descriptions(user: User) -> list[str]:
+    """Return the descriptions that the user has used lately, the latest first, each once."""
+    query = expenses_query(user, ExpenseFilter()).with_only_columns(Expense.description)
+    used = db.session.scalars(ordered(query, "-date").limit(RECENT))
+    return [text for text in dict.fromkeys(used) if text][:PROPOSED]

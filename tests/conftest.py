@@ -39,12 +39,11 @@ os.environ.update(
 
 import flask_migrate
 import pytest
-from sqlalchemy import delete
 
 from app import app as application
-from database import Base, db
+from database import db
 from models import User
-from tests.people import Visitor
+from tests.people import Visitor, empty_tables
 
 # A real hash takes 0.2 s on purpose.
 User.HASH_METHOD = "pbkdf2:sha256:1000"
@@ -64,18 +63,10 @@ def migrated():
 @pytest.fixture
 def app(migrated):
     """The application with empty tables and untouched settings."""
-    empty_tables()
+    empty_tables(migrated)
     settings = dict(migrated.config)
     yield migrated
     migrated.config.update(settings)
-
-
-def empty_tables() -> None:
-    """Delete every row."""
-    with application.app_context():
-        for table in reversed(Base.metadata.sorted_tables):
-            db.session.execute(delete(table))
-        db.session.commit()
 
 
 @pytest.fixture

@@ -1,15 +1,17 @@
 """People who use the application as a browser does: they read pages and send the forms they find there."""
 
+import threading
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from werkzeug.test import TestResponse
 
-from database import db
+from database import Base, db
 from models import Expense, User
 
 # Tests hash in a quicker way; one asks for the real one.
@@ -100,7 +102,7 @@ def form_values(form: Element) -> dict[str, str]:
         elif control.tag == "select":
             options = control.all("option")
             chosen = [option for option in options if "selected" in option.attributes] or options[:1]
-            values[control["name"]] = chosen[0]["value"]
+            values[control["name"]] = chosen[0]["value"] if chosen else ""
     return values
 
 
@@ -129,6 +131,15 @@ class Visitor:
         """Send a form that carries this browser's token."""
         return self.client.post(address, data={"csrf_token": self.token(), **(data or {})}, **options)
 
+    def message(self, address: str = "/expenses") -> Element:
+        """What the next page says about what was done last."""
+        return self.page(address).all("div", role="status")[-1]
+
+    def undo(self, address: str = "/expenses") -> TestResponse:
+        """Press the button in the message."""
+        form = self.message(address).one("form")
+        return self.client.post(form["action"], data=form_values(form))
+
     def fill(self, address: str, **typed: str) -> TestResponse:
         """Open a page, fill its own form in, and send it."""
         form = next(form for form in self.page(address).one("main").all("form") if form.get("method") == "post")
@@ -151,8 +162,9 @@ class Visitor:
         """What the list shows: date, category, description, amount."""
         rows = []
         for row in self.page(address).all("tr")[1:]:
-            cells = row.all("td")
-            rows.append((cells[0].one("time")["datetime"], cells[1].text, cells[2].text, cells[3].text))
+            cells = {name: row.one("td", class_=name) for name in ("day", "category", "description", "amount")}
+            day = cells.pop("day").one("time")["datetime"]
+            rows.append((day, *(cell.text for cell in cells.values())))
         return rows
 
     def total(self, address: str = "/expenses") -> str:
@@ -168,3 +180,20 @@ class Visitor:
         """What the database holds of this person, newest first."""
         with self.app.app_context():
             return list(self.user().expenses)
+
+
+def at_once(do: Callable[[Any], object], values: Iterable[Any]) -> None:
+    """Do something with each of the values, all at the same moment."""
+    threads = [threading.Thread(target=do, args=[value]) for value in values]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def empty_tables(app: Flask) -> None:
+    """Delete every row."""
+    with app.app_context():
+        for table in reversed(Base.metadata.sorted_tables):
+            db.session.execute(delete(table))
+        db.session.commit()

@@ -1,7 +1,6 @@
 """How SQLite and PostgreSQL are opened, and what counts as being away."""
 
 import sqlite3
-import threading
 
 import psycopg
 import pytest
@@ -9,6 +8,7 @@ from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
 
 from database import create_private_file, database_url, db, engine_options, is_unavailable
+from tests.people import at_once
 
 sqlite_only = pytest.mark.skipif("os.environ['DATABASE_URL'].startswith('postgres')", reason="about SQLite")
 
@@ -57,11 +57,7 @@ def test_writers_at_the_same_time_lose_no_update(app, ana):
     read = 'SELECT time_zone FROM "user"'
     with app.app_context():
         lock = db.engine.dialect.name == "postgresql"
-    threads = [threading.Thread(target=add_one) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(lambda _: add_one(), range(4))
 
     with app.app_context():
         assert db.session.scalar(text(read)) == "100"
@@ -155,3 +151,22 @@ def test_what_people_typed_is_in_no_error_message(app):
         db.session.execute(text("SELECT * FROM nowhere WHERE x = :secret"), {"secret": "a quiet river"})
 
     assert "river" not in str(refusal.value)
+
+
+@sqlite_only
+def test_a_file_that_is_sent_slowly_stops_no_writer(ana):
+    ana.add("1")
+    response = ana.get("/expenses.csv", buffered=False)
+    lines = response.iter_encoded()
+    assert b"date" in next(lines)
+
+    with sqlite3.connect(db_path(ana), timeout=0, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("ROLLBACK")
+    other.close()
+    response.close()
+
+
+def db_path(visitor):
+    with visitor.app.app_context():
+        return db.engine.url.database

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import flask_migrate
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from uuid_utils.compat import uuid7
 
 from database import Base, database_url
-from models import Expense, LoginSession, Throttle, User
+from models import ChangedExpense, DeletedExpense, Expense, LoginSession, Throttle, User
 
 ROOT = Path(__file__).parent.parent
 # The usual way to widen a column of a parent table; with foreign keys on, it deletes the children.
@@ -91,12 +91,19 @@ def engine(url):
 def fill(engine):
     """Put rows into every table."""
     author = {"author_id": 1, "category": "Food", "description": "Tea"}
+    day, moment = date(2026, 1, 1), datetime(2026, 1, 1, tzinfo=UTC)
+    old = {"amount": 1, "date": day, "description_key": "tea"}
+    new = {"new_amount": 2, "new_category": "Food", "new_description": "Tea", "new_date": day}
     rows = {
         User: [
             {"id": 1, "username": "ana", "username_key": "ana", "email": "a@example.com", "password_hash": "x"}
         ],
         LoginSession: [{"user_id": 1, "token_hash": "x", "remember": True, "user_agent": "x"}],
         Expense: [{"id": uuid7(), "amount": n, "date": date(2026, 1, n), **author} for n in range(1, 11)],
+        DeletedExpense: [
+            {"id": uuid7(), "amount": 1, "date": day, "deleted_at": moment, "batch": uuid7(), **author}
+        ],
+        ChangedExpense: [{"id": uuid7(), "batch": uuid7(), "changed_at": moment, **old, **new, **author}],
         Throttle: [{"key": "x", "started_at": 1, "attempts": 1}],
     }
     assert {model.__table__ for model in rows} == set(Base.metadata.sorted_tables)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.periods import DayError, day_in, is_time_zone, parse_day
+from ledger.periods import DayError, Period, day_in, is_time_zone, parse_day, parse_period, recent_months
 
 # An IANA name says the offset with the opposite sign: Etc/GMT+12 is twelve hours behind UTC.
 ZONES = [("Etc/GMT+12", -12), *((f"Etc/GMT{-hours:+d}", hours) for hours in range(-11, 15) if hours)]
@@ -60,3 +60,47 @@ def test_any_text_is_a_day_or_is_refused(text):
 def test_only_names_of_the_time_zone_database_are_time_zones():
     assert is_time_zone("Pacific/Auckland")
     assert not any(map(is_time_zone, ["", "Mars/Base", "../../etc/passwd", "/etc/localtime", "utc\x00"]))
+
+
+@pytest.mark.parametrize(
+    ("text", "today", "first_day", "last_day", "name"),
+    [
+        ("this-month", date(2026, 2, 15), date(2026, 2, 1), date(2026, 2, 28), "month"),
+        ("last-month", date(2026, 1, 31), date(2025, 12, 1), date(2025, 12, 31), "month"),
+        ("last-month", date(2024, 3, 31), date(2024, 2, 1), date(2024, 2, 29), "month"),
+        ("this-year", date(2026, 7, 1), date(2026, 1, 1), date(2026, 12, 31), "year"),
+        ("2024-02", date(2026, 7, 1), date(2024, 2, 1), date(2024, 2, 29), "month"),
+        ("2100-12", date(2026, 7, 1), date(2100, 12, 1), date(2100, 12, 31), "month"),
+        ("1900", date(2026, 7, 1), date(1900, 1, 1), date(1900, 12, 31), "year"),
+    ],
+)
+def test_a_period_has_both_its_ends(text, today, first_day, last_day, name):
+    period = parse_period(text, today)
+
+    assert period == Period(first_day, last_day)
+    assert period.name() == name
+
+
+@pytest.mark.parametrize(
+    "text", ["", "today", "2026-13", "2026-00", "1899", "2101-01", "20261", "２０２６", "2026-1"]
+)
+def test_what_is_no_period_is_refused(text):
+    with pytest.raises(DayError, match=r"\.$"):
+        parse_period(text, date(2026, 1, 1))
+
+
+days = st.none() | st.dates(date(1900, 1, 1), date(2100, 12, 31))
+
+
+@given(
+    st.builds(Period, days, days), st.builds(Period, days, days), st.dates(date(1900, 1, 1), date(2100, 12, 31))
+)
+def test_a_day_is_within_two_periods_when_it_is_in_both(one, other, day):
+    def holds(period):
+        return (period.first_day or day) <= day <= (period.last_day or day)
+
+    assert holds(one.within(other)) == (holds(one) and holds(other))
+
+
+def test_recent_months_go_back_over_the_new_year():
+    assert recent_months(date(2026, 2, 15), 4) == ["2026-02", "2026-01", "2025-12", "2025-11"]

@@ -1,0 +1,198 @@
+"""What was deleted and changed, and how it is taken back: every act is a batch with an id of its own."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, cast
+
+import sqlalchemy as sa
+from sqlalchemy.orm import InstrumentedAttribute
+from uuid_utils.compat import uuid7
+
+from database import Base, Instant, db
+from ledger.spending import VALUES, Summary
+from models import ChangedExpense, DeletedExpense, Expense, User, description_key
+
+KEPT = timedelta(days=30)
+# How many acts and how many of their expenses are shown at once, and how many are named in a message.
+ACTS, SHOWN, NAMED = 50, 200, 3
+# The two kinds of acts, and when each was done.
+_MOMENTS: tuple[tuple[type[DeletedExpense | ChangedExpense], InstrumentedAttribute[datetime]], ...] = (
+    (DeletedExpense, DeletedExpense.deleted_at),
+    (ChangedExpense, ChangedExpense.changed_at),
+)
+# These statements may touch a hundred thousand rows, of which the session has none in hand.
+UNSYNCHRONISED = {"synchronize_session": False}
+# All columns that a change of VALUES touches.
+TOUCHED = (*VALUES, "description_key")
+EXPENSE = Expense.__table__.c
+COLUMNS = EXPENSE.keys()
+
+
+class HistoryError(ValueError):
+    """An act that cannot be taken back; its message tells the person why."""
+
+
+@dataclass(frozen=True)
+class Act:
+    """What was done together: when, to how many expenses, their former sum, and some of them as they were."""
+
+    batch: uuid.UUID
+    moment: datetime
+    deleted: bool
+    number: int
+    total: Decimal
+    expenses: tuple[DeletedExpense | ChangedExpense, ...]
+
+
+@dataclass(frozen=True)
+class Restored:
+    """How many expenses an act was taken back for, and what to say of those that were left alone."""
+
+    number: int
+    left_alone: str = ""
+
+
+def delete_expenses(user: User, chosen: sa.ColumnElement[bool], now: datetime) -> tuple[uuid.UUID, Summary]:
+    """Move the user's chosen expenses to the deleted ones, as one act; return its batch, their number and sum.
+
+    The caller commits.
+    """
+    batch = uuid7()
+    query = sa.select(*EXPENSE, sa.literal(now, Instant), sa.literal(batch, sa.Uuid))
+    query = _lock(query.where(EXPENSE.author_id == user.id, chosen))
+    db.session.execute(sa.insert(DeletedExpense).from_select([*COLUMNS, "deleted_at", "batch"], query))
+    moved = sa.select(DeletedExpense.id).where(*_act(DeletedExpense, user, batch))
+    _delete(Expense, [Expense.author_id == user.id, Expense.id.in_(moved)])
+    return batch, _summary(DeletedExpense, user, batch)
+
+
+def change_expenses(
+    user: User, chosen: sa.ColumnElement[bool], values: dict[str, Any], now: datetime
+) -> tuple[uuid.UUID, Summary]:
+    """Give the user's chosen expenses new `values`, as one act; return its batch, their number and former sum.
+
+    What has these values already is not touched. The caller commits.
+    """
+    batch = uuid7()
+    new = {name: sa.literal(value, EXPENSE[name].type) for name, value in values.items()}
+    differs = sa.or_(*(EXPENSE[name] != value for name, value in new.items()))
+    query = sa.select(
+        EXPENSE.author_id,
+        EXPENSE.id,
+        sa.literal(batch, sa.Uuid),
+        sa.literal(now, Instant),
+        *(EXPENSE[name] for name in TOUCHED),
+        *(new.get(name, EXPENSE[name]) for name in VALUES),
+    )
+    query = _lock(query.where(EXPENSE.author_id == user.id, chosen, differs))
+    columns = ["author_id", "id", "batch", "changed_at", *TOUCHED, *(f"new_{name}" for name in VALUES)]
+    db.session.execute(sa.insert(ChangedExpense).from_select(columns, query))
+    changed = sa.select(ChangedExpense.id).where(*_act(ChangedExpense, user, batch))
+    if "description" in values:
+        values = values | {"description_key": description_key(values["description"])}
+    change = sa.update(Expense).where(Expense.author_id == user.id, Expense.id.in_(changed)).values(**values)
+    db.session.execute(change, execution_options=UNSYNCHRONISED)
+    return batch, _summary(ChangedExpense, user, batch)
+
+
+def _lock(query: sa.Select[*tuple[Any, ...]]) -> sa.Select[*tuple[Any, ...]]:
+    """Lock the rows of `query`, always in the same order: then two acts cannot wait for each other."""
+    return query.order_by(EXPENSE.id).with_for_update()
+
+
+def take_back(user: User, batch: uuid.UUID, expense_id: uuid.UUID | None = None) -> Restored:
+    """Take an act back: all of it, or what it did to one expense. Raises HistoryError when there is nothing left.
+
+    Deleted expenses return exactly as they were. Changed ones get their former values, unless they were
+    changed or deleted since: those are left alone and named, and can be taken back when that has been. The
+    caller commits.
+    """
+    restored = _restore_deleted(user, batch, expense_id)
+    if not restored.number:
+        restored = _restore_changed(user, batch, expense_id)
+    if not restored.number and not restored.left_alone:
+        raise HistoryError("This was taken back already.")
+    return restored
+
+
+def _restore_deleted(user: User, batch: uuid.UUID, expense_id: uuid.UUID | None) -> Restored:
+    act = _act(DeletedExpense, user, batch, expense_id)
+    former = [DeletedExpense.__table__.c[name] for name in COLUMNS]
+    query = sa.select(*former).where(*act).with_for_update()
+    db.session.execute(sa.insert(Expense).from_select(COLUMNS, query))
+    return Restored(_delete(DeletedExpense, act))
+
+
+def _restore_changed(user: User, batch: uuid.UUID, expense_id: uuid.UUID | None) -> Restored:
+    act = _act(ChangedExpense, user, batch, expense_id)
+
+    def is_as(prefix: str) -> sa.ColumnElement[bool]:
+        """Tell of an expense whether it is as it was before the change (no prefix), or as the change left it."""
+        same = (getattr(Expense, name) == getattr(ChangedExpense, prefix + name) for name in VALUES)
+        return sa.and_(Expense.author_id == user.id, Expense.id == ChangedExpense.id, *same)
+
+    former = {name: getattr(ChangedExpense, name) for name in TOUCHED}
+    restore = sa.update(Expense).where(*act, is_as("new_")).values(**former)
+    db.session.execute(restore, execution_options=UNSYNCHRONISED)
+    number = _delete(ChangedExpense, [*act, sa.exists().where(is_as(""))])
+    name = sa.func.coalesce(sa.func.nullif(ChangedExpense.description, ""), ChangedExpense.category)
+    left = db.session.scalars(sa.select(name).where(*act).order_by(ChangedExpense.id)).all()
+    return Restored(number, _left_alone(left))
+
+
+def _left_alone(names: Sequence[str]) -> str:
+    """Say which expenses were left alone, the first few by their names."""
+    if not names:
+        return ""
+    named = ", ".join(name if len(name) <= 40 else f"{name[:39]}…" for name in names[:NAMED])
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"Changed since and left alone: {named}{more}."
+
+
+def recent_acts(user: User, now: datetime) -> list[Act]:
+    """Return what the user has deleted and changed within the last 30 days, the latest first, ACTS at most."""
+    acts = []
+    for model, moment in _MOMENTS:
+        done = sa.func.max(moment)
+        query = sa.select(model.batch, done, sa.func.count(), sa.func.sum(model.amount))
+        query = query.where(model.author_id == user.id, moment >= now - KEPT)
+        query = query.group_by(model.batch).order_by(done.desc()).limit(ACTS)
+        rows = sa.select(model).where(model.author_id == user.id, moment >= now - KEPT)
+        rows = rows.order_by(moment.desc(), model.date.desc(), model.id.desc()).limit(SHOWN)
+        expenses = cast(Sequence[DeletedExpense | ChangedExpense], db.session.scalars(rows).all())
+        for batch, when, number, total in db.session.execute(query):
+            shown = tuple(each for each in expenses if each.batch == batch)
+            acts.append(Act(batch, when, model is DeletedExpense, number, total, shown))
+    return sorted(acts, key=lambda act: act.moment, reverse=True)[:ACTS]
+
+
+def _act(
+    model: type[DeletedExpense | ChangedExpense],
+    user: User,
+    batch: uuid.UUID,
+    expense_id: uuid.UUID | None = None,
+) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions of the rows of one act, or of what it did to one expense."""
+    conditions = [model.author_id == user.id, model.batch == batch]
+    return conditions if expense_id is None else [*conditions, model.id == expense_id]
+
+
+def _summary(model: type[DeletedExpense | ChangedExpense], user: User, batch: uuid.UUID) -> Summary:
+    """Return number and sum of the expenses of an act, as they were before it."""
+    query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(model.amount), 0))
+    return Summary(*db.session.execute(query.where(*_act(model, user, batch))).one())
+
+
+def _delete(model: type[Base], conditions: list[sa.ColumnElement[bool]]) -> int:
+    """Delete rows and return how many there were."""
+    result = db.session.execute(sa.delete(model).where(*conditions), execution_options=UNSYNCHRONISED)
+    assert isinstance(result, sa.CursorResult)
+    return result.rowcount
+
+
+def purge(now: datetime) -> int:
+    """Forget what anyone deleted or changed over 30 days ago; return how many rows. The caller commits."""
+    return sum(_delete(model, [moment < now - KEPT]) for model, moment in _MOMENTS)

@@ -1,0 +1,55 @@
+"""Expenses as a file that other programs read."""
+
+import csv
+import re
+from collections.abc import Iterator
+from io import StringIO
+from typing import Any
+
+import sqlalchemy as sa
+
+from ledger.money import plain_amount
+
+HEADER = ("date", "category", "description", "amount", "currency")
+ROWS_AT_ONCE = 1000
+# A spreadsheet takes a text that begins so for a formula; our own guard before it belongs to the text.
+_FORMULA = re.compile("'*[=+\\-@\t\r\n\0\uff1d\uff0b\uff0d\uff20]")
+_GUARDED = re.compile("'" + _FORMULA.pattern)
+
+
+def guard(text: str) -> str:
+    """Put an apostrophe before a text that a spreadsheet would take for a formula; `unguard` takes it off."""
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def unguard(text: str) -> str:
+    """Return the text that `guard` was given."""
+    return text[1:] if _GUARDED.match(text) else text
+
+
+def write_csv(
+    engine: sa.Engine, query: sa.Select[*tuple[Any, ...]], currency: str, byte_order_mark: bool = False
+) -> Iterator[str]:
+    """Yield the expenses of `query` as CSV (RFC 4180), a thousand rows at a time, in memory that does not grow.
+
+    Columns: date (ISO 8601), category, description, amount (a point, all decimals of the currency), currency
+    (ISO 4217). Texts are guarded against being taken for formulas. A byte order mark is for Excel.
+    """
+    buffer = StringIO()
+    writer = csv.writer(buffer)
+    if byte_order_mark:
+        buffer.write("\ufeff")
+    writer.writerow(HEADER)
+    # A connection of its own: while the lines are sent, the session of the request is gone.
+    with (
+        engine.connect().execution_options(reading=True) as connection,
+        connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}) as rows,
+    ):
+        for some in rows.partitions():
+            for _id, day, category, description, amount in some:
+                amount_text = plain_amount(amount, currency)
+                writer.writerow((day, guard(category), guard(description), amount_text, currency))
+            yield buffer.getvalue()
+            buffer.seek(0)
+            buffer.truncate()
+    yield buffer.getvalue()

@@ -1,0 +1,87 @@
+"""Expenses as a file that other programs read."""
+
+import csv
+import tracemalloc
+from datetime import date
+from decimal import Decimal
+from io import StringIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import insert
+
+from database import db
+from ledger.spending import ExpenseFilter, ordered_query
+from ledger.statements import HEADER, guard, unguard, write_csv
+from models import Expense
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "＝x", "'=x", "''=x"])
+def test_a_text_that_looks_like_a_formula_is_guarded(text):
+    assert guard(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["", "tea", "'tea'", "1-2", "a=b", "'"])
+def test_any_other_text_is_left_as_it_is(text):
+    assert guard(text) == text
+
+
+@given(st.text("'=+-@\t\n＝ab", max_size=6) | st.text(max_size=10))
+def test_the_guard_can_be_taken_off_again(text):
+    assert unguard(guard(text)) == text
+    assert not guard(text).startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
+
+
+def test_the_file_is_the_view_in_its_order_and_exact(ana):
+    ana.add("1234.5", "Food", description='=HYPERLINK("x"), "é"', date="2026-03-01")
+    ana.add("0.10", "Travel", description="a, b", date="2026-03-02", refund="y")
+    ana.add("7", "Food", date="2026-03-03")
+
+    response = ana.get("/expenses.csv?order=amount")
+
+    assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert response.headers["Content-Disposition"] == "attachment; filename=expenses.csv"
+    assert response.headers["Cache-Control"] == "no-store"
+    assert list(csv.reader(StringIO(response.text, newline=""))) == [
+        list(HEADER),
+        ["2026-03-02", "Travel", "a, b", "-0.10", "USD"],
+        ["2026-03-03", "Food", "", "7.00", "USD"],
+        ["2026-03-01", "Food", '\'=HYPERLINK("x"), "é"', "1234.50", "USD"],
+    ]
+    assert response.text.count("\r\n") == 4
+    narrowed = ana.get("/expenses.csv?category=Food&bom=1").text
+    assert narrowed.startswith("\ufeffdate,")
+    assert narrowed.count("\n") == 3
+    assert ana.get("/expenses.csv?category=Nope").status_code == 400
+
+
+@pytest.mark.parametrize(("currency", "amount"), [("JPY", "1200"), ("KWD", "1.234"), ("EUR", "1.20")])
+def test_amounts_have_the_decimals_of_their_currency(stranger, currency, amount):
+    stranger.register("ana", currency=currency)
+    stranger.add(amount)
+
+    assert stranger.get("/expenses.csv").text.splitlines()[1].endswith(f",{amount},{currency}")
+
+
+def test_memory_does_not_grow_with_the_file(app, ana):
+    with app.app_context():
+        author = ana.user()
+        values = {"author_id": author.id, "category": "Food", "description_key": "", "amount": Decimal(1)}
+        rows = [values | {"date": date(2026, 1, 1), "description": f"number {n}"} for n in range(30_000)]
+        db.session.execute(insert(Expense), rows)
+        db.session.commit()
+        query = ordered_query(author, ExpenseFilter())
+        del rows
+
+        def peak(limit):
+            tracemalloc.start()
+            length = sum(len(lines) for lines in write_csv(db.engine, query.limit(limit), "USD"))
+            _size, most = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            return length, most
+
+        few, many = peak(3_000), peak(30_000)
+
+    assert many[0] > 9 * few[0]
+    assert many[1] < 1.5 * few[1]
