@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date
+from babel.dates import format_date, format_datetime, get_timezone
 from flask import Flask, g, request
 from flask_login import LoginManager, current_user
 from flask_migrate import Migrate
@@ -131,6 +131,29 @@ def money(amount: Decimal, currency: str | None = None) -> Markup:
     sign = currency_sign(currency, visitor_locale())
     before, found, after = format_amount(amount, currency, visitor_locale()).partition(sign)
     return Markup('{}<span class="sign">{}</span>{}').format(before, found, after)
+
+
+def money_text(amount: Decimal) -> str:
+    """Write an amount in the currency of the account, as plain text."""
+    return format_amount(amount, current_user.currency, visitor_locale())
+
+
+@app.template_filter()
+def counted(number: int) -> str:
+    """Write a number of expenses."""
+    return f"{number} expense" if number == 1 else f"{number} expenses"
+
+
+@app.template_filter()
+def month(value: date) -> str:
+    """Write the month that a day lies in."""
+    return format_date(value, "MMMM y", visitor_locale())
+
+
+@app.template_filter()
+def moment(value: datetime) -> str:
+    """Write a moment in the account's time zone."""
+    return format_datetime(value, "medium", get_timezone(current_user.time_zone), visitor_locale())
 
 
 @app.template_filter()

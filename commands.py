@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import click
-import sqlalchemy as sa
 import waitress
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -14,7 +13,7 @@ from flask import Flask, current_app
 from flask.cli import with_appcontext
 
 from database import db
-from ledger import accounts
+from ledger import accounts, history
 from ledger.demo import believable_expenses
 from ledger.periods import day_in
 from models import Expense, User
@@ -25,7 +24,7 @@ DEMO_EMAIL = "demo@example.com"
 
 def init_app(app: Flask) -> None:
     """Add the commands to `flask`."""
-    for command in (serve, create_user, reset_password, end_sessions, demo):
+    for command in (serve, create_user, reset_password, end_sessions, purge, demo):
         app.cli.add_command(command)
 
 
@@ -136,13 +135,22 @@ def end_sessions(email: str) -> None:
 
 @click.command()
 @with_appcontext
+def purge() -> None:
+    """Forget for good what was deleted or changed over 30 days ago."""
+    number = history.purge(datetime.now(UTC))
+    db.session.commit()
+    click.echo(f"Forgot {number} rows.")
+
+
+@click.command()
+@with_appcontext
 def demo() -> None:
     """Create an account with two years of believable expenses, to look around in."""
     password = secrets.token_urlsafe(9)
     user = User(username="demo", email=DEMO_EMAIL)
     _save_new_user(user, password)
     today = day_in(user.time_zone, datetime.now(UTC))
-    rows = [{"author_id": user.id, **expense} for expense in believable_expenses(today)]
-    db.session.execute(sa.insert(Expense), rows)
+    expenses = [Expense(author_id=user.id, **values) for values in believable_expenses(today)]
+    db.session.add_all(expenses)
     db.session.commit()
-    click.echo(f"{len(rows)} expenses are waiting. Log in as {DEMO_EMAIL} with the password {password}")
+    click.echo(f"{len(expenses)} expenses are waiting. Log in as {DEMO_EMAIL} with the password {password}")

@@ -3,9 +3,14 @@
 import re
 import unicodedata
 import uuid
+from datetime import date
+from decimal import Decimal
+from functools import cache, cached_property
 from typing import Any
+from urllib.parse import urlencode
 
 from babel import Locale
+from babel.dates import format_date
 from flask import current_app, request
 from flask_wtf import FlaskForm
 from uuid_utils.compat import uuid7
@@ -18,6 +23,7 @@ from wtforms import (
     PasswordField,
     SelectChoice,
     SelectField,
+    SelectMultipleField,
     StringField,
     ValidationError,
 )
@@ -31,16 +37,29 @@ from ledger.accounts import (
     check_new_password,
     check_username,
 )
-from ledger.money import TEXT_MAX, AmountError, currencies, parse_amount
-from ledger.periods import FIRST_YEAR, LAST_YEAR, DayError, is_time_zone, parse_day
-from ledger.spending import CATEGORIES, ExpenseFilter, Place
-from models import Expense, User
+from ledger.money import SMALLEST, TEXT_MAX, AmountError, MinusError, currencies, parse_amount, plain_amount
+from ledger.periods import (
+    FIRST_YEAR,
+    LAST_YEAR,
+    DayError,
+    Period,
+    is_time_zone,
+    parse_day,
+    parse_period,
+    recent_months,
+)
+from ledger.spending import CATEGORIES, ORDERS, VALUES, ExpenseFilter, Place, usual_category
+from models import Expense, User, search_key
 from security import token_was_refused
 
 # Control, format, surrogate, private and unassigned characters, and line separators; only the two
 # joiners that Persian, Indic scripts and family emoji are written with are let through.
 _REFUSED_KINDS = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _JOINERS = {"\u200c", "\u200d"}
+
+
+# What programs send for a box that is not ticked; browsers send nothing.
+UNTICKED = (False, "", "0", "false", "off", "no")
 
 
 class Form(FlaskForm):
@@ -77,42 +96,53 @@ class Text:
             raise StopValidation(f"Use at most {self.maximum} characters.")
 
 
-class OneOf:
-    """Refuse a value that is not among the field's choices."""
-
-    def __init__(self, message: str) -> None:
-        self.message = message
-        self.field_flags = {"required": True}
-
-    def __call__(self, form: Form, field: Field) -> None:
-        """Raise ValidationError, in words that say what to do."""
-        if not field.data or field.data not in {choice.value for choice in field.choices}:
-            raise ValidationError(self.message)
-
-
 class AmountField(StringField):
-    """An amount above zero in the currency of the form's owner; keeps the text as it was typed."""
+    """An amount in the currency of the form's owner, above zero, or a bound that may be zero or left out.
+
+    Keeps the text as it was typed.
+    """
+
+    def __init__(self, *args: Any, bound: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.bound = bound
 
     def pre_validate(self, form: Any) -> None:
         """Turn the text into a Decimal."""
+        if self.bound and not (self.data or "").strip():
+            self.data: Any = None
+            return
         try:
-            self.data: Any = parse_amount(self.data or "", form.currency, form.locale)
+            self.data = parse_amount(
+                self.data or "", form.currency, form.locale, least=Decimal(0) if self.bound else SMALLEST
+            )
+        except MinusError as error:
+            box = "" if self.bound else " If money came back, tick “Money back”."
+            raise ValidationError(f"{error}{box}") from None
         except AmountError as error:
             raise ValidationError(str(error)) from None
 
     def _value(self) -> str:
-        return self.raw_data[0] if self.raw_data else ""
+        return self.raw_data[0] if self.raw_data else str(self.data or "")
 
 
 class DayField(Field):
-    """A day as `YYYY-MM-DD`; keeps the text as it was typed, and the default when nothing was sent."""
+    """A day as `YYYY-MM-DD`, which may be left out when it is a bound.
+
+    Keeps the text as it was typed, and the default when nothing was sent.
+    """
 
     widget = DateInput()
+
+    def __init__(self, *args: Any, bound: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.bound = bound
 
     def process_formdata(self, valuelist: list[str]) -> None:
         """Turn the text into a date."""
         if valuelist:
             self.data = None
+            if self.bound and not valuelist[0].strip():
+                return
             try:
                 self.data = parse_day(valuelist[0])
             except DayError as error:
@@ -124,6 +154,35 @@ class DayField(Field):
         return self.data.isoformat() if self.data else ""
 
 
+class IdField(HiddenField):
+    """The id of a row or of an act."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Turn the text into a UUID; anything else is None."""
+        self.data = parse_id(valuelist[0]) if valuelist else None
+
+
+class IdsField(Field):
+    """The ids of rows that were ticked."""
+
+    def process_data(self, value: Any) -> None:
+        """Begin with none."""
+        self.data: list[uuid.UUID] = []
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Turn the texts into UUIDs; what is none, is nobody's row."""
+        self.data = [found for found in map(parse_id, valuelist) if found]
+
+
+def parse_id(text: str) -> uuid.UUID | None:
+    """Read an id in the one form in which ids are written, or return None."""
+    try:
+        found = uuid.UUID(text)
+    except ValueError:
+        return None
+    return found if str(found) == text else None
+
+
 class NewIdField(HiddenField):
     """The id of the row that a form will create, so that the form can be sent twice and make one row."""
 
@@ -133,11 +192,8 @@ class NewIdField(HiddenField):
 
     def process_formdata(self, valuelist: list[str]) -> None:
         """Take the id that was sent, if it is one that we could have made."""
-        try:
-            sent = uuid.UUID(valuelist[0])
-        except (IndexError, ValueError):
-            return
-        if sent.version == 7 and str(sent) == valuelist[0]:
+        sent = parse_id(valuelist[0]) if valuelist else None
+        if sent is not None and sent.version == 7:
             self.data = sent
 
 
@@ -159,7 +215,7 @@ class LoginForm(Form):
         [InputRequired("Enter your password.")],
         render_kw={"autocomplete": "current-password"},
     )
-    remember_me = BooleanField("Remember me for 30 days")
+    remember_me = BooleanField("Remember me for 30 days", false_values=UNTICKED)
 
 
 class RegisterForm(Form):
@@ -243,7 +299,9 @@ def _checked(check: Any, *values: Any) -> Any:
 
 
 class ExpenseForm(Form):
-    """One expense. The fields are named as the columns, so that populate_obj needs no mapping."""
+    """One expense, new or changed."""
+
+    TYPED = ("id", "amount", "category", "description", "date", "refund")
 
     id = NewIdField()
     amount = AmountField(
@@ -252,62 +310,87 @@ class ExpenseForm(Form):
     )
     category = SelectField(
         "Category",
-        [OneOf("Choose a category.")],
-        choices=[SelectChoice("", "Choose one"), *map(SelectChoice, CATEGORIES)],
+        choices=[SelectChoice("", "Choose for me"), *map(SelectChoice, CATEGORIES)],
         validate_choice=False,
     )
     description = StringField(
         "Description",
         [Text(Expense.DESCRIPTION_MAX)],
         filters=[normalise_text],
-        description="Optional",
-        render_kw={"autocomplete": "off"},
+        render_kw={"autocomplete": "off", "list": "descriptions"},
     )
     date = DayField(
         "Date",
         render_kw={"required": True, "min": f"{FIRST_YEAR}-01-01", "max": f"{LAST_YEAR}-12-31"},
     )
+    refund = BooleanField("Money back", false_values=UNTICKED)
 
-    def __init__(self, *args: Any, currency: str, locale: Locale, **kwargs: Any) -> None:
-        self.currency = currency
+    def __init__(self, *args: Any, author: User, locale: Locale, **kwargs: Any) -> None:
+        self.author = author
+        self.currency = author.currency
         self.locale = locale
         super().__init__(*args, **kwargs)
-        self.amount.label.text = f"Amount in {currency}"
+        self.amount.label.text = f"Amount in {self.currency}"
+
+    def validate_category(self, field: Field) -> None:
+        """Refuse what is no category; left open, it is the one that the description had the last time."""
+        if not field.data:
+            field.data = usual_category(self.author, self.description.data) or ""
+        if field.data not in CATEGORIES:
+            raise ValidationError("Choose a category.")
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The columns that the form fills; money that came back is below zero."""
+        amount = -self.amount.data if self.refund.data else self.amount.data
+        return {name: self[name].data for name in VALUES} | {"amount": amount}
+
+    @classmethod
+    def showing(cls, expense: Expense, **kwargs: Any) -> "ExpenseForm":
+        """Return the form filled in with an expense, but for its id."""
+        amount = plain_amount(abs(expense.amount), kwargs["author"].currency)
+        shown = {name: getattr(expense, name) for name in VALUES}
+        return cls(data=shown | {"amount": amount, "refund": expense.amount < 0}, **kwargs)
 
     @classmethod
     def draft_of(cls, typed: MultiDict[str, str]) -> dict[str, str]:
-        """Return what was typed, for `restore`, short enough for a cookie; what is cut, no field would accept."""
-        names = ("id", "amount", "category", "description", "date")
-        return {name: typed[name][: Expense.DESCRIPTION_MAX + 1] for name in names if name in typed}
-
-    def restore(self, draft: dict[str, Any] | None) -> bool:
-        """Fill the form in with what was typed before a log-in was lost, and tell whether there was any."""
-        if draft:
-            self.process(MultiDict(draft["typed"]))
-        return bool(draft)
+        """Return what was typed, short enough for a cookie; what is cut, no field would accept."""
+        return {name: typed[name][: Expense.DESCRIPTION_MAX + 1] for name in cls.TYPED if name in typed}
 
     def take_fresh_id(self) -> None:
         """Become a second expense, once the person says so: this form's own was saved with other values."""
         self.id.process(None)
         self.form_errors.append(
-            "This form has been saved before, with other values. "
-            "Press the button again if this is a second expense."
+            "This form has been saved before, and the expense was changed or deleted since. "
+            "Press the button again if this is another expense."
         )
 
 
 class PlaceField(Field):
-    """Where a page of the list begins: `YYYY-MM-DD_<id>`."""
+    """Where a page of the list begins: `<day or amount>_<id>`."""
 
     def process_formdata(self, valuelist: list[str]) -> None:
         """Turn the text into a Place."""
-        if valuelist and valuelist[0]:
-            day, _, row = valuelist[0].partition("_")
-            if not re.fullmatch(r"[0-9a-f-]{36}", row):
-                raise ValueError("This page does not exist.")
-            try:
-                self.data = Place(parse_day(day), uuid.UUID(row))
-            except ValueError:
-                raise ValueError("This page does not exist.") from None
+        if not (valuelist and valuelist[0]):
+            return
+        value, _, row = valuelist[0].partition("_")
+        found = parse_id(row)
+        try:
+            if re.fullmatch(r"-?[0-9]{1,9}(\.[0-9]{1,3})?", value):
+                place: date | Decimal = Decimal(value)
+            else:
+                place = parse_day(value)
+        except DayError:
+            found = None
+        if found is None:
+            raise ValueError("There is no such page.")
+        self.data = Place(place, found)
+
+
+@cache
+def month_name(month: str) -> str:
+    """Return the name of a month written as `2026-03`."""
+    return format_date(parse_day(f"{month}-01"), "MMMM y", "en")
 
 
 class ExpenseFilterForm(FlaskForm):
@@ -316,27 +399,171 @@ class ExpenseFilterForm(FlaskForm):
     class Meta:
         csrf = False
 
-    category = SelectField(
+    MONTHS = 24
+
+    category = SelectMultipleField(
         "Category",
         choices=[SelectChoice("", "All categories"), *map(SelectChoice, CATEGORIES)],
-        default="",
+        validate_choice=False,
+    )
+    period = SelectField("Period", validate_choice=False, default="")
+    first_day = DayField("From", bound=True)
+    last_day = DayField("To", bound=True)
+    text = StringField(
+        "Search", [Text(Expense.DESCRIPTION_MAX)], filters=[normalise_text], render_kw={"type": "search"}
+    )
+    least = AmountField("At least", bound=True, render_kw={"inputmode": "decimal", "maxlength": TEXT_MAX})
+    most = AmountField("At most", bound=True, render_kw={"inputmode": "decimal", "maxlength": TEXT_MAX})
+    order = SelectField(
+        "Order",
+        choices=[
+            SelectChoice("-date", "Newest first"),
+            SelectChoice("date", "Oldest first"),
+            SelectChoice("-amount", "Largest first"),
+            SelectChoice("amount", "Smallest first"),
+        ],
+        default="-date",
         validate_choice=False,
     )
     after = PlaceField()
     before = PlaceField()
 
+    def __init__(self, *args: Any, today: date, currency: str, locale: Locale) -> None:
+        self.today = today
+        self.currency = currency
+        self.locale = locale
+        super().__init__(*args)
+        named = {"": "Any time", "this-month": "This month", "last-month": "Last month", "this-year": "This year"}
+        months = recent_months(today, self.MONTHS)
+        names = {name: month_name(name) for name in months}
+        if self.period.data and self.period.data not in named | names:
+            names[self.period.data] = self.period.data
+        self.period.choices = [SelectChoice(*pair) for pair in (named | names).items()]
+        for field in self:
+            # The page has other forms, whose fields have the same names.
+            field.id = field.label.field_id = f"filter-{field.name}"
+
     def validate_category(self, field: Field) -> None:
         """Refuse a category that does not exist, rather than show everything in its place."""
-        if field.data and field.data not in CATEGORIES:
+        field.data = [name for name in field.data or () if name]
+        if set(field.data) - set(CATEGORIES):
             raise ValidationError("There is no such category. Choose one from the list.")
 
+    def validate_period(self, field: Field) -> None:
+        """Refuse a period that does not exist."""
+        self.chosen = Period()
+        try:
+            self.chosen = parse_period(field.data, self.today) if field.data else Period()
+        except DayError as error:
+            raise ValidationError(str(error)) from None
+
+    def validate_last_day(self, field: Field) -> None:
+        """Refuse days that cannot be."""
+        self.days = self.chosen.within(Period(self.first_day.data, field.data))
+        if self.days.first_day and self.days.last_day and self.days.last_day < self.days.first_day:
+            raise ValidationError("There are no such days: the last one is before the first.")
+
+    def validate_text(self, field: Field) -> None:
+        """Refuse to search for accents alone, which every text would match."""
+        if field.data and not search_key(field.data):
+            raise ValidationError("Write at least one letter or digit.")
+
+    def validate_most(self, field: Field) -> None:
+        """Refuse amounts that cannot be."""
+        least = self.least.data
+        if isinstance(field.data, Decimal) and isinstance(least, Decimal) and field.data < least:
+            raise ValidationError("This is less than the other.")
+
+    def validate_order(self, field: Field) -> None:
+        """Refuse an order that does not exist."""
+        field.data = field.data or "-date"
+        if field.data not in ORDERS:
+            raise ValidationError("There is no such order. Choose one from the list.")
+
+    def validate_after(self, field: Field) -> None:
+        """Refuse a place of another order."""
+        kind = Decimal if "amount" in (self.order.data or "") else date
+        if field.data is not None and not isinstance(field.data.value, kind):
+            raise ValidationError("There is no such page.")
+
+    validate_before = validate_after
+
+    @cached_property
     def wanted(self) -> ExpenseFilter:
-        """Return the filter; when something in it made no sense, one that nothing matches."""
+        """The filter; when something in it makes no sense, one that nothing matches."""
         if not self.validate():
             return ExpenseFilter(nothing=True)
-        return ExpenseFilter(category=self.category.data or None)
+        return ExpenseFilter(
+            categories=tuple(dict.fromkeys(self.category.data)),
+            period=self.days,
+            text=self.text.data,
+            least=self.least.data,
+            most=self.most.data,
+            order=self.order.data,
+        )
 
-    def kept(self, **changes: Place | None) -> dict[str, Any]:
-        """Return what the address of this very view says, for a link or form that comes back to it."""
-        fields = {field.name: field.data for field in self} if self.validate() else {}
-        return {name: str(value) for name, value in (fields | changes).items() if value}
+    def kept(self, **changes: Any) -> dict[str, list[str]]:
+        """Return what the address of this very view says, but for `changes`, for a link to one like it."""
+        # Of a value that is given twice, the first one counts, here as everywhere.
+        sent = {field.name: (field.raw_data or [])[: None if field is self.category else 1] for field in self}
+        for name, value in changes.items():
+            sent[name] = [] if value is None else [str(value)]
+        return {name: filled for name, values in sent.items() if (filled := [value for value in values if value])}
+
+    def query(self, **changes: Any) -> str:
+        """Return the same as the end of an address: `?category=Food`, or nothing."""
+        kept = self.kept(**changes)
+        return f"?{urlencode(kept, doseq=True)}" if kept else ""
+
+
+class BulkForm(Form):
+    """What to do with many expenses at once."""
+
+    ids = IdsField()
+    all_matching = BooleanField(false_values=UNTICKED)
+    action = StringField()
+    category = SelectField(
+        "Category",
+        choices=[SelectChoice("", "Choose one"), *map(SelectChoice, CATEGORIES)],
+        validate_choice=False,
+    )
+    date = DayField("Date", bound=True)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self:
+            field.id = field.label.field_id = f"bulk-{field.name}"
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Check every field; what is wrong is also said on top, because this form is at the end of a page."""
+        valid = super().validate(extra_validators)
+        self.form_errors.extend([message for field in self for message in field.errors][:1])
+        return valid
+
+    def validate_ids(self, field: Field) -> None:
+        """Refuse to do something with nothing."""
+        if not field.data and not self.all_matching.data:
+            raise ValidationError("Tick the expenses first.")
+
+    def validate_action(self, field: Field) -> None:
+        """Refuse what cannot be done."""
+        if field.data not in {"category", "date", "delete"}:
+            raise ValidationError("Choose what to do with the ticked expenses.")
+
+    def validate_category(self, field: Field) -> None:
+        """Refuse what is no category, when one is to be set."""
+        if self.action.data == "category" and field.data not in CATEGORIES:
+            raise ValidationError("Choose the category to set.")
+
+    def validate_date(self, field: Field) -> None:
+        """Refuse to set no date."""
+        if self.action.data == "date" and field.data is None:
+            raise ValidationError("Enter the date to set.")
+
+
+class RestoreForm(Form):
+    """Which act to take back, all of it or for one expense, and to which page to go afterwards."""
+
+    batch = IdField()
+    id = IdField()
+    page = HiddenField()

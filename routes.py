@@ -3,19 +3,20 @@
 import logging
 import uuid
 from datetime import UTC, date, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from flask import abort, flash, redirect, render_template, request, session, url_for
+from flask import Response, abort, flash, redirect, render_template, request, session, url_for
 from flask.globals import request_ctx
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_required, login_user, logout_user
 from sqlalchemy.exc import DBAPIError, TimeoutError
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
-from app import app, csrf, login_manager, visitor_locale
+from app import app, counted, csrf, login_manager, money_text, visitor_locale
 from database import SAFE_METHODS, Base, db, is_unavailable
-from forms import ExpenseFilterForm, ExpenseForm, Form, LoginForm, RegisterForm
-from ledger import accounts, spending
+from forms import BulkForm, ExpenseFilterForm, ExpenseForm, Form, LoginForm, RegisterForm, RestoreForm
+from ledger import accounts, history, spending, statements
 from ledger.periods import day_in
 from models import Expense, User
 from security import RefusedError, count_attempt, forgive_attempt, hashing, safe_address, token_was_refused
@@ -25,8 +26,9 @@ log = logging.getLogger("ledger")
 
 
 def own_or_404(model: type[Row], row_id: uuid.UUID) -> Row:
-    """Return the current user's row, locked until the commit; nobody else's exists."""
-    return db.session.get(model, (current_user.id, row_id), with_for_update=True) or abort(404)
+    """Return the current user's row, locked when the request may change it; nobody else's exists."""
+    lock = request.method not in SAFE_METHODS
+    return db.session.get(model, (current_user.id, row_id), with_for_update=lock) or abort(404)
 
 
 def today() -> date:
@@ -134,7 +136,7 @@ def logout() -> ResponseReturnValue:
     # In this order: cleared after logout_user, the session would forget to remove the remember cookie.
     session.clear()
     logout_user()
-    flash("You are logged out.")
+    say("You are logged out.")
     response = redirect(url_for("login"))
     response.headers["Clear-Site-Data"] = '"cache"'
     # Flask-Login deletes this cookie without its attributes, which browsers ignore behind TLS.
@@ -146,19 +148,86 @@ def logout() -> ResponseReturnValue:
 @login_manager.unauthorized_handler
 def ask_to_log_in() -> ResponseReturnValue:
     """Send a stranger to the log-in page, with the way back and what was typed."""
-    if request.method in SAFE_METHODS:
-        query = request.query_string.decode("latin-1")
-        target = f"{request.path}?{query}" if query else request.path
-    elif request.endpoint == "add_expense":
-        owner = session.get("_user_id", "").partition(".")[0]
-        session["draft"] = {"owner": owner, "typed": ExpenseForm.draft_of(request.form)}
-        target = url_for("add_expense")
-    else:
-        target = url_for("list_expenses", **ExpenseFilterForm(request.args).kept())
+    query = f"?{request.query_string.decode('latin-1')}" if request.query_string else ""
+    target = f"{request.path}{query}"
+    if request.method not in SAFE_METHODS:
+        if request.endpoint in {"add_to_list", "add_expense", "edit_expense"}:
+            owner = session.get("_user_id", "").partition(".")[0]
+            typed = ExpenseForm.draft_of(request.form)
+            session["draft"] = {"owner": owner, "path": request.path, "typed": typed}
+        else:
+            target = f"{url_for('list_expenses')}{query}"
+            say("You have to log in first. Nothing was changed.")
     return redirect(url_for("login", next=safe_address(target)))
 
 
 # --- Expenses
+
+
+def filter_form() -> ExpenseFilterForm:
+    """Return what the address says about the list."""
+    return ExpenseFilterForm(request.args, today=today(), currency=current_user.currency, locale=visitor_locale())
+
+
+def expense_form(shown: Expense | None = None, **values: Any) -> ExpenseForm:
+    """Return a form for an expense: as a lost log-in left it, as it was sent, or showing `shown` or `values`."""
+    options = {"author": current_user, "locale": visitor_locale()} | values
+    draft = session.get("draft")
+    if request.method in SAFE_METHODS and draft and draft["path"] == request.path:
+        options["formdata"] = MultiDict(draft["typed"])
+        say("You had to log in again. What you typed is here; it is not saved yet.")
+    return ExpenseForm.showing(shown, **options) if shown is not None else ExpenseForm(**options)
+
+
+def forget_draft() -> None:
+    """Drop what was kept of this very form when a log-in was lost, now that it is saved."""
+    if session.get("draft", {}).get("path") == request.path:
+        del session["draft"]
+
+
+def show_list(add_form: ExpenseForm | None = None, bulk_form: BulkForm | None = None) -> ResponseReturnValue:
+    """Answer with the list that the address asks for, with its forms, of which one may have been refused."""
+    filters = filter_form()
+    wanted = filters.wanted
+    if add_form is None:
+        last = session.pop("last", None) or {"category": "", "date": str(today())}
+        add_form = expense_form(formdata=None, category=last["category"], date=date.fromisoformat(last["date"]))
+    return show_form(
+        "expenses/list.html",
+        add_form if bulk_form is None else bulk_form,
+        add_form=add_form,
+        bulk_form=bulk_form or BulkForm(formdata=None),
+        filters=filters,
+        wanted=wanted,
+        summary=spending.summarise(current_user, wanted),
+        page=spending.read_page(current_user, wanted, filters.after.data, filters.before.data),
+        descriptions=spending.recent_descriptions(current_user),
+    )
+
+
+def back_to_list(row_id: uuid.UUID | None = None) -> ResponseReturnValue:
+    """Go back to the list as it was, to the row that was touched."""
+    anchor = f"#e{row_id}" if row_id else ""
+    return redirect(f"{url_for('list_expenses')}{filter_form().query()}{anchor}")
+
+
+def say(text: str, batch: uuid.UUID | None = None, row_id: uuid.UUID | None = None) -> None:
+    """Say something on the next page, with a button that takes the act `batch` back, or a link to the row."""
+    flash({"text": text, "batch": str(batch or ""), "row_id": str(row_id or "")})  # type: ignore[arg-type]
+
+
+def save_new(form: ExpenseForm) -> uuid.UUID | None:
+    """Save what the form describes, once, and return its id; None when the form has to be shown again."""
+    if not form.validate_on_submit():
+        return None
+    row_id = form.id.data
+    if not spending.add_once(Expense(author_id=current_user.id, id=row_id, **form.values)):
+        form.take_fresh_id()
+        return None
+    db.session.commit()
+    forget_draft()
+    say("Expense added.", row_id=row_id)
+    return row_id
 
 
 @app.route("/")
@@ -170,45 +239,135 @@ def index() -> ResponseReturnValue:
 @app.route("/expenses")
 @login_required
 def list_expenses() -> ResponseReturnValue:
-    """Show a page of the wanted expenses, newest first, and the total of all of them."""
-    form = ExpenseFilterForm(request.args)
-    wanted = form.wanted()
-    return render_template(
-        "expenses/list.html",
-        form=form,
-        wanted=wanted,
-        summary=spending.summarise(current_user, wanted),
-        page=spending.read_page(current_user, wanted, form.after.data, form.before.data),
-    )
+    """Show a page of the wanted expenses, and the total of all of them."""
+    return show_list()
+
+
+@app.route("/expenses", methods=["POST"])
+@csrf.shows_again
+@login_required
+def add_to_list() -> ResponseReturnValue:
+    """Add an expense from the list, and stay there."""
+    form = expense_form(date=today())
+    row_id = save_new(form)
+    if row_id is None:
+        return show_list(add_form=form)
+    # The category as it was sent: what the description chose is for this expense only.
+    session["last"] = {"category": "".join(form.category.raw_data or [])[:64], "date": str(form.date.data)}
+    return back_to_list(row_id)
 
 
 @app.route("/expenses/add", methods=["GET", "POST"])
 @csrf.shows_again
 @login_required
 def add_expense() -> ResponseReturnValue:
-    """Add an expense; the same form, sent twice, adds one."""
-    form = ExpenseForm(date=today(), currency=current_user.currency, locale=visitor_locale())
+    """Add an expense; the address may fill the form in."""
+    given: dict[str, Any] = {"formdata": request.args} if request.method in SAFE_METHODS and request.args else {}
+    form = expense_form(date=today(), **given)
+    if save_new(form) is not None:
+        return redirect(url_for("list_expenses"))
+    return show_form("expenses/form.html", form, target=url_for("add_expense"), here="")
+
+
+@app.route("/expenses/<uuid:expense_id>/edit", methods=["GET", "POST"])
+@csrf.shows_again
+@login_required
+def edit_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
+    """Change an expense."""
+    expense = own_or_404(Expense, expense_id)
+    form = expense_form(shown=expense)
     if form.validate_on_submit():
-        expense = Expense(author_id=current_user.id)
-        form.populate_obj(expense)
-        if spending.add_once(expense):
-            db.session.commit()
-            session.pop("draft", None)
-            flash("Expense added.")
-            return redirect(url_for("list_expenses"))
-        form.take_fresh_id()
-    restored = not form.is_submitted() and form.restore(session.get("draft"))
-    return show_form("expenses/form.html", form, restored=restored)
+        chosen = Expense.id == expense_id
+        batch, changed = history.change_expenses(current_user, chosen, form.values, datetime.now(UTC))
+        db.session.commit()
+        forget_draft()
+        if changed.number:
+            say("Expense changed.", batch, expense_id)
+        return back_to_list(expense_id)
+    target = url_for("edit_expense", expense_id=expense_id)
+    return show_form("expenses/form.html", form, expense=expense, target=target, here=filter_form().query())
+
+
+@app.route("/expenses/<uuid:expense_id>/duplicate")
+@login_required
+def duplicate_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
+    """Show the form for an expense like another one, today."""
+    form = expense_form(shown=own_or_404(Expense, expense_id))
+    form.date.data = today()
+    return show_form("expenses/form.html", form, target=url_for("add_to_list"), here=filter_form().query())
 
 
 @app.route("/expenses/<uuid:expense_id>/delete", methods=["POST"])
 @login_required
 def delete_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
     """Delete an expense and go back to the list as it was."""
-    db.session.delete(own_or_404(Expense, expense_id))
+    batch, deleted = history.delete_expenses(current_user, Expense.id == expense_id, datetime.now(UTC))
+    if not deleted.number:
+        abort(404)
     db.session.commit()
-    flash("Expense deleted.")
-    return redirect(url_for("list_expenses", **ExpenseFilterForm(request.args).kept()))
+    say("Expense deleted.", batch, expense_id)
+    return back_to_list()
+
+
+@app.route("/expenses/bulk", methods=["POST"])
+@csrf.shows_again
+@login_required
+def change_expenses() -> ResponseReturnValue:
+    """Change or delete many expenses, as one act."""
+    form = BulkForm()
+    if not form.validate_on_submit():
+        return show_list(bulk_form=form)
+    matching = spending.expenses_query(current_user, filter_form().wanted).with_only_columns(Expense.id)
+    if not form.all_matching.data:
+        matching = matching.where(Expense.id.in_(form.ids.data))
+    chosen = Expense.id.in_(matching)
+    if form.action.data == "delete":
+        batch, touched = history.delete_expenses(current_user, chosen, datetime.now(UTC))
+    else:
+        values = {form.action.data: form[form.action.data].data}
+        batch, touched = history.change_expenses(current_user, chosen, values, datetime.now(UTC))
+    db.session.commit()
+    done = "Deleted" if form.action.data == "delete" else "Changed"
+    say(f"{done} {counted(touched.number)}, {money_text(touched.total)}.", batch if touched.number else None)
+    return back_to_list()
+
+
+@app.route("/expenses/deleted")
+@login_required
+def list_deleted() -> ResponseReturnValue:
+    """Show what was deleted and changed within the last 30 days, to take it back."""
+    now = datetime.now(UTC)
+    return render_template("expenses/deleted.html", acts=history.recent_acts(current_user, now))
+
+
+@app.route("/expenses/restore", methods=["POST"])
+@login_required
+def restore_expenses() -> ResponseReturnValue:
+    """Take an act back, and go back to where the button was."""
+    form = RestoreForm()
+    if not form.validate() or form.batch.data is None:
+        abort(400)
+    try:
+        restored = history.take_back(current_user, form.batch.data, form.id.data)
+        db.session.commit()
+        say(f"Taken back for {counted(restored.number)}. {restored.left_alone}".rstrip())
+    except history.HistoryError as error:
+        say(str(error))
+    return redirect(url_for("list_deleted")) if form.page.data == "deleted" else back_to_list(form.id.data)
+
+
+@app.route("/expenses.csv")
+@login_required
+def export_expenses() -> ResponseReturnValue:
+    """Send all wanted expenses as a CSV file, in the order of the list."""
+    wanted = filter_form().wanted
+    if wanted.nothing:
+        # An empty file could be taken for an empty ledger.
+        abort(400)
+    query = spending.ordered_query(current_user, wanted)
+    lines = statements.write_csv(db.engine, query, current_user.currency, byte_order_mark="bom" in request.args)
+    headers = {"Content-Disposition": "attachment; filename=expenses.csv"}
+    return Response(lines, content_type="text/csv; charset=utf-8", headers=headers)
 
 
 # --- What can go wrong

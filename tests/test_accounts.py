@@ -1,6 +1,5 @@
 """Register, log in, log out: through the pages."""
 
-import threading
 from datetime import UTC, datetime, timedelta
 
 import email_validator
@@ -12,7 +11,7 @@ from database import db
 from ledger import accounts
 from ledger.accounts import AccountError, check_email, check_new_password, check_username
 from models import LoginSession, User
-from tests.people import PASSWORD, Visitor, form_values, read
+from tests.people import PASSWORD, Visitor, at_once, form_values, read
 
 
 def errors(response):
@@ -144,11 +143,7 @@ def test_of_many_who_register_the_same_name_at_once_one_gets_it(app, stranger):
         typed = {"username": "ana", "email": "ana@example.com", "password": PASSWORD, "confirm_password": PASSWORD}
         answers.append(visitor.client.post("/register", data=form | typed).status_code)
 
-    threads = [threading.Thread(target=send, args=pair) for pair in zip(visitors, forms, strict=True)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(lambda pair: send(*pair), zip(visitors, forms, strict=True))
 
     assert answers.count(302) == 1
     assert set(answers) <= {302, 422, 503}
@@ -379,7 +374,7 @@ def test_logging_out_ends_every_copy_of_the_cookies(app, ana):
 
     assert response.location == "/login"
     assert response.headers["Clear-Site-Data"] == '"cache"'
-    assert "You are logged out." in device.page("/login").one("p", role="status").text
+    assert "You are logged out." in device.page("/login").one("div", role="status").text
     assert "remember_token" not in cookies(device)
     assert device.get("/expenses").location == "/login?next=/expenses"
     assert with_cookies(app, copied).get("/expenses").status_code == 302

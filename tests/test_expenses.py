@@ -1,6 +1,5 @@
 """The list, adding and deleting: through the pages."""
 
-import threading
 import uuid
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -14,7 +13,7 @@ from app import app as application
 from database import db
 from ledger.periods import day_in
 from models import Expense
-from tests.people import PASSWORD, Visitor, form_values, read
+from tests.people import PASSWORD, Visitor, at_once, form_values, read
 
 
 def at(monkeypatch, moment):
@@ -54,7 +53,7 @@ def test_the_filter_narrows_rows_and_total_and_the_dropdown_keeps_showing_it(ana
     assert [row[1] for row in ana.rows("/expenses?category=Food")] == ["Food", "Food"]
     assert page.one(id="total").text == "$5.00"
     assert page.one("h1").text == "Food · 2 expenses"
-    chosen = [option for option in page.one(id="category").all("option") if "selected" in option.attributes]
+    chosen = [option for option in page.one(id="filter-category").all("option") if "selected" in option.attributes]
     assert [option["value"] for option in chosen] == ["Food"]
 
 
@@ -80,7 +79,7 @@ def test_a_garbled_address_shows_nothing_rather_than_everything(ana, query):
     page = read(response)
     assert page.one(id="total").text == "$0.00"
     assert not page.all("table")
-    assert "something that does not exist" in page.one("main").one("p", role="alert").text
+    assert "What this address asks for cannot be" in page.one("main").one("p", role="alert").text
 
 
 def test_everyone_sees_their_own(ana, bob):
@@ -162,7 +161,7 @@ def test_a_days_repetition_is_dimmed(ana):
 
 
 @pytest.mark.parametrize("count", [0, 5, 120])
-def test_the_list_takes_three_statements_whatever_its_size(app, ana, count):
+def test_the_list_takes_four_statements_whatever_its_size(app, ana, count):
     with app.app_context():
         author = ana.user().id
         rows = [{"author_id": author, "amount": 1, "category": "Food", "date": date(2026, 1, 1)}] * count
@@ -182,10 +181,235 @@ def test_the_list_takes_three_statements_whatever_its_size(app, ana, count):
     finally:
         event.remove(engine, "before_cursor_execute", note)
 
-    log_in, summary, page = statements
+    log_in, summary, page, descriptions = statements
     assert "login_session" in log_in
     assert "sum(expense.amount)" in summary
     assert "ORDER BY expense.date DESC" in page
+    assert descriptions.startswith("SELECT expense.description FROM")
+
+
+# --- Finding
+
+
+@pytest.fixture
+def week(ana):
+    """Ana, who has a week of expenses."""
+    for amount, category, description, day in (
+        ("12.50", "Food", "Café crème", "2026-10-30"),
+        ("3.20", "Food", "Tea 100%", "2026-10-31"),
+        ("40", "Travel", "Train_to Łódź", "2026-10-31"),
+        ("7.75", "Food", "かき氷", "2026-11-01"),
+        ("99", "Housing", "", "2026-11-02"),
+    ):
+        ana.add(amount, category, description=description, date=day)
+    return ana
+
+
+@pytest.mark.parametrize(
+    ("query", "found", "words"),
+    [
+        (
+            "category=Food&category=Travel",
+            ["かき氷", "Train_to Łódź", "Tea 100%", "Café crème"],
+            "Food and Travel",
+        ),
+        ("period=2026-10", ["Train_to Łódź", "Tea 100%", "Café crème"], "All categories, October 2026"),
+        ("period=2026", ["", "かき氷", "Train_to Łódź", "Tea 100%", "Café crème"], "All categories, 2026"),
+        (
+            "first_day=2026-10-31&last_day=2026-11-01",
+            ["かき氷", "Train_to Łódź", "Tea 100%"],
+            "Oct 31, 2026 to Nov 1",
+        ),
+        ("first_day=2026-11-01", ["", "かき氷"], "since Nov 1, 2026"),
+        ("last_day=2026-10-30", ["Café crème"], "until Oct 30, 2026"),
+        ("period=2026-10&first_day=2026-10-31", ["Train_to Łódź", "Tea 100%"], "Oct 31, 2026"),
+        ("text=CAFE", ["Café crème"], "containing “CAFE”"),
+        ("text=100%25", ["Tea 100%"], "containing “100%”"),
+        ("text=n_t", ["Train_to Łódź"], "containing “n_t”"),
+        ("text=かき", ["かき氷"], "containing “かき”"),
+        ("text=がき", [], "containing “がき”"),
+        ("least=7.75&most=40", ["かき氷", "Train_to Łódź", "Café crème"], "at least $7.75, at most $40.00"),
+        ("least=0", ["", "かき氷", "Train_to Łódź", "Tea 100%", "Café crème"], "at least $0.00"),
+        ("order=amount&category=Food", ["Tea 100%", "かき氷", "Café crème"], "Food"),
+        ("order=-amount&category=Food", ["Café crème", "かき氷", "Tea 100%"], "Food"),
+        ("order=date&category=Food", ["Café crème", "Tea 100%", "かき氷"], "Food"),
+    ],
+)
+def test_what_is_asked_for_is_found_and_said_in_words(week, query, found, words):
+    address = f"/expenses?{query}"
+
+    assert [row[2] for row in week.rows(address)] == found
+    assert words in week.page(address).one("h1").text
+    assert week.count(address) == len(found)
+
+
+def test_the_parts_add_up_and_each_leads_to_its_rows(week):
+    address = "/expenses?period=2026-10&order=amount"
+    page = week.page(address)
+    parts = page.one(id="parts").all("li")
+
+    assert [part.one("a").text for part in parts] == ["Travel", "Food"]
+    for part in parts:
+        opened = week.page(part.one("a")["href"])
+        assert opened.one(id="total").text in part.text
+        assert opened.one(id="count").text == part.one("small").text
+        assert "October 2026" in opened.one("h1").text
+    assert week.total(address) == "$55.70"
+
+
+def test_the_forms_keep_showing_what_was_asked_for(week):
+    query = (
+        "category=Food&category=Travel&period=2024-02&text=te&least=1,50&most=9&first_day=2024-02-01&order=amount"
+    )
+
+    form = week.page(f"/expenses?{query}").one("form", class_="finding")
+
+    values = form_values(form)
+    assert values["period"] == "2024-02"
+    assert (values["text"], values["least"], values["most"]) == ("te", "1,50", "9")
+    assert (values["first_day"], values["order"]) == ("2024-02-01", "amount")
+    assert [box["value"] for box in form.all("input", name="category") if "checked" in box.attributes] == [
+        "Travel"
+    ]
+    chosen = [
+        option["value"]
+        for option in form.one(id="filter-category").all("option")
+        if "selected" in option.attributes
+    ]
+    assert chosen == ["Food"]
+    assert "open" in form.one("details").attributes
+
+
+@pytest.mark.parametrize(
+    ("column", "first", "second"), [("Date", "date", "-date"), ("Amount", "-amount", "amount")]
+)
+def test_the_head_of_a_column_orders_by_it_either_way(week, column, first, second):
+    def press(page):
+        return next(head.one("a")["href"] for head in page.all("th") if head.text == column)
+
+    once = press(week.page("/expenses?category=Food"))
+    assert once == f"/expenses?category=Food&order={first}"
+    assert press(week.page(once)) == f"/expenses?category=Food&order={second}"
+
+
+def test_a_place_in_the_list_survives_what_is_done_there(app, ana):
+    with app.app_context():
+        author = ana.user().id
+        rows = [
+            {"author_id": author, "amount": 1, "category": "Food", "date": date(2026, 1, 1) + timedelta(n)}
+            for n in range(60)
+        ]
+        db.session.execute(insert(Expense), rows)
+        db.session.commit()
+    address = ana.page("/expenses?category=Food").one("a", rel="next")["href"]
+    page = ana.page(address)
+    row = page.one("tbody").all("tr")[0]
+
+    edit = row.all("a")[0]["href"]
+    saved = ana.fill(edit, amount="2")
+    assert saved.location == f"{address}#{row['id']}"
+    form = delete_forms(page)[3]
+    assert ana.client.post(form["action"], data=form_values(form)).location == address
+    assert ana.undo(address).location.partition("#")[0] == address
+
+
+# --- Adding on the list
+
+
+def adding(visitor, address="/expenses"):
+    """The form on the list, and where it is sent."""
+    form = visitor.page(address).one("form", class_="adding")
+    return form["action"], form_values(form)
+
+
+def test_an_expense_is_added_where_one_looks(week):
+    address, form = adding(week, "/expenses?category=Food&period=this-year")
+
+    response = week.client.post(
+        address, data=form | {"amount": "12+3.50", "category": "Travel", "date": "2026-11-03"}
+    )
+
+    made = week.expenses()[0]
+    assert (made.amount, made.category) == (Decimal("15.50"), "Travel")
+    assert response.location == f"/expenses?category=Food&period=this-year#e{made.id}"
+    _address, again = adding(week)
+    assert (again["amount"], again["category"], again["date"]) == ("", "Travel", "2026-11-03")
+    assert again["id"] != form["id"]
+    assert adding(week)[1]["category"] == ""
+
+
+def test_a_refused_entry_comes_back_on_the_same_page(week):
+    address, form = adding(week, "/expenses?category=Food")
+
+    response = week.client.post(address, data=form | {"amount": "1,234", "description": "Typed"})
+
+    assert response.status_code == 422
+    page = read(response)
+    assert page.one("h1").text == "Food · 3 expenses"
+    assert "two ways" in page.one(id="amount-error").text
+    assert page.one(id="description")["value"] == "Typed"
+    assert [each["id"] for each in page.all() if "autofocus" in each.attributes] == ["amount"]
+
+
+def test_a_lost_log_in_brings_the_entry_back_to_the_same_list(app, week):
+    address, form = adding(week, "/expenses?category=Food")
+    with app.app_context():
+        routes.accounts.close_every_login(week.user())
+        db.session.commit()
+
+    response = week.client.post(address, data=form | {"amount": "7", "description": "Typed"})
+    log_in = read(week.get(response.location)).one("main").one("form")
+    values = form_values(log_in) | {"email": "ana@example.com", "password": PASSWORD}
+    response = week.client.post(log_in["action"], data=values)
+
+    assert response.location == "/expenses?category=Food"
+    _address, again = adding(week, response.location)
+    assert (again["amount"], again["description"], again["id"]) == ("7", "Typed", form["id"])
+    week.client.post(address, data=again | {"category": "Food"})
+    assert adding(week)[1]["amount"] == ""
+    assert len(week.expenses()) == 6
+
+
+def test_of_a_value_that_is_given_twice_the_first_counts_everywhere(week):
+    page = week.page("/expenses?text=&text=tea&least=&least=50")
+
+    assert page.one(id="count").text == "5"
+    assert page.one(id="bulk")["action"] == "/expenses/bulk"
+
+
+def test_the_category_is_chosen_by_the_description(week):
+    week.post("/expenses", {"amount": "4", "description": "CAFE CREME"})
+    week.post("/expenses", {"amount": "4", "description": "train_to łódź"})
+
+    made = week.expenses()[:2]
+    assert sorted(each.category for each in made) == ["Food", "Travel"]
+    assert adding(week)[1]["category"] == ""
+    refused = week.post("/expenses", {"amount": "4", "description": "something new"})
+    assert refused.status_code == 422
+    assert "Choose a category." in read(refused).one(id="category-error").text
+    proposed = week.page("/expenses").one("datalist").all("option")
+    assert {"Café crème", "かき氷"} <= {option["value"] for option in proposed}
+
+
+def test_the_address_can_fill_the_form_in(ana):
+    page = ana.page("/expenses/add?amount=4,50&category=Food&description=Tea&date=2026-03-31")
+
+    form = form_values(page.one("main").one("form"))
+
+    assert (form["amount"], form["category"]) == ("4,50", "Food")
+    assert (form["description"], form["date"]) == ("Tea", "2026-03-31")
+    assert ana.expenses() == []
+    assert form_values(ana.page("/expenses/add?amount=1").one("main").one("form"))["date"]
+
+
+def test_money_that_came_back_is_below_zero(ana):
+    ana.add("20", "Food")
+    ana.add("5,50", "Food", refund="y", description="Bottles")
+
+    assert ana.expenses()[0].amount == Decimal("-5.50")
+    assert ana.rows()[0] == (ana.rows()[0][0], "Food", "Bottles", "-$5.50 money back")
+    assert ana.total() == "$14.50"
+    assert ana.count("/expenses?least=0") == 1
 
 
 # --- Adding
@@ -294,11 +518,7 @@ def test_the_same_form_sent_at_the_same_moment_makes_one_expense(app, ana):
     def send(tab):
         answers.append(tab.client.post("/expenses/add", data=form).status_code)
 
-    threads = [threading.Thread(target=send, args=[tab]) for tab in tabs]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(send, tabs)
 
     assert answers == [302] * 5
     assert ana.count() == 1
@@ -312,7 +532,7 @@ def test_a_form_sent_again_with_other_values_is_asked_about(ana):
 
     assert response.status_code == 422
     page = read(response)
-    assert "saved before, with other values" in page.one("p", role="alert").text
+    assert "saved before, and the expense was changed" in page.one("p", role="alert").text
     assert ana.count() == 1
     again = form_values(page.one("main").one("form"))
     assert again["amount"] == "6"
@@ -363,7 +583,7 @@ def test_an_expired_session_brings_the_form_back_filled_in(app, ana):
     ana.client.head(response.location)
     ana.page(response.location)
     page = ana.page(response.location)
-    assert "not saved yet" in page.one("p", role="status").text
+    assert "not saved yet" in page.one("div", role="status").text
     again = form_values(page.one("main").one("form"))
     assert {name: again[name] for name in typed} == typed
     assert again["id"] == form["id"]
@@ -478,11 +698,7 @@ def test_of_several_who_delete_at_the_same_moment_one_does(app, ana):
     def send(tab):
         answers.append(tab.client.post(address, data={"csrf_token": token}).status_code)
 
-    threads = [threading.Thread(target=send, args=[tab]) for tab in tabs]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(send, tabs)
 
     assert sorted(answers) == [302, 404, 404, 404]
 

@@ -198,7 +198,7 @@ def test_every_setting_is_in_the_readme_and_in_the_example():
 def test_every_command_is_in_the_readme():
     readme = (ROOT / "README.md").read_text()
 
-    for name in ("serve", "create-user", "reset-password", "end-sessions", "demo"):
+    for name in ("serve", "create-user", "reset-password", "end-sessions", "purge", "demo"):
         assert name in application.cli.commands
         assert f"`flask {name}" in readme
 

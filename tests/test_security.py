@@ -24,7 +24,7 @@ from security import (
     kept_secret_key,
     safe_address,
 )
-from tests.people import PASSWORD, Visitor, read
+from tests.people import PASSWORD, Visitor, at_once, read
 
 # --- Return addresses
 
@@ -149,11 +149,7 @@ def test_the_count_is_exact_when_all_try_at_once(app, stranger):
             except RefusedError:
                 answers.append("out")
 
-    threads = [threading.Thread(target=attempt) for _ in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(lambda _: attempt(), range(16))
 
     assert (answers.count("in"), answers.count("out")) == (10, 6)
 
@@ -257,11 +253,7 @@ def test_no_transaction_is_open_while_a_password_is_hashed(app, ana, monkeypatch
 def test_a_key_is_made_once_and_readable_by_its_owner_alone(tmp_path):
     folder = tmp_path / "instance"
     found = []
-    threads = [threading.Thread(target=lambda: found.append(kept_secret_key(str(folder)))) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(lambda _: found.append(kept_secret_key(str(folder))), range(8))
 
     assert len(set(found)) == 1
     assert len(check_secret_key(found[0])) == 64
