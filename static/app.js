@@ -5,3 +5,49 @@ const timeZone = document.querySelector("[data-time-zone]");
 if (timeZone) {
   timeZone.value = Intl.DateTimeFormat().resolvedOptions().timeZone || timeZone.value;
 }
+
+// Say how many expenses are ticked, and their sum, in whole thousandths as in the database.
+const ticked = document.getElementById("ticked");
+const boxes = [...document.querySelectorAll('input[name="ids"]')];
+function countTicked() {
+  const chosen = boxes.filter((box) => box.checked);
+  const thousandths = chosen.reduce((sum, box) => sum + Number(box.dataset.amount.replace(".", "")), 0);
+  const money = new Intl.NumberFormat(navigator.language, { style: "currency", currency: ticked.dataset.currency });
+  ticked.textContent = `(${chosen.length}, ${money.format(thousandths / 1000)})`;
+}
+if (ticked && boxes.length) {
+  document.addEventListener("change", countTicked);
+  // Going back, browsers tick again what was ticked, after this script has run.
+  window.addEventListener("pageshow", countTicked);
+}
+
+// After an expense was added, the next one can be typed: going to its row took the focus away.
+if (location.hash.startsWith("#e") && matchMedia("(min-width: 50rem)").matches) {
+  document.getElementById("amount")?.focus({ preventScroll: true });
+}
+
+// Keys: n new, / search, j and k to go through the rows, e to edit, ? for this list.
+const rows = [...document.querySelectorAll("tbody tr[id]")];
+const help = document.getElementById("keys");
+if (help) help.hidden = false;
+function go(step) {
+  let here = rows.findIndex((row) => row.contains(document.activeElement));
+  if (here < 0) here = rows.findIndex((row) => row.matches(":target"));
+  const row = rows[Math.min(Math.max(here + step, 0), rows.length - 1)];
+  row?.querySelector('input[name="ids"]').focus();
+}
+const keys = {
+  n: () => document.getElementById("amount")?.focus(),
+  "/": () => document.getElementById("filter-text")?.focus(),
+  j: () => go(1),
+  k: () => go(-1),
+  e: () => document.activeElement.closest("tr")?.querySelector('a[href*="/edit"]')?.click(),
+  "?": () => help && (help.open = !help.open),
+};
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") document.activeElement.blur();
+  const typing = event.target.matches('input:not([type="checkbox"]), select, textarea');
+  if (typing || event.ctrlKey || event.metaKey || event.altKey || !(event.key in keys)) return;
+  event.preventDefault();
+  keys[event.key]();
+});

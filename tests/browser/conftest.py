@@ -1,7 +1,7 @@
 """A real browser and a real server for it; where there is no browser, these tests are left out.
 
-`REQUIRE_BROWSER=1` makes a missing browser a failure. `TEST_BROWSER_DATABASE_URL` names another
-database for the server, which is emptied.
+`REQUIRE_BROWSER=1` makes a missing browser a failure. With `TEST_POSTGRES=1` or `TEST_DATABASE_URL` the server
+uses PostgreSQL as well.
 """
 
 import os

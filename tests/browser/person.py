@@ -2,6 +2,7 @@
 
 from datetime import date
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from tests.people import PASSWORD
 
@@ -67,29 +68,49 @@ class Person:
     def follow(self, link: str) -> None:
         """Follow the link of this name."""
         with self.page.expect_navigation():
-            # By element, not by role: some links look and are announced as buttons.
-            self.page.locator(f'a:text-is("{link}")').click()
+            self.page.get_by_role("link", name=link, exact=True).click()
 
     def type_day(self, day: str) -> None:
         """Type a day (`YYYY-MM-DD`) on the keyboard, as a date field in American English takes it."""
-        field = self.page.get_by_label("Date", exact=True)
+        field = self.expense_form.get_by_label("Date", exact=True)
         field.press_sequentially(f"{date.fromisoformat(day):%m%d%Y}")
         assert field.input_value() == day
 
     def fill_expense(self, amount: str, category: str, description: str = "", day: str | None = None) -> None:
         """Fill in the form for an expense, which is open."""
-        self.page.get_by_label("Amount").fill(amount)
-        self.page.get_by_label("Category").select_option(category)
-        self.page.get_by_label("Description").fill(description)
+        self.expense_form.get_by_label("Amount").fill(amount)
+        self.expense_form.get_by_label("Category").select_option(category)
+        self.expense_form.get_by_label("Description").fill(description)
         if day is not None:
             self.type_day(day)
 
     def add(self, amount: str, category: str, description: str = "", day: str | None = None) -> None:
-        """Add an expense, from the list and back to it."""
-        self.follow("Add expense")
+        """Add an expense on the list, which is open, and stay there."""
+        before = urlsplit(self.path)
         self.fill_expense(amount, category, description, day)
         self.press("Add expense")
-        assert self.path == "/expenses", self.text
+        assert "Expense added." in self.said, self.text
+        assert urlsplit(self.path)[:4] == before[:4]
+
+    def find(self, also: tuple[str, ...] = (), **values: str) -> None:
+        """Fill in the form that finds expenses, which is open, and send it."""
+        more = self.filter_form.locator("details")
+        if (also or values.keys() - FIRST_FILTERS) and more.get_attribute("open") is None:
+            more.locator("summary").click()
+        for name in also:
+            more.get_by_label(name, exact=True).check()
+        for name, value in values.items():
+            field = self.filter_form.locator(f"#filter-{name}")
+            if name in CHOSEN_FILTERS:
+                field.select_option(label=value)
+            else:
+                field.fill(value)
+        self.press("Show")
+
+    def tick(self, *names: str) -> None:
+        """Tick expenses in the table, by their descriptions."""
+        for name in names:
+            self.page.get_by_role("checkbox", name=f"Tick {name}", exact=True).check()
 
     def register(self, name: str) -> "Person":
         """Create an account."""
@@ -140,6 +161,26 @@ class Person:
         return self.page.url.removeprefix(self.address)
 
     @property
+    def query(self) -> dict[str, list[str]]:
+        """What the address says about the list."""
+        return parse_qs(urlsplit(self.path).query)
+
+    @property
+    def expense_form(self) -> Any:
+        """The form for an expense: to add one, or to change one."""
+        return self.page.locator("main form:has(#amount)")
+
+    @property
+    def filter_form(self) -> Any:
+        """The form that finds expenses."""
+        return self.page.get_by_role("form", name="Find expenses")
+
+    @property
+    def bulk_form(self) -> Any:
+        """The form that changes many expenses."""
+        return self.page.get_by_role("form", name="Change many expenses")
+
+    @property
     def text(self) -> str:
         """Everything that is written in the content of the page."""
         return self.page.locator("main").inner_text()
@@ -148,6 +189,16 @@ class Person:
     def messages(self) -> list[str]:
         """What the application says, below the navigation bar or above the form."""
         return self.page.locator(".message").all_inner_texts()
+
+    @property
+    def said(self) -> list[str]:
+        """What the application says, without the button that takes it back."""
+        return self.page.locator(".message p, p.message").all_inner_texts()
+
+    @property
+    def heading(self) -> str:
+        """The words above everything."""
+        return " ".join(self.page.locator("h1").inner_text().split())
 
     @property
     def total(self) -> str:
@@ -159,22 +210,50 @@ class Person:
 
     @property
     def shown_category(self) -> str:
-        """What the dropdown above the table shows."""
-        return self.page.get_by_label("Category").locator("option:checked").inner_text()
+        """What the first dropdown of the form that finds expenses shows."""
+        return self.filter_form.get_by_label("Category").locator("option:checked").inner_text()
 
     @property
     def rows(self) -> list[tuple[str, str, str, str]]:
         """What the table shows: day, category, description, amount."""
-        rows = []
-        for row in self.page.locator(".expenses tbody tr").all():
-            day = row.locator("time").get_attribute("datetime")
-            rows.append((day, *(row.locator(f".{cell}").inner_text() for cell in CELLS)))
-        return rows
+        return self._read(".expenses tbody tr")
+
+    @property
+    def marked(self) -> list[tuple[str, str, str, str]]:
+        """The row that the address points at, as long as it can be seen without scrolling."""
+        return [row for row in self._read(".expenses tr:target") if self.is_on_screen(".expenses tr:target")]
+
+    def is_on_screen(self, selector: str) -> bool:
+        """Tell whether an element can be seen without scrolling."""
+        box, height = self.page.locator(selector).bounding_box(), self.page.viewport_size["height"]
+        return box is not None and box["y"] >= 0 and box["y"] + box["height"] <= height
+
+    def _read(self, rows: str) -> list[tuple[str, str, str, str]]:
+        return [tuple(row) for row in self.page.locator(rows).evaluate_all(READ_ROWS, CELLS)]
+
+    @property
+    def parts(self) -> list[tuple[str, str, int]]:
+        """The parts of the total: category, sum, how many."""
+        parts = []
+        for part in self.page.locator("#parts li").all():
+            name, number = part.locator("a").inner_text(), part.locator("small").inner_text()
+            parts.append((name, part.inner_text().removeprefix(name).removesuffix(number).strip(), int(number)))
+        return parts
+
+    @property
+    def focused(self) -> str | None:
+        """The id of what has the focus."""
+        return self.page.locator(":focus").get_attribute("id", timeout=2000)
 
     def values(self) -> dict[str, str]:
         """What stands in the form for an expense."""
         return {name: self.page.locator(f"main #{name}").input_value() for name in EXPENSE_FIELDS}
 
 
+READ_ROWS = """(rows, cells) => rows.map(row => [
+    row.querySelector("time").dateTime, ...cells.map(cell => row.querySelector("." + cell).innerText.trim())])
+"""
 CELLS = ("category", "description", "amount")
+FIRST_FILTERS = {"category", "period", "text"}
+CHOSEN_FILTERS = {"category", "period", "order"}
 EXPENSE_FIELDS = ("amount", "category", "description", "date")

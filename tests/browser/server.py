@@ -27,7 +27,10 @@ class Server:
     """A server with its own database and its own secret key, from `start` to `stop`."""
 
     def __init__(self, folder: Path) -> None:
-        url = os.environ.get("TEST_BROWSER_DATABASE_URL") or f"sqlite:///{folder / 'browser.db'}"
+        url = os.environ.get("DATABASE_URL", "")
+        # The tests' own file of SQLite is not for two processes that empty it.
+        if not url.startswith("postgres"):
+            url = f"sqlite:///{folder / 'browser.db'}"
         self.environment = os.environ | {
             "DATABASE_URL": url,
             "SECRET_KEY": secrets.token_hex(32),
