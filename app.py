@@ -125,11 +125,10 @@ def visitor_locale() -> Locale:
 
 
 @app.template_filter()
-def money(amount: Decimal, currency: str | None = None) -> Markup:
+def money(amount: Decimal) -> Markup:
     """Write an amount in the currency of the account, its sign set apart from the digits."""
-    currency = currency or current_user.currency
-    sign = currency_sign(currency, visitor_locale())
-    before, found, after = format_amount(amount, currency, visitor_locale()).partition(sign)
+    sign = currency_sign(current_user.currency, visitor_locale())
+    before, found, after = money_text(amount).partition(sign)
     return Markup('{}<span class="sign">{}</span>{}').format(before, found, after)
 
 

@@ -91,11 +91,15 @@ def create_user(username: str, email: str, password: str) -> None:
     email = _checked(accounts.check_email, email) or ""
     _checked(accounts.check_new_password, password, current_app.config["PASSWORD_MIN"], username, email)
     _save_new_user(User(username=username, email=email), password)
+    db.session.commit()
     click.echo(f"Created {username}, who logs in as {email}.")
 
 
 def _save_new_user(user: User, password: str) -> None:
-    """Add `user` with the settings' currency and time zone, or end the command when a name is taken."""
+    """Add `user` with the settings' currency and time zone, or end the command when a name is taken.
+
+    The caller commits.
+    """
     user.currency = current_app.config["DEFAULT_CURRENCY"]
     user.time_zone = current_app.config["TIMEZONE"]
     user.set_password(password)
@@ -103,7 +107,6 @@ def _save_new_user(user: User, password: str) -> None:
         accounts.register(user)
     except accounts.TakenError as taken:
         raise click.ClickException(f"Already in use: {' and '.join(sorted(taken.fields))}.") from None
-    db.session.commit()
 
 
 @click.command("reset-password")

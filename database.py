@@ -56,6 +56,7 @@ class Money(sa.types.TypeDecorator[Decimal]):
     SCALE = 3
     # Above this no column constraint lets an amount pass; the bound keeps sums within 64 bits.
     MAX = Decimal("999999999.999")
+    MAX_UNITS = int(MAX.scaleb(SCALE))
 
     def process_bind_param(self, value: Any, dialect: sa.Dialect) -> int | None:
         """Turn an int, str, Decimal or float (read by its shortest text) into thousandths.

@@ -567,3 +567,8 @@ class RestoreForm(Form):
     batch = IdField()
     id = IdField()
     page = HiddenField()
+
+    def validate_id(self, field: Field) -> None:
+        """Refuse what names no expense, rather than take back all of them."""
+        if field.data is None and any(field.raw_data or []):
+            raise ValidationError("There is no such expense.")

@@ -145,7 +145,7 @@ class Expense(ExpenseColumns, Base):
 
     __table_args__ = (
         sa.CheckConstraint("amount <> 0", "amount_not_zero"),
-        sa.CheckConstraint("amount BETWEEN -999999999999 AND 999999999999", "amount_within_bounds"),
+        sa.CheckConstraint(f"amount BETWEEN -{Money.MAX_UNITS} AND {Money.MAX_UNITS}", "amount_within_bounds"),
         sa.CheckConstraint(f"length(category) BETWEEN 1 AND {ExpenseColumns.CATEGORY_MAX}", "category_length"),
         sa.CheckConstraint(f"length(description) <= {ExpenseColumns.DESCRIPTION_MAX}", "description_length"),
         # Both cover the amount: an index that did not would make the sum slower than no index.

@@ -15,7 +15,16 @@ from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
 from app import app, counted, csrf, login_manager, money_text, visitor_locale
 from database import SAFE_METHODS, Base, db, is_unavailable
-from forms import BulkForm, ExpenseFilterForm, ExpenseForm, Form, LoginForm, RegisterForm, RestoreForm
+from forms import (
+    BulkForm,
+    ExpenseFilterForm,
+    ExpenseForm,
+    Form,
+    LoginForm,
+    RegisterForm,
+    RestoreForm,
+    parse_id,
+)
 from ledger import accounts, history, spending, statements
 from ledger.periods import day_in
 from models import Expense, User
@@ -175,7 +184,9 @@ def expense_form(shown: Expense | None = None, **values: Any) -> ExpenseForm:
     draft = session.get("draft")
     if request.method in SAFE_METHODS and draft and draft["path"] == request.path:
         options["formdata"] = MultiDict(draft["typed"])
-        say("You had to log in again. What you typed is here; it is not saved yet.")
+        if request.method == "GET" and not draft.get("said"):
+            session["draft"] = draft | {"said": True}
+            say("You had to log in again. What you typed is here; it is not saved yet.")
     return ExpenseForm.showing(shown, **options) if shown is not None else ExpenseForm(**options)
 
 
@@ -336,8 +347,8 @@ def change_expenses() -> ResponseReturnValue:
 @login_required
 def list_deleted() -> ResponseReturnValue:
     """Show what was deleted and changed within the last 30 days, to take it back."""
-    now = datetime.now(UTC)
-    return render_template("expenses/deleted.html", acts=history.recent_acts(current_user, now))
+    acts = history.recent_acts(current_user, datetime.now(UTC), before=parse_id(request.args.get("before", "")))
+    return render_template("expenses/deleted.html", acts=acts, full=len(acts) == history.ACTS)
 
 
 @app.route("/expenses/restore", methods=["POST"])

@@ -90,7 +90,7 @@ class Request(flask.Request):
 
 
 class RefusedError(Exception):
-    """An attempt that must wait: `status` (429 or 503), `retry_after` in seconds, and words for the person."""
+    """An attempt that must wait: words for the person, a `status` (429 or 503) and `headers` that say how long."""
 
     def __init__(self, message: str, status: int, retry_after: int) -> None:
         super().__init__(message)

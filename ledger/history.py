@@ -152,21 +152,25 @@ def _left_alone(names: Sequence[str]) -> str:
     return f"Changed since and left alone: {named}{more}."
 
 
-def recent_acts(user: User, now: datetime) -> list[Act]:
-    """Return what the user has deleted and changed within the last 30 days, the latest first, ACTS at most."""
+def recent_acts(user: User, now: datetime, before: uuid.UUID | None = None) -> list[Act]:
+    """Return up to ACTS of what the user has deleted and changed within the last 30 days, the latest first.
+
+    `before` asks for what is older than an act. The ids of acts sort by time.
+    """
     acts = []
     for model, moment in _MOMENTS:
-        done = sa.func.max(moment)
-        query = sa.select(model.batch, done, sa.func.count(), sa.func.sum(model.amount))
-        query = query.where(model.author_id == user.id, moment >= now - KEPT)
-        query = query.group_by(model.batch).order_by(done.desc()).limit(ACTS)
-        rows = sa.select(model).where(model.author_id == user.id, moment >= now - KEPT)
-        rows = rows.order_by(moment.desc(), model.date.desc(), model.id.desc()).limit(SHOWN)
+        recent = [model.author_id == user.id, moment >= now - KEPT]
+        if before is not None:
+            recent.append(model.batch < before)
+        query = sa.select(model.batch, sa.func.max(moment), sa.func.count(), sa.func.sum(model.amount))
+        query = query.where(*recent).group_by(model.batch).order_by(model.batch.desc()).limit(ACTS)
+        rows = sa.select(model).where(*recent)
+        rows = rows.order_by(model.batch.desc(), model.date.desc(), model.id.desc()).limit(SHOWN)
         expenses = cast(Sequence[DeletedExpense | ChangedExpense], db.session.scalars(rows).all())
-        for batch, when, number, total in db.session.execute(query):
+        for batch, done, number, total in db.session.execute(query):
             shown = tuple(each for each in expenses if each.batch == batch)
-            acts.append(Act(batch, when, model is DeletedExpense, number, total, shown))
-    return sorted(acts, key=lambda act: act.moment, reverse=True)[:ACTS]
+            acts.append(Act(batch, done, model is DeletedExpense, number, total, shown))
+    return sorted(acts, key=lambda act: act.batch, reverse=True)[:ACTS]
 
 
 def _act(

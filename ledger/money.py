@@ -54,13 +54,13 @@ def parse_amount(text: str, currency: str, locale: Locale | None = None, least: 
         amount = _calculate(number, currency)
     if amount < 0:
         raise AmountError(f"This comes to {amount:f}. Write an amount above zero.")
-    if amount < least:
-        raise AmountError("Enter an amount other than zero.")
     if amount > Money.MAX:
         raise AmountError("Enter an amount below 1000000000.")
     rounded = round(amount, currency_digits(currency))
     if amount != rounded:
         raise AmountError(f"This comes to {amount:f}. An amount in {currency} has fewer decimals.")
+    if amount < least:
+        raise AmountError("Enter an amount other than zero.")
     return rounded
 
 
@@ -114,10 +114,11 @@ def _signs(currency: str, locale: Locale | None) -> tuple[str, ...]:
 def _refuse_doubtful(whole: str, point: str | None, fraction: str, digits: int | None, currency: str) -> None:
     """Raise AmountError where a reader could take the decimals for thousands, or there are over `digits`."""
     looks_grouped = len(fraction) == 3 and 1 <= len(whole) <= 3 and whole[0] != "0"
-    if looks_grouped and point == ",":
-        raise AmountError(
-            f"{whole},{fraction} can be read in two ways. Write {whole}{fraction} or {whole}.{fraction}."
-        )
+    # A factor has no limit of decimals, by which `1.200` would be refused; with a fourth one it is clear.
+    factor = digits is None
+    if looks_grouped and (point == "," or factor):
+        clear = f"{whole}.{fraction}{'0' if factor else ''}"
+        raise AmountError(f"{whole}{point}{fraction} can be read in two ways. Write {whole}{fraction} or {clear}.")
     if digits is not None and len(fraction) > digits:
         limit = f"at most {digits} decimals" if digits else "no decimals"
         also = f" If you mean thousands, write {whole}{fraction}." if looks_grouped else ""

@@ -21,7 +21,7 @@ if (ticked && boxes.length) {
   window.addEventListener("pageshow", countTicked);
 }
 
-// After an expense was added, the next one can be typed: going to its row took the focus away.
+// After an expense was added or changed, the next one can be typed: going to its row took the focus away.
 if (location.hash.startsWith("#e") && matchMedia("(min-width: 50rem)").matches) {
   document.getElementById("amount")?.focus({ preventScroll: true });
 }

@@ -380,6 +380,29 @@ def test_an_expense_is_never_both_there_and_deleted(app, four):
     assert there + deleted == 1
 
 
+def test_every_act_of_30_days_can_be_reached(ana, monkeypatch):
+    monkeypatch.setattr(history, "ACTS", 2)
+    for amount in ("1", "2", "3"):
+        ana.add(amount)
+    for chosen in ids(ana):
+        ana.post(f"/expenses/{chosen}/delete")
+
+    first = ana.page("/expenses/deleted")
+    second = ana.page(first.one("a", rel="next")["href"])
+
+    amounts = [act.one("span", class_="amount").text for page in (first, second) for act in page.all("section")]
+    assert amounts == ["$1.00", "$2.00", "$3.00"]
+    assert not second.all("a", rel="next")
+
+
+def test_an_unreadable_expense_takes_nothing_back(four):
+    bulk(four, "delete", ids(four))
+    act = form_values(four.message().one("form"))
+
+    assert four.post("/expenses/restore", act | {"id": "x"}).status_code == 400
+    assert four.expenses() == []
+
+
 def test_purge_forgets_what_is_older_than_30_days(app, four):
     bulk(four, "delete", ids(four)[:2])
     bulk(four, "category", ids(four), category="Health")
