@@ -12,6 +12,7 @@ from sqlalchemy import delete, select
 from werkzeug.test import TestResponse
 
 from database import Base, db
+from ledger import accounts
 from models import Expense, User
 
 # Tests hash in a quicker way; one asks for the real one.
@@ -154,6 +155,16 @@ class Visitor:
 
     def log_in(self, email: str | None = None, password: str = PASSWORD, **typed: str) -> TestResponse:
         return self.fill("/login", email=email or f"{self.name}@example.com", password=password, **typed)
+
+    def log_in_at(self, address: str) -> TestResponse:
+        """Log in on the log-in page that one was sent to."""
+        return self.fill(address, email=f"{self.name}@example.com", password=PASSWORD)
+
+    def lose_log_ins(self) -> None:
+        """End every log-in of this person, as from another device."""
+        with self.app.app_context():
+            accounts.close_every_login(self.user())
+            db.session.commit()
 
     def add(self, amount: str = "12.50", category: str = "Food", **typed: str) -> TestResponse:
         return self.fill("/expenses/add", amount=amount, category=category, **typed)

@@ -14,7 +14,7 @@ from database import db
 from ledger import history
 from ledger.periods import day_in
 from models import Expense
-from tests.people import PASSWORD, Visitor, at_once, form_values, read
+from tests.people import Visitor, at_once, form_values, read
 
 
 def at(monkeypatch, moment):
@@ -26,6 +26,18 @@ def at(monkeypatch, moment):
             return moment
 
     monkeypatch.setattr(routes, "datetime", Clock)
+
+
+def give(visitor, count):
+    """Give a person one expense of 1 on each of `count` days."""
+    with visitor.app.app_context():
+        author, first = visitor.user().id, date(2026, 1, 1)
+        rows = [
+            {"author_id": author, "amount": 1, "category": "Food", "date": first + timedelta(n)}
+            for n in range(count)
+        ]
+        db.session.execute(insert(Expense), rows)
+        db.session.commit()
 
 
 # --- The list
@@ -93,14 +105,7 @@ def test_everyone_sees_their_own(ana, bob):
 
 
 def test_many_expenses_are_shown_in_pages_and_the_total_is_of_all(app, ana):
-    with app.app_context():
-        author = ana.user().id
-        rows = [
-            {"author_id": author, "amount": 1, "category": "Food", "date": date(2026, 1, 1) + timedelta(n)}
-            for n in range(120)
-        ]
-        db.session.execute(insert(Expense), rows)
-        db.session.commit()
+    give(ana, 120)
 
     seen, address = [], "/expenses?category=Food"
     while address:
@@ -321,14 +326,7 @@ def test_the_head_of_a_column_orders_by_it_either_way(week, column, first, secon
 
 
 def test_a_place_in_the_list_survives_what_is_done_there(app, ana):
-    with app.app_context():
-        author = ana.user().id
-        rows = [
-            {"author_id": author, "amount": 1, "category": "Food", "date": date(2026, 1, 1) + timedelta(n)}
-            for n in range(60)
-        ]
-        db.session.execute(insert(Expense), rows)
-        db.session.commit()
+    give(ana, 60)
     address = ana.page("/expenses?category=Food").one("a", rel="next")["href"]
     page = ana.page(address)
     row = page.one("tbody").all("tr")[0]
@@ -381,14 +379,10 @@ def test_a_refused_entry_comes_back_on_the_same_page(week):
 
 def test_a_lost_log_in_brings_the_entry_back_to_the_same_list(app, week):
     address, form = adding(week, "/expenses?category=Food")
-    with app.app_context():
-        routes.accounts.close_every_login(week.user())
-        db.session.commit()
+    week.lose_log_ins()
 
     response = week.client.post(address, data=form | {"amount": "7", "description": "Typed"})
-    log_in = read(week.get(response.location)).one("main").one("form")
-    values = form_values(log_in) | {"email": "ana@example.com", "password": PASSWORD}
-    response = week.client.post(log_in["action"], data=values)
+    response = week.log_in_at(response.location)
 
     assert response.location == "/expenses?category=Food"
     _address, again = adding(week, response.location)
@@ -603,9 +597,7 @@ def test_an_expired_session_brings_the_form_back_filled_in(app, ana):
     response = ana.client.post("/expenses/add", data=form)
 
     assert response.location == "/login?next=/expenses/add"
-    log_in = read(ana.get(response.location)).one("main").one("form")
-    values = form_values(log_in) | {"email": "ana@example.com", "password": PASSWORD}
-    response = ana.client.post(log_in["action"], data=values)
+    response = ana.log_in_at(response.location)
     assert response.location == "/expenses/add"
     assert ana.expenses() == []
     ana.client.head(response.location)
@@ -622,9 +614,7 @@ def test_an_expired_session_brings_the_form_back_filled_in(app, ana):
 
 def test_a_log_in_that_was_ended_elsewhere_brings_the_form_back_as_well(app, ana):
     form = form_values(ana.page("/expenses/add").one("main").one("form")) | {"amount": "7", "category": "Food"}
-    with app.app_context():
-        routes.accounts.close_every_login(ana.user())
-        db.session.commit()
+    ana.lose_log_ins()
 
     response = ana.client.post("/expenses/add", data=form)
 
@@ -638,9 +628,7 @@ def test_what_one_person_typed_is_not_shown_to_the_next(app, ana, bob):
         "description": "secret",
         "amount": "7",
     }
-    with app.app_context():
-        routes.accounts.close_every_login(ana.user())
-        db.session.commit()
+    ana.lose_log_ins()
     ana.client.post("/expenses/add", data=form)
 
     ana.log_in(email="bob@example.com")

@@ -14,7 +14,7 @@ from sqlalchemy import func, select, update
 
 from app import app as application
 from database import db
-from ledger import accounts, history
+from ledger import history
 from ledger.spending import CATEGORIES, ExpenseFilter, add_once, ordered_query, read_page, summarise
 from ledger.statements import write_csv
 from models import ChangedExpense, DeletedExpense, Expense, User
@@ -151,14 +151,10 @@ def test_a_refused_edit_and_a_lost_log_in_keep_what_was_typed(app, four):
     assert refused.status_code == 422
     assert read(refused).one(id="description")["value"] == "Typed"
     form = read(refused).one("main").one("form")
-    with app.app_context():
-        accounts.close_every_login(four.user())
-        db.session.commit()
+    four.lose_log_ins()
 
     response = four.client.post(form["action"], data=form_values(form) | {"amount": "5"})
-    log_in = read(four.get(response.location)).one("main").one("form")
-    values = form_values(log_in) | {"email": "ana@example.com", "password": "a quiet river at noon"}
-    response = four.client.post(log_in["action"], data=values)
+    response = four.log_in_at(response.location)
 
     assert response.location == address
     page = four.page(response.location)
