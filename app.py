@@ -1,8 +1,6 @@
 """The application: configuration from the environment, extensions, the user loader, template filters."""
 
-import logging
 import os
-import time
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -15,6 +13,7 @@ from markupsafe import Markup
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import commands
+import logs
 from database import SAFE_METHODS, create_private_file, database_url, db, engine_options, prepare_engine
 from ledger.accounts import APPLICATION_NAME, LOGIN_MAX, allow_local_emails, find_login, note_seen
 from ledger.money import currencies, currency_sign, format_amount
@@ -22,8 +21,7 @@ from ledger.periods import is_time_zone
 from models import User
 from security import FormProtect, Request, add_headers, check_secret_key, kept_secret_key
 
-logging.basicConfig(format="%(asctime)sZ %(levelname)s %(name)s: %(message)s", level=logging.INFO)
-logging.Formatter.converter = time.gmtime
+logs.start_logging(os.environ.get("LOG_FORMAT") or "text")
 app = Flask(__name__)
 app.request_class = Request
 # Else an address with two slashes would be redirected, to whatever host the request names.
@@ -87,6 +85,7 @@ create_private_file(DATABASE, app.instance_path)
 db.init_app(app)
 with app.app_context():
     prepare_engine(db.engine)
+    logs.init_app(app, db.engine)
 Migrate(app, db, render_as_batch=True, compare_type=True)
 csrf = FormProtect()
 csrf.init_app(app)
@@ -162,7 +161,9 @@ def day(value: date) -> str:
 
 
 app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-app.jinja_env.globals.update(application_name=APPLICATION_NAME, current_user=current_user)
+app.jinja_env.globals.update(
+    application_name=APPLICATION_NAME, current_user=current_user, request_id=logs.request_id
+)
 
 # Last, because routes.py itself imports this module; without this line there are no pages.
 import routes  # noqa: E402, F401

@@ -7,12 +7,10 @@ from datetime import UTC, datetime
 
 import click
 import waitress
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
-from database import db
+from database import db, is_migrated
 from ledger import accounts, history
 from ledger.demo import believable_expenses
 from ledger.periods import day_in
@@ -37,7 +35,7 @@ def serve(host: str, port: int) -> None:
     # Both say at length what helps nobody here.
     for name in ("alembic", "waitress"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    if not _is_migrated():
+    if not is_migrated(db.engine):
         raise click.ClickException("The database is not up to date. Run: flask db upgrade")
     click.echo(f"Open http://{host}:{port} in a browser. Stop with Ctrl+C.")
     click.echo(f"Your data lies in {db.engine.url.render_as_string(hide_password=True)}")
@@ -54,14 +52,6 @@ def serve(host: str, port: int) -> None:
         clear_untrusted_proxy_headers=not current_app.config["PROXY_HOPS"],
         ident=None,
     )
-
-
-def _is_migrated() -> bool:
-    """Tell whether the database has every migration that this version brings."""
-    config = current_app.extensions["migrate"].migrate.get_config()
-    with db.engine.connect() as connection:
-        found = MigrationContext.configure(connection).get_current_heads()
-    return set(found) == set(ScriptDirectory.from_config(config).get_heads())
 
 
 def _checked(check: Callable[..., str | None], *values: object) -> str | None:

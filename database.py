@@ -4,10 +4,13 @@ import os
 import sqlite3
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from flask import has_request_context, request
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
@@ -157,6 +160,18 @@ def prepare_engine(engine: sa.Engine) -> None:
             connection.isolation_level = None
             for pragma in ("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
                 connection.execute(f"PRAGMA {pragma}")
+
+
+@cache
+def migration_head() -> str | None:
+    """Return the last migration that this version brings."""
+    return ScriptDirectory(str(Path(__file__).with_name("migrations"))).get_current_head()
+
+
+def is_migrated(engine: sa.Engine) -> bool:
+    """Tell whether the database has every migration that this version brings."""
+    with engine.connect().execution_options(reading=True) as connection:
+        return MigrationContext.configure(connection).get_current_revision() == migration_head()
 
 
 def is_unavailable(error: Exception) -> bool:

@@ -14,7 +14,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
 from app import app, counted, csrf, login_manager, money_text, visitor_locale
-from database import SAFE_METHODS, Base, db, is_unavailable
+from database import SAFE_METHODS, Base, db, is_migrated, is_unavailable
 from forms import (
     BulkForm,
     ExpenseFilterForm,
@@ -379,6 +379,26 @@ def export_expenses() -> ResponseReturnValue:
     lines = statements.write_csv(db.engine, query, current_user.currency, byte_order_mark="bom" in request.args)
     headers = {"Content-Disposition": "attachment; filename=expenses.csv"}
     return Response(lines, content_type="text/csv; charset=utf-8", headers=headers)
+
+
+# --- For those who watch over the server
+
+
+@app.route("/healthz")
+def healthz() -> ResponseReturnValue:
+    """Tell that the process answers."""
+    return Response("ok\n", content_type="text/plain; charset=utf-8")
+
+
+@app.route("/readyz")
+def readyz() -> ResponseReturnValue:
+    """Tell whether the database answers and has every migration."""
+    try:
+        ready = is_migrated(db.engine)
+    except (DBAPIError, TimeoutError):
+        ready = False
+    words, status = ("ok\n", 200) if ready else ("not ready\n", 503)
+    return Response(words, status, content_type="text/plain; charset=utf-8")
 
 
 # --- What can go wrong

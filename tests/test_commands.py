@@ -119,7 +119,7 @@ def test_demo_refuses_where_it_exists(app, run):
 
 
 def test_serve_refuses_a_database_without_its_migrations(run, monkeypatch):
-    monkeypatch.setattr(commands, "_is_migrated", lambda: False)
+    monkeypatch.setattr(commands, "is_migrated", lambda engine: False)
 
     code, printed = run("serve")
 

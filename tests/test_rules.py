@@ -16,7 +16,7 @@ from database import Base, db
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted({*ROOT.glob("*.py"), *ROOT.glob("ledger/*.py")})
 TEMPLATES = sorted(str(path.relative_to(ROOT / "templates")) for path in ROOT.glob("templates/**/*.html"))
-PUBLIC = {"index", "login", "register", "logout", "static"}
+PUBLIC = {"index", "login", "register", "logout", "static", "healthz", "readyz"}
 ROUTES = [rule for rule in application.url_map.iter_rules() if rule.endpoint != "static"]
 
 

@@ -1,0 +1,107 @@
+"""What is written down of every request: one line, in words or as JSON, with nothing that a person typed."""
+
+import hmac
+import json
+import logging
+import secrets
+import time
+from typing import Any
+
+import sqlalchemy as sa
+from flask import Flask, Response, current_app, g, has_request_context, request
+
+from models import User
+
+log = logging.getLogger("ledger.requests")
+
+
+class WordFormatter(logging.Formatter):
+    """Writes a line to be read by people."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)sZ %(levelname)s %(name)s: %(message)s%(mark)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, with the name of the request behind it."""
+        record.mark = f" [{request_id()}]" if has_request_context() else ""
+        return super().format(record)
+
+
+class JsonFormatter(logging.Formatter):
+    """Writes a line to be read by programs: an object with the fields of the request, if there are any."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        line = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03}Z",
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if has_request_context():
+            line["request"] = request_id()
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(line | getattr(record, "fields", {}))
+
+
+def start_logging(form: str) -> None:
+    """Send everything from INFO on to standard error, as "json" or "text"; raises RuntimeError for other forms."""
+    formatters = {"json": JsonFormatter, "text": WordFormatter}
+    if form not in formatters:
+        raise RuntimeError('LOG_FORMAT must be "text" or "json".')
+    logging.Formatter.converter = time.gmtime
+    handler = logging.StreamHandler()
+    handler.setFormatter(formatters[form]())
+    logging.basicConfig(handlers=[handler], level=logging.INFO)
+
+
+def init_app(app: Flask, engine: sa.Engine) -> None:
+    """Write a line for every request that `app` answers, with the number of queries to `engine`."""
+    app.before_request(begin_request)
+    app.after_request(log_request)
+
+    # Not called for our own BEGIN, which no page asks for.
+    @sa.event.listens_for(engine, "before_execute")
+    def count_query(*_: object) -> None:
+        if has_request_context():
+            g.queries = g.get("queries", 0) + 1
+
+
+def request_id() -> str:
+    """Return the name of this request, by which a person and the log can speak of the same one."""
+    if "request_id" not in g:
+        g.request_id = secrets.token_hex(6)
+    return g.request_id
+
+
+def begin_request() -> None:
+    """Note when the request began."""
+    g.started = time.perf_counter()
+
+
+def log_request(response: Response) -> Response:
+    """Write the line of this request, and send its name along."""
+    fields: dict[str, Any] = {
+        "method": request.method,
+        "endpoint": request.endpoint,
+        "status": response.status_code,
+        "milliseconds": round(1000 * (time.perf_counter() - g.get("started", time.perf_counter())), 1),
+        "queries": g.get("queries", 0),
+        "user": user_mark(),
+    }
+    words = "{method} {endpoint} {status}, {milliseconds} ms, {queries} queries, user {user}".format(**fields)
+    log.info(words, extra={"fields": fields})
+    response.headers["X-Request-ID"] = request_id()
+    return response
+
+
+def user_mark() -> str | None:
+    """Return a mark of the person that this request has loaded, the same in every line, but not their id."""
+    user = g.get("_login_user")
+    if not isinstance(user, User):
+        return None
+    # The key is known without asking the database, which may be away.
+    person = str(sa.inspect(user).identity)
+    key = current_app.config["SECRET_KEY"].encode()
+    return hmac.digest(key, person.encode(), "sha256").hex()[:12]

@@ -1,0 +1,151 @@
+"""What the log says of a request, what it never says, and what a watcher of the server is told."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+import routes
+from database import db
+from logs import JsonFormatter, WordFormatter
+from tests.people import read
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def lines(caplog):
+    """What was written of the requests so far, as JSON has it."""
+    caplog.set_level(logging.INFO, logger="ledger.requests")
+
+    def written():
+        records = [record for record in caplog.records if record.name == "ledger.requests"]
+        return [json.loads(JsonFormatter().format(record)) for record in records]
+
+    return written
+
+
+def test_every_request_has_one_line(ana, caplog, lines):
+    caplog.clear()
+
+    answer = ana.get("/expenses")
+
+    [line] = lines()
+    assert (line["method"], line["endpoint"], line["status"]) == ("GET", "list_expenses", 200)
+    assert 0 < line["milliseconds"] < 60_000
+    assert line["queries"] == 4
+    assert line["time"].endswith("Z")
+    assert answer.headers["X-Request-ID"]
+
+
+def test_a_line_names_nobody_but_tells_people_apart(ana, bob, caplog, lines):
+    caplog.clear()
+
+    for visitor in (ana, bob, ana):
+        visitor.get("/expenses")
+    ana.get("/healthz")
+
+    first, second, third, nobody = (line["user"] for line in lines())
+    assert first == third != second
+    assert len(first) == 12
+    assert nobody is None
+
+
+def test_nothing_that_was_typed_is_in_the_lines(ana, caplog, lines):
+    caplog.clear()
+
+    ana.add("4711.50", description="a secret shop")
+    ana.get("/expenses?text=hidden+wish&least=815")
+    ana.get("/nowhere/hidden")
+    ana.log_in(email="someone@hidden.example")
+
+    # Lines go out one by one; what each may say is a closed list.
+    text = json.dumps(lines())
+    for typed in ("4711", "secret", "hidden", "815", "example", "?"):
+        assert typed not in text
+    allowed = {"time", "level", "logger", "message", "method", "endpoint", "status", "milliseconds"}
+    assert {name for line in lines() for name in line} == allowed | {"queries", "user"}
+
+
+def test_a_page_that_failed_and_the_log_name_the_same_request(ana, app, caplog, monkeypatch):
+    app.testing = False
+    monkeypatch.setattr(routes.spending, "summarise", lambda *_: 1 / 0)
+    handler = logging.Handler()
+    written = []
+    handler.emit = lambda record: written.append(json.loads(JsonFormatter().format(record)))
+    logging.getLogger().addHandler(handler)
+
+    try:
+        answer = ana.get("/expenses")
+    finally:
+        logging.getLogger().removeHandler(handler)
+        app.testing = True
+
+    assert answer.status_code == 500
+    assert {line["request"] for line in written} == {answer.headers["X-Request-ID"]}
+    assert "ZeroDivisionError" in "".join(line.get("error", "") for line in written)
+    assert answer.headers["X-Request-ID"] in read(answer).one("p", class_="code").text
+
+
+def test_words_are_for_people(app):
+    record = logging.LogRecord("ledger", logging.INFO, "", 0, "registered: user %s", (7,), None)
+
+    with app.test_request_context():
+        inside = WordFormatter().format(record)
+    outside = WordFormatter().format(record)
+
+    assert outside.endswith("Z INFO ledger: registered: user 7")
+    assert inside.startswith(f"{outside} [")
+
+
+@pytest.mark.parametrize("form", ["json", "text", "xml"])
+def test_the_form_of_the_log_is_a_setting(tmp_path, form):
+    ask = "import app; app.app.test_client().get('/healthz')"
+    env = {
+        "PATH": os.environ["PATH"],
+        "DATABASE_URL": f"sqlite:///{tmp_path}/x.db",
+        "SECRET_KEY": "0123456789abcdef" * 4,
+        "LOG_FORMAT": form,
+    }
+
+    result = subprocess.run([sys.executable, "-c", ask], env=env, cwd=ROOT, capture_output=True, text=True)
+
+    if form == "json":
+        assert json.loads(result.stderr)["endpoint"] == "healthz"
+    elif form == "text":
+        assert "INFO ledger.requests: GET healthz 200" in result.stderr
+    else:
+        assert "LOG_FORMAT must be" in result.stderr
+
+
+def test_the_process_is_healthy_without_a_database(stranger, lines):
+    answer = stranger.get("/healthz")
+
+    assert (answer.status_code, answer.text) == (200, "ok\n")
+    assert lines()[-1]["queries"] == 0
+
+
+def test_the_application_is_ready_once_the_database_is(stranger, app, monkeypatch):
+    ready = stranger.get("/readyz")
+    with app.app_context():
+        head = db.session.scalar(sa.text("SELECT version_num FROM alembic_version"))
+        db.session.execute(sa.text("UPDATE alembic_version SET version_num = 'older'"))
+        db.session.commit()
+    behind = stranger.get("/readyz")
+    with app.app_context():
+        db.session.execute(sa.text("UPDATE alembic_version SET version_num = :head"), {"head": head})
+        db.session.commit()
+
+    def away(*_):
+        raise sa.exc.OperationalError("", {}, Exception())
+
+    monkeypatch.setattr(routes, "is_migrated", away)
+    gone = stranger.get("/readyz")
+
+    assert (ready.status_code, ready.text) == (200, "ok\n")
+    assert [(each.status_code, each.text) for each in (behind, gone)] == [(503, "not ready\n")] * 2
