@@ -13,6 +13,7 @@ from babel import Locale
 from babel.dates import format_date
 from flask import current_app, request
 from flask_wtf import FlaskForm
+from markupsafe import Markup, escape
 from uuid_utils.compat import uuid7
 from werkzeug.datastructures import MultiDict
 from wtforms import (
@@ -28,7 +29,7 @@ from wtforms import (
     ValidationError,
 )
 from wtforms.validators import InputRequired, StopValidation
-from wtforms.widgets import DateInput
+from wtforms.widgets import DateInput, Select
 
 from ledger.accounts import (
     PASSWORD_MAX,
@@ -94,6 +95,23 @@ class Text:
             raise StopValidation("Remove the invisible characters.")
         if len(field.data) > self.maximum:
             raise StopValidation(f"Use at most {self.maximum} characters.")
+
+
+class Dropdown(Select):
+    """A dropdown that writes no value which its label says already: there are three of categories on one page."""
+
+    @classmethod
+    def render_option(cls, choice: SelectChoice, **_attributes: Any) -> Markup:
+        """Return one option."""
+        value = "" if choice.value == choice.label else f' value="{escape(choice.value)}"'
+        selected = " selected" if choice.selected else ""
+        return Markup(f"<option{value}{selected}>{escape(choice.label)}</option>")  # noqa: S704
+
+
+class ChoiceField(SelectField):
+    """One of several choices."""
+
+    widget = Dropdown()
 
 
 class AmountField(StringField):
@@ -241,7 +259,7 @@ class RegisterForm(Form):
         [InputRequired("Type the password again.")],
         render_kw={"autocomplete": "new-password", "maxlength": PASSWORD_MAX},
     )
-    currency = SelectField("Currency", validate_choice=False)
+    currency = ChoiceField("Currency", validate_choice=False)
     time_zone = HiddenField(render_kw={"data-time-zone": True})
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -308,7 +326,7 @@ class ExpenseForm(Form):
         "Amount",
         render_kw={"inputmode": "decimal", "autocomplete": "off", "maxlength": TEXT_MAX, "required": True},
     )
-    category = SelectField(
+    category = ChoiceField(
         "Category",
         choices=[SelectChoice("", "Choose for me"), *map(SelectChoice, CATEGORIES)],
         validate_choice=False,
@@ -399,14 +417,14 @@ class ExpenseFilterForm(FlaskForm):
     class Meta:
         csrf = False
 
-    MONTHS = 24
+    MONTHS = 12
 
     category = SelectMultipleField(
         "Category",
         choices=[SelectChoice("", "All categories"), *map(SelectChoice, CATEGORIES)],
         validate_choice=False,
     )
-    period = SelectField("Period", validate_choice=False, default="")
+    period = ChoiceField("Period", validate_choice=False, default="")
     first_day = DayField("From", bound=True)
     last_day = DayField("To", bound=True)
     text = StringField(
@@ -414,7 +432,7 @@ class ExpenseFilterForm(FlaskForm):
     )
     least = AmountField("At least", bound=True, render_kw={"inputmode": "decimal", "maxlength": TEXT_MAX})
     most = AmountField("At most", bound=True, render_kw={"inputmode": "decimal", "maxlength": TEXT_MAX})
-    order = SelectField(
+    order = ChoiceField(
         "Order",
         choices=[
             SelectChoice("-date", "Newest first"),
@@ -522,7 +540,7 @@ class BulkForm(Form):
     ids = IdsField()
     all_matching = BooleanField(false_values=UNTICKED)
     action = StringField()
-    category = SelectField(
+    category = ChoiceField(
         "Category",
         choices=[SelectChoice("", "Choose one"), *map(SelectChoice, CATEGORIES)],
         validate_choice=False,

@@ -151,8 +151,8 @@ class Expense(ExpenseColumns, Base):
         # Both cover the amount: an index that did not would make the sum slower than no index.
         sa.Index(None, "author_id", "date", "id", "amount"),
         sa.Index(None, "author_id", "category", "date", "id", "amount"),
-        # Finds what a description was last used for.
-        sa.Index(None, "author_id", "description_key", "date", "id"),
+        # Finds what a description was last used for, and all that a search needs to add up what it finds.
+        sa.Index(None, "author_id", "description_key", "date", "id", "category", "amount"),
     )
 
     @validates("description")
@@ -160,6 +160,46 @@ class Expense(ExpenseColumns, Base):
         """Keep the key by which descriptions are searched in step with the description."""
         self.description_key = description_key(description)
         return description
+
+
+# What was spent, per person, month and category: from these few rows SQLite adds the total up in the same time
+# whatever the number of expenses. Triggers keep it, so that no way of writing can forget to. It is derived, and
+# therefore no model; other databases do without (docs/decisions/0001-month-totals.md says why).
+month_total = sa.table(
+    "month_total",
+    sa.column("author_id", sa.Integer),
+    sa.column("month", sa.Date),
+    sa.column("category", sa.String),
+    sa.column("number", sa.Integer),
+    sa.column("amount", Money),
+)
+_COUNT_IN = """
+    INSERT INTO month_total VALUES (NEW.author_id, substr(NEW.date, 1, 7) || '-01', NEW.category, 1, NEW.amount)
+    ON CONFLICT (author_id, month, category)
+    DO UPDATE SET number = number + 1, amount = amount + excluded.amount;
+"""
+_COUNT_OUT = """
+    UPDATE month_total SET number = number - 1, amount = amount - OLD.amount
+    WHERE (author_id, month, category) = (OLD.author_id, substr(OLD.date, 1, 7) || '-01', OLD.category);
+    DELETE FROM month_total
+    WHERE (author_id, month, category) = (OLD.author_id, substr(OLD.date, 1, 7) || '-01', OLD.category)
+    AND number = 0;
+"""
+# A migration that makes the table of expenses anew has to create the triggers anew, too.
+MONTH_TOTALS = (
+    """CREATE TABLE month_total (
+    author_id INTEGER NOT NULL, month DATE NOT NULL, category VARCHAR(64) NOT NULL,
+    number INTEGER NOT NULL, amount BIGINT NOT NULL, PRIMARY KEY (author_id, month, category)
+) WITHOUT ROWID""",
+    f"CREATE TRIGGER expense_added AFTER INSERT ON expense BEGIN{_COUNT_IN}END",
+    f"CREATE TRIGGER expense_removed AFTER DELETE ON expense BEGIN{_COUNT_OUT}END",
+    "CREATE TRIGGER expense_changed AFTER UPDATE OF author_id, date, category, amount ON expense "
+    f"BEGIN{_COUNT_OUT}{_COUNT_IN}END",
+)
+for moment, statements in (("after_create", MONTH_TOTALS), ("after_drop", ["DROP TABLE IF EXISTS month_total"])):
+    for statement in statements:
+        ddl = sa.DDL(statement)  # type: ignore[no-untyped-call]
+        sa.event.listen(Expense.__table__, moment, ddl.execute_if(dialect="sqlite"))
 
 
 def description_key(description: str) -> str:

@@ -361,7 +361,8 @@ def restore_expenses() -> ResponseReturnValue:
     try:
         restored = history.take_back(current_user, form.batch.data, form.id.data)
         db.session.commit()
-        say(f"Taken back for {counted(restored.number)}. {restored.left_alone}".rstrip())
+        words = f"Taken back for {counted(restored.number)}. {restored.left_alone}".rstrip()
+        say(words, row_id=form.id.data)
     except history.HistoryError as error:
         say(str(error))
     return redirect(url_for("list_deleted")) if form.page.data == "deleted" else back_to_list(form.id.data)

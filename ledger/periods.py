@@ -28,7 +28,7 @@ class Period:
     @classmethod
     def month(cls, day: date) -> "Period":
         """Return the month that `day` lies in."""
-        return cls(day.replace(day=1), day.replace(day=monthrange(day.year, day.month)[1]))
+        return cls(day.replace(day=1), month_end(day))
 
     @classmethod
     def year(cls, day: date) -> "Period":
@@ -46,6 +46,24 @@ class Period:
         first_days = [day for day in (self.first_day, other.first_day) if day is not None]
         last_days = [day for day in (self.last_day, other.last_day) if day is not None]
         return Period(max(first_days, default=None), min(last_days, default=None))
+
+    def by_months(self) -> tuple["Period | None", list["Period"]]:
+        """Return the whole months in this period, if there are any, and the days before and after them."""
+        first, last, edges = self.first_day, self.last_day, []
+        if first is not None and first.day != 1:
+            edges.append(Period(first, month_end(first)))
+            first = month_end(first) + timedelta(days=1)
+        if last is not None and last != month_end(last):
+            edges.append(Period(last.replace(day=1), last))
+            last = last.replace(day=1) - timedelta(days=1)
+        if first is not None and last is not None and first > last:
+            return None, [self]
+        return Period(first, last), edges
+
+
+def month_end(day: date) -> date:
+    """Return the last day of the month that `day` lies in."""
+    return day.replace(day=monthrange(day.year, day.month)[1])
 
 
 def parse_period(text: str, today: date) -> Period:

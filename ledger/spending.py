@@ -1,7 +1,7 @@
 """Every question about expenses: which ones, how many, how much, and what is usual."""
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple, TypeVar
@@ -12,7 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from database import db
 from ledger.periods import Period
-from models import DeletedExpense, Expense, User, description_key
+from models import DeletedExpense, Expense, User, description_key, month_total
 
 CATEGORIES = (
     "Food",
@@ -38,7 +38,7 @@ VALUES = ("amount", "category", "description", "date")
 PAGE_SIZE = 50
 Query = TypeVar("Query", bound=sa.Select[*tuple[Any, ...]])
 # Of how many recent expenses the descriptions are proposed, and how many at the most.
-RECENT, PROPOSED = 200, 30
+RECENT, PROPOSED = 200, 12
 
 
 @dataclass(frozen=True)
@@ -115,11 +115,25 @@ def expenses_query(user: User, wanted: ExpenseFilter) -> sa.Select[uuid.UUID, da
     return query
 
 
-def ordered(query: Query, order: str, backwards: bool = False) -> Query:
-    """Return `query` in one of the ORDERS, or `backwards`; what is equal is in order of creation."""
+def _bare(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """Return the values of `column` without its indexes.
+
+    SQLite takes an index that spares it the sorting, even when it has to look up every expense for it, before
+    the one by which it would find the wanted ones.
+    """
+    return sa.func.coalesce(column, column)
+
+
+def ordered(query: Query, order: str, backwards: bool = False, bare: bool = False) -> Query:
+    """Return `query` in one of the ORDERS, or `backwards`; what is equal is in order of creation.
+
+    A `bare` order is made without an index.
+    """
     column, descending = ORDERS[order]
-    descending ^= backwards
-    return query.order_by(column.desc(), Expense.id.desc()) if descending else query.order_by(column, Expense.id)
+    keys: tuple[sa.ColumnElement[Any], ...] = (column, Expense.id)
+    if bare:
+        keys = tuple(_bare(key) for key in keys)
+    return query.order_by(*(key.desc() if descending ^ backwards else key for key in keys))
 
 
 def ordered_query(user: User, wanted: ExpenseFilter) -> sa.Select[uuid.UUID, date, str, str, Decimal]:
@@ -129,17 +143,50 @@ def ordered_query(user: User, wanted: ExpenseFilter) -> sa.Select[uuid.UUID, dat
 
 def summarise(user: User, wanted: ExpenseFilter) -> Summary:
     """Return number, sum and parts of all the wanted expenses, by one statement; zero when there are none."""
-    number, total = sa.func.count(), sa.func.sum(Expense.amount)
+    addends = _addends(user, wanted).c
+    category, number, total = _bare(addends.category), sa.func.sum(addends.number), sa.func.sum(addends.amount)
     query = (
-        expenses_query(user, wanted)
-        .with_only_columns(Expense.category, number, total, sa.func.sum(number).over(), sa.func.sum(total).over())
-        .group_by(Expense.category)
-        .order_by(total.desc(), Expense.category)
+        sa.select(category, number, total, sa.func.sum(number).over(), sa.func.sum(total).over())
+        .group_by(category)
+        .order_by(total.desc(), category)
     )
     rows = db.session.execute(query).all()
     if not rows:
         return Summary(0, Decimal(0))
-    return Summary(int(rows[0][3]), rows[0][4], tuple(Part(*row[:3]) for row in rows))
+    return Summary(int(rows[0][3]), rows[0][4], tuple(Part(row[0], int(row[1]), row[2]) for row in rows))
+
+
+def _addends(user: User, wanted: ExpenseFilter) -> sa.Subquery:
+    """Return rows of category, number and amount that add up to the wanted expenses.
+
+    Where months are kept, these are whole months and the single expenses before and after them.
+    """
+
+    def single(wanted: ExpenseFilter) -> sa.Select[str, int, Decimal]:
+        number = sa.literal_column("1", sa.Integer).label("number")
+        return expenses_query(user, wanted).with_only_columns(Expense.category, number, Expense.amount)
+
+    by_months = wanted == ExpenseFilter(wanted.categories, wanted.period, order=wanted.order)
+    if not by_months or db.session.get_bind().dialect.name != "sqlite":
+        return single(wanted).subquery()
+    months, edges = wanted.period.by_months()
+    addends = [single(replace(wanted, period=edge)) for edge in edges]
+    if months is not None:
+        addends.append(_kept_months(user, wanted.categories, months))
+    return sa.union_all(*addends).subquery()
+
+
+def _kept_months(user: User, categories: tuple[str, ...], months: Period) -> sa.Select[str, int, Decimal]:
+    """Return category, number and amount of the user's whole months in these categories, or in all."""
+    kept = month_total.c
+    query = sa.select(kept.category, kept.number, kept.amount).where(kept.author_id == user.id)
+    if categories:
+        query = query.where(kept.category.in_(categories))
+    if months.first_day is not None:
+        query = query.where(kept.month >= months.first_day)
+    if months.last_day is not None:
+        query = query.where(kept.month <= months.last_day)
+    return query
 
 
 def read_page(user: User, wanted: ExpenseFilter, after: Place | None = None, before: Place | None = None) -> Page:
@@ -154,7 +201,12 @@ def read_page(user: User, wanted: ExpenseFilter, after: Place | None = None, bef
     if place is not None:
         here, there = sa.tuple_(column, Expense.id), sa.tuple_(*_bound(column, place))
         query = query.where(here < there if descending ^ backwards else here > there)
-    rows = list(db.session.execute(ordered(query, wanted.order, backwards).limit(PAGE_SIZE + 1)))
+    if wanted.text:
+        # By the index of descriptions, which covers the search, first which ones they are.
+        found = ordered(query.with_only_columns(Expense.id), wanted.order, backwards, bare=True)
+        query = query.where(Expense.id.in_(found.limit(PAGE_SIZE + 1)))
+    query = ordered(query, wanted.order, backwards, bare=bool(wanted.text))
+    rows = list(db.session.execute(query.limit(PAGE_SIZE + 1)))
     more = len(rows) > PAGE_SIZE
     rows = rows[:PAGE_SIZE]
     if backwards:

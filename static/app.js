@@ -6,14 +6,19 @@ if (timeZone) {
   timeZone.value = Intl.DateTimeFormat().resolvedOptions().timeZone || timeZone.value;
 }
 
-// Say how many expenses are ticked, and their sum, in whole thousandths as in the database.
+// Say how many expenses are ticked, and their sum, in whole minor units: all digits of an amount, without its point.
 const ticked = document.getElementById("ticked");
 const boxes = [...document.querySelectorAll('input[name="ids"]')];
+function minorUnits(box) {
+  const amount = box.closest("tr").querySelector(".amount");
+  return Number(amount.textContent.replace(/[^0-9]/g, "")) * (amount.querySelector("small") ? -1 : 1);
+}
 function countTicked() {
+  const { currency, digits } = ticked.dataset;
   const chosen = boxes.filter((box) => box.checked);
-  const thousandths = chosen.reduce((sum, box) => sum + Number(box.dataset.amount.replace(".", "")), 0);
-  const money = new Intl.NumberFormat(navigator.language, { style: "currency", currency: ticked.dataset.currency });
-  ticked.textContent = `(${chosen.length}, ${money.format(thousandths / 1000)})`;
+  const sum = chosen.reduce((total, box) => total + minorUnits(box), 0) / 10 ** digits;
+  const form = { style: "currency", currency, minimumFractionDigits: digits, maximumFractionDigits: digits };
+  ticked.textContent = `(${chosen.length}, ${new Intl.NumberFormat(navigator.language, form).format(sum)})`;
 }
 if (ticked && boxes.length) {
   document.addEventListener("change", countTicked);
@@ -27,9 +32,13 @@ if (location.hash.startsWith("#e") && matchMedia("(min-width: 50rem)").matches) 
 }
 
 // Keys: n new, / search, j and k to go through the rows, e to edit, ? for this list.
-const rows = [...document.querySelectorAll("tbody tr[id]")];
+const rows = [...document.querySelectorAll(".expenses tbody tr")];
+if (document.getElementById("filter-text")) {
+  document.querySelector("main").insertAdjacentHTML("beforeend", `<details id="keys"><summary>Keys</summary>
+    <p><kbd>n</kbd> new, <kbd>/</kbd> search, <kbd>j</kbd> <kbd>k</kbd> next and previous row, <kbd>space</kbd> tick,
+    <kbd>e</kbd> edit, <kbd>?</kbd> these keys, <kbd>Esc</kbd> leave a field</p></details>`);
+}
 const help = document.getElementById("keys");
-if (help) help.hidden = false;
 function go(step) {
   let here = rows.findIndex((row) => row.contains(document.activeElement));
   if (here < 0) here = rows.findIndex((row) => row.matches(":target"));

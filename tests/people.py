@@ -1,8 +1,10 @@
 """People who use the application as a browser does: they read pages and send the forms they find there."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import date
 from html.parser import HTMLParser
 from typing import Any
 
@@ -13,7 +15,7 @@ from werkzeug.test import TestResponse
 
 from database import Base, db
 from ledger import accounts
-from models import Expense, User
+from models import Expense, User, month_total
 
 # Tests hash in a quicker way; one asks for the real one.
 REAL_HASH_METHOD = User.HASH_METHOD
@@ -103,7 +105,7 @@ def form_values(form: Element) -> dict[str, str]:
         elif control.tag == "select":
             options = control.all("option")
             chosen = [option for option in options if "selected" in option.attributes] or options[:1]
-            values[control["name"]] = chosen[0]["value"] if chosen else ""
+            values[control["name"]] = chosen[0].get("value", chosen[0].text) if chosen else ""
     return values
 
 
@@ -173,9 +175,8 @@ class Visitor:
         """What the list shows: date, category, description, amount."""
         rows = []
         for row in self.page(address).all("tr")[1:]:
-            cells = {name: row.one("td", class_=name) for name in ("day", "category", "description", "amount")}
-            day = cells.pop("day").one("time")["datetime"]
-            rows.append((day, *(cell.text for cell in cells.values())))
+            day, category, description, amount, _ = row.all("td")
+            rows.append((day.one("time")["datetime"], category.text, description.text, amount.text))
         return rows
 
     def total(self, address: str = "/expenses") -> str:
@@ -208,3 +209,24 @@ def empty_tables(app: Flask) -> None:
         for table in reversed(Base.metadata.sorted_tables):
             db.session.execute(delete(table))
         db.session.commit()
+
+
+def summed_months() -> list[tuple[Any, ...]]:
+    """What everyone spent by month and category, added up from the expenses."""
+    months = Counter[tuple[int, date, str]]()
+    sums = Counter[tuple[int, date, str]]()
+    for author, day, category, amount in db.session.execute(
+        select(Expense.author_id, Expense.date, Expense.category, Expense.amount)
+    ):
+        key = (author, day.replace(day=1), category)
+        months[key] += 1
+        sums[key] += amount
+    return [(*key, months[key], sums[key]) for key in sorted(months)]
+
+
+def kept_months() -> list[tuple[Any, ...]]:
+    """The same as the database keeps it; as it is, where it keeps none."""
+    if db.engine.dialect.name != "sqlite":
+        return summed_months()
+    kept = month_total.c
+    return [tuple(row) for row in db.session.execute(select(month_total).order_by(*list(kept)[:3]))]

@@ -161,9 +161,9 @@ def test_a_days_repetition_is_dimmed(ana):
     for day in ("2026-03-01", "2026-03-02", "2026-03-02"):
         ana.add("1", date=day)
 
-    days = ana.page("/expenses").all("td", class_="day")
+    rows = ana.page("/expenses").one("tbody").all("tr")
 
-    assert [day.has("class_", "again") for day in days] == [False, True, False]
+    assert [row.all("td")[0].has("class_", "again") for row in rows] == [False, True, False]
 
 
 def statements_of(visitor, address):
@@ -206,8 +206,8 @@ def test_the_list_takes_four_statements_whatever_its_size(ana, count, query):
     log_in, summary, page, descriptions = statements_of(ana, f"/expenses{query}")
 
     assert "login_session" in log_in
-    assert "sum(expense.amount)" in summary
-    assert "ORDER BY expense." in page
+    assert "sum(" in summary
+    assert "LIMIT" in page
     assert descriptions.startswith("SELECT expense.description FROM")
 
 
@@ -331,11 +331,11 @@ def test_a_place_in_the_list_survives_what_is_done_there(app, ana):
     page = ana.page(address)
     row = page.one("tbody").all("tr")[0]
 
-    edit = row.all("a")[0]["href"]
+    edit, touched = row.one("a")["href"], row.one("input")["value"]
     saved = ana.fill(edit, amount="2")
-    assert saved.location == f"{address}#{row['id']}"
-    form = delete_forms(page)[3]
-    assert ana.client.post(form["action"], data=form_values(form)).location == address
+    assert saved.location == f"{address}#e{touched}"
+    assert ana.page(address).one(id=f"e{touched}").one("a")["href"] == edit
+    assert press_delete(ana, page, 3).location == address
     assert ana.undo(address).location.partition("#")[0] == address
 
 
@@ -410,7 +410,7 @@ def test_the_category_is_chosen_by_the_description(week):
     assert refused.status_code == 422
     assert "Choose a category." in read(refused).one(id="category-error").text
     proposed = week.page("/expenses").one("datalist").all("option")
-    assert {"Café crème", "かき氷"} <= {option["value"] for option in proposed}
+    assert {"Café crème", "かき氷"} <= {option.text for option in proposed}
 
 
 def test_the_address_can_fill_the_form_in(ana):
@@ -447,7 +447,7 @@ def test_an_added_expense_is_stored_as_it_was_typed(ana):
     assert expense.description == "Café 👨‍👩‍👧 <b>x</b>"
     assert abs(datetime.now(UTC) - expense.created_at) < timedelta(minutes=1)
     page = ana.page("/expenses")
-    assert page.one("td", class_="description").text == "Café 👨‍👩‍👧 <b>x</b>"
+    assert page.one("tbody").all("td")[2].text == "Café 👨‍👩‍👧 <b>x</b>"
     assert not page.one("tbody").all("b")
 
 
@@ -666,22 +666,22 @@ def test_a_stale_token_brings_the_form_back_filled_in_and_saves_nothing(ana):
 # --- Deleting
 
 
-def delete_forms(page):
-    return [form for form in page.all("form") if form["action"].partition("?")[0].endswith("/delete")]
+def press_delete(visitor, page, index):
+    """Press the button of a row, which sends the form around the table to an address of its own."""
+    button = page.one("tbody").all("button")[index]
+    return visitor.client.post(button["formaction"], data=form_values(page.one("form", id="bulk")))
 
 
 def test_one_button_deletes_and_the_filter_survives(ana):
     ana.add("1", "Food", description="Tea")
     ana.add("2", "Food", description="Cake")
     ana.add("4", "Travel")
-    form = delete_forms(ana.page("/expenses?category=Food"))[0]
 
-    response = ana.client.post(form["action"], data=form_values(form))
+    response = press_delete(ana, ana.page("/expenses?category=Food"), 0)
 
     assert response.location == "/expenses?category=Food"
     assert [row[2] for row in ana.rows(response.location)] == ["Tea"]
     assert ana.total() == "$5.00"
-    assert form.one("button").text == "Delete Cake"
 
 
 def test_for_anybody_else_an_expense_does_not_exist(ana, bob):

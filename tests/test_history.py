@@ -18,7 +18,7 @@ from ledger import history
 from ledger.spending import CATEGORIES, ExpenseFilter, add_once, ordered_query, read_page, summarise
 from ledger.statements import write_csv
 from models import ChangedExpense, DeletedExpense, Expense, User
-from tests.people import Visitor, at_once, empty_tables, form_values, read
+from tests.people import Visitor, at_once, empty_tables, form_values, kept_months, read, summed_months
 
 FIRST = date(2026, 1, 1)
 
@@ -521,6 +521,10 @@ class Histories(RuleBasedStateMachine):
     @invariant()
     def nobody_touched_the_other(self):
         assert [self.note(0), self.note(1)] == self.there
+
+    @invariant()
+    def kept_months_are_those_of_the_expenses(self):
+        assert kept_months() == summed_months()
 
     @invariant()
     def all_figures_agree(self):

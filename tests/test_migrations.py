@@ -154,7 +154,33 @@ def test_every_step_goes_up_and_down_without_losing_a_row(flask, engine, tmp_pat
     flask("downgrade", "base")
     assert sa.inspect(engine).get_table_names() == ["alembic_version"]
     flask("upgrade")
-    assert set(sa.inspect(engine).get_table_names()) == {"alembic_version", *Base.metadata.tables}
+    derived = {"month_total"} if engine.dialect.name == "sqlite" else set()
+    assert set(sa.inspect(engine).get_table_names()) == {"alembic_version", *Base.metadata.tables} | derived
+
+
+def test_months_are_kept_as_the_models_have_it_from_the_expenses_that_are_there(flask, engine, tmp_path):
+    if engine.dialect.name != "sqlite":
+        pytest.skip("only SQLite keeps months")
+    models = sa.create_engine(f"sqlite:///{tmp_path}/models.db")
+    Base.metadata.create_all(models)
+    flask("upgrade", "0001")
+    fill(engine)
+
+    flask("upgrade", "-d", with_a_step(tmp_path, WIDEN_EMAIL))
+
+    definitions = (
+        "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' OR name = 'month_total' ORDER BY name"
+    )
+    with engine.connect() as connection, models.connect() as other:
+        assert connection.execute(sa.text(definitions)).all() == other.execute(sa.text(definitions)).all()
+        assert connection.execute(sa.text("SELECT * FROM month_total")).all() == [
+            (1, "2026-01-01", "Food", 10, 55000)
+        ]
+        connection.execute(sa.text("DELETE FROM expense"))
+        assert connection.scalar(sa.text("SELECT count(*) FROM month_total")) == 0
+    Base.metadata.drop_all(models)
+    assert sa.inspect(models).get_table_names() == []
+    models.dispose()
 
 
 def test_a_step_that_would_leave_an_orphan_is_taken_back(flask, engine, tmp_path):

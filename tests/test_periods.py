@@ -1,6 +1,6 @@
 """Days: which one it is, and how one is read."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -100,6 +100,20 @@ def test_a_day_is_within_two_periods_when_it_is_in_both(one, other, day):
         return (period.first_day or day) <= day <= (period.last_day or day)
 
     assert holds(one.within(other)) == (holds(one) and holds(other))
+
+
+@given(st.builds(Period, days, days), st.dates(date(1900, 1, 1), date(2100, 12, 31)))
+def test_whole_months_and_the_days_around_them_are_the_period(period, day):
+    def holds(part):
+        return (part.first_day or day) <= day <= (part.last_day or day)
+
+    months, edges = period.by_months()
+
+    assert sum(holds(part) for part in [months, *edges] if part is not None) == holds(period)
+    if months is not None:
+        assert months.first_day is None or months.first_day.day == 1
+        assert months.last_day is None or (months.last_day + timedelta(days=1)).day == 1
+    assert all((edge.last_day - edge.first_day).days <= 61 for edge in edges)
 
 
 def test_recent_months_go_back_over_the_new_year():

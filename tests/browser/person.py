@@ -60,15 +60,17 @@ class Person:
         """Open an address of the application."""
         return self.page.goto(self.address + address)
 
-    def press(self, button: str) -> None:
-        """Press the button of this name and wait for the page it leads to."""
+    def press(self, button: str, row: str | None = None) -> None:
+        """Press the button of this name, on the page or in a row, and wait for the page it leads to."""
+        place = self.page if row is None else self.row(row)
         with self.page.expect_navigation():
-            self.page.get_by_role("button", name=button, exact=True).click()
+            place.get_by_role("button", name=button, exact=True).click()
 
-    def follow(self, link: str) -> None:
-        """Follow the link of this name."""
+    def follow(self, link: str, row: str | None = None) -> None:
+        """Follow the link of this name, on the page or in a row."""
+        place = self.page if row is None else self.row(row)
         with self.page.expect_navigation():
-            self.page.get_by_role("link", name=link, exact=True).click()
+            place.get_by_role("link", name=link, exact=True).click()
 
     def type_day(self, day: str) -> None:
         """Type a day (`YYYY-MM-DD`) on the keyboard, as a date field in American English takes it."""
@@ -110,7 +112,7 @@ class Person:
     def tick(self, *names: str) -> None:
         """Tick expenses in the table, by their descriptions."""
         for name in names:
-            self.page.get_by_role("checkbox", name=f"Tick {name}", exact=True).check()
+            self.row(name).get_by_role("checkbox").check()
 
     def register(self, name: str) -> "Person":
         """Create an account."""
@@ -165,6 +167,10 @@ class Person:
         """What the address says about the list."""
         return parse_qs(urlsplit(self.path).query)
 
+    def row(self, name: str) -> Any:
+        """The row of the table with this description."""
+        return self.page.get_by_role("row").filter(has=self.page.get_by_role("cell", name=name, exact=True))
+
     @property
     def expense_form(self) -> Any:
         """The form for an expense: to add one, or to change one."""
@@ -178,7 +184,7 @@ class Person:
     @property
     def bulk_form(self) -> Any:
         """The form that changes many expenses."""
-        return self.page.get_by_role("form", name="Change many expenses")
+        return self.page.locator(".changing")
 
     @property
     def text(self) -> str:
@@ -229,7 +235,7 @@ class Person:
         return box is not None and box["y"] >= 0 and box["y"] + box["height"] <= height
 
     def _read(self, rows: str) -> list[tuple[str, str, str, str]]:
-        return [tuple(row) for row in self.page.locator(rows).evaluate_all(READ_ROWS, CELLS)]
+        return [tuple(row) for row in self.page.locator(rows).evaluate_all(READ_ROWS)]
 
     @property
     def parts(self) -> list[tuple[str, str, int]]:
@@ -250,10 +256,9 @@ class Person:
         return {name: self.page.locator(f"main #{name}").input_value() for name in EXPENSE_FIELDS}
 
 
-READ_ROWS = """(rows, cells) => rows.map(row => [
-    row.querySelector("time").dateTime, ...cells.map(cell => row.querySelector("." + cell).innerText.trim())])
+READ_ROWS = """rows => rows.map(row => [
+    row.querySelector("time").dateTime, ...Array.from(row.cells).slice(1, 4).map(cell => cell.innerText.trim())])
 """
-CELLS = ("category", "description", "amount")
 FIRST_FILTERS = {"category", "period", "text"}
 CHOSEN_FILTERS = {"category", "period", "order"}
 EXPENSE_FIELDS = ("amount", "category", "description", "date")

@@ -80,7 +80,7 @@ def refuse_bulk(person):
 def edit(person):
     """Opens the form for an expense that exists."""
     person.go("/expenses?category=Education")
-    person.follow("Edit Evening class")
+    person.follow("Edit", "Evening class")
 
 
 def refuse_edit(person):
@@ -101,7 +101,7 @@ def change_twice(person):
     """Opens the list as it is after a change, with a row that is marked, and leaves everything as it was."""
     for description in ("Evening class, paid", "Evening class"):
         person.go("/expenses?category=Education")
-        person.page.get_by_role("link", name="Edit Evening class").click()
+        person.row("Evening class").get_by_role("link").click()
         person.expense_form.get_by_label("Description").fill(description)
         person.press("Save changes")
     assert person.said == ["Expense changed."]
@@ -165,9 +165,9 @@ def delete_everything(person):
     person.tick("Lamp", "Chair")
     person.bulk_form.get_by_label("Category").select_option("Housing")
     person.press("Set category")
-    person.press("Delete Lamp")
+    person.press("Delete", "Lamp")
     person.bulk_form.get_by_label("Date", exact=True).fill("2026-03-31")
-    for button in ("Set date", "Delete"):
+    for button in ("Set date", "Delete them"):
         person.bulk_form.get_by_role("checkbox").check()
         person.press(button)
     assert person.count == 0
@@ -262,7 +262,7 @@ def test_a_finger_hits_every_button_and_field_on_a_phone(opened):
 
 TARGETS = """() => {
     const targets = Array.from(
-        document.querySelectorAll("main summary, .actions a, .pages a, .take a, input[type=checkbox]"));
+        document.querySelectorAll("main summary, .expenses td a, .pages a, .take a, input[type=checkbox]"));
     return targets.filter(target => target.checkVisibility()).map(target => {
         // A press on the label ticks its box.
         const boxes = [target, ...target.labels || []].map(element => element.getBoundingClientRect());
@@ -340,7 +340,6 @@ def test_tab_goes_as_the_eye_goes_and_the_focus_can_be_seen(opened, screen):
 
 def test_tab_reaches_everything_in_the_list(ana):
     ana.go("/expenses?category=Education")
-    rows = [row[2] or row[1] for row in ana.rows]
 
     names = [stop["name"] for stop in press_tab(ana.page)]
 
@@ -364,13 +363,13 @@ def test_tab_reaches_everything_in_the_list(ana):
         "More",
         "Date",
         "Amount",
-        *(f"{act} {row}" for row in rows for act in ("Tick", "Edit", "Duplicate", "Delete")),
+        *("Dec 24, 2025", "Edit", "Delete") * 2,
         "or all 2 that match",
         "Category",
         "Set category",
         "Date",
         "Set date",
-        "Delete",
+        "Delete them",
         "Download CSV",
         "Keys",
     ]
@@ -443,7 +442,7 @@ def test_paper_shows_the_table_and_the_total_and_nothing_to_press(ana):
     look(ana.page, media="print")
 
     assert ana.page.locator("#total").is_visible()
-    cells = ana.page.locator(".expenses tbody td:not(.actions, .tick)").all()
+    cells = ana.page.locator(".expenses tbody td:not(:last-child)").all()
     assert len(cells) == 2 * 4
     assert all(cell.is_visible() for cell in cells if cell.inner_text())
     heads = [head.inner_text() for head in ana.page.get_by_role("columnheader").all() if head.is_visible()]
