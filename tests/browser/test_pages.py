@@ -246,7 +246,7 @@ def test_nothing_is_wider_than_the_screen(opened):
 
 BUTTONS = """() => Array.from(
     document.querySelectorAll("button, [role=button], select, input:not([type=hidden], [type=checkbox])"))
-    .filter(button => button.checkVisibility())
+    .filter(button => button.checkVisibility() && !button.ariaHidden)
     .map(button => [button.innerText || button.name, button.getBoundingClientRect().height])
 """
 
