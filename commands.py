@@ -2,16 +2,23 @@
 
 import logging
 import secrets
-from collections.abc import Callable
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 import waitress
 from flask import Flask, current_app
 from flask.cli import with_appcontext
+from sqlalchemy.exc import DBAPIError
 
-from database import db, is_migrated
-from ledger import accounts, history
+import doctor
+from database import db
+from ledger import accounts, backups, history
 from ledger.demo import believable_expenses
 from ledger.periods import day_in
 from models import Expense, User
@@ -22,7 +29,7 @@ DEMO_EMAIL = "demo@example.com"
 
 def init_app(app: Flask) -> None:
     """Add the commands to `flask`."""
-    for command in (serve, create_user, reset_password, end_sessions, purge, demo):
+    for command in (serve, create_user, reset_password, end_sessions, purge, demo, backup, restore, examine):
         app.cli.add_command(command)
 
 
@@ -32,13 +39,9 @@ def init_app(app: Flask) -> None:
 @with_appcontext
 def serve(host: str, port: int) -> None:
     """Serve the application to browsers, with waitress."""
-    # Both say at length what helps nobody here.
-    for name in ("alembic", "waitress"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    if not is_migrated(db.engine):
-        raise click.ClickException("The database is not up to date. Run: flask db upgrade")
+    _need_database()
     click.echo(f"Open http://{host}:{port} in a browser. Stop with Ctrl+C.")
-    click.echo(f"Your data lies in {db.engine.url.render_as_string(hide_password=True)}")
+    doctor.log_start()
     waitress.serve(
         current_app._get_current_object(),  # type: ignore[attr-defined]
         host=host,
@@ -52,6 +55,16 @@ def serve(host: str, port: int) -> None:
         clear_untrusted_proxy_headers=not current_app.config["PROXY_HOPS"],
         ident=None,
     )
+
+
+def _need_database() -> None:
+    """End the command unless the database has every migration."""
+    # Both say at length what helps nobody here.
+    for name in ("alembic", "waitress"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    missing = doctor.not_ready()
+    if missing:
+        raise click.ClickException(missing)
 
 
 def _checked(check: Callable[..., str | None], *values: object) -> str | None:
@@ -147,3 +160,68 @@ def demo() -> None:
     db.session.add_all(expenses)
     db.session.commit()
     click.echo(f"{len(expenses)} expenses are waiting. Log in as {DEMO_EMAIL} with the password {password}")
+
+
+@contextmanager
+def _failing_in_words() -> Iterator[None]:
+    """End the command with a sentence when a backup cannot be written or read."""
+    try:
+        yield
+    except backups.BackupError as error:
+        raise click.ClickException(f"{error} Nothing was changed.") from None
+    except (DBAPIError, OSError, ValueError, sqlite3.Error) as error:
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        raise click.ClickException(f"{reason}. Nothing was changed.") from None
+
+
+def _show_progress(table: str, rows: int) -> None:
+    """Show on a terminal how far the work is."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\033[K{table}: {rows} rows", nl=False, err=True)
+
+
+def _summary(counts: dict[str, int], started: float) -> str:
+    """Say how much was copied, and how long it took."""
+    seconds = time.monotonic() - started
+    return f"{sum(counts.values())} rows of {counts['user']} accounts, in {seconds:.1f} seconds."
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@with_appcontext
+def backup(file: Path) -> None:
+    """Write everything into the new FILE, also while people use the application."""
+    _need_database()
+    now, started = datetime.now(UTC), time.monotonic()
+    with _failing_in_words():
+        counts = backups.write_backup(db.engine, file, _show_progress)
+    size = file.stat().st_size / 1_000_000
+    click.echo(f"\n{file} has {size:.1f} MB: {_summary(counts, started)}")
+    click.echo("Keep it private, and on another machine. It holds no log-ins and not the secret key.")
+    backups.remember(now, counts["expense"])
+    db.session.commit()
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@with_appcontext
+def restore(file: Path) -> None:
+    """Bring the backup FILE back, into a database without accounts."""
+    _need_database()
+    started = time.monotonic()
+    with _failing_in_words(), backups.open_backup(file) as source, db.engine.begin() as target:
+        counts = backups.restore(source, target, _show_progress)
+    click.echo(f"\nRestored {_summary(counts, started)}")
+    click.echo("Numbers and sums are those of the backup. Everybody logs in again, with the same password.")
+
+
+@click.command("doctor")
+@with_appcontext
+def examine() -> None:
+    """Say where the data lies and what is wrong; ends with 1 when something is."""
+    wrong = False
+    for finding in doctor.examine():
+        click.echo(f"{'!' if finding.wrong else ' '} {finding.text}")
+        wrong = wrong or finding.wrong
+    if wrong:
+        raise click.exceptions.Exit(1)

@@ -28,6 +28,7 @@ SQLITE_AWAY = frozenset(
 )
 # The classes of SQLSTATE for lost connections, rolled back by others, out of resources, shutting down.
 POSTGRESQL_AWAY = ("08", "40", "53", "57")
+MIGRATIONS = Path(__file__).with_name("migrations")
 
 
 class Base(DeclarativeBase):
@@ -165,7 +166,7 @@ def prepare_engine(engine: sa.Engine) -> None:
 @cache
 def migration_head() -> str | None:
     """Return the last migration that this version brings."""
-    return ScriptDirectory(str(Path(__file__).with_name("migrations"))).get_current_head()
+    return ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
 def is_migrated(engine: sa.Engine) -> bool:

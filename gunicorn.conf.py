@@ -1,5 +1,7 @@
 """How gunicorn runs the application: `gunicorn app:app`, behind a proxy that buffers requests."""
 
+from typing import Any
+
 from dotenv import load_dotenv
 
 # The `flask` command reads .env by itself; gunicorn has to be told.
@@ -18,3 +20,13 @@ limit_request_line = 8190
 limit_request_fields = 50
 # It would open a socket in the home folder, which nothing here needs.
 control_socket_disable = True
+
+
+def post_worker_init(worker: Any) -> None:
+    """Log where the data lies, once."""
+    # Here, because what the master imports is still the old when the workers are renewed.
+    import doctor
+
+    if worker.age == 1:
+        with worker.wsgi.app_context():
+            doctor.log_start()

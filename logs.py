@@ -54,6 +54,9 @@ def start_logging(form: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(formatters[form]())
     logging.basicConfig(handlers=[handler], level=logging.INFO)
+    # Whoever asks for the current migration would be told of databases in general, each time.
+    steps = logging.getLogger("alembic.runtime.migration")
+    steps.addFilter(lambda record: str(record.msg).startswith("Running"))
 
 
 def init_app(app: Flask, engine: sa.Engine) -> None:

@@ -1,4 +1,4 @@
-"""The tables: who keeps a ledger, where they are logged in, what they spent, and who tried the door too often."""
+"""The tables: people, their log-ins and expenses, who tried the door too often, and when all was backed up."""
 
 import unicodedata
 import uuid
@@ -250,3 +250,12 @@ class Throttle(Base):
     key: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
     started_at: Mapped[int] = mapped_column(sa.BigInteger)
     attempts: Mapped[int]
+
+
+class Backup(Base):
+    """When everything was last written into a file elsewhere, and how many expenses that were."""
+
+    __tablename__ = "backup"
+
+    taken_at: Mapped[datetime] = mapped_column(Instant, primary_key=True)
+    expenses: Mapped[int]

@@ -79,11 +79,13 @@ def migrate_sqlite(connection: sa.Connection) -> None:
 
 if context.is_offline_mode():
     raise SystemExit("Migrations run on a database only: they look at what is there.")
-if db.engine.dialect.name == "sqlite":
-    if db.engine.url.database not in {None, "", ":memory:"}:
-        save_copy(db.engine)
-    with db.engine.connect() as connection:
+# A backup is brought up to date as well.
+engine = context.config.attributes.get("engine", db.engine)
+if engine.dialect.name == "sqlite":
+    if engine.url.database not in {None, "", ":memory:"}:
+        save_copy(engine)
+    with engine.connect() as connection:
         migrate_sqlite(connection)
 else:
-    with db.engine.connect() as connection:
+    with engine.connect() as connection:
         migrate(connection)

@@ -1,0 +1,228 @@
+"""Backups: SQLite files with all that people have entered, whatever database they were taken from."""
+
+import os
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.exc import DBAPIError
+
+from database import MIGRATIONS, Base, Money, db, migration_head
+from models import Backup, LoginSession, Throttle, User
+
+ROWS_AT_ONCE = 2000
+REMEMBERED = 10
+# They concern one database and the browsers that use it; people log in again.
+LEFT_OUT = frozenset({LoginSession.__tablename__, Throttle.__tablename__, Backup.__tablename__})
+TABLES = [table for table in Base.metadata.sorted_tables if table.name not in LEFT_OUT]
+# Called with the name of a table and how many of its rows are written.
+Progress = Callable[[str, int], None]
+
+
+class BackupError(Exception):
+    """A backup that cannot be written or read; its message says why, and what to do."""
+
+
+def write_backup(engine: sa.Engine, file: Path, progress: Progress) -> dict[str, int]:
+    """Write all that the database holds at this moment into the new `file`, which appears whole or not at all.
+
+    Stops nobody who writes meanwhile, and is not held up by them. The database has every migration.
+    Returns the number of rows of each table in the file. Raises BackupError.
+    """
+    if os.path.lexists(file):
+        raise BackupError(f"{file} exists, and a backup overwrites nothing. Choose another name.")
+    unfinished = file.with_name(f"{file.name}.part")
+    try:
+        os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        raise BackupError(
+            f"{unfinished} exists: another backup is being written, or was interrupted. Delete it in that case."
+        ) from None
+    try:
+        copy = _open_file(unfinished, "rw")
+        if engine.dialect.name == "sqlite":
+            _copy_file(engine, unfinished)
+            _leave_out(copy)
+        else:
+            _copy_database(engine, copy, progress)
+        _refuse_damaged(copy, "quick_check", "What was written")
+        with copy.connect() as connection:
+            counts = count_rows(connection, TABLES)
+        _sync(unfinished)
+        unfinished.rename(file)
+    finally:
+        for suffix in ("", "-journal"):
+            Path(f"{unfinished}{suffix}").unlink(missing_ok=True)
+    _sync(file.absolute().parent)
+    return counts
+
+
+def _open_file(file: Path, mode: str) -> sa.Engine:
+    """Return an engine that reads (`ro`) or writes (`rw`) a SQLite file which nobody else uses."""
+    address = f"{file.absolute().as_uri()}?mode={mode}"
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(address, uri=True, isolation_level=None)
+
+    engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.NullPool, hide_parameters=True)
+    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    return engine
+
+
+def _copy_file(engine: sa.Engine, copy: Path) -> None:
+    """Copy a SQLite database, as it is at this moment, into the empty file `copy`.
+
+    Of SQLite's two ways this is the one that leaves out what was deleted, and that fails on many a damage
+    instead of copying it. The result needs no write-ahead log.
+    """
+    with closing(engine.raw_connection()) as connection:
+        connection.cursor().execute("VACUUM INTO ?", (str(copy),))
+
+
+def _leave_out(copy: sa.Engine) -> None:
+    """Empty the tables that no backup holds, so that nothing of them can be found in the file."""
+    with copy.begin() as connection:
+        connection.exec_driver_sql("PRAGMA secure_delete=ON")
+        for name in LEFT_OUT:
+            connection.execute(sa.delete(Base.metadata.tables[name]))
+
+
+def _copy_database(engine: sa.Engine, copy: sa.Engine, progress: Progress) -> None:
+    """Copy every row of one snapshot of a PostgreSQL database into the empty file that `copy` opens."""
+    _upgrade(copy)
+    with engine.connect().execution_options(reading=True) as source, copy.begin() as target:
+        source.exec_driver_sql("SET TRANSACTION READ ONLY")
+        _copy_rows(source, target, progress)
+
+
+def _upgrade(engine: sa.Engine) -> None:
+    """Run every missing migration on a file of ours."""
+    config = Config(attributes={"engine": engine})
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    command.upgrade(config, "head")
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+@contextmanager
+def open_backup(file: Path) -> Iterator[sa.Connection]:
+    """Check a backup and open it for reading; an older one is brought up to date in a temporary copy.
+
+    Raises BackupError for any other file, and for a damaged one.
+    """
+    with file.open("rb") as start:
+        if start.read(16) != b"SQLite format 3\0":
+            raise BackupError(f"{file} is no backup: it is not a SQLite file.")
+    engine = _open_file(file, "ro")
+    _refuse_damaged(engine, "integrity_check", str(file))
+    with engine.connect() as connection:
+        revision = MigrationContext.configure(connection).get_current_revision()
+    if revision is None:
+        raise BackupError(f"{file} is no backup: it is a SQLite file of another program.")
+    if revision not in {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}:
+        raise BackupError(
+            f"{file} is at migration {revision}, which this version does not know. "
+            "It was made by a newer version or by another program. Restore it with that version."
+        )
+    with tempfile.TemporaryDirectory(prefix="ledger-restore-") as folder:
+        if revision != migration_head():
+            copy = Path(folder, "upgraded.db")
+            _copy_file(engine, copy)
+            engine = _open_file(copy, "rw")
+            _upgrade(engine)
+        with engine.connect() as connection:
+            yield connection
+
+
+def _refuse_damaged(engine: sa.Engine, check: str, name: str) -> None:
+    """Raise BackupError where SQLite's `quick_check` or `integrity_check` finds damage."""
+    try:
+        with engine.connect() as connection:
+            found = connection.exec_driver_sql(f"PRAGMA {check}(1)").scalar()
+    except DBAPIError as error:
+        found = str(error.orig)
+    if found != "ok":
+        raise BackupError(f"{name} is damaged: {found}.")
+
+
+def restore(source: sa.Connection, target: sa.Connection, progress: Progress) -> dict[str, int]:
+    """Copy an opened backup into a database without accounts; the caller commits.
+
+    Returns the number of rows of each table. Raises BackupError.
+    """
+    accounts = count_accounts(target)
+    if accounts:
+        raise BackupError(
+            f"The database holds {accounts} accounts already, and restoring replaces nothing. "
+            "Name an empty one by DATABASE_URL, run flask db upgrade, and restore into that."
+        )
+    _copy_rows(source, target, progress)
+    if target.dialect.name == "postgresql":
+        # The ids were given: its own counter still stands at the first.
+        greatest = sa.select(sa.func.max(User.id)).scalar_subquery()
+        target.execute(sa.select(sa.func.setval(sa.func.pg_get_serial_sequence('"user"', "id"), greatest)))
+    return count_rows(target, TABLES)
+
+
+def _copy_rows(source: sa.Connection, target: sa.Connection, progress: Progress) -> None:
+    """Copy every table in lots, in memory that does not grow; raises BackupError unless all of it arrived."""
+    for connection in (source, target):
+        if connection.dialect.name == "postgresql":
+            # The limit of a page's statements is not one for sums over everything.
+            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+    for table in TABLES:
+        written = 0
+        with source.execute(sa.select(table), execution_options={"yield_per": ROWS_AT_ONCE}) as rows:
+            for some in rows.mappings().partitions():
+                target.execute(sa.insert(table), [dict(row) for row in some])
+                written += len(some)
+                progress(table.name, written)
+        before, after = _figures(source, table), _figures(target, table)
+        if before != after:
+            raise BackupError(f"{table.name} did not arrive as it was: {len(before ^ after)} sums differ.")
+
+
+def _figures(connection: sa.Connection, table: sa.Table) -> set[tuple[Any, ...]]:
+    """Return the number of rows and the sum of every kind of amount, for each owner of rows."""
+    owner = [column for column in table.c if column.name == "author_id"]
+    sums = [sa.func.sum(column) for column in table.c if isinstance(column.type, Money)]
+    query = sa.select(*owner, sa.func.count(), *sums).select_from(table).group_by(*owner)
+    return {tuple(row) for row in connection.execute(query)}
+
+
+def count_rows(connection: sa.Connection, tables: list[sa.Table]) -> dict[str, int]:
+    """Return how many rows each table has."""
+    return {table.name: connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0 for table in tables}
+
+
+def count_accounts(connection: sa.Connection) -> int:
+    """Return how many accounts there are."""
+    return connection.scalar(sa.select(sa.func.count()).select_from(User)) or 0
+
+
+def remember(now: datetime, expenses: int) -> None:
+    """Note that a backup was taken, beside the last few; the caller commits."""
+    db.session.add(Backup(taken_at=now, expenses=expenses))
+    newest = sa.select(Backup.taken_at).order_by(Backup.taken_at.desc()).limit(REMEMBERED)
+    db.session.execute(sa.delete(Backup).where(Backup.taken_at.not_in(newest)))
+
+
+def last_backup(connection: sa.Connection) -> datetime | None:
+    """Return when the last backup of this database was taken."""
+    return connection.scalar(sa.select(sa.func.max(Backup.taken_at)))
