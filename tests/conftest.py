@@ -70,6 +70,20 @@ def app(migrated):
 
 
 @pytest.fixture
+def run(app):
+    """Run a `flask` command and return its exit code and what it printed."""
+    runner = app.test_cli_runner()
+
+    def run(*arguments, **options):
+        result = runner.invoke(args=arguments, **options)
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result.exit_code, result.output
+
+    return run
+
+
+@pytest.fixture
 def stranger(app):
     """Somebody with an empty browser."""
     return Visitor(app)

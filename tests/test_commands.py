@@ -10,24 +10,11 @@ import pytest
 from sqlalchemy import func, select
 
 import commands
+import doctor
 from database import db
 from ledger.spending import CATEGORIES
 from models import Expense, LoginSession, User
 from tests.people import PASSWORD, Visitor
-
-
-@pytest.fixture
-def run(app):
-    """Run a `flask` command and return its exit code and what it printed."""
-    runner = app.test_cli_runner()
-
-    def run(*arguments, **options):
-        result = runner.invoke(args=arguments, **options)
-        if result.exception and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result.exit_code, result.output
-
-    return run
 
 
 def test_create_user_makes_an_account_that_can_log_in(app, run):
@@ -119,7 +106,7 @@ def test_demo_refuses_where_it_exists(app, run):
 
 
 def test_serve_refuses_a_database_without_its_migrations(run, monkeypatch):
-    monkeypatch.setattr(commands, "is_migrated", lambda engine: False)
+    monkeypatch.setattr(doctor, "is_migrated", lambda engine: False)
 
     code, printed = run("serve")
 
@@ -129,7 +116,7 @@ def test_serve_refuses_a_database_without_its_migrations(run, monkeypatch):
 
 def test_serve_says_where_to_go_and_where_the_data_lies(app, unused_port):
     arguments = [sys.executable, "-m", "flask", "serve", "--port", str(unused_port)]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
         try:
             printed = server.stdout.readline() + server.stdout.readline()
             page = wait_for(f"http://127.0.0.1:{unused_port}/login")
@@ -137,7 +124,7 @@ def test_serve_says_where_to_go_and_where_the_data_lies(app, unused_port):
             server.terminate()
 
     assert f"http://127.0.0.1:{unused_port}" in printed
-    assert "Your data lies in" in printed
+    assert "data lies in" in printed
     assert "Log in" in page
 
 

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
+import doctor
 from app import app as application
 from database import Base, db
 
@@ -195,10 +196,24 @@ def test_every_setting_is_in_the_readme_and_in_the_example():
         assert re.search(rf"^#? ?{name}=", example, re.MULTILINE)
 
 
+def test_the_doctor_knows_every_setting():
+    assert set(doctor.SETTINGS) == settings_that_are_read()
+
+
 def test_every_command_is_in_the_readme():
     readme = (ROOT / "README.md").read_text()
 
-    for name in ("serve", "create-user", "reset-password", "end-sessions", "purge", "demo"):
+    for name in (
+        "serve",
+        "create-user",
+        "reset-password",
+        "end-sessions",
+        "purge",
+        "demo",
+        "backup",
+        "restore",
+        "doctor",
+    ):
         assert name in application.cli.commands
         assert f"`flask {name}" in readme
 

@@ -1,0 +1,466 @@
+"""Backups: whole, of one moment, and brought back exactly, from either database into either."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from uuid_utils.compat import uuid7
+
+from database import MIGRATIONS, Base, Money, db, is_migrated, migration_head
+from ledger import backups
+from models import Backup, ChangedExpense, DeletedExpense, Expense, User
+from tests.people import PASSWORD, Visitor, empty_tables
+
+ROOT = Path(__file__).parent.parent
+MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+DIE_HALF_WAY = """
+import os, signal, sys
+from pathlib import Path
+from app import app
+from database import db
+from ledger import backups
+
+backups._sync = lambda path: os.kill(os.getpid(), signal.SIGKILL)
+with app.app_context():
+    backups.write_backup(db.engine, Path(sys.argv[1]), print)
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Where a backup is to be written; the name is an awkward one."""
+    return tmp_path / "it's 100% #1?.db"
+
+
+def silent(_table, _rows):
+    """Show no progress."""
+
+
+def everything(connection):
+    """Every row that a backup holds."""
+    return {
+        table.name: sorted(tuple(row) for row in connection.execute(sa.select(table))) for table in backups.TABLES
+    }
+
+
+def everything_here(app):
+    with app.app_context(), db.engine.connect() as connection:
+        return everything(connection)
+
+
+def everything_in(file):
+    with backups._open_file(file, "ro").connect() as connection:
+        return everything(connection)
+
+
+def person(number=1):
+    name = f"person{number}"
+    return {
+        "id": number,
+        "username": name,
+        "username_key": name,
+        "email": f"{name}@example.com",
+        "password_hash": "x",
+    }
+
+
+def expense(author_id=1, **values):
+    made = {"id": uuid7(), "amount": Decimal("1.5"), "category": "Food", "date": date(2026, 1, 1)}
+    return {"author_id": author_id, **made, **values}
+
+
+def insert(app, rows):
+    with app.app_context(), db.engine.begin() as connection:
+        for model, values in rows.items():
+            connection.execute(sa.insert(model), values)
+
+
+def forget_everything(app):
+    """Empty the database, as a new one is."""
+    empty_tables(app)
+    with app.app_context(), db.engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.text('TRUNCATE "user" RESTART IDENTITY CASCADE'))
+
+
+# --- There and back
+
+odd_text = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=60)
+amounts = st.integers(-Money.MAX_UNITS, Money.MAX_UNITS).filter(bool) | st.sampled_from(
+    [-Money.MAX_UNITS, -1, 1, Money.MAX_UNITS]
+)
+moments = st.datetimes(timezones=st.just(UTC))
+columns = {
+    "author_id": st.sampled_from([1, 2]),
+    "id": st.uuids(),
+    "amount": amounts.map(lambda units: Decimal(units).scaleb(-Money.SCALE)),
+    "category": odd_text.filter(bool),
+    "description": odd_text,
+    "description_key": odd_text,
+    "date": st.dates(),
+    "created_at": moments,
+}
+
+
+def lots_of(**more):
+    return st.lists(st.fixed_dictionaries(columns | more), min_size=1, max_size=8, unique_by=lambda row: row["id"])
+
+
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(expenses=lots_of(), deleted=lots_of(deleted_at=moments, batch=st.uuids()))
+def test_what_is_restored_is_what_was_there_to_the_last_sign(app, file, expenses, deleted):
+    forget_everything(app)
+    insert(app, {User: [person(1), person(2)], Expense: expenses, DeletedExpense: deleted})
+    before = everything_here(app)
+    file.unlink(missing_ok=True)
+
+    with app.app_context():
+        backups.write_backup(db.engine, file, silent)
+        assert everything_in(file) == before
+        forget_everything(app)
+        with backups.open_backup(file) as source, db.engine.begin() as target:
+            backups.restore(source, target, silent)
+
+    assert everything_here(app) == before
+
+
+def test_backup_and_restore_bring_a_person_back_who_logs_in_again(app, ana, run, file):
+    ana.add("12.50", description="Tea")
+    ana.add("3")
+    ana.post(f"/expenses/{ana.expenses()[0].id}/delete")
+    total, before = ana.total(), everything_here(app)
+
+    code, printed = run("backup", str(file))
+    assert code == 0, printed
+    assert "3 rows of 1 accounts" in printed
+    forget_everything(app)
+    code, printed = run("restore", str(file))
+
+    assert code == 0, printed
+    assert "Everybody logs in again" in printed
+    assert everything_here(app) == before
+    assert ana.get("/expenses").status_code == 302
+    device = Visitor(app)
+    assert device.log_in("ana@example.com", PASSWORD).location == "/expenses"
+    assert device.total() == total
+
+
+def test_who_registers_after_a_restore_is_somebody_new(app, ana, run, file):
+    run("backup", str(file))
+    forget_everything(app)
+    run("restore", str(file))
+
+    Visitor(app).register("bob").add("1")
+
+    with app.app_context():
+        assert len(set(db.session.scalars(sa.select(User.id)))) == 2
+
+
+def test_an_empty_database_can_be_saved_and_restored(app, run, file):
+    assert run("backup", str(file))[0] == 0
+    assert run("restore", str(file))[0] == 0
+    Visitor(app).register("ana")
+
+
+def test_a_backup_is_one_private_file_that_the_application_can_open(ana, run, file):
+    ana.add("1")
+
+    run("backup", str(file))
+
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert list(file.parent.iterdir()) == [file]
+    with closing(sqlite3.connect(file)) as copy:
+        assert copy.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+        assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert is_migrated(backups._open_file(file, "ro"))
+
+
+def test_a_backup_holds_no_log_ins(app, ana, run, file):
+    with app.app_context():
+        (login,) = db.session.execute(sa.select(Base.metadata.tables["login_session"])).all()
+        ana.log_in(password="wrong")
+
+    run("backup", str(file))
+
+    assert login.token_hash.encode() not in file.read_bytes()
+    with backups._open_file(file, "ro").connect() as copy:
+        assert set(
+            backups.count_rows(copy, [Base.metadata.tables[name] for name in backups.LEFT_OUT]).values()
+        ) == {0}
+
+
+# --- While people write
+
+
+def test_a_backup_neither_waits_for_a_writer_nor_sees_what_is_not_saved(app, file):
+    insert(app, {User: [person()], Expense: [expense()]})
+
+    with app.app_context(), db.engine.begin() as writer:
+        writer.execute(sa.insert(Expense), [expense()])
+        counts = backups.write_backup(db.engine, file, silent)
+
+    assert counts["expense"] == 1
+
+
+def test_a_backup_holds_whatever_was_acknowledged_before_it_began(app, file):
+    insert(app, {User: [person(number) for number in range(1, 4)]})
+    acknowledged, stop = {number: [] for number in range(1, 4)}, threading.Event()
+
+    def write(author_id):
+        with app.app_context():
+            engine = db.engine
+        while not stop.is_set():
+            row = expense(author_id)
+            with engine.begin() as connection:
+                connection.execute(sa.insert(Expense), [row])
+            acknowledged[author_id].append(row["id"])
+
+    writers = [threading.Thread(target=write, args=[number]) for number in acknowledged]
+    for writer in writers:
+        writer.start()
+    try:
+        while not all(len(ids) > 5 for ids in acknowledged.values()):
+            time.sleep(0.01)
+        before = {number: list(ids) for number, ids in acknowledged.items()}
+        with app.app_context():
+            backups.write_backup(db.engine, file, silent)
+        after = {number: len(ids) for number, ids in acknowledged.items()}
+    finally:
+        stop.set()
+        for writer in writers:
+            writer.join()
+
+    saved = {number: set() for number in acknowledged}
+    for row in everything_in(file)["expense"]:
+        saved[row[0]].add(row[1])
+    for number, ids in acknowledged.items():
+        assert set(before[number]) <= saved[number]
+        # One moment: what is there is what came first, without a gap.
+        assert saved[number] == set(ids[: len(saved[number])])
+        # One may have been saved, but not yet acknowledged.
+        assert len(saved[number]) <= after[number] + 1
+
+
+# --- Whole or not at all
+
+
+def test_a_backup_overwrites_nothing(ana, run, file):
+    file.write_text("something dear")
+
+    code, printed = run("backup", str(file))
+
+    assert code == 1
+    assert "overwrites nothing" in printed
+    assert file.read_text() == "something dear"
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_a_folder_is_no_place_for_a_backup_and_neither_is_a_missing_one(run, tmp_path):
+    assert "exists" in run("backup", str(tmp_path))[1]
+    code, printed = run("backup", str(tmp_path / "nowhere" / "x.db"))
+
+    assert code == 1
+    assert "No such file or directory" in printed
+
+
+def test_a_backup_that_fails_leaves_nothing_behind(app, run, file, monkeypatch):
+    def disk_is_full(*_arguments):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(backups, "_refuse_damaged", disk_is_full)
+    code, printed = run("backup", str(file))
+
+    assert code == 1
+    assert "disk is full" in printed
+    assert not list(file.parent.iterdir())
+    with app.app_context():
+        assert db.session.scalar(sa.select(sa.func.count()).select_from(Backup)) == 0
+
+
+def test_a_backup_that_is_killed_leaves_no_file_that_could_be_taken_for_one(ana, run, file):
+    ana.add("1")
+
+    died = subprocess.run([sys.executable, "-c", DIE_HALF_WAY, str(file)], cwd=ROOT, capture_output=True)
+    code, printed = run("backup", str(file))
+
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    assert not file.exists()
+    assert code == 1
+    assert ".part exists: another backup is being written, or was interrupted" in printed
+    file.with_name(f"{file.name}.part").unlink()
+    assert run("backup", str(file))[0] == 0
+
+
+def test_backup_refuses_a_database_that_is_not_up_to_date(run, file, monkeypatch):
+    monkeypatch.setattr("doctor.is_migrated", lambda engine: False)
+
+    code, printed = run("backup", str(file))
+
+    assert code == 1
+    assert "flask db upgrade" in printed
+    assert not file.exists()
+
+
+def test_the_last_few_backups_are_remembered_and_not_part_of_themselves(app, ana, run, tmp_path):
+    ana.add("1")
+    with app.app_context():
+        for days in range(30):
+            backups.remember(MOMENT - timedelta(days=days), 0)
+        db.session.commit()
+
+    run("backup", str(tmp_path / "x.db"))
+
+    with app.app_context():
+        rows = db.session.scalars(sa.select(Backup).order_by(Backup.taken_at.desc())).all()
+    assert len(rows) == backups.REMEMBERED
+    assert rows[0].expenses == 1
+    assert datetime.now(UTC) - rows[0].taken_at < timedelta(minutes=1)
+    assert rows[1].taken_at == MOMENT
+
+
+# --- What is no backup
+
+
+def refused(app, run, file):
+    """Restore a file that has to be refused, and return the words."""
+    forget_everything(app)
+    code, printed = run("restore", str(file))
+
+    assert code == 1
+    assert "Nothing was changed." in printed
+    assert not any(everything_here(app).values())
+    return printed
+
+
+@pytest.mark.parametrize("content", [b"", b"date,amount\n2026-01-01,1\n"], ids=["empty", "csv"])
+def test_another_kind_of_file_is_refused(app, run, file, content):
+    file.write_bytes(content)
+
+    assert "not a SQLite file" in refused(app, run, file)
+
+
+def test_the_database_of_another_program_is_refused(app, run, file):
+    with closing(sqlite3.connect(file)) as other:
+        other.execute("CREATE TABLE user (id)")
+
+    assert "of another program" in refused(app, run, file)
+
+
+def test_the_backup_of_a_newer_version_is_refused(app, run, file):
+    run("backup", str(file))
+    with closing(sqlite3.connect(file)) as newer:
+        newer.execute("UPDATE alembic_version SET version_num = '9999'")
+        newer.commit()
+
+    assert "at migration 9999, which this version does not know" in refused(app, run, file)
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["scratched", "cut short"])
+def test_a_damaged_backup_is_refused(app, run, file, cut):
+    insert(app, {User: [person()], Expense: [expense(description="x" * 200) for _ in range(200)]})
+    run("backup", str(file))
+    content = file.read_bytes()
+    middle = len(content) // 2 // 4096 * 4096
+    file.write_bytes(content[:middle] if cut else content[:middle] + b"\xff" * 4096 + content[middle + 4096 :])
+
+    assert "is damaged" in refused(app, run, file)
+
+
+def test_a_backup_with_values_that_make_no_sense_is_refused(app, run, file):
+    insert(app, {User: [person()], Expense: [expense()]})
+    run("backup", str(file))
+    with closing(sqlite3.connect(file)) as tampered:
+        tampered.execute("UPDATE expense SET date = 'yesterday'")
+        tampered.commit()
+
+    assert "yesterday" in refused(app, run, file)
+
+
+# --- Into what a backup is restored
+
+
+def test_restoring_replaces_nothing(app, ana, run, file):
+    run("backup", str(file))
+    ana.add("1")
+    before = everything_here(app)
+
+    code, printed = run("restore", str(file))
+
+    assert code == 1
+    assert "holds 1 accounts already, and restoring replaces nothing" in printed
+    assert everything_here(app) == before
+
+
+def test_a_restore_that_does_not_arrive_as_it_was_is_taken_back(app, file):
+    insert(app, {User: [person()], Expense: [expense(), expense()]})
+    with app.app_context():
+        backups.write_backup(db.engine, file, silent)
+        forget_everything(app)
+
+        def lose_a_thousandth(table, _rows):
+            if table == "expense":
+                target.execute(sa.update(Expense).values(amount=Decimal("1.499")))
+
+        with (
+            pytest.raises(backups.BackupError, match="expense did not arrive as it was"),
+            backups.open_backup(file) as source,
+            db.engine.begin() as target,
+        ):
+            backups.restore(source, target, lose_a_thousandth)
+
+    assert not any(everything_here(app).values())
+
+
+def test_an_older_backup_is_brought_up_to_date_and_left_as_it_is(app, run, file):
+    file.touch()
+    older = backups._open_file(file, "rw")
+    with app.app_context():
+        config = Config(attributes={"engine": older})
+        config.set_main_option("script_location", str(MIGRATIONS))
+        command.upgrade(config, "0001")
+    changed = {f"new_{name}": value for name, value in expense().items() if name in {"amount", "category", "date"}}
+    changed |= {"batch": uuid7(), "changed_at": MOMENT, "new_description": "", "description_key": ""}
+    with older.begin() as connection:
+        connection.execute(sa.insert(User), [person()])
+        connection.execute(sa.insert(Expense), [expense(), expense()])
+        connection.execute(sa.insert(ChangedExpense), [expense(description="", **changed)])
+    before, content = everything_in(file), file.read_bytes()
+
+    code, printed = run("restore", str(file))
+
+    assert code == 0, printed
+    assert migration_head() != "0001"
+    assert everything_here(app) == before
+    assert file.read_bytes() == content
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_a_backup_on_a_read_only_disk_can_be_restored(app, ana, run, file):
+    run("backup", str(file))
+    file.chmod(0o400)
+    file.parent.chmod(0o500)
+    forget_everything(app)
+
+    try:
+        assert run("restore", str(file))[0] == 0
+    finally:
+        file.parent.chmod(0o700)
+    assert os.listdir(file.parent) == [file.name]
