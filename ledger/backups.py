@@ -186,9 +186,6 @@ def _copy_rows(source: sa.Connection, target: sa.Connection, progress: Progress)
         if connection.dialect.name == "postgresql":
             # The limit of a page's statements is not one for sums over everything.
             connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-        else:
-            # In kibibytes; indexes that grow everywhere at once would be read and written again and again.
-            connection.exec_driver_sql("PRAGMA cache_size = -65536")
     for table in TABLES:
         written = 0
         with source.execute(sa.select(table), execution_options={"yield_per": ROWS_AT_ONCE}) as rows:

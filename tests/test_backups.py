@@ -121,9 +121,9 @@ def lots_of(**more):
 
 
 @settings(
-    max_examples=15,
+    max_examples=10,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    suppress_health_check=list(HealthCheck),
 )
 @given(expenses=lots_of(), deleted=lots_of(deleted_at=moments, batch=st.uuids()))
 def test_what_is_restored_is_what_was_there_to_the_last_sign(app, file, expenses, deleted):

@@ -203,17 +203,8 @@ def test_the_doctor_knows_every_setting():
 def test_every_command_is_in_the_readme():
     readme = (ROOT / "README.md").read_text()
 
-    for name in (
-        "serve",
-        "create-user",
-        "reset-password",
-        "end-sessions",
-        "purge",
-        "demo",
-        "backup",
-        "restore",
-        "doctor",
-    ):
+    accounts = ("create-user", "reset-password", "end-sessions")
+    for name in ("serve", *accounts, "purge", "demo", "backup", "restore", "doctor"):
         assert name in application.cli.commands
         assert f"`flask {name}" in readme
 
