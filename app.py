@@ -5,6 +5,7 @@ import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
+from pathlib import Path
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_datetime, get_timezone
@@ -36,6 +37,23 @@ def words(name: str) -> list[str]:
     return [word.strip() for word in os.environ.get(name, "").split(",") if word.strip()]
 
 
+def secret(name: str) -> str:
+    """Return a setting, or what stands in the file that `<name>_FILE` names; "" without either."""
+    value, file = os.environ.get(name, ""), os.environ.get(f"{name}_FILE")
+    if not file:
+        return value
+    # Anything but an error would quietly open another database, or end every session.
+    if value:
+        raise RuntimeError(f"Set {name} or {name}_FILE, not both.")
+    try:
+        value = Path(file).read_text().strip()
+    except (OSError, ValueError) as error:
+        raise RuntimeError(f"{name}_FILE: {file} cannot be read: {error}") from None
+    if not value:
+        raise RuntimeError(f"{name}_FILE: {file} is empty.")
+    return value
+
+
 def switch(name: str, default: str = "0") -> bool:
     """Return a setting that is on (1) or off (0)."""
     return os.environ.get(name, default).strip().casefold() in {"1", "true", "yes", "on"}
@@ -48,9 +66,9 @@ def number(name: str, default: int) -> int:
 
 HTTPS = switch("HTTPS")
 COOKIE_PREFIX = "__Host-" if HTTPS else ""
-DATABASE = database_url(os.environ.get("DATABASE_URL") or "sqlite:///ledger.db")
+DATABASE = database_url(secret("DATABASE_URL") or "sqlite:///ledger.db")
 app.config.update(
-    SECRET_KEY=check_secret_key(os.environ.get("SECRET_KEY") or kept_secret_key(app.instance_path)),
+    SECRET_KEY=check_secret_key(secret("SECRET_KEY") or kept_secret_key(app.instance_path)),
     SECRET_KEY_FALLBACKS=[check_secret_key(key) for key in words("SECRET_KEY_FALLBACKS")],
     SQLALCHEMY_DATABASE_URI=DATABASE,
     SQLALCHEMY_ENGINE_OPTIONS=engine_options(DATABASE),

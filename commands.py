@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+import signal
 import sqlite3
 import sys
 import time
@@ -40,6 +41,8 @@ def init_app(app: Flask) -> None:
 def serve(host: str, port: int) -> None:
     """Serve the application to browsers, with waitress."""
     _need_database()
+    # Process 1 of a container ignores the signal that ends it, unless it says what to do.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     click.echo(f"Open http://{host}:{port} in a browser. Stop with Ctrl+C.")
     doctor.log_start()
     waitress.serve(

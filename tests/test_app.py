@@ -83,6 +83,34 @@ def test_lists_and_switches_are_read(tmp_path):
     assert found["config"]["SECRET_KEY_FALLBACKS"].count(",") == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "setting"),
+    [
+        ("SECRET_KEY", "fedcba9876543210" * 3, "SECRET_KEY"),
+        ("DATABASE_URL", "sqlite:////nowhere-else/ledger.db", "SQLALCHEMY_DATABASE_URI"),
+    ],
+)
+def test_a_secret_may_stand_in_a_file(tmp_path, name, content, setting):
+    file = tmp_path / "secret"
+    content = content.replace("/nowhere-else", str(tmp_path))
+    file.write_text(f"{content}\n")
+
+    found = start(tmp_path, **{name: "", f"{name}_FILE": str(file)})
+
+    assert found["config"][setting] == content
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "DATABASE_URL"])
+def test_a_secret_that_is_not_there_is_never_replaced_by_another(tmp_path, name):
+    empty = tmp_path / "empty"
+    empty.write_text("\n")
+    missing = tmp_path / "missing"
+
+    assert f"{name}_FILE: {empty} is empty" in start(tmp_path, **{name: "", f"{name}_FILE": str(empty)})
+    assert f"{name}_FILE: {missing} cannot be read" in start(tmp_path, **{name: "", f"{name}_FILE": str(missing)})
+    assert f"Set {name} or {name}_FILE, not both" in start(tmp_path, **{f"{name}_FILE": str(missing)})
+
+
 def test_the_pages_are_there():
     assert len(application.app.view_functions) >= 8
     assert {"index", "register", "login", "logout", "list_expenses", "add_expense", "delete_expense"} <= set(

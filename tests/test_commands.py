@@ -128,6 +128,15 @@ def test_serve_says_where_to_go_and_where_the_data_lies(app, unused_port):
     assert "Log in" in page
 
 
+def test_serve_ends_at_once_when_it_is_asked_to(app, unused_port):
+    arguments = [sys.executable, "-m", "flask", "serve", "--port", str(unused_port)]
+    with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        wait_for(f"http://127.0.0.1:{unused_port}/login")
+        server.terminate()
+
+        assert server.wait(timeout=5) == 0
+
+
 def wait_for(address):
     for _ in range(100):
         try:
