@@ -1,6 +1,7 @@
 """How gunicorn runs the application: `gunicorn app:app`, behind a proxy that buffers requests."""
 
 from typing import Any
+from pathlib import Path
 
 from dotenv import load_dotenv
 
@@ -18,6 +19,12 @@ max_requests = 10_000
 max_requests_jitter = 1_000
 limit_request_line = 8190
 limit_request_fields = 50
+limit_request_field_size = 8190
+# ProxyFix reads the X-Forwarded headers, and only as many as there are proxies of ours; gunicorn would
+# believe more of them, SCRIPT_NAME among them, from anybody on this machine.
+forwarded_allow_ips = ""
+# Signs of life are files, which must not wait for a disk.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 # It would open a socket in the home folder, which nothing here needs.
 control_socket_disable = True
 
