@@ -1,0 +1,74 @@
+"""The files that deploy the application, where they could fall behind it."""
+
+import re
+import runpy
+from pathlib import Path
+
+from gunicorn.config import Config
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+UNITS = ("deploy/ledger.service", "deploy/ledger-backup.service")
+
+
+def read(name):
+    return (ROOT / name).read_text()
+
+
+def test_the_pages_name_only_what_exists():
+    named = [
+        (page.parent, name) for page in PAGES for name in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text())
+    ]
+    named += [(ROOT, name) for page in PAGES for name in re.findall(r"\bdeploy/[\w.*-]+\w", page.read_text())]
+
+    assert len(named) > 10
+    assert [name for folder, name in named if not list(folder.resolve().glob(name))] == []
+
+
+def test_gunicorn_accepts_its_settings(monkeypatch):
+    monkeypatch.setattr("dotenv.load_dotenv", lambda: None)
+    settings = runpy.run_path(str(ROOT / "gunicorn.conf.py"))
+    config = Config()
+
+    for name, value in settings.items():
+        if not name.startswith("_") and not callable(value):
+            config.set(name, value)
+
+    assert config.control_socket_disable
+    assert config.forwarded_allow_ips == []
+
+
+def test_only_settings_that_exist_are_set():
+    files = "".join(
+        map(read, ("compose.yaml", "deploy/nginx.conf", "deploy/Caddyfile", "docs/deployment/proxy.md"))
+    )
+    named = set(re.findall(r"^ {6}([A-Z_]+): ", read("compose.yaml"), re.MULTILINE))
+    named = {name for name in named if not name.startswith("POSTGRES_")} | set(re.findall(r"\b([A-Z_]+)=", files))
+
+    assert {"DATABASE_URL_FILE", "HTTPS", "PROXY_HOPS"} <= named
+    for name in named:
+        assert f"`{name}`" in read("README.md")
+
+
+def test_the_image_has_a_python_that_is_new_enough():
+    target = re.search(r'target-version = "py3(\d+)"', read("pyproject.toml"))
+    images = re.findall(r"^FROM python:3\.(\d+)-slim", read("Dockerfile"), re.MULTILINE)
+
+    assert len(images) == 2
+    assert len(set(images)) == 1
+    assert int(images[0]) >= int(target[1])
+
+
+def test_the_image_has_every_folder_that_the_application_reads():
+    kept = {line[1:] for line in read(".dockerignore").splitlines() if line.startswith("!")}
+
+    assert kept >= {"*.py", "ledger", "migrations", "static", "templates", "requirements.txt"}
+    assert all(list(ROOT.glob(name)) for name in kept)
+
+
+def test_both_services_are_held_equally():
+    web, backup = (set(read(name).partition("# What follows")[2].splitlines()[1:]) for name in UNITS)
+
+    assert "NoNewPrivileges=yes" in backup
+    assert web - backup - {""} == {"[Install]", "WantedBy=multi-user.target"}
+    assert backup - {""} <= web
