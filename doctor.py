@@ -25,6 +25,7 @@ log = logging.getLogger("ledger")
 SETTINGS = (
     "ALLOW_LOCAL_EMAILS",
     "DATABASE_URL",
+    "DATABASE_URL_FILE",
     "DEFAULT_CURRENCY",
     "HTTPS",
     "LOG_FORMAT",
@@ -32,6 +33,7 @@ SETTINGS = (
     "PROXY_HOPS",
     "REGISTRATION",
     "SECRET_KEY",
+    "SECRET_KEY_FILE",
     "SECRET_KEY_FALLBACKS",
     "THROTTLE_ACCOUNT",
     "THROTTLE_ADDRESS",

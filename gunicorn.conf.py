@@ -1,7 +1,7 @@
 """How gunicorn runs the application: `gunicorn app:app`, behind a proxy that buffers requests."""
 
-from typing import Any
 from pathlib import Path
+from typing import Any
 
 from dotenv import load_dotenv
 

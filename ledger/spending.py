@@ -130,9 +130,9 @@ def ordered(query: Query, order: str, backwards: bool = False, bare: bool = Fals
     A `bare` order is made without an index.
     """
     column, descending = ORDERS[order]
-    keys: tuple[sa.ColumnElement[Any], ...] = (column, Expense.id)
+    keys: list[Any] = [column, Expense.id]
     if bare:
-        keys = tuple(_bare(key) for key in keys)
+        keys = [_bare(key) for key in keys]
     return query.order_by(*(key.desc() if descending ^ backwards else key for key in keys))
 
 
