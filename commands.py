@@ -12,25 +12,33 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+import sqlalchemy as sa
 import waitress
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 from sqlalchemy.exc import DBAPIError
 
 import doctor
-from database import db
+from database import Base, db, distribution
 from ledger import accounts, backups, history
 from ledger.demo import believable_expenses
 from ledger.periods import day_in
 from models import Expense, User
 
 log = logging.getLogger("ledger")
+# Citus calls a table that it only knows of, without having spread it, local.
+DISTRIBUTED = """
+    SELECT relname FROM citus_tables JOIN pg_class ON pg_class.oid = table_name
+    WHERE citus_table_type IN ('distributed', 'reference') AND pg_table_is_visible(table_name)
+"""
 DEMO_EMAIL = "demo@example.com"
 
 
 def init_app(app: Flask) -> None:
     """Add the commands to `flask`."""
-    for command in (serve, create_user, reset_password, end_sessions, purge, demo, backup, restore, examine):
+    for command in (
+        serve, create_user, reset_password, end_sessions, purge, demo, backup, restore, examine, distribute
+    ):
         app.cli.add_command(command)
 
 
@@ -228,3 +236,33 @@ def examine() -> None:
         wrong = wrong or finding.wrong
     if wrong:
         raise click.exceptions.Exit(1)
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Print the statements and change nothing.")
+@with_appcontext
+def distribute(dry_run: bool) -> None:
+    """Spread the tables over the machines of a Citus cluster; what was spread before is left alone."""
+    if db.engine.dialect.name == "sqlite":
+        raise click.ClickException(
+            "SQLite is one file on one machine. Let DATABASE_URL name a Citus coordinator."
+        )
+    _need_database()
+    with db.engine.begin() as connection:
+        if not connection.scalar(sa.text("SELECT true FROM pg_extension WHERE extname = 'citus'")):
+            raise click.ClickException(
+                "This PostgreSQL has no Citus. Install it on every machine, run CREATE EXTENSION citus in this "
+                "database and add the workers: docs/scaling.md says how."
+            )
+        # Views have nothing to spread.
+        existing = sa.inspect(connection).get_table_names()
+        tables = [table for table in Base.metadata.sorted_tables if table.name in existing]
+        statements = distribution(tables, connection.scalars(sa.text(DISTRIBUTED)).all())
+        # Moving years of rows takes longer than any page may.
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        for statement in statements:
+            click.echo(f"{statement};")
+            if not dry_run:
+                connection.exec_driver_sql(statement)
+    if not statements:
+        click.echo("Every table is spread already.")

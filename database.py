@@ -1,7 +1,8 @@
-"""The database handle, the column types of the ledger, and how SQLite and PostgreSQL are opened."""
+"""The database handle, the column types of the ledger, how databases are opened, and how one is spread out."""
 
 import os
 import sqlite3
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
@@ -26,6 +27,8 @@ SQLITE_AWAY = frozenset(
         sqlite3.SQLITE_CANTOPEN,
     }
 )
+# Every row that belongs to a person refers to this table by the first column of its key.
+OWNER_TABLE = "user"
 # The classes of SQLSTATE for lost connections, rolled back by others, out of resources, shutting down.
 POSTGRESQL_AWAY = ("08", "40", "53", "57")
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -173,6 +176,33 @@ def is_migrated(engine: sa.Engine) -> bool:
     """Tell whether the database has every migration that this version brings."""
     with engine.connect().execution_options(reading=True) as connection:
         return MigrationContext.configure(connection).get_current_revision() == migration_head()
+def owner_column(table: sa.Table) -> sa.Column[Any] | None:
+    """Return the column that says whose a row is: the first of the key, where it refers to a person; else None."""
+    first = next(iter(table.primary_key.columns))
+    is_owner = any(key.column.table.name == OWNER_TABLE for key in first.foreign_keys)
+    return first if is_owner else None
+
+
+def distribution(tables: Iterable[sa.Table], done: Collection[str]) -> list[str]:
+    """Return the statements that spread `tables` over a Citus cluster, in order, without those `done` already.
+
+    People are copied to every machine, because only to such a table may every key refer; what belongs to a
+    person lies together on one of them; everything else stays on the coordinator.
+    """
+    owners = {table.name: column.name for table in tables if (column := owner_column(table)) is not None}
+    statements = [] if OWNER_TABLE in done else [f"SELECT create_reference_table('\"{OWNER_TABLE}\"')"]
+    # What was spread before says where the tables of a later version belong.
+    spread = [name for name in owners if name in done]
+    for name in [name for name in owners if name not in done]:
+        together = spread[0] if spread else "none"
+        statements.append(
+            f"SELECT create_distributed_table('{name}', '{owners[name]}', colocate_with => '{together}')"
+        )
+        spread.append(name)
+    if statements:
+        # Goes on to every table that refers to this one. The coordinator keeps a copy otherwise.
+        statements.append(f"SELECT truncate_local_data_after_distributing_table('\"{OWNER_TABLE}\"')")
+    return statements
 
 
 def is_unavailable(error: Exception) -> bool:

@@ -1,7 +1,8 @@
 """What every test stands on: an empty database with the real migrations, and people who use a browser.
 
 The settings are put into the environment before the application is imported, as its operator would.
-`TEST_DATABASE_URL` names a PostgreSQL server's database to run on; `TEST_POSTGRES=1` starts one.
+`TEST_DATABASE_URL` names a PostgreSQL server's database to run on; `TEST_POSTGRES=1` starts one;
+`TEST_CITUS_URL` names that of a cluster's coordinator, over which the tables are spread.
 """
 
 import atexit
@@ -26,7 +27,8 @@ def start_postgres() -> str:
 if os.environ.get("TEST_POSTGRES") == "1":
     DATABASE_URL = start_postgres()
 else:
-    DATABASE_URL = os.environ.get("TEST_DATABASE_URL") or f"sqlite:///{FOLDER / 'test.db'}"
+    given = os.environ.get("TEST_CITUS_URL") or os.environ.get("TEST_DATABASE_URL")
+    DATABASE_URL = given or f"sqlite:///{FOLDER / 'test.db'}"
 
 for name in ("HTTPS", "TRUSTED_HOSTS", "PROXY_HOPS", "SECRET_KEY_FALLBACKS", "DEFAULT_CURRENCY", "TIMEZONE"):
     os.environ.pop(name, None)
@@ -55,6 +57,9 @@ def migrated():
     application.testing = True
     with application.app_context():
         flask_migrate.upgrade()
+    if os.environ.get("TEST_CITUS_URL"):
+        spread = application.test_cli_runner().invoke(args=["distribute"])
+        assert spread.exit_code == 0, spread.output
     yield application
     with application.app_context():
         db.engine.dispose()
