@@ -244,9 +244,7 @@ def examine() -> None:
 def distribute(dry_run: bool) -> None:
     """Spread the tables over the machines of a Citus cluster; what was spread before is left alone."""
     if db.engine.dialect.name == "sqlite":
-        raise click.ClickException(
-            "SQLite is one file on one machine. Let DATABASE_URL name a Citus coordinator."
-        )
+        raise click.ClickException("SQLite is one file on one machine. Let DATABASE_URL name a Citus coordinator.")
     _need_database()
     with db.engine.begin() as connection:
         if not connection.scalar(sa.text("SELECT true FROM pg_extension WHERE extname = 'citus'")):

@@ -1,0 +1,246 @@
+"""How many rows a PostgreSQL server holds, in how many bytes, and what a page and an added expense cost it.
+
+`python -m benchmarks.capacity --database URL --rows 1000000` fills an empty database, in the order in which
+people would, and prints Markdown. Every statement is one that the application sends, sent without it.
+"""
+
+import argparse
+import os
+import random
+import secrets
+import statistics
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from itertools import islice
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+from uuid_utils.compat import uuid7
+
+from database import db
+from ledger import accounts, spending
+from ledger.demo import believable_expenses
+from ledger.periods import Period
+from models import Expense, User, description_key
+
+TODAY = date(2026, 1, 1)
+YEARS = 5
+REPEATS = 21
+ADDING_SECONDS = 5
+COLUMNS = tuple(Expense.__table__.c.keys())
+Statement = tuple[str, dict[str, Any]]
+
+
+def main() -> None:
+    """Fill the database, measure it, and print both."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.capacity", description=__doc__)
+    parser.add_argument("--database", metavar="URL", required=True, help="an empty PostgreSQL database")
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--accounts", type=int, default=1_000)
+    asked = parser.parse_args()
+    # The application reads its settings when it is imported.
+    os.environ |= {"DATABASE_URL": asked.database, "SECRET_KEY": secrets.token_hex(32), "FLASK_SKIP_DOTENV": "1"}
+    import flask_migrate
+
+    from app import app
+
+    with app.app_context():
+        flask_migrate.upgrade()
+        sizes = fill(asked.rows, asked.accounts)
+        report_sizes(asked.rows)
+        report_pages(sizes)
+        report_adding(sizes)
+
+
+def fill(rows: int, people: int) -> dict[int, int]:
+    """Fill the tables and return how many expenses each person has; the n-th has an n-th of the first one's.
+
+    The rows come by day, everybody's among each other, while all indexes are there: so the indexes are as
+    loose as years of use leave them.
+    """
+    if db.session.scalar(sa.select(sa.func.count()).select_from(User)):
+        raise SystemExit("The database is not empty.")
+    names = [f"person{number}" for number in range(people)]
+    db.session.add_all(User(username=name, email=f"{name}@example.com", password_hash="-") for name in names)
+    db.session.flush()
+    users = list(db.session.scalars(sa.select(User.id).order_by(User.id)))
+    db.session.commit()
+    chance = random.Random(1)
+    owners = chance.choices(users, [1 / (place + 1) for place in range(people)], k=rows)
+    started = time.perf_counter()
+    columns = ", ".join(COLUMNS)
+    with driver_connection() as connection, connection.cursor() as cursor:
+        with cursor.copy(f"COPY expense ({columns}) FROM STDIN") as copy:
+            lines = expense_lines(owners, chance)
+            while some := "".join(islice(lines, 5_000)):
+                copy.write(some)
+        connection.commit()
+    print(f"{rows:,} rows written in {time.perf_counter() - started:.0f} s.\n")
+    with driver_connection() as connection:
+        connection.autocommit = True
+        connection.execute("VACUUM (ANALYZE)")
+    return {user: owners.count(user) for user in (users[0], users[people // 100], users[people // 2])}
+
+
+def expense_lines(owners: list[int], chance: random.Random) -> Iterator[str]:
+    """Yield an expense of each of the owners as PostgreSQL's COPY reads it, by day."""
+    usual = [
+        (values["amount"], values["category"], values["description"], description_key(values["description"]))
+        for values in believable_expenses(TODAY)
+    ]
+    first_day = TODAY - timedelta(days=365 * YEARS)
+    now = datetime.now(UTC).replace(tzinfo=None)
+    for number, owner in enumerate(owners):
+        amount, category, description, key = chance.choice(usual)
+        values = {
+            "author_id": owner,
+            "id": uuid7(),
+            "amount": int(amount * 1000) + chance.randrange(100) * 10,
+            "category": category,
+            "description": description,
+            "description_key": key,
+            "date": first_day + timedelta(days=number * 365 * YEARS // len(owners)),
+            "created_at": now,
+        }
+        yield "\t".join(str(values[name]) for name in COLUMNS) + "\n"
+
+
+def driver_connection() -> psycopg.Connection:
+    """Open a connection without the application's pool and settings."""
+    url = db.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return psycopg.connect(url)
+
+
+def report_sizes(rows: int) -> None:
+    """Print how many bytes a row takes, in the table and in each index."""
+    query = """
+        SELECT relname, pg_table_size(pg_class.oid) FROM pg_class LEFT JOIN pg_index ON indexrelid = pg_class.oid
+        WHERE 'expense'::regclass IN (pg_class.oid, indrelid) ORDER BY relkind DESC, relname
+    """
+    sizes: dict[str, int] = dict(db.session.execute(sa.text(query)).tuples().all())
+    db.session.rollback()
+    print("| | MB | bytes a row |\n| --- | --: | --: |")
+    for name, size in {**sizes, "all": sum(sizes.values())}.items():
+        print(f"| {name} | {size / 1e6:,.0f} | {size / rows:.0f} |")
+
+
+def report_pages(sizes: dict[int, int]) -> None:
+    """Print what each question of the list costs the database, for people with many and few expenses."""
+    print("\n| expenses of the person | question | ms | how | heap fetches | blocks of 8 kB |")
+    print("| --: | --- | --: | --- | --: | --: |")
+    for user_id, number in sizes.items():
+        user = db.session.get_one(User, user_id)
+        total = 0.0
+        for name, ask in questions(user).items():
+            for statement in statements_of(ask):
+                milliseconds, plan = cost(statement)
+                total += milliseconds if "month" not in name else 0
+                print(f"| {number:,} | {name} | {milliseconds:.2f} | {plan} |")
+        print(f"| {number:,} | **the first page** | **{total:.2f}** | | | |")
+
+
+def questions(user: User) -> dict[str, Callable[[], object]]:
+    """Return what the list asks, by name."""
+    now, wanted = datetime.now(UTC), spending.ExpenseFilter()
+    month = spending.ExpenseFilter(period=Period(date(2025, 12, 1), date(2025, 12, 31)))
+    accounts.open_login(user, remember=False, user_agent="", now=now)
+    db.session.commit()
+    # Else every question would begin with reading the person again.
+    db.session.refresh(user)
+    db.session.expunge(user)
+    return {
+        "who is it": lambda: accounts.find_login(user.get_id(), now),
+        "total and parts": lambda: spending.summarise(user, wanted),
+        "newest 50": lambda: spending.read_page(user, wanted),
+        "last descriptions": lambda: spending.recent_descriptions(user),
+        "total of a month": lambda: spending.summarise(user, month),
+    }
+
+
+def statements_of(act: Callable[[], object]) -> list[Statement]:
+    """Do `act` and return the statements it sent, with their parameters."""
+    sent: list[Statement] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_more: Any) -> None:
+        sent.append((statement, dict(parameters)))
+
+    sa.event.listen(db.engine, "before_cursor_execute", note)
+    try:
+        act()
+    finally:
+        sa.event.remove(db.engine, "before_cursor_execute", note)
+        db.session.rollback()
+    return [each for each in sent if "FROM" in each[0] or each[0].startswith("INSERT")]
+
+
+def cost(statement: Statement) -> tuple[float, str]:
+    """Return the median milliseconds of a statement, its rows fetched, and how it was answered."""
+    taken = []
+    with driver_connection() as connection:
+        for _repeat in range(REPEATS):
+            started = time.perf_counter()
+            connection.execute(*statement).fetchall()
+            taken.append(time.perf_counter() - started)
+        sql, parameters = statement
+        explained = connection.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", parameters).fetchone()
+    assert explained is not None
+    plan = explained[0][0]["Plan"]
+    scans = [node for node in nodes(plan) if "Scan" in node["Node Type"]]
+    how = ", ".join(f"{node['Node Type']} {node.get('Index Name', '')}".strip() for node in scans)
+    heap = sum(node.get("Heap Fetches", 0) for node in scans)
+    blocks = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+    return statistics.median(taken) * 1000, f"{how} | {heap} | {blocks:,}"
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield every step of a plan."""
+    yield plan
+    for part in plan.get("Plans", []):
+        yield from nodes(part)
+
+
+def report_adding(sizes: dict[int, int]) -> None:
+    """Print how many expenses a second can be added, each committed for itself."""
+    user_id, row_id = list(sizes)[1], uuid7()
+    columns: dict[str, Any] = {
+        "amount": Decimal("3.20"),
+        "category": "Food",
+        "description": "Coffee",
+        "date": TODAY,
+    }
+    statements = statements_of(lambda: spending.add_once(Expense(author_id=user_id, id=row_id, **columns)))
+    print("\n| connections | adds a second |\n| --: | --: |")
+    for number in (1, 4, 16):
+        done: list[int] = []
+        threads = [
+            threading.Thread(target=add, args=(driver_connection(), statements, row_id, done))
+            for _ in range(number)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        print(f"| {number} | {sum(done) / ADDING_SECONDS:,.0f} |")
+
+
+def add(connection: psycopg.Connection, statements: list[Statement], sent_id: uuid.UUID, done: list[int]) -> None:
+    """Add expenses for a while, under new ids in place of the one that was sent, and note how many."""
+    number, end = 0, time.perf_counter() + ADDING_SECONDS
+    with connection:
+        while time.perf_counter() < end:
+            new_id = uuid7()
+            for sql, parameters in statements:
+                fresh = {name: new_id if value == sent_id else value for name, value in parameters.items()}
+                connection.execute(sql, fresh)
+            connection.commit()
+            number += 1
+    done.append(number)
+
+
+if __name__ == "__main__":
+    main()
