@@ -208,7 +208,7 @@ def find_login(login_id: str, now: datetime) -> tuple[User, LoginSession] | None
     query = (
         sa.select(User, LoginSession)
         .join(LoginSession, LoginSession.user_id == User.id)
-        .where(User.id == int(match[1]), LoginSession.token_hash == _token_hash(match[2]))
+        .where(LoginSession.user_id == int(match[1]), LoginSession.token_hash == _token_hash(match[2]))
     )
     row = db.session.execute(query).one_or_none()
     if row is None:

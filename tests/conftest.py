@@ -45,6 +45,7 @@ import pytest
 from app import app as application
 from database import db
 from models import User
+from tests.owners import watch
 from tests.people import Visitor, empty_tables
 
 # A real hash takes 0.2 s on purpose.
@@ -60,6 +61,8 @@ def migrated():
     if os.environ.get("TEST_CITUS_URL"):
         spread = application.test_cli_runner().invoke(args=["distribute"])
         assert spread.exit_code == 0, spread.output
+    with application.app_context():
+        watch(db.engine)
     yield application
     with application.app_context():
         db.engine.dispose()

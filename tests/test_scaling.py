@@ -1,0 +1,169 @@
+"""Spreading the tables over many machines by owner, and what that asks of every table and statement."""
+
+import pytest
+import sqlalchemy as sa
+
+from database import Base, db, distribution, owner_column
+from ledger import spending
+from models import Expense
+from tests.owners import OWNERS, NotOneOwnerError, owner_parameters
+
+TABLES = Base.metadata.tables
+# What belongs to nobody stays on the coordinator, and nothing may refer to it.
+LOCAL = {"throttle"}
+PLACES = "author_id, id, amount, category, description, description_key, date, created_at"
+
+
+@pytest.fixture
+def run(app):
+    return app.test_cli_runner().invoke
+
+
+# --- The tables
+
+
+def test_every_table_is_of_people_of_an_owner_or_of_nobody():
+    assert set(TABLES) == {"user", *OWNERS, *LOCAL}
+    assert {
+        "expense": "author_id",
+        "deleted_expense": "author_id",
+        "login_session": "user_id",
+    }.items() <= OWNERS.items()
+
+
+@pytest.mark.parametrize("name", sorted(TABLES))
+def test_a_key_refers_to_people_or_to_a_row_of_the_same_owner(name):
+    for key in TABLES[name].foreign_key_constraints:
+        pairs = {(element.parent.name, element.column.name) for element in key.elements}
+        referred = key.referred_table.name
+
+        assert name in OWNERS
+        assert (OWNERS[name], OWNERS.get(referred, "id")) in pairs
+
+
+@pytest.mark.parametrize("name", sorted(OWNERS))
+def test_what_is_unique_is_unique_for_its_owner(name):
+    table = TABLES[name]
+    unique = [
+        each for each in table.constraints if isinstance(each, sa.UniqueConstraint | sa.PrimaryKeyConstraint)
+    ]
+
+    for each in [*unique, *(index for index in table.indexes if index.unique)]:
+        assert next(iter(each.columns)).name == OWNERS[name]
+
+
+def test_no_table_of_an_owner_has_a_trigger_on_postgresql(app):
+    with app.app_context():
+        if db.engine.dialect.name == "sqlite":
+            pytest.skip("SQLite is not spread")
+        query = "SELECT tgrelid::regclass::text FROM pg_trigger WHERE NOT tgisinternal"
+        found = set(db.session.scalars(sa.text(query)))
+
+    assert not found & OWNERS.keys()
+
+
+# --- The order
+
+
+def test_people_come_first_and_what_belongs_to_them_lies_together():
+    statements = distribution(Base.metadata.sorted_tables, done=[])
+
+    first, *spread, last = statements
+    assert first == "SELECT create_reference_table('\"user\"')"
+    assert len(spread) == len(OWNERS)
+    assert "colocate_with => 'none'" in spread[0]
+    leader = spread[0].split("'")[1]
+    assert all(f"colocate_with => '{leader}'" in each for each in spread[1:])
+    assert last == "SELECT truncate_local_data_after_distributing_table('\"user\"')"
+
+
+def test_a_table_of_a_later_version_joins_those_that_are_spread():
+    metadata = sa.MetaData()
+    sa.Table("user", metadata, sa.Column("id", sa.Integer, primary_key=True))
+    for name in ("budget", "expense", "nobodys"):
+        owner = [] if name == "nobodys" else [sa.ForeignKey("user.id")]
+        sa.Table(
+            name,
+            metadata,
+            sa.Column("author_id", sa.Integer, *owner, primary_key=True),
+            sa.Column("id", sa.Integer, primary_key=True),
+        )
+
+    statements = distribution(metadata.sorted_tables, done=["user", "expense"])
+
+    assert statements[0] == "SELECT create_distributed_table('budget', 'author_id', colocate_with => 'expense')"
+    assert len(statements) == 2
+    assert distribution(metadata.sorted_tables, done=["user", "expense", "budget"]) == []
+    assert owner_column(metadata.tables["nobodys"]) is None
+
+
+def test_distribute_refuses_a_database_that_cannot_be_spread(app, run):
+    with app.app_context():
+        sqlite = db.engine.dialect.name == "sqlite"
+        if not sqlite and db.session.scalar(sa.text("SELECT true FROM pg_extension WHERE extname = 'citus'")):
+            pytest.skip("this one can be")
+
+    result = run(args=["distribute"])
+
+    assert result.exit_code == 1
+    assert ("SQLite is one file" if sqlite else "CREATE EXTENSION citus") in result.output
+
+
+def test_distribute_says_that_nothing_is_left_to_do(app, run):
+    with app.app_context():
+        if db.engine.dialect.name == "sqlite" or not db.session.scalar(
+            sa.text("SELECT true FROM pg_extension WHERE extname = 'citus'")
+        ):
+            pytest.skip("no cluster")
+
+    assert run(args=["distribute"]).output == "Every table is spread already.\n"
+
+
+# --- The watch over statements, which every test of a page stands under
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT expense.id FROM expense",
+        "SELECT expense.id FROM expense WHERE expense.id = ?",
+        "SELECT expense.id FROM expense WHERE expense.author_id = ? OR expense.id = ?",
+        "SELECT expense.id FROM expense WHERE (expense.author_id = ? OR expense.id = ?)",
+        "SELECT expense.id FROM expense WHERE expense.author_id > ?",
+        'SELECT 1 FROM "user" JOIN login_session ON login_session.user_id = "user".id WHERE "user".id = ?',
+        "DELETE FROM expense WHERE expense.author_id = ? AND expense.id IN (SELECT expense.id FROM expense)",
+        "DELETE FROM expense WHERE expense.id IN (SELECT deleted_expense.id FROM deleted_expense "
+        "WHERE deleted_expense.author_id = ?)",
+        "UPDATE expense SET amount=changed_expense.amount FROM changed_expense "
+        "WHERE changed_expense.author_id = ?",
+        "INSERT INTO expense (id, amount) VALUES (?, ?)",
+        f"INSERT INTO expense ({PLACES}) SELECT ?, id FROM deleted_expense WHERE deleted_expense.author_id = ?",
+        "SELECT expense.id FROM expense WHERE expense.author_id = ? UNION ALL SELECT expense.id FROM expense",
+    ],
+)
+def test_a_statement_without_its_owner_is_found(statement):
+    with pytest.raises(NotOneOwnerError):
+        owner_parameters(statement)
+
+
+@pytest.mark.parametrize(
+    ("statement", "places"),
+    [
+        ("SELECT expense.id FROM expense WHERE expense.author_id = ? AND (expense.id = ? OR expense.id = ?)", {0}),
+        ("SELECT 1 FROM expense WHERE expense.id = %(a)s::UUID AND expense.author_id = %(b)s::INTEGER", {"b"}),
+        ("INSERT INTO expense (id, author_id) VALUES (?, ?), (?, ?)", {1, 3}),
+        ("UPDATE throttle SET attempts=? WHERE throttle.key = ?", set()),
+        ("BEGIN", set()),
+    ],
+)
+def test_a_statement_with_its_owner_names_the_parameters(statement, places):
+    assert owner_parameters(statement) == places
+
+
+def test_a_page_that_asks_for_somebody_else_is_found(app, ana, bob, monkeypatch):
+    with app.app_context():
+        bobs = sa.select(Expense.id).where(Expense.author_id == bob.user().id)
+    monkeypatch.setattr(spending, "recent_descriptions", lambda _user: db.session.scalars(bobs).all())
+
+    with pytest.raises(NotOneOwnerError):
+        ana.get("/expenses")
