@@ -122,7 +122,7 @@ def report_sizes(rows: int) -> None:
         SELECT relname, pg_table_size(pg_class.oid) FROM pg_class LEFT JOIN pg_index ON indexrelid = pg_class.oid
         WHERE 'expense'::regclass IN (pg_class.oid, indrelid) ORDER BY relkind DESC, relname
     """
-    sizes: dict[str, int] = dict(db.session.execute(sa.text(query)).all())  # type: ignore[arg-type]
+    sizes: dict[str, int] = dict(db.session.execute(sa.text(query)).all())
     db.session.rollback()
     print("| | MB | bytes a row |\n| --- | --: | --: |")
     for name, size in {**sizes, "all": sum(sizes.values())}.items():

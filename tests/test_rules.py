@@ -205,7 +205,7 @@ def test_every_command_is_in_the_readme():
     readme = (ROOT / "README.md").read_text()
 
     accounts = ("create-user", "reset-password", "end-sessions")
-    for name in ("serve", *accounts, "purge", "demo", "backup", "restore", "doctor"):
+    for name in ("serve", *accounts, "purge", "demo", "backup", "restore", "doctor", "distribute"):
         assert name in application.cli.commands
         assert f"`flask {name}" in readme
 
