@@ -37,7 +37,16 @@ DEMO_EMAIL = "demo@example.com"
 def init_app(app: Flask) -> None:
     """Add the commands to `flask`."""
     for command in (
-        serve, create_user, reset_password, end_sessions, purge, demo, backup, restore, examine, distribute
+        serve,
+        create_user,
+        reset_password,
+        end_sessions,
+        purge,
+        demo,
+        backup,
+        restore,
+        examine,
+        distribute,
     ):
         app.cli.add_command(command)
 

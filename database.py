@@ -176,6 +176,8 @@ def is_migrated(engine: sa.Engine) -> bool:
     """Tell whether the database has every migration that this version brings."""
     with engine.connect().execution_options(reading=True) as connection:
         return MigrationContext.configure(connection).get_current_revision() == migration_head()
+
+
 def owner_column(table: sa.Table) -> sa.Column[Any] | None:
     """Return the column that says whose a row is: the first of the key, where it refers to a person; else None."""
     first = next(iter(table.primary_key.columns))

@@ -234,7 +234,8 @@ def test_an_expense_is_repeated_today(ana, ledger):
     ana.go("/expenses?text=lake")
 
     before = today()
-    ana.follow("Duplicate Train to the lake")
+    ana.follow("Edit", "Train to the lake")
+    ana.follow("Duplicate")
     shown = ana.values()
     assert shown.pop("date") in {str(before), str(today())}
     assert shown == {"amount": "46.20", "category": "Travel", "description": "Train to the lake"}

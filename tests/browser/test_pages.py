@@ -94,14 +94,16 @@ def refuse_edit(person):
 def duplicate(person):
     """Opens the form for an expense like another one."""
     person.go("/expenses?category=Education")
-    person.follow("Duplicate Evening class")
+    person.follow("Edit", "Evening class")
+    person.follow("Duplicate")
 
 
 def change_twice(person):
     """Opens the list as it is after a change, with a row that is marked, and leaves everything as it was."""
-    for description in ("Evening class, paid", "Evening class"):
+    names = ["Evening class", "Evening class, paid", "Evening class"]
+    for former, description in pairwise(names):
         person.go("/expenses?category=Education")
-        person.row("Evening class").get_by_role("link").click()
+        person.follow("Edit", former)
         person.expense_form.get_by_label("Description").fill(description)
         person.press("Save changes")
     assert person.said == ["Expense changed."]
