@@ -10,7 +10,7 @@ from tests.owners import OWNERS, NotOneOwnerError, owner_parameters
 
 TABLES = Base.metadata.tables
 # What belongs to nobody stays on the coordinator, and nothing may refer to it.
-LOCAL = {"throttle"}
+LOCAL = {"backup", "throttle"}
 PLACES = "author_id, id, amount, category, description, description_key, date, created_at"
 
 
