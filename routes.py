@@ -157,7 +157,7 @@ def logout() -> ResponseReturnValue:
 @login_manager.unauthorized_handler
 def ask_to_log_in() -> ResponseReturnValue:
     """Send a stranger to the log-in page, with the way back and what was typed."""
-    query = f"?{request.query_string.decode('latin-1')}" if request.query_string else ""
+    query = f"?{request.query_string.decode()}" if request.query_string else ""
     target = f"{request.path}{query}"
     if request.method not in SAFE_METHODS:
         if request.endpoint in {"add_to_list", "add_expense", "edit_expense"}:

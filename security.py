@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import flask
@@ -79,7 +79,16 @@ def _is_foreign(request: flask.Request) -> bool:
 
 
 class Request(flask.Request):
-    """A request without unreadable cookies: Flask-Login 0.6 answers 500 to a remember cookie beyond ASCII."""
+    """A request whose address and cookies are ASCII.
+
+    Werkzeug 3.1 answers 500 to a query with bytes that are no text, Flask-Login 0.6 to a remember cookie
+    beyond ASCII.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # As a browser would have sent it.
+        self.query_string = re.sub(rb"[^\x00-\x7f]", lambda byte: b"%%%02X" % ord(byte[0]), self.query_string)
 
     @cached_property
     def cookies(self) -> ImmutableMultiDict[str, str]:

@@ -350,6 +350,32 @@ def test_a_host_that_is_no_name_is_no_error_of_ours(stranger, host):
     assert stranger.get("/login", headers={"Host": host}).status_code < 500
 
 
+def open_raw(visitor, address, query, **options):
+    """Send a query as some programs do: its bytes as they are, without percent signs."""
+    raw = {"QUERY_STRING": query.decode("latin-1")}
+    return visitor.client.open(address, environ_overrides=raw, **options)
+
+
+@pytest.mark.parametrize("address", ["/login", "/expenses", "/expenses.csv", "/nope"])
+def test_bytes_in_an_address_that_are_no_text_are_no_error_of_ours(ana, app, address):
+    for visitor in (ana, Visitor(app)):
+        assert open_raw(visitor, address, b"text=\xff&next=\x80").status_code < 500
+
+
+def test_an_address_with_bytes_beyond_ascii_means_what_it_says_everywhere(app, ana):
+    ana.add("1", description="café")
+    query = "text=café".encode()
+
+    page = read(open_raw(ana, "/expenses", query))
+    assert page.one(id="count").text == "1"
+    assert open_raw(Visitor(app), "/expenses", query).location == "/login?next=/expenses?text%3Dcaf%25C3%25A9"
+    open_raw(
+        ana, f"/expenses/{ana.expenses()[0].id}/delete", query, method="POST", data={"csrf_token": ana.token()}
+    )
+    undo = read(open_raw(ana, "/expenses", query)).one("div", role="status").one("form")
+    assert undo["action"] == "/expenses/restore?text=caf%C3%A9"
+
+
 def test_two_slashes_are_another_address_and_no_redirect_to_the_host_that_was_named(ana):
     for address in ("/expenses//add", "/static//app.css"):
         response = ana.get(address, headers={"Host": "evil.example"})
