@@ -249,9 +249,9 @@ def attacks(draw, world, rule):
 
     def value(name):
         plausible = st.sampled_from(sorted(world.seen.get(name, {""})) + world.own)
-        hostile = st.sampled_from([*HOSTILE, *world.foreign])
+        hostile, foreign = st.sampled_from(HOSTILE), st.sampled_from(world.foreign)
         anything = st.text(st.characters(), max_size=20) | st.binary(max_size=20)
-        return as_bytes(draw(one(plausible, hostile, anything, st.just(MARKUP))))
+        return as_bytes(draw(one(plausible, hostile, foreign, anything, st.just(MARKUP))))
 
     def pairs(likely):
         names = one(likely, likely, likely, NAMES)
