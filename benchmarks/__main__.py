@@ -1,0 +1,79 @@
+"""Measure the application against its floor and print one table; ends with 1 where a target is missed."""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from benchmarks import accounts, crowd, doors, exports, pages, served, starts, writes
+from benchmarks.bench import Bench, guest_of, owner_of
+from benchmarks.report import Row, table, write_json
+from database import database_url, prepare_engine
+
+SIZES = (100, 1_000, 10_000, 100_000, 1_000_000)
+GUESTS = 200
+GUEST_SIZE = 100
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure what is asked for, print it, and return how the process is to end."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="within a minute, and without what that cannot show")
+    parser.add_argument("--database", metavar="URL", help="an empty database (default: a new SQLite file)")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the rows there as well")
+    asked = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="ledger-benchmarks-") as folder:
+        rows = list(measure(database_url(asked.database or f"sqlite:///{folder}/ledger.db"), asked.quick))
+    return show(rows, asked.json)
+
+
+def show(rows: list[Row], file: Path | None) -> int:
+    """Print the table, write the file, and return 1 where a target is missed, else 0."""
+    print(table(rows))
+    if file:
+        write_json(file, rows)
+    missed = [row.name for row in rows if not row.holds]
+    print(f"\n{len(missed)} of {sum(row.target is not None for row in rows)} targets missed.")
+    return 1 if missed else 0
+
+
+def measure(database: sa.URL, quick: bool) -> Iterator[Row]:
+    """Serve the application and the floor, fill the database, and yield all rows."""
+    sizes, guests = (SIZES[:-1], 8) if quick else (SIZES, GUESTS)
+    if database.get_backend_name() == "sqlite":
+        # Relative to where the command was given, not to the application's instance folder.
+        database = database.set(database=str(Path(database.database or "").absolute()))
+    engine = sa.create_engine(database, pool_size=max(writes.CLIENTS))
+    prepare_engine(engine)
+    environment = served.settings(database.render_as_string(hide_password=False))
+    with ExitStack() as stack:
+        stack.callback(engine.dispose)
+        tell("a database of", f"{sum(sizes):,} expenses")
+        served.upgrade(environment)
+        people = {owner_of(size): size for size in sizes}
+        people |= {guest_of(number): GUEST_SIZE for number in range(guests)}
+        accounts.refuse_real(engine)
+        stack.callback(accounts.remove, engine)
+        ids = accounts.create(engine, people)
+        application, floor = served.application(environment), served.floor()
+        for process in (application, floor):
+            stack.callback(process.stop)
+            process.start()
+        bench = Bench(application, floor, engine, sizes, guests, quick, ids)
+        measures = [starts, doors, pages, writes, exports] + ([] if quick else [crowd])
+        for measure in measures:
+            tell("measuring", measure.__name__.rpartition(".")[2])
+            yield from measure.measure(bench)
+
+
+def tell(*words: str) -> None:
+    """Say what is under way, beside the table."""
+    print(*words, "...", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

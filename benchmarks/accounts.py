@@ -1,0 +1,66 @@
+"""Accounts for the measures, put straight into the database."""
+
+from datetime import UTC, datetime
+from functools import cache
+from itertools import islice
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from benchmarks.expenses import believable
+from benchmarks.people import PASSWORD
+from models import Expense, User, description_key
+
+AT_ONCE = 10_000
+key_of = cache(description_key)
+
+
+def refuse_real(engine: sa.Engine) -> None:
+    """Raise RuntimeError when somebody has an account here: no measure may touch what is real."""
+    with Session(engine) as session:
+        if session.scalar(sa.select(User.id).limit(1)):
+            raise RuntimeError("There are accounts in this database. The benchmarks want one of their own.")
+
+
+def create(engine: sa.Engine, sizes: dict[str, int]) -> dict[str, int]:
+    """Create an account of each name with so many expenses, and return the ids of the accounts."""
+    first, *others = (User(username=name, email=email_of(name)) for name in sizes)
+    first.set_password(PASSWORD)
+    for user in others:
+        user.password_hash = first.password_hash
+    with Session(engine) as session:
+        session.add_all([first, *others])
+        session.commit()
+        ids = {user.username: user.id for user in (first, *others)}
+    for name, size in sizes.items():
+        _spend(engine, ids[name], size)
+    if engine.dialect.name == "postgresql":
+        # As autovacuum would have done by the time somebody has so many.
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("VACUUM ANALYZE expense")
+    return ids
+
+
+def remove(engine: sa.Engine) -> None:
+    """Delete all accounts and what is theirs."""
+    with Session(engine) as session:
+        session.execute(sa.delete(User))
+        session.commit()
+
+
+def email_of(name: str) -> str:
+    """Return the address by which the account of this name logs in."""
+    return f"{name}@example.com"
+
+
+def _spend(engine: sa.Engine, author_id: int, number: int) -> None:
+    bought = believable(number)
+    own = {"author_id": author_id, "created_at": datetime.now(UTC)}
+    while lot := list(islice(bought, AT_ONCE)):
+        rows = [
+            own | expense._asdict() | {"id": uuid7(), "description_key": key_of(expense.description)}
+            for expense in lot
+        ]
+        with engine.begin() as connection:
+            connection.execute(sa.insert(Expense), rows)

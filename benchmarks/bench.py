@@ -1,0 +1,67 @@
+"""What every measure works on: two served processes, a database, and accounts of all sizes."""
+
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from benchmarks.accounts import email_of
+from benchmarks.people import Person
+from benchmarks.served import Served
+
+# Every target that names a small account means this one.
+FEW = 1_000
+
+
+@dataclass
+class Bench:
+    """The application and the floor, both served, and the accounts of the application by name."""
+
+    application: Served
+    floor: Served
+    engine: sa.Engine
+    sizes: tuple[int, ...]
+    guests: int
+    quick: bool
+    ids: dict[str, int]
+    _known: dict[str, Person] = field(default_factory=dict)
+
+    @property
+    def sqlite(self) -> bool:
+        """Tell whether this is SQLite, for which most of the targets are."""
+        return self.engine.dialect.name == "sqlite"
+
+    @property
+    def largest(self) -> int:
+        """The size of the largest account."""
+        return self.sizes[-1]
+
+    def owner(self, size: int) -> Person:
+        """Return who has so many expenses, logged in."""
+        return self._person(owner_of(size))
+
+    def guest(self, number: int) -> Person:
+        """Return one of many with a small account, logged in."""
+        return self._person(guest_of(number))
+
+    def _person(self, name: str) -> Person:
+        if name not in self._known:
+            self._known[name] = Person(self.application.port, email_of(name)).log_in()
+        return self._known[name]
+
+    def visitor(self) -> Person:
+        """Return somebody who reads the floor."""
+        return Person(self.floor.port)
+
+    def rounds(self, many: int) -> int:
+        """Return how often to measure: a third when it has to be quick."""
+        return max(3, many // 3) if self.quick else many
+
+
+def owner_of(size: int) -> str:
+    """Return the name of the account with so many expenses."""
+    return f"owner-{size}"
+
+
+def guest_of(number: int) -> str:
+    """Return the name of one of the small accounts."""
+    return f"guest-{number}"

@@ -1,0 +1,37 @@
+"""Ten years of believable expenses, the same ones at every run; needs nothing but Python."""
+
+import random
+from collections.abc import Iterator
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+from ledger.demo import IRREGULAR
+
+LAST_DAY = date(2026, 6, 30)
+DAYS = 3652
+# So many expenses are of this month even in a small account: else its page would have fewer rows than that of
+# a large one, and the two could not be compared.
+BUSY_MONTH, BUSY = date(2026, 3, 1), 60
+
+
+class Expense(NamedTuple):
+    """Money spent on one day."""
+
+    date: date
+    category: str
+    description: str
+    amount: Decimal
+
+
+def believable(number: int) -> Iterator[Expense]:
+    """Yield so many expenses, oldest first."""
+    chance = random.Random(number)
+    weights = [times_a_week for times_a_week, *_rest in IRREGULAR]
+    busy = min(BUSY, number)
+    spread = (LAST_DAY - timedelta(DAYS - DAYS * n // number) for n in range(number - busy))
+    days = sorted([*spread, *(BUSY_MONTH + timedelta(n % 31) for n in range(busy))])
+    kinds = chance.choices(IRREGULAR, weights, k=number)
+    for day, (_times, category, descriptions, lowest, highest) in zip(days, kinds, strict=True):
+        cents = lowest + int((highest - lowest) * chance.random() ** 2.5)
+        yield Expense(day, category, chance.choice(descriptions), Decimal(cents).scaleb(-2))

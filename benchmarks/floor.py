@@ -1,0 +1,67 @@
+"""The floor: the least that a page of 50 expenses can cost with Flask, Jinja and waitress.
+
+No database, no log-in, no forms, no sums: rows in memory, one template. `--libraries` imports what the application
+imports and uses none of it: whoever chooses those libraries pays so much to start and in memory before the first
+line of their own.
+"""
+
+import argparse
+import importlib
+import uuid
+
+import waitress
+from flask import Flask, render_template
+
+from benchmarks.expenses import believable
+
+ROWS = 50
+LIBRARIES = (
+    "babel.dates",
+    "babel.numbers",
+    "dotenv",
+    "email_validator",
+    "flask_login",
+    "flask_migrate",
+    "flask_sqlalchemy",
+    "flask_wtf.csrf",
+    "sqlalchemy.dialects.postgresql",
+    "sqlalchemy.dialects.sqlite",
+    "sqlalchemy.orm",
+    "uuid_utils.compat",
+    "wtforms",
+)
+
+app = Flask(__name__, template_folder=".")
+rows = [(uuid.UUID(int=n), expense) for n, expense in enumerate(believable(ROWS))]
+
+
+@app.route("/")
+def list_expenses() -> str:
+    """Show the rows."""
+    return render_template("floor.html", rows=rows)
+
+
+def main() -> None:
+    """Serve the page as `flask serve` would."""
+    parser = argparse.ArgumentParser(description=list_expenses.__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--libraries", action="store_true")
+    asked = parser.parse_args()
+    if asked.libraries:
+        for name in LIBRARIES:
+            importlib.import_module(name)
+    waitress.serve(
+        app,
+        host="127.0.0.1",
+        port=asked.port,
+        threads=8,
+        channel_timeout=20,
+        max_request_body_size=8 * 1024 * 1024,
+        max_request_header_size=16 * 1024,
+        clear_untrusted_proxy_headers=True,
+        ident=None,
+    )
+
+
+if __name__ == "__main__":
+    main()

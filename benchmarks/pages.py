@@ -1,0 +1,87 @@
+"""The list: what a page of it costs, whatever its account holds and whatever is asked for."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import sqlalchemy as sa
+
+from benchmarks.bench import FEW, Bench, owner_of
+from benchmarks.expenses import BUSY_MONTH
+from benchmarks.report import Row, compare
+from benchmarks.timing import alternate
+from ledger.spending import PAGE_SIZE
+from models import Expense
+
+ROUNDS = 150
+MONTH = f"/expenses?period={BUSY_MONTH:%Y-%m}"
+# A text that one in 250 expenses has, and one that none has.
+SEARCHES = {"lisbon": "a text that few have", "zanzibar": "a text that none has"}
+
+
+def measure(bench: Bench) -> Iterator[Row]:
+    """Measure the whole list against the floor, at every size, and all the other pages against the list."""
+    yield from _whole(bench)
+    yield from _filtered(bench)
+    yield from _deep(bench)
+    yield from _months(bench)
+
+
+def _whole(bench: Bench) -> Iterator[Row]:
+    sides = {size: partial(bench.owner(size).get, "/expenses") for size in bench.sizes}
+    taken = alternate(bench.rounds(ROUNDS), {0: partial(bench.visitor().get, "/")} | sides)
+    for size in bench.sizes:
+        stretch, target = (" (stretch 1.5)", 2.2) if size == FEW else ("", None)
+        yield compare(f"list page of {size:,} / floor{stretch}", taken[size], taken[0], target)
+    targets = {100_000: 2.0, 1_000_000: 1.15 if bench.sqlite else None}
+    for size, target in targets.items():
+        if size in taken:
+            yield compare(f"list page of {size:,} / of {FEW:,}", taken[size], taken[FEW], target)
+    smallest = bench.sizes[0]
+    yield compare(f"list page of {bench.largest:,} / of {smallest:,}", taken[bench.largest], taken[smallest])
+    kibibytes = len(bench.owner(FEW).get("/expenses")) / 1024
+    yield Row(f"list page of {FEW:,}, its length", kibibytes, 30, "KiB")
+
+
+def _filtered(bench: Bench) -> Iterator[Row]:
+    queries = {"category=Food": "a category", MONTH.partition("?")[2]: "a month"}
+    queries |= {f"text={text}": name for text, name in SEARCHES.items()}
+    for size in bench.sizes:
+        get = bench.owner(size).get
+        sides = {query: partial(get, f"/expenses?{query}") for query in queries}
+        taken = alternate(bench.rounds(ROUNDS // 5), {"": partial(get, "/expenses")} | sides)
+        for query, name in queries.items():
+            target = 10 if query.startswith("text") and size == 100_000 else None
+            yield compare(f"{name} of {size:,} / all of them", taken[query], taken[""], target)
+
+
+def _deep(bench: Bench) -> Iterator[Row]:
+    for size in bench.sizes[-2:]:
+        get = bench.owner(size).get
+        pages = {
+            "first page": "/expenses",
+            "page in the middle, by after=": f"/expenses?after={_place(bench, size, size // 2)}",
+            "page in the middle, by before=": f"/expenses?before={_place(bench, size, size // 2)}",
+            "last page": f"/expenses?after={_place(bench, size, PAGE_SIZE)}",
+        }
+        taken = alternate(bench.rounds(ROUNDS), {name: partial(get, page) for name, page in pages.items()})
+        first = taken.pop("first page")
+        for name, seconds in taken.items():
+            yield compare(f"{name} of {size:,} / first page", seconds, first, 1.2)
+
+
+def _place(bench: Bench, size: int, followed_by: int) -> str:
+    """Return the place in an account after which so many expenses follow."""
+    query = sa.select(Expense.date, Expense.id).where(Expense.author_id == bench.ids[owner_of(size)])
+    query = query.order_by(Expense.date, Expense.id).offset(followed_by).limit(1)
+    with bench.engine.connect() as connection:
+        day, row_id = connection.execute(query).one()
+    return f"{day}_{row_id}"
+
+
+def _months(bench: Bench) -> Iterator[Row]:
+    sides = {size: partial(bench.owner(size).get, MONTH) for size in bench.sizes}
+    taken = alternate(bench.rounds(ROUNDS // 2), sides)
+    for size in bench.sizes:
+        if size > FEW:
+            target = 1.3 if bench.sqlite else None
+            yield compare(f"a month of {size:,} / of {FEW:,}", taken[size], taken[FEW], target)

@@ -1,0 +1,50 @@
+"""Taking the time of several sides in turn, so that whatever slows the machine down slows them all."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+Side = TypeVar("Side", bound=str | int)
+
+
+def seconds_of(act: Callable[[], object]) -> float:
+    """Do `act` and return how long it took."""
+    started = time.perf_counter()
+    act()
+    return time.perf_counter() - started
+
+
+def alternate(rounds: int, sides: Mapping[Side, Callable[[], object]]) -> dict[Side, list[float]]:
+    """Do all sides in turn, so many rounds long, and return the seconds that each took.
+
+    A round before them is not counted: caches and connections are to be warm.
+    """
+    for act in sides.values():
+        act()
+    taken: dict[Side, list[float]] = {side: [] for side in sides}
+    for _round in range(rounds):
+        for side, act in sides.items():
+            taken[side].append(seconds_of(act))
+    return taken
+
+
+def at_once(acts: Sequence[Callable[[], object]]) -> None:
+    """Do everything at the same moment, each in a thread of its own. Raises the first error of any."""
+    barrier = threading.Barrier(len(acts))
+    errors: list[BaseException] = []
+
+    def run(act: Callable[[], object]) -> None:
+        barrier.wait()
+        try:
+            act()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=[act]) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
