@@ -59,7 +59,10 @@ class _Client:
 def _adds(bench: Bench) -> Iterator[Row]:
     for size in bench.sizes:
         client = _Client(bench.owner(size), times=1)
-        sides = {"add": client.add, "list": partial(client.person.get, "/expenses")}
+        sides: dict[str, Callable[[], object]] = {
+            "add": client.add,
+            "list": partial(client.person.get, "/expenses"),
+        }
         taken = alternate(bench.rounds(ROUNDS), sides)
         client.delete()
         yield compare(f"add to {size:,} / list page of {size:,}", taken["add"], taken["list"], 1.0)
