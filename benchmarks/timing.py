@@ -15,15 +15,22 @@ def seconds_of(act: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
+# Whatever takes this long altogether has been measured often enough, after so many rounds.
+ENOUGH_SECONDS, LEAST_ROUNDS = 10, 5
+
+
 def alternate(rounds: int, sides: Mapping[Side, Callable[[], object]]) -> dict[Side, list[float]]:
-    """Do all sides in turn, so many rounds long, and return the seconds that each took.
+    """Do all sides in turn, up to so many rounds long, and return the seconds that each took.
 
     A round before them is not counted: caches and connections are to be warm.
     """
     for act in sides.values():
         act()
     taken: dict[Side, list[float]] = {side: [] for side in sides}
-    for _round in range(rounds):
+    until = time.perf_counter() + ENOUGH_SECONDS
+    for done in range(rounds):
+        if done >= LEAST_ROUNDS and time.perf_counter() > until:
+            break
         for side, act in sides.items():
             taken[side].append(seconds_of(act))
     return taken
