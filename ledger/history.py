@@ -135,7 +135,9 @@ def _restore_changed(user: User, batch: uuid.UUID, expense_id: uuid.UUID | None)
         return sa.and_(Expense.author_id == user.id, Expense.id == ChangedExpense.id, *same)
 
     former = {name: getattr(ChangedExpense, name) for name in TOUCHED}
-    restore = sa.update(Expense).where(*act, is_as("new_")).values(**former)
+    # Named once more by their ids: else SQLite looks at every expense of the user for one of the act.
+    touched = Expense.id.in_(sa.select(ChangedExpense.id).where(*act))
+    restore = sa.update(Expense).where(*act, is_as("new_"), touched).values(**former)
     db.session.execute(restore, execution_options=UNSYNCHRONISED)
     number = _delete(ChangedExpense, [*act, sa.exists().where(is_as(""))])
     name = sa.func.coalesce(sa.func.nullif(ChangedExpense.description, ""), ChangedExpense.category)

@@ -5,13 +5,12 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import event, insert
+from sqlalchemy import insert
 from uuid_utils.compat import uuid7
 
 import routes
 from app import app as application
 from database import db
-from ledger import history
 from ledger.periods import day_in
 from models import Expense
 from tests.people import Visitor, at_once, form_values, read
@@ -164,61 +163,6 @@ def test_a_days_repetition_is_dimmed(ana):
     rows = ana.page("/expenses").one("tbody").all("tr")
 
     assert [row.all("td")[0].has("class_", "again") for row in rows] == [False, True, False]
-
-
-def statements_of(visitor, address):
-    """The statements that the database is sent for a page, without those that begin and end transactions."""
-    statements = []
-
-    def note(_connection, _cursor, statement, *_rest):
-        if not statement.startswith(("BEGIN", "SET TRANSACTION")):
-            statements.append(" ".join(statement.split()))
-
-    with visitor.app.app_context():
-        engine = db.engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        assert visitor.get(address).status_code == 200
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
-    return statements
-
-
-def fill_with(visitor, count):
-    """Give a person `count` expenses, of which one in ten is deleted, and one in ten changed."""
-    with visitor.app.app_context():
-        author = visitor.user()
-        values = {"author_id": author.id, "amount": 1, "category": "Food", "date": date(2026, 1, 1)}
-        if count:
-            db.session.execute(insert(Expense), [dict(values) for _ in range(count)])
-        for expense in list(author.expenses)[: count // 10]:
-            history.delete_expenses(author, Expense.id == expense.id, datetime.now(UTC))
-        for expense in list(author.expenses)[: count // 10]:
-            history.change_expenses(author, Expense.id == expense.id, {"category": "Travel"}, datetime.now(UTC))
-        db.session.commit()
-
-
-@pytest.mark.parametrize("count", [0, 5, 120])
-@pytest.mark.parametrize("query", ["", "?category=Food&text=te&period=2026&least=1&order=amount"])
-def test_the_list_takes_four_statements_whatever_its_size(ana, count, query):
-    fill_with(ana, count)
-
-    log_in, summary, page, descriptions = statements_of(ana, f"/expenses{query}")
-
-    assert "login_session" in log_in
-    assert "sum(" in summary
-    assert "LIMIT" in page
-    assert descriptions.startswith("SELECT expense.description FROM")
-
-
-@pytest.mark.parametrize("count", [0, 20, 120])
-@pytest.mark.parametrize(
-    ("address", "number"), [("/expenses/deleted", 5), ("/expenses/add", 1), ("/expenses.csv", 2)]
-)
-def test_every_other_page_takes_as_many_statements_at_any_size(ana, count, address, number):
-    fill_with(ana, count)
-
-    assert len(statements_of(ana, address)) == number
 
 
 # --- Finding
