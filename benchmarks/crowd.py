@@ -8,9 +8,9 @@ from benchmarks.people import Person
 from benchmarks.report import Row, compare
 from benchmarks.timing import alternate, at_once
 
-ROUNDS = 6
+ROUNDS = 3
 # How many pages each reads within a round.
-PAGES = 5
+PAGES = 3
 
 
 def measure(bench: Bench) -> Iterator[Row]:
