@@ -53,8 +53,8 @@ class Bench:
         return Person(self.floor.port)
 
     def rounds(self, many: int) -> int:
-        """Return how often to measure: a third when it has to be quick."""
-        return max(3, many // 3) if self.quick else many
+        """Return how often to measure: a quarter when it has to be quick."""
+        return max(3, many // 4) if self.quick else many
 
 
 def owner_of(size: int) -> str:

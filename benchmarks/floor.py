@@ -1,8 +1,8 @@
 """The floor: the least that a page of 50 expenses can cost with Flask, Jinja and waitress.
 
-No database, no log-in, no forms, no sums: rows in memory, one template. `--libraries` imports what the application
-imports and uses none of it: whoever chooses those libraries pays so much to start and in memory before the first
-line of their own.
+No database, no log-in, no forms, no sums: rows in memory, one template. `--libraries DRIVER` imports what the
+application imports, and the driver of its database, and uses none of it: whoever chooses those libraries pays so
+much to start and in memory before the first line of their own.
 """
 
 import argparse
@@ -45,11 +45,10 @@ def main() -> None:
     """Serve the page as `flask serve` would."""
     parser = argparse.ArgumentParser(description=list_expenses.__doc__)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--libraries", action="store_true")
+    parser.add_argument("--libraries", nargs="+", default=[], metavar="DRIVER")
     asked = parser.parse_args()
-    if asked.libraries:
-        for name in LIBRARIES:
-            importlib.import_module(name)
+    for name in (*LIBRARIES, *asked.libraries) if asked.libraries else ():
+        importlib.import_module(name)
     waitress.serve(
         app,
         host="127.0.0.1",

@@ -96,9 +96,9 @@ def application(environment: dict[str, str]) -> Served:
     return Served(["flask", "--app", "app", "serve"], "/login", environment)
 
 
-def floor(libraries: bool = False) -> Served:
-    """Return the floor, not started yet."""
-    return Served(["benchmarks.floor", *(["--libraries"] if libraries else [])], "/")
+def floor(driver: str = "") -> Served:
+    """Return the floor, not started yet; with a `driver`, one that imports it and the application's libraries."""
+    return Served(["benchmarks.floor", *(["--libraries", driver] if driver else [])], "/")
 
 
 def _free_port() -> int:

@@ -21,7 +21,7 @@ def measure(bench: Bench) -> Iterator[Row]:
     # The same database and secret, so that a log-in of the other process is one here.
     sides = {
         "application": (served.application(bench.application.environment), bench.owner(FEW), "/expenses"),
-        SAME: (served.floor(libraries=True), bench.visitor(), "/"),
+        SAME: (served.floor(bench.engine.dialect.loaded_dbapi.__name__), bench.visitor(), "/"),
         BARE: (served.floor(), bench.visitor(), "/"),
     }
     seconds: dict[str, list[float]] = {name: [] for name in sides}
