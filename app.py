@@ -18,7 +18,15 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import commands
 import logs
-from database import SAFE_METHODS, create_private_file, database_url, db, engine_options, prepare_engine
+from database import (
+    SAFE_METHODS,
+    close_session,
+    create_private_file,
+    database_url,
+    db,
+    engine_options,
+    prepare_engine,
+)
 from ledger.accounts import APPLICATION_NAME, LOGIN_MAX, allow_local_emails, find_login, note_seen
 from ledger.money import currencies, currency_digits, currency_sign, format_amount
 from ledger.periods import is_time_zone
@@ -104,6 +112,8 @@ app.after_request(add_headers)
 
 create_private_file(DATABASE, app.instance_path)
 db.init_app(app)
+# Before the session is closed, which would turn a page that is made already into a 500.
+app.teardown_appcontext(close_session)
 with app.app_context():
     prepare_engine(db.engine)
     logs.init_app(app, db.engine)

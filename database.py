@@ -207,6 +207,15 @@ def distribution(tables: Iterable[sa.Table], done: Collection[str]) -> list[str]
     return statements
 
 
+def close_session(_error: BaseException | None = None) -> None:
+    """Give up what the session has not committed; a database that has gone away has done so by itself."""
+    try:
+        db.session.close()
+    except DBAPIError as error:
+        if not is_unavailable(error):
+            raise
+
+
 def is_unavailable(error: Exception) -> bool:
     """Tell whether `error` says that the database is away, busy or full, rather than that we made a mistake."""
     if isinstance(error, TimeoutError):

@@ -14,7 +14,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
 from app import app, counted, csrf, login_manager, money_text, visitor_locale
-from database import SAFE_METHODS, Base, db, is_migrated, is_unavailable
+from database import SAFE_METHODS, Base, close_session, db, is_migrated, is_unavailable
 from forms import (
     BulkForm,
     ExpenseFilterForm,
@@ -424,7 +424,7 @@ def show_error(error: HTTPException) -> ResponseReturnValue:
     if request_ctx.url_adapter is None:
         # For a host that is not trusted there are no addresses, but the page needs some for its links.
         request_ctx.url_adapter = app.url_map.bind("")
-    # Rolled back first, else the next query, the error page's own, would fail as well.
-    db.session.rollback()
+    # Closed first, else the next query, the error page's own, would fail as well.
+    close_session()
     headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
     return render_template("error.html", error=error), error.code or 500, headers

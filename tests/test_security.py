@@ -446,6 +446,25 @@ def test_a_database_that_is_away_altogether_is_a_503_everywhere_and_comes_back(a
     assert ana.get("/expenses").status_code == 200
 
 
+def test_a_database_that_goes_away_after_the_page_was_made_does_not_take_the_page_back(app, ana, monkeypatch):
+    def fail(_connection):
+        error = dialect.dbapi.OperationalError("the connection is lost")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+        raise error
+
+    with app.app_context():
+        dialect = db.engine.dialect
+    with monkeypatch.context() as away:
+        away.setattr(dialect, "do_rollback", fail)
+        # More often than there are connections: each is given back, though it is broken.
+        answers = {
+            address: {ana.get(address).status_code for _ in range(20)} for address in ("/expenses", "/nope")
+        }
+
+    assert answers == {"/expenses": {200}, "/nope": {404}}
+    assert ana.get("/expenses").status_code == 200
+
+
 # --- Foreign forms
 
 
