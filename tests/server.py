@@ -1,7 +1,9 @@
 """The real application, served by a process of its own, and what its database holds."""
 
 import os
+import random
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -19,38 +21,57 @@ from database import Base, database_url
 from models import Expense, LoginSession, User
 from tests.people import PASSWORD
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parent.parent
+FLASK = [sys.executable, "-m", "flask", "--app", "app"]
 START_SECONDS = 30
 
 
-class Server:
-    """A server with its own database and its own secret key, from `start` to `stop`."""
+def own_database(folder: Path) -> str:
+    """The URL of a database for a server: PostgreSQL's where the tests have one, else a new file in `folder`."""
+    url = os.environ.get("DATABASE_URL", "")
+    # The tests' own file of SQLite is not for two processes that empty it.
+    return url if url.startswith("postgres") else f"sqlite:///{folder / 'served.db'}"
 
-    def __init__(self, folder: Path) -> None:
-        url = os.environ.get("DATABASE_URL", "")
-        # The tests' own file of SQLite is not for two processes that empty it.
-        if not url.startswith("postgres"):
-            url = f"sqlite:///{folder / 'browser.db'}"
+
+class Server:
+    """A server with a database and a secret key, from `start` to `stop`; `settings` are further ones."""
+
+    def __init__(self, folder: Path, url: str, program: str = "waitress", **settings: str) -> None:
         self.environment = os.environ | {
             "DATABASE_URL": url,
             "SECRET_KEY": secrets.token_hex(32),
             "THROTTLE_ACCOUNT": "0",
             "THROTTLE_ADDRESS": "0",
+            **settings,
         }
         self.log = folder / "server.log"
-        self.address = f"http://127.0.0.1:{_free_port()}"
+        port = _free_port()
+        self.address = f"http://127.0.0.1:{port}"
+        self.command = {
+            "waitress": [*FLASK, "serve", "--port", str(port)],
+            "gunicorn": [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "app:app"],
+        }[program]
         self.engine = sa.create_engine(database_url(url))
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Bring the database up to date, serve, and return once the first page has been answered."""
-        flask = [sys.executable, "-m", "flask", "--app", "app"]
-        port = self.address.rpartition(":")[2]
-        with self.log.open("wb") as log:
-            options = {"cwd": ROOT, "env": self.environment, "stdout": log, "stderr": subprocess.STDOUT}
-            upgraded = subprocess.run([*flask, "db", "upgrade"], **options, check=False)
-            assert upgraded.returncode == 0, self.log.read_text()
-            self.process = subprocess.Popen([*flask, "serve", "--port", port], **options)
+        """Bring the database up to date and serve."""
+        upgrade = [*FLASK, "db", "upgrade"]
+        upgraded = subprocess.run(upgrade, cwd=ROOT, env=self.environment, capture_output=True, text=True)
+        assert upgraded.returncode == 0, upgraded.stderr
+        self.serve()
+
+    def serve(self) -> None:
+        """Begin to serve, and return once the first page has been answered."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command,
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         until = time.monotonic() + START_SECONDS
         while not self._answers():
             assert self.process.poll() is None, self.log.read_text()
@@ -63,6 +84,11 @@ class Server:
                 return response.status == 200
         except (URLError, ConnectionError, TimeoutError):
             return False
+
+    def kill(self) -> None:
+        """End the process and all of its children in the middle of whatever they do."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
     def stop(self) -> None:
         """End this server's own process, and no other."""
@@ -127,6 +153,12 @@ class Server:
 
 
 def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """A port below those that connections are given: one of a client could take it while the server is away."""
+    while True:
+        port = random.randrange(20_000, 30_000)
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port

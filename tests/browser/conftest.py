@@ -11,7 +11,7 @@ from typing import NoReturn
 import pytest
 
 from tests.browser.person import LAPTOP, Person
-from tests.browser.server import Server
+from tests.server import Server, own_database
 
 ARGUMENTS = (
     "--disable-gpu",
@@ -51,7 +51,8 @@ def chromium():
 @pytest.fixture(scope="session")
 def running_server(chromium, tmp_path_factory):
     """The application, served to this machine. Asks for the browser first: without one it need not start."""
-    server = Server(tmp_path_factory.mktemp("browser"))
+    folder = tmp_path_factory.mktemp("browser")
+    server = Server(folder, own_database(folder))
     try:
         server.start()
         yield server

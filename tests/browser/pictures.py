@@ -9,7 +9,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.browser.conftest import ARGUMENTS
 from tests.browser.person import LAPTOP
-from tests.browser.server import ROOT, Server
+from tests.server import ROOT, Server, own_database
 
 
 def take_pictures(address: str, email: str, password: str) -> None:
@@ -32,7 +32,7 @@ def take_pictures(address: str, email: str, password: str) -> None:
 def main() -> None:
     """Serve an account with the demonstration's expenses, and take its pictures."""
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder))
+        server = Server(Path(folder), own_database(Path(folder)))
         server.start()
         try:
             command = [sys.executable, "-m", "flask", "--app", "app", "demo"]

@@ -1,0 +1,103 @@
+"""Servers that are to survive what breaks them; they take a minute, so they run when they are asked for.
+
+`RELIABILITY=1` runs the short form, in which whatever is missing is a failure; `RELIABILITY=long` tries ten times
+as often. `RELIABILITY_SEED` repeats the choices of a run, as far as threads can be repeated.
+"""
+
+import os
+import random
+import re
+import secrets
+import tempfile
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from database import database_url
+from tests.postgres import start_postgres
+from tests.reliability.writers import Tally
+from tests.server import Server
+
+HERE = Path(__file__).parent
+# What Flask, waitress and gunicorn log of an error that nobody has handled.
+MISTAKES = re.compile("Exception on |Exception while serving|Error handling request")
+MODE = os.environ.get("RELIABILITY")
+TALLIES = pytest.StashKey[list[Tally]]()
+
+
+def pytest_configure(config):
+    config.stash[TALLIES] = []
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.reliability)
+            if not MODE:
+                item.add_marker(pytest.mark.skip(reason="takes a minute: RELIABILITY=1 runs it"))
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for number, tally in enumerate(config.stash[TALLIES]):
+        if number == 0:
+            terminalreporter.section("what was broken, and what became of what was acknowledged")
+        terminalreporter.line(str(tally))
+
+
+@pytest.fixture
+def times():
+    """How often to do what is done `n` times in the short form."""
+    return lambda n: n * 10 if MODE == "long" else n
+
+
+@pytest.fixture
+def chance():
+    """Where every choice comes from; its seed is printed when the test fails."""
+    seed = os.environ.get("RELIABILITY_SEED") or secrets.token_hex(4)
+    print(f"RELIABILITY_SEED={seed}")
+    return random.Random(seed)
+
+
+@pytest.fixture
+def tally(request):
+    """What is counted while the test runs, for the table at the end."""
+    found = Tally(request.node.name)
+    yield found
+    request.config.stash[TALLIES].append(found)
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """Start a server with an empty database; every one is ended with the test."""
+    servers = []
+
+    def start(url=f"sqlite:///{tmp_path / 'ledger.db'}", program="waitress", **settings):
+        server = Server(tmp_path, url, program, **settings)
+        servers.append(server)
+        server.start()
+        return server
+
+    yield start
+    for server in servers:
+        server.stop()
+        assert not MISTAKES.search(server.log.read_text())
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL server that may be broken: no other tests use it."""
+    # Not in the folder of pytest, which is closed to the user that the server runs as.
+    return start_postgres(Path(tempfile.mkdtemp(prefix="ledger-tests-")))
+
+
+@pytest.fixture
+def postgres_url(postgres):
+    """An empty database of that server."""
+    name = f"ledger_{secrets.token_hex(4)}"
+    server = sa.create_engine(
+        database_url(postgres.get_uri()), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool
+    )
+    with server.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    return postgres.get_uri(name)

@@ -1,0 +1,202 @@
+"""What was acknowledged survives whatever happens to the servers while sixteen people write."""
+
+import contextlib
+import re
+import resource
+import secrets
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from models import ChangedExpense, Expense
+from tests.people import at_once, form_values
+from tests.reliability.writers import (
+    Person,
+    Writer,
+    assert_back_in_a_moment,
+    assert_the_books_agree,
+    assert_the_journal_leads_to,
+    people_who_write,
+    working,
+)
+
+CAP_SYS_ADMIN = 21
+CAPABILITIES = int(re.search(r"CapEff:\s*(\w+)", Path("/proc/self/status").read_text())[1], 16)
+
+
+@pytest.mark.parametrize("program", ["waitress", "gunicorn"])
+def test_a_server_that_is_killed_again_and_again(serve, chance, tally, times, program):
+    server = serve(program=program)
+    people, writers = people_who_write([server], chance, tally)
+
+    with working(writers):
+        for _ in range(times(4)):
+            time.sleep(chance.uniform(0.3, 1.2))
+            server.kill()
+            tally.tries += 1
+            server.serve()
+        time.sleep(0.5)
+
+    assert tally.unanswered
+    assert_the_books_agree(server, people, writers, tally)
+
+
+@pytest.mark.parametrize("program", ["waitress", "gunicorn"])
+def test_a_postgresql_that_is_restarted_again_and_again(
+    serve, postgres, postgres_url, chance, tally, times, program
+):
+    server = serve(postgres_url, program)
+    people, writers = people_who_write([server], chance, tally)
+
+    with working(writers):
+        for number in range(times(3)):
+            time.sleep(chance.uniform(0.3, 1))
+            mode = ("immediate", "fast")[number % 2]
+            stop = [postgres.bin_path / "pg_ctl", "-w", "-D", postgres.pgdata, "-m", mode, "stop"]
+            subprocess.run(stop, user=postgres.system_user, check=True, capture_output=True)
+            try:
+                for address in ("/expenses", "/expenses/add", "/expenses.csv"):
+                    assert_back_in_a_moment(people[0].get(address))
+            finally:
+                postgres.ensure_postgres_running()
+            tally.tries += 1
+        acknowledged = tally.acknowledged
+        time.sleep(1)
+
+    assert tally.statuses[503]
+    assert tally.acknowledged > acknowledged
+    assert not tally.unanswered
+    assert_the_books_agree(server, people, writers, tally)
+
+
+class FullDisk:
+    """A small disk, on which `fill` leaves no room, and `empty` makes some again."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "ledger-tests", str(folder)], check=True)
+
+    def fill(self, server):
+        with contextlib.suppress(OSError), (self.folder / "ballast").open("wb", buffering=0) as ballast:
+            while True:
+                ballast.write(bytes(512))
+
+    def empty(self, server):
+        (self.folder / "ballast").unlink()
+
+    def close(self):
+        subprocess.run(["umount", str(self.folder)], check=True)
+
+
+class NoFurtherBytes:
+    """A limit on the length of files, which needs no rights: beyond it the server can write nothing at all."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def fill(self, server):
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+
+    def empty(self, server):
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+
+    def close(self):
+        pass
+
+
+# Not everyone who builds may mount a disk.
+DISKS = [NoFurtherBytes, *([FullDisk] if CAPABILITIES >> CAP_SYS_ADMIN & 1 else [])]
+
+
+@pytest.fixture(params=DISKS)
+def disk(request, tmp_path):
+    """A disk that can be filled."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    found = request.param(folder)
+    yield found
+    found.close()
+
+
+def test_a_disk_that_is_full_again_and_again(disk, serve, chance, tally, times):
+    server = serve(f"sqlite:///{disk.folder / 'ledger.db'}")
+    people, writers = people_who_write([server], chance, tally)
+
+    with working(writers):
+        for _ in range(times(2)):
+            time.sleep(0.7)
+            refused = tally.statuses[503]
+            disk.fill(server)
+            try:
+                until = time.monotonic() + 10
+                while tally.statuses[503] == refused:
+                    assert time.monotonic() < until
+                    time.sleep(0.1)
+                for person in people:
+                    assert person.rows()
+                    assert person.get("/expenses.csv").status_code == 200
+            finally:
+                disk.empty(server)
+            tally.tries += 1
+        acknowledged = tally.acknowledged
+        time.sleep(1)
+
+    assert tally.acknowledged > acknowledged
+    assert not tally.unanswered
+    assert_the_books_agree(server, people, writers, tally)
+    # What was open at the mount would keep it.
+    server.stop()
+
+
+class Rival(Writer):
+    """Somebody who changes the very expenses that others change, and presses twice at once."""
+
+    def work(self):
+        row = self.chance.choice(list(self.kept))
+        form = next(form for form in self.page(f"/expenses/{row}/edit").one("main").all("form"))
+        amount = f"{self.chance.randint(1, 99_999_999) / 100:.2f}"
+        self.press(form, amount=amount)
+        self.amounts.append((row, amount))
+        adding = self.page("/expenses").one("form", class_="adding")
+        values = form_values(adding) | {"amount": "1", "category": "Other", "description": secrets.token_hex(8)}
+        at_once(lambda client: self.ask(lambda: client.post("/expenses", values)), (self.client, self.other))
+        self.added_names.append(values["description"])
+        self.tally.acknowledged += 1
+
+
+def test_two_servers_on_one_file(serve, chance, tally, times, tmp_path):
+    key = secrets.token_hex(32)
+    servers = [serve(SECRET_KEY=key), serve(program="gunicorn", SECRET_KEY=key)]
+    people, writers = people_who_write(servers, chance, tally)
+    zoe = Person(*servers).register("zoe")
+    for amount in ("1", "2"):
+        zoe.add(amount, description=secrets.token_hex(8))
+    with Session(servers[0].engine) as session:
+        contested = list(session.scalars(select(Expense.id)))
+    rivals = [Rival(zoe, "zoe", chance, tally) for _ in range(4)]
+    for rival in rivals:
+        rival.kept = {str(row): {} for row in contested}
+        rival.other = zoe.another_window()
+        rival.amounts, rival.added_names = [], []
+
+    with working([*writers[:12], *rivals]):
+        time.sleep(times(6))
+
+    tally.tries = 1
+    assert not tally.unanswered
+    with Session(servers[0].engine) as session:
+        of_zoe = Expense.author_id == servers[0].user("zoe").id
+        expenses = list(session.scalars(select(Expense).where(of_zoe)))
+        changes = select(ChangedExpense).where(ChangedExpense.author_id == expenses[0].author_id)
+        changes = list(session.scalars(changes.order_by(ChangedExpense.batch)))
+        assert_the_journal_leads_to(expenses, changes)
+        made = Counter((str(change.id), f"{change.new_amount:.2f}") for change in changes)
+        assert made == Counter(pair for rival in rivals for pair in rival.amounts)
+        names = Counter(row.description for row in expenses if row.id not in contested)
+        assert names == Counter(name for rival in rivals for name in rival.added_names)
+    assert_the_books_agree(servers[0], people, writers, tally)

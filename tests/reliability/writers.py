@@ -1,0 +1,312 @@
+"""People who write over HTTP without a pause and remember what was acknowledged, and what has to be true of it."""
+
+import contextlib
+import random
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from decimal import Decimal
+from email.message import Message
+from http.client import HTTPException
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlencode, urljoin
+from urllib.request import HTTPCookieProcessor, HTTPRedirectHandler, ProxyHandler, Request, build_opener
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from ledger.spending import CATEGORIES, VALUES
+from models import ChangedExpense, DeletedExpense, Expense, User, description_key
+from tests.people import Element, Visitor, form_values, read
+from tests.server import Server
+
+# The answer did not come, and nobody knows whether the request arrived.
+LOST = (OSError, HTTPException)
+PATIENCE = 60
+
+
+@dataclass
+class Tally:
+    """One line of the table: how often something was broken, and what became of what was written."""
+
+    fault: str
+    tries: int = 0
+    acknowledged: int = 0
+    lost: int = 0
+    doubled: int = 0
+    unanswered: int = 0
+    statuses: Counter[int] = field(default_factory=Counter)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.fault}: {self.tries} tries, {self.acknowledged} acknowledged, {self.lost} lost, "
+            f"{self.doubled} doubled, {self.statuses[500]} times 500, {self.statuses[503]} times 503, "
+            f"{self.unanswered} without an answer"
+        )
+
+
+@dataclass
+class Answer:
+    """What Flask's test client would have returned."""
+
+    status_code: int
+    headers: Message
+    text: str
+
+    @property
+    def location(self) -> str | None:
+        return self.headers["Location"]
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+class Client:
+    """A browser's cookies, and the calls of Flask's test client, over HTTP; each to one of the `servers`."""
+
+    def __init__(self, *servers: Server) -> None:
+        self.servers = servers
+        self.cookies = HTTPCookieProcessor()
+        self.opener = build_opener(ProxyHandler({}), self.cookies, _NoRedirects)
+
+    def get(self, address: str, follow_redirects: bool = False) -> Answer:
+        answer = self._send(address, None)
+        while follow_redirects and answer.location:
+            answer = self._send(answer.location, None)
+        return answer
+
+    def post(self, address: str, data: dict[str, Any]) -> Answer:
+        return self._send(address, urlencode(data, doseq=True).encode())
+
+    def _send(self, address: str, body: bytes | None) -> Answer:
+        request = Request(urljoin(random.choice(self.servers).address, address), body)
+        try:
+            answer = self.opener.open(request, timeout=30)
+        except HTTPError as error:
+            answer = error
+        with answer:
+            return Answer(answer.status, answer.headers, answer.read().decode())
+
+
+class Person(Visitor):
+    """Somebody with a browser, at one or several servers."""
+
+    def __init__(self, *servers: Server) -> None:
+        self.client = Client(*servers)
+
+    def another_window(self) -> Client:
+        """A second browser that is logged in by the same cookies."""
+        other = Client(*self.client.servers)
+        for cookie in self.client.cookies.cookiejar:
+            other.cookies.cookiejar.set_cookie(cookie)
+        return other
+
+
+class Writer:
+    """One window of a person, in which expenses of its own are added, changed, deleted and taken back."""
+
+    def __init__(self, person: Person, name: str, chance: random.Random, tally: Tally) -> None:
+        self.client = person.another_window()
+        self.name = name
+        self.chance = random.Random(chance.random())
+        self.tally = tally
+        # What must be there, what must have been deleted, and what was never heard of again.
+        self.kept: dict[str, dict[str, Any]] = {}
+        self.deleted: dict[str, dict[str, Any]] = {}
+        self.doubtful: dict[str, dict[str, Any]] = {}
+        self.added = 0
+
+    def ask(self, send: Any, once: bool = False) -> tuple[Answer | None, bool]:
+        """Send until there is an answer other than 503, and tell whether that was not the first one."""
+        lost = False
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            try:
+                answer = send()
+            except LOST:
+                self.tally.unanswered += 1
+                lost = True
+                if once:
+                    return None, True
+            else:
+                self.tally.statuses[answer.status_code] += 1
+                if answer.status_code != 503:
+                    assert answer.status_code < 500, answer.text
+                    return answer, lost
+                assert_back_in_a_moment(answer)
+                # The database may have gone away right after it had saved.
+                lost = True
+            time.sleep(0.05 + 0.1 * self.chance.random())
+        raise AssertionError(f"no answer within {PATIENCE} seconds")
+
+    def page(self, address: str) -> Element:
+        answer, _ = self.ask(lambda: self.client.get(address))
+        assert answer.status_code == 200, (answer.status_code, answer.location)
+        return read(answer)
+
+    def press(self, form: Element, **typed: Any) -> bool:
+        """Send a form until it is answered; tell whether that was at the first try."""
+        values = form_values(form) | typed
+        answer, lost = self.ask(lambda: self.client.post(form["action"], values))
+        # A deletion whose answer was lost finds nothing the second time.
+        assert answer.status_code == 302 or (lost and answer.status_code == 404), answer.text
+        self.tally.acknowledged += 1
+        return not lost
+
+    def work(self) -> None:
+        """Do one thing, and now and then take it back."""
+        doing = self.chance.choices((self.add, self.edit, self.change_many, self.delete), (4, 2, 2, 2))[0]
+        page = self.page("/expenses")
+        if doing == self.add or len(self.kept) < 3:
+            self.add(page)
+            return
+        before = dict(self.kept), dict(self.deleted)
+        at_once = doing(page)
+        buttons = [form for form in self.page("/expenses").all("form") if "/restore" in form["action"]]
+        if at_once and buttons and self.chance.random() < 0.5:
+            self.press(buttons[-1])
+            self.kept, self.deleted = before
+
+    def values(self, number: int) -> dict[str, str]:
+        return {
+            "amount": f"{self.chance.randint(1, 99999) / 100:.2f}",
+            "category": self.chance.choice(CATEGORIES),
+            "description": f"{self.name}-{number} {self.chance.randint(0, 9)}",
+            "date": f"2026-0{self.chance.randint(1, 9)}-1{self.chance.randint(0, 9)}",
+        }
+
+    def add(self, page: Element) -> None:
+        form = page.one("form", class_="adding")
+        self.added += 1
+        typed = self.values(self.added)
+        sent = form_values(form) | typed
+        once = self.chance.random() < 0.3
+        answer, _ = self.ask(lambda: self.client.post(form["action"], sent), once)
+        if answer is None:
+            self.doubtful[sent["id"]] = typed
+            return
+        assert answer.status_code == 302, answer.text
+        self.tally.acknowledged += 1
+        self.kept[sent["id"]] = typed
+
+    def edit(self, page: Element) -> bool:
+        row = self.chance.choice(list(self.kept))
+        number = self.kept[row]["description"].partition("-")[2].partition(" ")[0]
+        form = next(form for form in self.page(f"/expenses/{row}/edit").one("main").all("form"))
+        typed = self.values(int(number))
+        at_once = self.press(form, **typed)
+        self.kept[row] = typed
+        return at_once
+
+    def change_many(self, page: Element) -> bool:
+        rows, category = self.chance.sample(list(self.kept), 3), self.chance.choice(CATEGORIES)
+        at_once = self.press(page.one(id="bulk"), ids=rows, action="category", category=category)
+        self.kept |= {row: self.kept[row] | {"category": category} for row in rows}
+        return at_once
+
+    def delete(self, page: Element) -> bool:
+        row = self.chance.choice(list(self.kept))
+        token = page.all("input", name="csrf_token")[0]["value"]
+        at_once = self.press(Element("form", {"action": f"/expenses/{row}/delete"}), csrf_token=token)
+        self.deleted[row] = self.kept.pop(row)
+        return at_once
+
+
+def assert_back_in_a_moment(answer: Answer) -> None:
+    """The answer while the database is away is a page of ours that says when to come back."""
+    assert answer.status_code == 503, answer.text
+    assert int(answer.headers["Retry-After"]) > 0
+    assert read(answer).one("h1").text == "Back in a moment"
+
+
+def people_who_write(
+    servers: list[Server], chance: random.Random, tally: Tally
+) -> tuple[list[Person], list[Writer]]:
+    """Four people who have just registered, and sixteen windows of theirs."""
+    people = [Person(*servers).register(name) for name in ("ana", "bob", "cleo", "dan")]
+    return people, [Writer(person, f"{person.name}{n}", chance, tally) for person in people for n in range(4)]
+
+
+@contextlib.contextmanager
+def working(writers: list[Any]) -> Any:
+    """Let everybody work at the same time as what is done meanwhile; what they began, they finish."""
+    over = threading.Event()
+    failures: list[BaseException] = []
+
+    def run(writer: Any) -> None:
+        try:
+            while not over.is_set():
+                writer.work()
+        except BaseException as failure:
+            failures.append(failure)
+
+    threads = [threading.Thread(target=run, args=[writer]) for writer in writers]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    if failures:
+        raise failures[0]
+
+
+def values_of(row: Any, prefix: str = "") -> tuple[Any, ...]:
+    return tuple(getattr(row, prefix + name) for name in VALUES)
+
+
+def typed_values(typed: dict[str, str]) -> tuple[Any, ...]:
+    return Decimal(typed["amount"]), typed["category"], typed["description"], typed["date"]
+
+
+def assert_the_books_agree(server: Server, people: list[Person], writers: list[Writer], tally: Tally) -> None:
+    """All that was acknowledged is there once, nothing is there by halves, and the pages say the same."""
+    with Session(server.engine) as session:
+        if server.engine.dialect.name == "sqlite":
+            assert session.scalar(sa.text("PRAGMA integrity_check")) == "ok"
+            assert session.execute(sa.text("PRAGMA foreign_key_check")).all() == []
+        names = [person.name for person in people]
+        authors = list(session.scalars(sa.select(User.id).where(User.username.in_(names))))
+        live, deleted = (
+            list(session.scalars(sa.select(model).where(model.author_id.in_(authors))))
+            for model in (Expense, DeletedExpense)
+        )
+        changes = sa.select(ChangedExpense).where(ChangedExpense.author_id.in_(authors))
+        changes = list(session.scalars(changes.order_by(ChangedExpense.batch)))
+        totals = dict(
+            session.execute(
+                sa.select(User.username, sa.func.sum(Expense.amount)).join(Expense).group_by(User.username)
+            ).all()
+        )
+    for found, expected in ((live, "kept"), (deleted, "deleted")):
+        there = {str(row.id): (*values_of(row)[:3], str(row.date)) for row in found}
+        wanted = {row: typed_values(typed) for each in writers for row, typed in getattr(each, expected).items()}
+        doubtful = {row: typed_values(typed) for each in writers for row, typed in each.doubtful.items()}
+        tally.lost += len(wanted.items() - there.items())
+        if expected == "kept":
+            wanted |= {row: typed for row, typed in doubtful.items() if row in there}
+        assert there == wanted
+    numbers = Counter((row.author_id, row.description.split()[0]) for row in [*live, *deleted])
+    tally.doubled += sum(number - 1 for number in numbers.values())
+    assert set(numbers.values()) == {1}
+    assert_the_journal_leads_to([*live, *deleted], changes)
+    for person in people:
+        assert person.total() == f"${totals.get(person.name, 0):,.2f}"
+
+
+def assert_the_journal_leads_to(expenses: list[Any], changes: list[ChangedExpense]) -> None:
+    """Each change of an expense begins where the one before ended, and the last one ends at what is there."""
+    reached: dict[Any, tuple[Any, ...]] = {}
+    for change in changes:
+        assert reached.get(change.id, values_of(change)) == values_of(change)
+        reached[change.id] = values_of(change, "new_")
+    for expense in expenses:
+        assert reached.get(expense.id, values_of(expense)) == values_of(expense)
+        assert expense.description_key == description_key(expense.description)
+    assert reached.keys() <= {expense.id for expense in expenses}
