@@ -3,6 +3,7 @@
 import logging
 import uuid
 from datetime import UTC, date, datetime
+from itertools import chain
 from typing import Any, TypeVar
 
 from flask import Response, abort, flash, redirect, render_template, request, session, url_for
@@ -378,8 +379,12 @@ def export_expenses() -> ResponseReturnValue:
         abort(400)
     query = spending.ordered_query(current_user, wanted)
     lines = statements.write_csv(db.engine, query, current_user.currency, byte_order_mark="bom" in request.args)
+    # Asked for now: once an answer has begun, no error page can follow.
+    first = next(lines)
     headers = {"Content-Disposition": "attachment; filename=expenses.csv"}
-    return Response(lines, content_type="text/csv; charset=utf-8", headers=headers)
+    response = Response(chain([first], lines), content_type="text/csv; charset=utf-8", headers=headers)
+    response.call_on_close(lines.close)
+    return response
 
 
 # --- For those who watch over the server

@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from io import StringIO
 from typing import Any
 
@@ -29,7 +29,7 @@ def unguard(text: str) -> str:
 
 def write_csv(
     engine: sa.Engine, query: sa.Select[*tuple[Any, ...]], currency: str, byte_order_mark: bool = False
-) -> Iterator[str]:
+) -> Generator[str, None, None]:
     """Yield the expenses of `query` as CSV (RFC 4180), a thousand rows at a time, in memory that does not grow.
 
     Columns: date (ISO 8601), category, description, amount (a point, all decimals of the currency), currency

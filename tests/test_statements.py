@@ -9,12 +9,14 @@ from io import StringIO
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import insert
+from sqlalchemy import event, insert
+from sqlalchemy.exc import TimeoutError
 
 from database import db
 from ledger.spending import ExpenseFilter, ordered_query
 from ledger.statements import HEADER, guard, unguard, write_csv
 from models import Expense
+from tests.people import read
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "＝x", "'=x", "''=x"])
@@ -62,6 +64,26 @@ def test_amounts_have_the_decimals_of_their_currency(stranger, currency, amount)
     stranger.add(amount)
 
     assert stranger.get("/expenses.csv").text.splitlines()[1].endswith(f",{amount},{currency}")
+
+
+def test_a_file_that_cannot_be_begun_is_a_page_and_leaves_no_connection_behind(app, ana):
+    def fail(_connection, _cursor, _statement, _parameters, context, _many):
+        if context.execution_options.get("yield_per"):
+            raise TimeoutError("no connection is free")
+
+    ana.add("1")
+    with app.app_context():
+        engine = db.engine
+    event.listen(engine, "before_cursor_execute", fail)
+    try:
+        response = ana.get("/expenses.csv")
+    finally:
+        event.remove(engine, "before_cursor_execute", fail)
+
+    assert response.status_code == 503
+    assert read(response).one("h1").text == "Back in a moment"
+    assert ana.client.head("/expenses.csv").status_code == 200
+    assert engine.pool.checkedout() == 0
 
 
 def test_memory_does_not_grow_with_the_file(app, ana):
