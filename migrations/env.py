@@ -27,9 +27,12 @@ def save_copy(engine: sa.Engine) -> None:
         return
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     copy = Path(file).with_name(f"{Path(file).name}.before-{current}-{moment}")
-    copy.touch(mode=0o600)
-    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(copy)) as target:
+    # It has its name only once it is whole.
+    unfinished = copy.with_name(f".{copy.name}")
+    unfinished.touch(mode=0o600)
+    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(unfinished)) as target:
         source.backup(target)
+    unfinished.rename(copy)
 
 
 def render_item(kind: str, item: object, _autogen: object) -> str | bool:

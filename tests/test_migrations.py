@@ -1,41 +1,15 @@
 """The schema, step by step: it is the models', and no step loses a row."""
 
 import os
-import shutil
-import subprocess
-import sys
-from datetime import UTC, date, datetime
-from pathlib import Path
+import resource
 
 import flask_migrate
 import pytest
 import sqlalchemy as sa
-from uuid_utils.compat import uuid7
 
 from database import Base, database_url
-from models import Backup, ChangedExpense, DeletedExpense, Expense, LoginSession, Throttle, User
+from tests.schema import ROOT, WIDEN_EMAIL, contents, fill, flask_db, with_a_step
 
-ROOT = Path(__file__).parent.parent
-# The usual way to widen a column of a parent table; with foreign keys on, it deletes the children.
-WIDEN_EMAIL = '''
-"""Widen user.email."""
-import sqlalchemy as sa
-from alembic import op
-revision, down_revision = "test", "{head}"
-
-
-def change(old, new):
-    with op.batch_alter_table("user") as batch:
-        batch.alter_column("email", existing_type=sa.String(old), type_=sa.String(new), existing_nullable=False)
-
-
-def upgrade():
-    change(254, 320)
-
-
-def downgrade():
-    change(320, 254)
-'''
 ORPHAN = '''
 """A step that leaves an expense without its author."""
 from alembic import op
@@ -71,12 +45,11 @@ def url(tmp_path):
 def flask(url):
     """Run `flask db` on the empty database and return how it ended."""
 
-    def run(*arguments, check=True):
-        settings = {"DATABASE_URL": url.render_as_string(hide_password=False)}
-        command = [sys.executable, "-m", "flask", "db", *arguments]
-        result = subprocess.run(command, env=os.environ | settings, cwd=ROOT, capture_output=True, text=True)
-        assert not check or result.returncode == 0, result.stderr
-        return result
+    def run(*arguments, check=True, **options):
+        process = flask_db(url, *arguments, **options)
+        process.output, process.errors = process.communicate()
+        assert not check or process.returncode == 0, process.errors
+        return process
 
     return run
 
@@ -86,54 +59,6 @@ def engine(url):
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     yield engine
     engine.dispose()
-
-
-def fill(engine):
-    """Put rows into every table that is there."""
-    author = {"author_id": 1, "category": "Food", "description": "Tea"}
-    day, moment = date(2026, 1, 1), datetime(2026, 1, 1, tzinfo=UTC)
-    old = {"amount": 1, "date": day, "description_key": "tea"}
-    new = {"new_amount": 2, "new_category": "Food", "new_description": "Tea", "new_date": day}
-    rows = {
-        User: [
-            {"id": 1, "username": "ana", "username_key": "ana", "email": "a@example.com", "password_hash": "x"}
-        ],
-        LoginSession: [{"user_id": 1, "token_hash": "x", "remember": True, "user_agent": "x"}],
-        Expense: [{"id": uuid7(), "amount": n, "date": date(2026, 1, n), **author} for n in range(1, 11)],
-        DeletedExpense: [
-            {"id": uuid7(), "amount": 1, "date": day, "deleted_at": moment, "batch": uuid7(), **author}
-        ],
-        ChangedExpense: [{"id": uuid7(), "batch": uuid7(), "changed_at": moment, **old, **new, **author}],
-        Throttle: [{"key": "x", "started_at": 1, "attempts": 1}],
-        Backup: [{"taken_at": moment, "expenses": 1}],
-    }
-    assert {model.__table__ for model in rows} == set(Base.metadata.sorted_tables)
-    there = sa.inspect(engine).get_table_names()
-    with engine.begin() as connection:
-        for model, values in rows.items():
-            if model.__tablename__ in there:
-                connection.execute(sa.insert(model), values)
-
-
-def contents(engine):
-    """Every row of every table that has any, as text."""
-    there = sa.inspect(engine).get_table_names()
-    with engine.connect() as connection:
-        rows = {
-            table.name: sorted(str(row) for row in connection.execute(sa.select(table)))
-            for table in Base.metadata.sorted_tables
-            if table.name in there
-        }
-    return {name: found for name, found in rows.items() if found}
-
-
-def with_a_step(folder, step):
-    """A copy of our migrations with one more step on top."""
-    copy = folder / "migrations"
-    shutil.copytree(ROOT / "migrations", copy, ignore=shutil.ignore_patterns("__pycache__"))
-    heads = {path.name.partition("_")[0] for path in (copy / "versions").glob("*.py")}
-    (copy / "versions" / "test_step.py").write_text(step.format(head=max(heads)))
-    return str(copy)
 
 
 def test_the_schema_of_the_migrations_is_that_of_the_models(migrated):
@@ -200,7 +125,7 @@ def test_a_step_that_would_leave_an_orphan_is_taken_back(flask, engine, tmp_path
     result = flask("upgrade", "-d", folder, check=False)
 
     assert result.returncode != 0
-    assert "would refer to rows that are gone" in result.stderr
+    assert "would refer to rows that are gone" in result.errors
     assert contents(engine) == before
 
 
@@ -223,6 +148,23 @@ def test_the_file_is_copied_before_it_changes_and_not_otherwise(flask, engine, t
     flask("current", "-d", folder)
     flask("downgrade", "base", "-d", folder)
     assert len(list(tmp_path.glob("*.before-*"))) == 2
+
+
+def test_a_copy_that_there_was_no_room_for_does_not_look_like_one(flask, engine, tmp_path):
+    if engine.dialect.name != "sqlite":
+        pytest.skip("about the file of SQLite")
+    folder = with_a_step(tmp_path, WIDEN_EMAIL)
+    flask("upgrade")
+    limit = (tmp_path / "empty.db").stat().st_size // 2
+
+    def leave_no_room():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    result = flask("upgrade", "-d", folder, check=False, preexec_fn=leave_no_room)
+
+    assert result.returncode != 0
+    assert list(tmp_path.glob("empty.db.before-*")) == []
+    flask("upgrade", "-d", folder)
 
 
 def test_migrations_have_one_head_and_names_in_order():
