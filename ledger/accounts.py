@@ -234,7 +234,13 @@ def close_every_login(user: User) -> None:
 
 
 def note_seen(login: LoginSession, now: datetime) -> None:
-    """Note, at most once in five minutes, that `login` is in use; the caller commits."""
+    """Note, at most once in five minutes, that `login` is in use; the caller commits.
+
+    One that was begun in the future, by a clock that has been set back since, is taken to begin now: else it
+    would last until then, and longer.
+    """
+    if login.created_at > now:
+        login.created_at = login.last_seen_at = now
     if now - login.last_seen_at >= SEEN_EVERY:
         login.last_seen_at = now
 

@@ -412,6 +412,19 @@ def test_a_log_in_ends_after_its_time_but_not_when_the_clock_jumps_back(app, ana
     assert ana.get("/expenses").status_code == (200 if lasts else 302)
 
 
+def test_a_log_in_of_a_clock_that_was_ahead_is_one_of_now_once_something_is_saved(app, ana):
+    ahead = datetime.now(UTC) + timedelta(days=400)
+    with app.app_context():
+        db.session.execute(update(LoginSession).values(created_at=ahead, last_seen_at=ahead))
+        db.session.commit()
+
+    ana.add("1")
+
+    with app.app_context():
+        login = db.session.scalars(select(LoginSession)).one()
+        assert max(login.created_at, login.last_seen_at) <= datetime.now(UTC)
+
+
 def test_use_is_noted_by_what_is_saved_and_never_by_reading(app, ana):
     an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
     with app.app_context():
