@@ -3,6 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Collection, Iterable
+import threading
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
@@ -29,6 +30,10 @@ SQLITE_AWAY = frozenset(
 )
 # Every row that belongs to a person refers to this table by the first column of its key.
 OWNER_TABLE = "user"
+# How many milliseconds a request waits until it may write to SQLite; and how many requests of a process may
+# wait longer than SHORT_WAIT. If all did, no thread would be left for those who read.
+WAIT, SHORT_WAIT = 5000, 250
+patient = threading.BoundedSemaphore(6)
 # The classes of SQLSTATE for lost connections, rolled back by others, out of resources, shutting down.
 POSTGRESQL_AWAY = ("08", "40", "53", "57")
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -155,14 +160,17 @@ def prepare_engine(engine: sa.Engine) -> None:
                 connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         # An in-memory database has a single connection, which may be inside a transaction already.
         elif not getattr(connection.connection.driver_connection, "in_transaction", False):
-            connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+            if reading:
+                connection.exec_driver_sql("BEGIN")
+            else:
+                take_write_lock(connection)
 
     if sqlite:
 
         @sa.event.listens_for(engine, "connect")
         def open_sqlite(connection: Any, _record: Any) -> None:
             connection.isolation_level = None
-            for pragma in ("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            for pragma in (f"busy_timeout={WAIT}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
                 connection.execute(f"PRAGMA {pragma}")
 
 
@@ -205,6 +213,21 @@ def distribution(tables: Iterable[sa.Table], done: Collection[str]) -> list[str]
         # Goes on to every table that refers to this one. The coordinator keeps a copy otherwise.
         statements.append(f"SELECT truncate_local_data_after_distributing_table('\"{OWNER_TABLE}\"')")
     return statements
+def take_write_lock(connection: sa.Connection) -> None:
+    """Begin a transaction that writes to SQLite, once nobody else does. Raises OperationalError after a wait."""
+    connection.exec_driver_sql(f"PRAGMA busy_timeout={SHORT_WAIT}")
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        return
+    except OperationalError as error:
+        if not is_unavailable(error) or not patient.acquire(blocking=False):
+            raise
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={WAIT}")
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        patient.release()
 
 
 def close_session(_error: BaseException | None = None) -> None:
