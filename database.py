@@ -233,7 +233,9 @@ def take_write_lock(connection: sa.Connection) -> None:
 def close_session(_error: BaseException | None = None) -> None:
     """Give up what the session has not committed; a database that has gone away has done so by itself."""
     try:
-        db.session.close()
+        # What close() does, which would leave a broken connection to the garbage collector.
+        db.session.expunge_all()
+        db.session.rollback()
     except DBAPIError as error:
         if not is_unavailable(error):
             raise

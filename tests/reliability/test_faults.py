@@ -35,7 +35,7 @@ def test_a_server_that_is_killed_again_and_again(serve, chance, tally, times, pr
     people, writers = people_who_write([server], chance, tally)
 
     with working(writers):
-        for _ in range(times(4)):
+        for _ in range(times(3)):
             time.sleep(chance.uniform(0.3, 1.2))
             server.kill()
             tally.tries += 1
@@ -54,7 +54,7 @@ def test_a_postgresql_that_is_restarted_again_and_again(
     people, writers = people_who_write([server], chance, tally)
 
     with working(writers):
-        for number in range(times(3)):
+        for number in range(times(2)):
             time.sleep(chance.uniform(0.3, 1))
             mode = ("immediate", "fast")[number % 2]
             stop = [postgres.bin_path / "pg_ctl", "-w", "-D", postgres.pgdata, "-m", mode, "stop"]
@@ -185,7 +185,7 @@ def test_two_servers_on_one_file(serve, chance, tally, times, tmp_path):
         rival.amounts, rival.added_names = [], []
 
     with working([*writers[:12], *rivals]):
-        time.sleep(times(6))
+        time.sleep(times(4))
 
     tally.tries = 1
     assert not tally.unanswered

@@ -53,7 +53,7 @@ def test_an_upgrade_that_is_killed_at_any_moment(url, tmp_path, chance, tally, t
     run(url, "downgrade", former, "-d", folder)
 
     ended = Counter()
-    for _ in range(times(4)):
+    for _ in range(times(3)):
         process = flask_db(url, "upgrade", "-d", folder)
         time.sleep(chance.uniform(0.5, 1) * length)
         process.kill()
