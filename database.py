@@ -2,8 +2,8 @@
 
 import os
 import sqlite3
-from collections.abc import Collection, Iterable
 import threading
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
@@ -213,6 +213,8 @@ def distribution(tables: Iterable[sa.Table], done: Collection[str]) -> list[str]
         # Goes on to every table that refers to this one. The coordinator keeps a copy otherwise.
         statements.append(f"SELECT truncate_local_data_after_distributing_table('\"{OWNER_TABLE}\"')")
     return statements
+
+
 def take_write_lock(connection: sa.Connection) -> None:
     """Begin a transaction that writes to SQLite, once nobody else does. Raises OperationalError after a wait."""
     connection.exec_driver_sql(f"PRAGMA busy_timeout={SHORT_WAIT}")
