@@ -7,7 +7,7 @@ import re
 from functools import cache
 
 import sqlalchemy as sa
-from flask import g, has_request_context
+from flask import g, has_app_context, has_request_context
 
 from database import Base, owner_column
 
@@ -31,7 +31,9 @@ def watch(engine):
 
 def check(connection, _cursor, statement, parameters, _context, executemany):
     """Raise NotOneOwnerError unless a statement of a page names one owner, and the one who is logged in."""
-    if not has_request_context() and not connection.get_execution_options().get("reading"):
+    # A file is still being sent when its request is over; a command has the context of the application.
+    is_file = connection.get_execution_options().get("reading") and not has_app_context()
+    if not has_request_context() and not is_file:
         return
     keys = owner_parameters(statement)
     owners = {row[key] for row in (parameters if executemany else [parameters]) for key in keys}
