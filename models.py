@@ -49,6 +49,9 @@ class User(UserMixin, Base):
     __tablename__ = "user"
     USERNAME_MAX = 64
     EMAIL_MAX = 254
+    LOCALE_MAX = 32
+    # The last day that every month has.
+    FIRST_DAY_MAX = 28
     # OWASP's floor for scrypt at 32 MiB a hash; a hash made otherwise is renewed at the next log-in.
     HASH_METHOD = "scrypt:32768:8:3"
 
@@ -59,6 +62,11 @@ class User(UserMixin, Base):
     password_hash: Mapped[str] = mapped_column(sa.String(255))
     currency: Mapped[str] = mapped_column(sa.String(3), default="USD")
     time_zone: Mapped[str] = mapped_column(sa.String(64), default="UTC")
+    # How amounts and days are written, such as `de_AT`; empty is as the browser asks.
+    locale: Mapped[str] = mapped_column(sa.String(LOCALE_MAX), default="", server_default="")
+    # Months begin on this day and are called after the calendar month in which they begin.
+    first_day_of_month: Mapped[int] = mapped_column(default=1, server_default="1")
+    monthly_budget: Mapped[Decimal | None] = mapped_column(Money)
     created_at: Mapped[datetime] = mapped_column(Instant, default=utc_now)
 
     expenses: Mapped[list["Expense"]] = relationship(
@@ -72,6 +80,10 @@ class User(UserMixin, Base):
         sa.CheckConstraint(f"length(username) BETWEEN 1 AND {USERNAME_MAX}", "username_length"),
         sa.CheckConstraint(f"length(email) BETWEEN 3 AND {EMAIL_MAX}", "email_length"),
         sa.CheckConstraint("length(currency) = 3", "currency_length"),
+        sa.CheckConstraint(
+            f"first_day_of_month BETWEEN 1 AND {FIRST_DAY_MAX}", "first_day_of_month_in_every_month"
+        ),
+        sa.CheckConstraint(f"monthly_budget BETWEEN 0 AND {Money.MAX_UNITS}", "monthly_budget_within_bounds"),
     )
 
     # The raw token of the log-in by which this person is here; set by whoever loads the person. No column.
@@ -240,6 +252,34 @@ class ChangedExpense(Base):
     new_description: Mapped[str] = mapped_column(sa.String(Expense.DESCRIPTION_MAX))
 
     __table_args__ = (sa.Index(None, "changed_at"),)
+
+
+class Category(Base):
+    """A category of one person's own; expenses carry its name."""
+
+    __tablename__ = "category"
+    # Folding the case can make a name longer.
+    KEY_MAX = 4 * ExpenseColumns.CATEGORY_MAX
+
+    author_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
+    id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True, default=uuid7)
+    name: Mapped[str] = mapped_column(sa.String(ExpenseColumns.CATEGORY_MAX))
+    name_key: Mapped[str] = mapped_column(sa.String(KEY_MAX))
+    position: Mapped[int]
+    archived: Mapped[bool] = mapped_column(default=False)
+    monthly_budget: Mapped[Decimal | None] = mapped_column(Money)
+
+    __table_args__ = (
+        sa.UniqueConstraint("author_id", "name_key"),
+        sa.CheckConstraint(f"length(name) BETWEEN 1 AND {ExpenseColumns.CATEGORY_MAX}", "name_length"),
+        sa.CheckConstraint(f"monthly_budget BETWEEN 0 AND {Money.MAX_UNITS}", "monthly_budget_within_bounds"),
+    )
+
+    @validates("name")
+    def set_name_key(self, _name: str, name: str) -> str:
+        """Keep the key by which names are compared in step with the name."""
+        self.name_key = identity_key(name)[: self.KEY_MAX]
+        return name
 
 
 class Throttle(Base):

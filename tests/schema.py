@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from uuid_utils.compat import uuid7
 
 from database import Base
-from models import Backup, ChangedExpense, DeletedExpense, Expense, LoginSession, Throttle, User
+from models import Backup, Category, ChangedExpense, DeletedExpense, Expense, LoginSession, Throttle, User
 
 ROOT = Path(__file__).parent.parent
 # The usual way to widen a column of a parent table; with foreign keys on, it deletes the children.
@@ -60,27 +60,51 @@ def fill(engine):
             {"id": uuid7(), "amount": 1, "date": day, "deleted_at": moment, "batch": uuid7(), **author}
         ],
         ChangedExpense: [{"id": uuid7(), "batch": uuid7(), "changed_at": moment, **old, **new, **author}],
+        Category: [{"author_id": 1, "name": "Food", "name_key": "food", "position": 1}],
         Throttle: [{"key": "x", "started_at": 1, "attempts": 1}],
         Backup: [{"taken_at": moment, "expenses": 1}],
     }
     assert {model.__table__ for model in rows} == set(Base.metadata.sorted_tables)
-    there = sa.inspect(engine).get_table_names()
+    tables = {table.name: table for table in tables_of(engine)}
     with engine.begin() as connection:
         for model, values in rows.items():
-            if model.__tablename__ in there:
-                connection.execute(sa.insert(model), values)
+            if model.__tablename__ in tables:
+                insert_into(connection, tables[model.__tablename__], model, values)
+
+
+def tables_of(engine):
+    """The tables of the models with the columns that are there, at whatever step the database is."""
+    inspector = sa.inspect(engine)
+    for table in Base.metadata.sorted_tables:
+        if inspector.has_table(table.name):
+            there = {column["name"] for column in inspector.get_columns(table.name)}
+            columns = [sa.column(column.name, column.type) for column in table.c if column.name in there]
+            yield sa.table(table.name, *columns)
+
+
+def insert_into(connection, table, model, rows):
+    """Insert rows of a model, with its defaults, into as much of its table as is there."""
+    defaults = {column.name: column.default for column in model.__table__.c if column.default is not None}
+    there = {column.name for column in table.c}
+    for row in rows:
+        made = {name: each.arg(None) if each.is_callable else each.arg for name, each in defaults.items()}
+        values = {name: value for name, value in (made | row).items() if name in there}
+        connection.execute(sa.insert(table).values(values))
 
 
 def contents(engine):
-    """Every row of every table that has any, as text."""
-    there = sa.inspect(engine).get_table_names()
+    """Every row of every table that has any, as text, without what a later step has filled in by itself."""
+    models, tables = Base.metadata.tables, list(tables_of(engine))
+    found = {}
     with engine.connect() as connection:
-        rows = {
-            table.name: sorted(str(row) for row in connection.execute(sa.select(table)))
-            for table in Base.metadata.sorted_tables
-            if table.name in there
-        }
-    return {name: found for name, found in rows.items() if found}
+        for table in tables:
+            later = {column.name for column in models[table.name].c if column.server_default is not None}
+            rows = [dict(row) for row in connection.execute(sa.select(table)).mappings()]
+            found[table.name] = sorted(
+                str({name: value for name, value in row.items() if value is not None and name not in later})
+                for row in rows
+            )
+    return {name: rows for name, rows in found.items() if rows}
 
 
 def with_a_step(folder, step):
