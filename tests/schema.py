@@ -11,7 +11,17 @@ import sqlalchemy as sa
 from uuid_utils.compat import uuid7
 
 from database import Base
-from models import Backup, Category, ChangedExpense, DeletedExpense, Expense, LoginSession, Throttle, User
+from models import (
+    Backup,
+    Category,
+    ChangedCategory,
+    ChangedExpense,
+    DeletedExpense,
+    Expense,
+    LoginSession,
+    Throttle,
+    User,
+)
 
 ROOT = Path(__file__).parent.parent
 # The usual way to widen a column of a parent table; with foreign keys on, it deletes the children.
@@ -61,6 +71,7 @@ def fill(engine):
         ],
         ChangedExpense: [{"id": uuid7(), "batch": uuid7(), "changed_at": moment, **old, **new, **author}],
         Category: [{"author_id": 1, "name": "Food", "name_key": "food", "position": 1}],
+        ChangedCategory: [{"author_id": 1, "batch": uuid7(), "id": uuid7(), "changed_at": moment}],
         Throttle: [{"key": "x", "started_at": 1, "attempts": 1}],
         Backup: [{"taken_at": moment, "expenses": 1}],
     }
