@@ -217,6 +217,8 @@ def delete(
     `into` is where its expenses have gone. Raises CategoryError. The caller commits.
     """
     own = {category.id: category for category in begin(user)}
+    if category_id not in own:
+        raise CategoryError("This category was deleted already.", category_id)
     former = own[category_id]
     if _is_used(user, former.name):
         raise CategoryError(f"{former.name} has expenses. Merge it into another one, or archive it.", category_id)

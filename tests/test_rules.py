@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 import doctor
 from app import app as application
 from database import Base, db
+from ledger.categories import categories_of
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted({*ROOT.glob("*.py"), *ROOT.glob("ledger/*.py")})
@@ -36,6 +37,14 @@ def address(rule, **values):
     """The address of a rule, with an id of nobody where it wants one."""
     with application.test_request_context():
         return application.url_for(rule.endpoint, **{name: uuid7() for name in rule.arguments} | values)
+
+
+def row_of(visitor, rule):
+    """The id of a row of somebody's, where a rule wants one."""
+    with application.app_context():
+        category = categories_of(visitor.user())[0]
+    rows = {"expense_id": visitor.expenses()[0], "category_id": category}
+    return {name: rows[name].id for name in rule.arguments}
 
 
 def everything():
@@ -110,14 +119,14 @@ def test_a_stranger_is_sent_to_the_log_in_page(stranger, rule):
         sent = stranger.post(address(rule)) if method == "POST" else stranger.get(address(rule))
 
         assert sent.status_code == 302
-        assert sent.location.startswith("/login?next=/expenses")
+        assert sent.location.startswith(("/login?next=/expenses", "/login?next=/categories"))
 
 
 @pytest.mark.parametrize("rule", [rule for rule in ROUTES if rule.arguments], ids=str)
 def test_for_the_wrong_user_a_row_does_not_exist(ana, bob, rule):
     ana.add("1")
     before = everything()
-    theirs, nobodys = address(rule, expense_id=ana.expenses()[0].id), address(rule)
+    theirs, nobodys = address(rule, **row_of(ana, rule)), address(rule)
 
     for method in rule.methods - {"OPTIONS", "HEAD"}:
         token = {"csrf_token": bob.token()}
@@ -132,7 +141,7 @@ def test_for_the_wrong_user_a_row_does_not_exist(ana, bob, rule):
 def test_reading_changes_nothing(ana, rule):
     ana.add("1")
     before = everything()
-    target = address(rule, **({"expense_id": ana.expenses()[0].id} if rule.arguments else {}))
+    target = address(rule, **row_of(ana, rule))
 
     for method in ("GET", "HEAD", "OPTIONS"):
         answer = ana.client.open(target, method=method)
@@ -147,7 +156,7 @@ def test_reading_changes_nothing(ana, rule):
 def test_a_form_without_a_token_changes_nothing(ana, rule, token):
     ana.add("1")
     before = everything()
-    target = address(rule, **({"expense_id": ana.expenses()[0].id} if rule.arguments else {}))
+    target = address(rule, **row_of(ana, rule))
 
     answer = ana.client.post(target, data={"amount": "1", "category": "Food", **token})
 
