@@ -679,6 +679,10 @@ class CategoryFields(Fields):
         prefix = f"{row_id}-"
         self.was_sent = formdata is not None and f"{prefix}name" in formdata
         super().__init__(formdata if self.was_sent else None, prefix=prefix, data=shown)
+        # For those who hear the page, and not the row that the field is in.
+        of = Markup('<span class="unseen"> of {}</span>').format(shown.get("name", "a new one"))
+        for field in self:
+            field.label.text = Markup("{}{}").format(field.label.text, of)
 
     def validate_name(self, field: Field) -> None:
         """Refuse the name that stands for a new one."""
