@@ -358,7 +358,7 @@ class ExpenseForm(Form):
     )
     category = ChoiceField("Category", validate_choice=False)
     new_category = StringField(
-        "Or a new category",
+        "Or a new one",
         [Text(Expense.CATEGORY_MAX)],
         filters=[normalise_text],
         render_kw={"autocomplete": "off"},
