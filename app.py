@@ -157,7 +157,10 @@ def visitor_locale() -> Locale:
 @app.template_filter()
 def money(amount: Decimal) -> Markup:
     """Write an amount in the currency of the account, its sign set apart from the digits."""
-    return _money(amount, current_user.currency, visitor_locale())
+    if "currency" not in g:
+        # Asking who is here takes longer than writing an amount.
+        g.currency = current_user.currency
+    return _money(amount, g.currency, visitor_locale())
 
 
 # The same page is often opened again, and Babel takes as long for its amounts and days as all else in its rows.

@@ -16,7 +16,7 @@ OWNERS = {
 }
 PARAMETER = re.compile(r"\?|%\((\w+)\)s(?:::[A-Z]+(?: WITHOUT TIME ZONE)?)?")
 INNERMOST = re.compile(r"\(([^()]*)\)")
-NAMED = re.compile(r"(?:\b(?:FROM|JOIN|UPDATE|USING)|,)\s+(\w+)\b(?!\.)")
+NAMED = re.compile(r"(?:\b(?:FROM|JOIN|UPDATE|USING)|,)\s+(\w+)\b(?!\.|\s*=)")
 INSERT = re.compile(r"INSERT INTO (\w+) \(([^)]*)\)\s*(?:VALUES|SELECT)(.*)", re.DOTALL)
 
 
