@@ -29,7 +29,8 @@ from wtforms import (
     ValidationError,
 )
 from wtforms.validators import InputRequired, StopValidation
-from wtforms.widgets import DateInput, Select
+from wtforms.widgets import DateInput, Input, Select
+from wtforms.widgets.core import clean_key
 
 from ledger.accounts import (
     PASSWORD_MAX,
@@ -95,6 +96,19 @@ class Text:
             raise StopValidation("Remove the invisible characters.")
         if len(field.data) > self.maximum:
             raise StopValidation(f"Use at most {self.maximum} characters.")
+
+
+def attributes(**values: Any) -> Markup:
+    """Write attributes of an element as WTForms' `html_params` does, which takes a fifth of the list page's time."""
+    written = [
+        clean_key(name) if value is True else f'{clean_key(name)}="{escape(value)}"'
+        for name, value in sorted(values.items())
+        if value is not False
+    ]
+    return Markup(" ".join(written))  # noqa: S704
+
+
+Input.html_params = staticmethod(attributes)
 
 
 class Dropdown(Select):

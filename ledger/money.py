@@ -141,6 +141,15 @@ def plain_amount(amount: Decimal, currency: str) -> str:
     return f"{amount:.{currency_digits(currency)}f}"
 
 
+def plain_thousandths(amount: int, digits: int) -> str:
+    """Write an amount in thousandths like `plain_amount`, with so many decimals, but faster."""
+    whole, thousandths = divmod(abs(amount), 1000)
+    kept, cut = divmod(thousandths, 10 ** (3 - digits))
+    if cut:
+        return f"{Decimal(amount).scaleb(-3):.{digits}f}"
+    return f"{'-' if amount < 0 else ''}{whole}{f'.{kept:0{digits}}' if digits else ''}"
+
+
 def currency_sign(currency: str, locale: Locale) -> str:
     """Return the sign that `format_amount` writes for `currency`."""
     return locale.currency_symbols.get(currency, currency)

@@ -30,6 +30,7 @@ READS = {
     "log-in": r"JOIN login_session",
     "sums": r"^SELECT coalesce\(\S+\.category",
     "rows": r"^SELECT expense\.id, expense\.date",
+    "file": r"^SELECT expense\.date AS date",
     "descriptions": r"^SELECT expense\.description FROM",
     "usual category": r"^SELECT expense\.category FROM",
     "expense": r"^SELECT expense\.author_id",
@@ -50,7 +51,7 @@ PAGES = {
     "/expenses?category=Food&text=tea&period=2026&least=1&order=amount": LIST,
     "/expenses?after={place}": LIST,
     "/expenses?before={place}": LIST,
-    "/expenses.csv": ["log-in", "rows"],
+    "/expenses.csv": ["log-in", "file"],
     "/expenses/add": ["log-in"],
     "/expenses/{id}/edit": ["log-in", "expense"],
     "/expenses/{id}/duplicate": ["log-in", "expense"],
@@ -99,7 +100,7 @@ GROWS = {
     ("/expenses?text=tea", "rows"),
     ("/expenses?order=-amount", "rows"),
     ("/expenses?category=Food&text=tea&period=2026&least=1&order=amount", "rows"),
-    ("/expenses.csv", "rows"),
+    ("/expenses.csv", "file"),
     *((page, "sums") for page in PAGES if "text=" in page),
 }
 
