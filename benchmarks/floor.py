@@ -68,6 +68,7 @@ def main() -> None:
         port=asked.port,
         threads=8,
         channel_timeout=20,
+        connection_limit=1000,
         max_request_body_size=8 * 1024 * 1024,
         max_request_header_size=16 * 1024,
         clear_untrusted_proxy_headers=True,

@@ -134,15 +134,25 @@ def _restore_changed(user: User, batch: uuid.UUID, expense_id: uuid.UUID | None)
         same = (getattr(Expense, name) == getattr(ChangedExpense, prefix + name) for name in VALUES)
         return sa.and_(Expense.author_id == user.id, Expense.id == ChangedExpense.id, *same)
 
-    former = {name: getattr(ChangedExpense, name) for name in TOUCHED}
+    former = {name: getattr(ChangedExpense, name) for name in _touched_by(act)}
     # Named once more by their ids: else SQLite looks at every expense of the user for one of the act.
     touched = Expense.id.in_(sa.select(ChangedExpense.id).where(*act))
-    restore = sa.update(Expense).where(*act, is_as("new_"), touched).values(**former)
-    db.session.execute(restore, execution_options=UNSYNCHRONISED)
+    if former:
+        restore = sa.update(Expense).where(*act, is_as("new_"), touched).values(**former)
+        db.session.execute(restore, execution_options=UNSYNCHRONISED)
     number = _delete(ChangedExpense, [*act, sa.exists().where(is_as(""))])
     name = sa.func.coalesce(sa.func.nullif(ChangedExpense.description, ""), ChangedExpense.category)
     left = db.session.scalars(sa.select(name).where(*act).order_by(ChangedExpense.id)).all()
     return Restored(number, _left_alone(left))
+
+
+def _touched_by(act: list[sa.ColumnElement[bool]]) -> list[str]:
+    """Return the columns that an act changed: writing one renews every index that has it."""
+    pairs = ((getattr(ChangedExpense, name), getattr(ChangedExpense, f"new_{name}")) for name in VALUES)
+    differs = (sa.func.max(sa.case((old != new, 1), else_=0)) for old, new in pairs)
+    row = db.session.execute(sa.select(*differs).where(*act)).one()
+    touched = [name for name, changed in zip(VALUES, row, strict=True) if changed]
+    return [*touched, "description_key"] if "description" in touched else touched
 
 
 def _left_alone(names: Sequence[str]) -> str:

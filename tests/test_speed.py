@@ -38,6 +38,7 @@ READS = {
     "acts": r"^SELECT (deleted|changed)_expense\.batch",
     "what acts touched": r"FROM (deleted|changed)_expense .*ORDER BY (deleted|changed)_expense\.batch",
     "deleted expense": r"FROM deleted_expense WHERE .*deleted_expense\.id =",
+    "what the act changed": r"^SELECT max\(CASE WHEN \(changed_expense",
     "left alone": r"^SELECT coalesce\(nullif\(changed_expense\.description",
 }
 LIST = ["log-in", "sums", "rows", "descriptions"]
@@ -77,7 +78,7 @@ FORMS = {
     "undo a change": (
         "/expenses/restore",
         {"batch": "{changed}"},
-        ["log-in", *TAKEN_BACK, "update expense", "delete changed_expense", "left alone"],
+        ["log-in", *TAKEN_BACK, "what the act changed", "update expense", "delete changed_expense", "left alone"],
     ),
     "change the ticked": (
         "/expenses/bulk",
