@@ -69,7 +69,8 @@ def serve(host: str, port: int) -> None:
         threads=8,
         channel_timeout=20,
         # Browsers keep connections open that they do not use; beyond the limit, the next visitor would wait.
-        connection_limit=1000,
+        connection_limit=500,
+        asyncore_use_poll=True,
         # Larger than what the application accepts, so that its own page can say so.
         max_request_body_size=4 * current_app.config["MAX_CONTENT_LENGTH"],
         max_request_header_size=16 * 1024,
