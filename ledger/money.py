@@ -14,6 +14,8 @@ TEXT_MAX = 60
 SMALLEST = Decimal(1).scaleb(-Money.SCALE)
 # No rule can know which thousands separator a person grew up with: these are the ones in use.
 _SPACES = re.compile("[\u00a0\u2009\u202f]")
+# With these, which cannot be seen, amounts are shown among words from right to left.
+_DIRECTIONS = re.compile("[\u061c\u200e\u200f]")
 _APOSTROPHES = re.compile("[\u2019\u02bc]")
 _MINUS_SIGNS = re.compile("[-\u2010-\u2015\u2212\ufe63\uff0d]")
 _TIMES = re.compile("[\u00d7\u22c5]")
@@ -40,7 +42,7 @@ def parse_amount(text: str, currency: str, locale: Locale | None = None, least: 
     products (`12+3.50`, `3*4.20`), exactly. The result has at most as many decimals as `currency`.
     Raises AmountError.
     """
-    text = text.strip()
+    text = _DIRECTIONS.sub("", text).strip()
     if not text:
         raise AmountError("Enter an amount, for example 12.50.")
     if len(text) > TEXT_MAX:
@@ -106,7 +108,7 @@ def _signs(currency: str, locale: Locale | None) -> tuple[str, ...]:
     signs = {currency}
     for known in (Locale("en"), locale):
         if known is not None:
-            symbol = known.currency_symbols.get(currency, currency)
+            symbol = _DIRECTIONS.sub("", known.currency_symbols.get(currency, currency))
             signs |= {symbol, symbol.strip("ABCDEFGHIJKLMNOPQRSTUVWXYZ") or symbol}
     return tuple(sorted(signs, key=len, reverse=True))
 

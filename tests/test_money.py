@@ -204,7 +204,7 @@ def test_any_text_is_an_amount_within_bounds_or_is_refused(text):
 @given(
     st.integers(1, 10**12 - 1),
     st.sampled_from(["USD", "EUR", "JPY", "KWD"]),
-    st.sampled_from(["en", "de", "de_CH", "fr", "sv", "ja", "nl"]),
+    st.sampled_from(["en", "de", "de_CH", "fr", "sv", "ja", "nl", "he", "ar_EG", "fa"]),
 )
 def test_what_is_shown_can_be_typed_in_again(units, currency, name):
     locale = Locale.parse(name)
