@@ -27,7 +27,8 @@ from database import (
     engine_options,
     prepare_engine,
 )
-from ledger.accounts import APPLICATION_NAME, LOGIN_MAX, allow_local_emails, find_login, note_seen
+from ledger.accounts import APPLICATION_NAME, allow_local_emails
+from ledger.logins import LOGIN_MAX, device_name, find_login, note_seen
 from ledger.money import currencies, currency_digits, currency_sign, format_amount
 from ledger.periods import is_time_zone
 from models import User
@@ -142,12 +143,13 @@ def load_user(login_id: str) -> User | None:
 
 
 def visitor_locale() -> Locale:
-    """Return the locale that the browser asks for, for amounts and dates; the words are English."""
+    """Return the locale that the account or the browser asks for, for amounts and dates; the words are English."""
     if "locale" not in g:
         g.locale = Locale("en")
-        for name in request.accept_languages.values():
+        chosen = current_user.locale if current_user.is_authenticated else ""
+        for name in (chosen, *request.accept_languages.values()):
             try:
-                g.locale = Locale.parse(name, sep="-")
+                g.locale = Locale.parse(name.replace("_", "-"), sep="-")
                 break
             except (UnknownLocaleError, ValueError):
                 continue
@@ -214,7 +216,7 @@ class Unindented(Extension):
 
 app.jinja_env.trim_blocks = True
 app.jinja_env.add_extension(Unindented)
-app.jinja_env.filters["digits"] = currency_digits
+app.jinja_env.filters.update(digits=currency_digits, device=device_name)
 app.jinja_env.globals.update(
     application_name=APPLICATION_NAME, current_user=current_user, request_id=logs.request_id
 )

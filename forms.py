@@ -39,7 +39,18 @@ from ledger.accounts import (
     check_new_password,
     check_username,
 )
-from ledger.money import SMALLEST, TEXT_MAX, AmountError, MinusError, currencies, parse_amount, plain_amount
+from ledger.history import count_finer
+from ledger.locales import LOCALES
+from ledger.money import (
+    SMALLEST,
+    TEXT_MAX,
+    AmountError,
+    MinusError,
+    currencies,
+    currency_digits,
+    parse_amount,
+    plain_amount,
+)
 from ledger.periods import (
     FIRST_YEAR,
     LAST_YEAR,
@@ -49,6 +60,7 @@ from ledger.periods import (
     parse_day,
     parse_period,
     recent_months,
+    time_zones,
 )
 from ledger.spending import CATEGORIES, ORDERS, VALUES, ExpenseFilter, Place, usual_category
 from models import Expense, User, search_key
@@ -229,6 +241,18 @@ class NewIdField(HiddenField):
             self.data = sent
 
 
+class Listed:
+    """Refuse what is not among the choices, in words of our own."""
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+
+    def __call__(self, form: Form, field: Field) -> None:
+        """Raise ValidationError for any other value."""
+        if field.data not in [choice.value for choice in field.choices]:
+            raise ValidationError(self.message)
+
+
 def normalise_text(text: str | None) -> str:
     """Trim, and compose letters with their accents (NFC)."""
     return unicodedata.normalize("NFC", (text or "").strip())
@@ -250,8 +274,8 @@ class LoginForm(Form):
     remember_me = BooleanField("Remember me for 30 days", false_values=UNTICKED)
 
 
-class RegisterForm(Form):
-    """Who is new."""
+class NamesForm(Form):
+    """By what a person is known here, each to one account only."""
 
     username = StringField(
         "Username",
@@ -263,6 +287,50 @@ class RegisterForm(Form):
         [InputRequired("Enter your e-mail address."), Text(User.EMAIL_MAX)],
         render_kw={"autocomplete": "username"},
     )
+
+    def validate_username(self, field: Field) -> None:
+        """Refuse a username that could be mistaken for another."""
+        field.data = _checked(check_username, field.data)
+
+    def validate_email(self, field: Field) -> None:
+        """Refuse what no mail could reach."""
+        field.data = _checked(check_email, field.data)
+
+    def refuse_taken(self, fields: set[str]) -> None:
+        """Say beside each of `fields` that somebody has it already."""
+        words = {"username": "This username is taken.", "email": "There is an account with this e-mail already."}
+        for name in fields:
+            self[name].errors = [words[name]]
+
+
+class AccountForm(Form):
+    """A part of the account page, which shows several whose fields have the same names."""
+
+    PART = ""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self:
+            field.id = field.label.field_id = f"{self.PART}-{field.name}"
+
+
+class ConfirmedForm(AccountForm):
+    """A change that nobody makes who has merely found a browser logged in."""
+
+    current_password = PasswordField(
+        "Current password",
+        [InputRequired("Enter your current password.")],
+        render_kw={"autocomplete": "current-password"},
+    )
+
+    def refuse_password(self) -> None:
+        """Say that the current password is another one."""
+        self.current_password.errors = ["This is not your password."]
+
+
+class NewPasswordForm(Form):
+    """A password that is chosen, typed twice."""
+
     password = PasswordField(
         "Password",
         [InputRequired("Choose a password.")],
@@ -273,53 +341,54 @@ class RegisterForm(Form):
         [InputRequired("Type the password again.")],
         render_kw={"autocomplete": "new-password", "maxlength": PASSWORD_MAX},
     )
-    currency = ChoiceField("Currency", validate_choice=False)
-    time_zone = HiddenField(render_kw={"data-time-zone": True})
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.currency.choices = [SelectChoice(code, f"{code} – {name}") for code, name in currencies().items()]
         self.password.description = (
             f"At least {current_app.config['PASSWORD_MIN']} characters; a sentence is fine."
         )
-        if not self.currency.data:
-            self.currency.data = current_app.config["DEFAULT_CURRENCY"]
-        if not is_time_zone(self.time_zone.data or ""):
-            self.time_zone.data = current_app.config["TIMEZONE"]
 
-    def validate_username(self, field: Field) -> None:
-        """Refuse a username that could be mistaken for another."""
-        field.data = _checked(check_username, field.data)
-
-    def validate_email(self, field: Field) -> None:
-        """Refuse what no mail could reach."""
-        field.data = _checked(check_email, field.data)
+    def names(self) -> tuple[str, str]:
+        """Return the username and the e-mail address, which the password must not be."""
+        raise NotImplementedError
 
     def validate_password(self, field: Field) -> None:
         """Refuse a password that would be guessed."""
-        names = (self.username.data or "", self.email.data or "")
-        _checked(check_new_password, field.data, current_app.config["PASSWORD_MIN"], *names)
+        _checked(check_new_password, field.data, current_app.config["PASSWORD_MIN"], *self.names())
 
     def validate_confirm_password(self, field: Field) -> None:
         """Refuse a slip of the finger."""
         if field.data != self.password.data:
             raise ValidationError("The two passwords differ. Type the same one twice.")
 
-    def validate_currency(self, field: Field) -> None:
-        """Refuse what is no currency of today."""
-        if field.data not in currencies():
-            raise ValidationError("Choose a currency from the list.")
+
+def currency_choices() -> list[SelectChoice]:
+    """Return every currency, by its code and its name."""
+    return [SelectChoice(code, f"{code} – {name}") for code, name in currencies().items()]
+
+
+class RegisterForm(NamesForm, NewPasswordForm):
+    """Who is new."""
+
+    currency = ChoiceField("Currency", [Listed("Choose a currency from the list.")], validate_choice=False)
+    time_zone = HiddenField(render_kw={"data-time-zone": True})
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.currency.choices = currency_choices()
+        if not self.currency.data:
+            self.currency.data = current_app.config["DEFAULT_CURRENCY"]
+        if not is_time_zone(self.time_zone.data or ""):
+            self.time_zone.data = current_app.config["TIMEZONE"]
+
+    def names(self) -> tuple[str, str]:
+        """Return the username and the e-mail address, which the password must not be."""
+        return self.username.data or "", self.email.data or ""
 
     def new_user(self) -> User:
         """Return the person that the form describes, still without a password."""
         names = ("username", "email", "currency", "time_zone")
         return User(**{name: self[name].data for name in names})
-
-    def refuse_taken(self, fields: set[str]) -> None:
-        """Say beside each of `fields` that somebody has it already."""
-        words = {"username": "This username is taken.", "email": "There is an account with this e-mail already."}
-        for name in fields:
-            self[name].errors = [words[name]]
 
 
 def _checked(check: Any, *values: Any) -> Any:
@@ -328,6 +397,100 @@ def _checked(check: Any, *values: Any) -> Any:
         return check(*values)
     except AccountError as error:
         raise ValidationError(str(error)) from None
+
+
+class ProfileForm(ConfirmedForm, NamesForm):
+    """By what somebody wants to be known from now on."""
+
+    PART = "profile"
+
+
+class PasswordForm(ConfirmedForm, NewPasswordForm):
+    """A new password."""
+
+    PART = "password"
+
+    def __init__(self, *args: Any, obj: User, **kwargs: Any) -> None:
+        self.author = obj
+        super().__init__(*args, **kwargs)
+        self.password.label.text = "New password"
+        self.confirm_password.label.text = "New password again"
+
+    def names(self) -> tuple[str, str]:
+        """Return the username and the e-mail address, which the password must not be."""
+        return self.author.username, self.author.email
+
+
+class SettingsForm(AccountForm):
+    """How somebody counts and writes."""
+
+    PART = "settings"
+
+    currency = ChoiceField(
+        "Currency",
+        [Listed("Choose a currency from the list.")],
+        validate_choice=False,
+        description="Amounts keep their digits: 12.50 in the old currency becomes 12.50 in the new one. "
+        "Nothing is converted.",
+    )
+    time_zone = ChoiceField(
+        "Time zone",
+        [Listed("Choose a time zone from the list.")],
+        validate_choice=False,
+        description="Decides which day is today.",
+    )
+    locale = ChoiceField(
+        "Amounts and dates",
+        [Listed("Choose a way of writing from the list.")],
+        choices=[
+            SelectChoice("", "As my browser asks"),
+            *(SelectChoice(name, f"{words}: {amount} · {day}") for name, (words, amount, day) in LOCALES.items()),
+        ],
+        validate_choice=False,
+    )
+    first_day_of_month = ChoiceField(
+        "First day of the month",
+        [Listed(f"Choose a day from 1 to {User.FIRST_DAY_MAX}.")],
+        choices=[SelectChoice(str(day)) for day in range(1, User.FIRST_DAY_MAX + 1)],
+        validate_choice=False,
+        description="For example the day of your salary.",
+    )
+
+    def __init__(self, *args: Any, obj: User, **kwargs: Any) -> None:
+        self.author = obj
+        super().__init__(*args, obj=obj, **kwargs)
+        self.currency.choices = currency_choices()
+        self.time_zone.choices = [*map(SelectChoice, time_zones())]
+
+    def validate_currency(self, field: Field) -> None:
+        """Refuse a currency in which some amounts could not be written."""
+        digits = currency_digits(field.data)
+        if digits >= currency_digits(self.author.currency):
+            return
+        if number := count_finer(self.author, digits):
+            expenses = "1 expense has" if number == 1 else f"{number} expenses have"
+            limit = f"at most {digits} decimals" if digits else "no decimals"
+            raise ValidationError(
+                f"An amount in {field.data} has {limit}, but {expenses} more, counting "
+                "those that were deleted or changed within the last 30 days."
+            )
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The columns that the form fills."""
+        texts = {name: self[name].data for name in ("currency", "time_zone", "locale")}
+        return texts | {"first_day_of_month": int(self.first_day_of_month.data)}
+
+
+class EndLoginForm(Form):
+    """Which log-in to end."""
+
+    token_hash = HiddenField()
+
+    def validate_token_hash(self, field: Field) -> None:
+        """Refuse what names no log-in."""
+        if not re.fullmatch("[0-9a-f]{64}", field.data or ""):
+            raise ValidationError("There is no such log-in.")
 
 
 class ExpenseForm(Form):

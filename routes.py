@@ -17,16 +17,22 @@ from werkzeug.exceptions import HTTPException, ServiceUnavailable
 from app import app, counted, csrf, login_manager, money_text, visitor_locale
 from database import SAFE_METHODS, Base, close_session, db, is_migrated, is_unavailable
 from forms import (
+    AccountForm,
     BulkForm,
+    ConfirmedForm,
+    EndLoginForm,
     ExpenseFilterForm,
     ExpenseForm,
     Form,
     LoginForm,
+    PasswordForm,
+    ProfileForm,
     RegisterForm,
     RestoreForm,
+    SettingsForm,
     parse_id,
 )
-from ledger import accounts, history, spending, statements
+from ledger import accounts, history, logins, spending, statements
 from ledger.periods import day_in
 from models import Expense, User
 from security import RefusedError, count_attempt, forgive_attempt, hashing, safe_address, token_was_refused
@@ -65,7 +71,7 @@ def show_form(
 
 def begin_login(user: User, remember: bool = False) -> None:
     """Log `user` in, in a session that takes nothing over but an unsaved draft; commits."""
-    accounts.open_login(user, remember, request.user_agent.string, datetime.now(UTC))
+    logins.open_login(user, remember, request.user_agent.string, datetime.now(UTC))
     db.session.commit()
     draft = session.get("draft")
     session.clear()
@@ -94,7 +100,7 @@ def register() -> ResponseReturnValue:
             with hashing.slot():
                 count_attempt(request.remote_addr)
                 user.set_password(form.password.data)
-            accounts.register(user)
+            accounts.save(user)
             begin_login(user)
             log.info("registered: user %s from %s", user.id, request.remote_addr)
             return redirect(url_for("list_expenses"))
@@ -141,12 +147,17 @@ def logout() -> ResponseReturnValue:
     if request.method in SAFE_METHODS:
         return render_template("accounts/logout.html")
     log.info("logged out: user %s from %s", current_user.id, request.remote_addr)
-    accounts.close_login(current_user)
+    logins.close_login(current_user, logins.key_of(current_user))
     db.session.commit()
+    return see_off("You are logged out.")
+
+
+def see_off(words: str) -> ResponseReturnValue:
+    """Send a browser whose log-in was ended to the log-in page, without its cookies."""
     # In this order: cleared after logout_user, the session would forget to remove the remember cookie.
     session.clear()
     logout_user()
-    say("You are logged out.")
+    say(words)
     response = redirect(url_for("login"))
     response.headers["Clear-Site-Data"] = '"cache"'
     # Flask-Login deletes this cookie without its attributes, which browsers ignore behind TLS.
@@ -166,9 +177,141 @@ def ask_to_log_in() -> ResponseReturnValue:
             typed = ExpenseForm.draft_of(request.form)
             session["draft"] = {"owner": owner, "path": request.path, "typed": typed}
         else:
-            target = f"{url_for('list_expenses')}{query}"
+            page = "show_account" if request.path.startswith("/account/") else "list_expenses"
+            target = f"{url_for(page)}{query}"
             say("You have to log in first. Nothing was changed.")
     return redirect(url_for("login", next=safe_address(target)))
+
+
+def account_page(refused: AccountForm | None = None, refusal: RefusedError | None = None) -> ResponseReturnValue:
+    """Answer with the account page and its forms, of which one may have been refused."""
+    fresh = [kind(formdata=None, obj=current_user) for kind in (ProfileForm, PasswordForm, SettingsForm)]
+    return show_form(
+        "accounts/account.html",
+        refused or fresh[0],
+        refusal,
+        forms={form.PART: form for form in (*fresh, *([refused] if refused else []))},
+        logins=logins.list_logins(current_user, datetime.now(UTC)),
+        here=logins.key_of(current_user),
+    )
+
+
+def confirm(form: ConfirmedForm, new_password: str | None = None) -> User | None:
+    """Return the current user, locked, when the form has their password, else None. Raises RefusedError."""
+    user_id, email = current_user.id, current_user.email
+    # Nobody who wants to write waits while this waits for its turn to hash.
+    db.session.rollback()
+    try:
+        with hashing.slot():
+            # As at the log-in page: who has found a browser logged in must not guess any faster.
+            count_attempt(request.remote_addr, email)
+            user = accounts.confirm(current_user, form.current_password.data, new_password)
+    except RefusedError as error:
+        log.warning("password check refused (%s): user %s from %s", error.status, user_id, request.remote_addr)
+        raise
+    if user is None:
+        log.info("password check failed: user %s from %s", user_id, request.remote_addr)
+        form.refuse_password()
+    else:
+        forgive_attempt(request.remote_addr, email)
+    return user
+
+
+def end_other_logins(user: User) -> None:
+    """End every log-in of `user`, and begin the one in this browser anew; commits."""
+    remember = logins.is_remembered(user)
+    logins.close_every_login(user)
+    begin_login(user, remember)
+
+
+@app.route("/account")
+@login_required
+def show_account() -> ResponseReturnValue:
+    """Show who the person is here, how they count, and where they are logged in."""
+    return account_page()
+
+
+@app.route("/account/profile", methods=["POST"])
+@csrf.shows_again
+@login_required
+def change_profile() -> ResponseReturnValue:
+    """Change the username and the e-mail address; another address ends the other log-ins."""
+    form = ProfileForm(obj=current_user)
+    refusal = None
+    if form.validate_on_submit():
+        try:
+            if (user := confirm(form)) is not None:
+                moved = user.email != form.email.data
+                user.username, user.email = form.username.data, form.email.data
+                accounts.save(user)
+                if moved:
+                    end_other_logins(user)
+                    log.info("e-mail changed: user %s from %s", user.id, request.remote_addr)
+                db.session.commit()
+                say("Saved. Other devices have to log in again." if moved else "Saved.")
+                return redirect(url_for("show_account"))
+        except accounts.TakenError as taken:
+            form.refuse_taken(taken.fields)
+        except RefusedError as error:
+            refusal = error
+    return account_page(form, refusal)
+
+
+@app.route("/account/password", methods=["POST"])
+@csrf.shows_again
+@login_required
+def change_password() -> ResponseReturnValue:
+    """Change the password, which ends the other log-ins."""
+    form = PasswordForm(obj=current_user)
+    refusal = None
+    if form.validate_on_submit():
+        try:
+            if (user := confirm(form, form.password.data)) is not None:
+                end_other_logins(user)
+                log.info("password changed: user %s from %s", user.id, request.remote_addr)
+                say("Your password is changed. Other devices have to log in again.")
+                return redirect(url_for("show_account"))
+        except RefusedError as error:
+            refusal = error
+    return account_page(form, refusal)
+
+
+@app.route("/account/settings", methods=["POST"])
+@csrf.shows_again
+@login_required
+def change_settings() -> ResponseReturnValue:
+    """Change how the person counts and writes."""
+    form = SettingsForm(obj=current_user)
+    if not form.validate_on_submit():
+        return account_page(form)
+    for name, value in form.values.items():
+        setattr(current_user, name, value)
+    db.session.commit()
+    say("Saved.")
+    return redirect(url_for("show_account"))
+
+
+@app.route("/account/log-ins/end", methods=["POST"])
+@login_required
+def end_login() -> ResponseReturnValue:
+    """End one log-in of the person."""
+    form = EndLoginForm()
+    if not form.validate() or not logins.close_login(current_user, form.token_hash.data):
+        abort(404)
+    log.info("log-in ended: user %s from %s", current_user.id, request.remote_addr)
+    db.session.commit()
+    say("That device is logged out.")
+    return redirect(url_for("show_account"))
+
+
+@app.route("/account/log-ins/end-all", methods=["POST"])
+@login_required
+def end_logins() -> ResponseReturnValue:
+    """End every log-in of the person, this one too."""
+    log.info("all log-ins ended: user %s from %s", current_user.id, request.remote_addr)
+    logins.close_every_login(current_user)
+    db.session.commit()
+    return see_off("You are logged out everywhere.")
 
 
 # --- Expenses

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute
 from uuid_utils.compat import uuid7
 
-from database import Base, Instant, db
+from database import Base, Instant, Money, db
 from ledger.spending import VALUES, Summary
 from models import ChangedExpense, DeletedExpense, Expense, User, description_key
 
@@ -212,3 +212,16 @@ def _delete(model: type[Base], conditions: list[sa.ColumnElement[bool]]) -> int:
 def purge(now: datetime) -> int:
     """Forget what anyone deleted or changed over 30 days ago; return how many rows. The caller commits."""
     return sum(_delete(model, [moment < now - KEPT]) for model, moment in _MOMENTS)
+
+
+def count_finer(user: User, digits: int) -> int:
+    """Return how many expenses of `user` have more than `digits` decimals, or had and could have them again."""
+    unit = 10 ** (Money.SCALE - digits)
+    amounts = (Expense.amount, DeletedExpense.amount, ChangedExpense.amount, ChangedExpense.new_amount)
+    finer = [
+        sa.select(amount.class_.id).where(
+            amount.class_.author_id == user.id, sa.type_coerce(amount, sa.BigInteger) % unit != 0
+        )
+        for amount in amounts
+    ]
+    return db.session.scalar(sa.select(sa.func.count()).select_from(sa.union(*finer).subquery())) or 0

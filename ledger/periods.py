@@ -95,12 +95,13 @@ def day_in(time_zone: str, moment: datetime) -> date:
 
 def is_time_zone(name: str) -> bool:
     """Tell whether `name` is an IANA time zone; the list is asked, because ZoneInfo would open any file."""
-    return name in _time_zones()
+    return name in time_zones()
 
 
 @cache
-def _time_zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+def time_zones() -> dict[str, None]:
+    """Return the names of all IANA time zones, in the order of the alphabet."""
+    return dict.fromkeys(sorted(available_timezones()))
 
 
 def parse_day(text: str) -> date:
