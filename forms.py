@@ -39,7 +39,6 @@ from ledger.accounts import (
     check_new_password,
     check_username,
 )
-from ledger.history import count_finer
 from ledger.locales import LOCALES
 from ledger.money import (
     SMALLEST,
@@ -248,9 +247,9 @@ class Listed:
         self.message = message
 
     def __call__(self, form: Form, field: Field) -> None:
-        """Raise ValidationError for any other value."""
+        """Raise StopValidation for any other value."""
         if field.data not in [choice.value for choice in field.choices]:
-            raise ValidationError(self.message)
+            raise StopValidation(self.message)
 
 
 def normalise_text(text: str | None) -> str:
@@ -456,24 +455,20 @@ class SettingsForm(AccountForm):
         description="For example the day of your salary.",
     )
 
-    def __init__(self, *args: Any, obj: User, **kwargs: Any) -> None:
-        self.author = obj
-        super().__init__(*args, obj=obj, **kwargs)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self.currency.choices = currency_choices()
         self.time_zone.choices = [*map(SelectChoice, time_zones())]
 
-    def validate_currency(self, field: Field) -> None:
-        """Refuse a currency in which some amounts could not be written."""
-        digits = currency_digits(field.data)
-        if digits >= currency_digits(self.author.currency):
-            return
-        if number := count_finer(self.author, digits):
-            expenses = "1 expense has" if number == 1 else f"{number} expenses have"
-            limit = f"at most {digits} decimals" if digits else "no decimals"
-            raise ValidationError(
-                f"An amount in {field.data} has {limit}, but {expenses} more, counting "
-                "those that were deleted or changed within the last 30 days."
-            )
+    def refuse_currency(self, number: int) -> None:
+        """Say that so many expenses could not be written in it."""
+        digits = currency_digits(self.currency.data)
+        limit = f"at most {digits} decimals" if digits else "no decimals"
+        expenses = "1 expense has" if number == 1 else f"{number} expenses have"
+        self.currency.errors = [
+            f"An amount in {self.currency.data} has {limit}, but {expenses} more, counting "
+            "those that were deleted or changed within the last 30 days."
+        ]
 
     @property
     def values(self) -> dict[str, Any]:

@@ -282,13 +282,16 @@ def change_password() -> ResponseReturnValue:
 def change_settings() -> ResponseReturnValue:
     """Change how the person counts and writes."""
     form = SettingsForm(obj=current_user)
-    if not form.validate_on_submit():
-        return account_page(form)
-    for name, value in form.values.items():
-        setattr(current_user, name, value)
-    db.session.commit()
-    say("Saved.")
-    return redirect(url_for("show_account"))
+    if form.validate_on_submit():
+        finer = history.count_finer(current_user, form.currency.data, datetime.now(UTC))
+        if not finer:
+            for name, value in form.values.items():
+                setattr(current_user, name, value)
+            db.session.commit()
+            say("Saved.")
+            return redirect(url_for("show_account"))
+        form.refuse_currency(finer)
+    return account_page(form)
 
 
 @app.route("/account/log-ins/end", methods=["POST"])

@@ -12,6 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from uuid_utils.compat import uuid7
 
 from database import Base, Instant, Money, db
+from ledger.money import currency_digits
 from ledger.spending import VALUES, Summary
 from models import ChangedExpense, DeletedExpense, Expense, User, description_key
 
@@ -214,14 +215,22 @@ def purge(now: datetime) -> int:
     return sum(_delete(model, [moment < now - KEPT]) for model, moment in _MOMENTS)
 
 
-def count_finer(user: User, digits: int) -> int:
-    """Return how many expenses of `user` have more than `digits` decimals, or had and could have them again."""
-    unit = 10 ** (Money.SCALE - digits)
-    amounts = (Expense.amount, DeletedExpense.amount, ChangedExpense.amount, ChangedExpense.new_amount)
+def count_finer(user: User, currency: str, now: datetime) -> int:
+    """Return how many expenses of `user` cannot be written in `currency`, or could not once back."""
+    digits = currency_digits(currency)
+    if digits >= currency_digits(user.currency):
+        return 0
     finer = [
         sa.select(amount.class_.id).where(
-            amount.class_.author_id == user.id, sa.type_coerce(amount, sa.BigInteger) % unit != 0
+            amount.class_.author_id == user.id,
+            sa.type_coerce(amount, sa.BigInteger) % 10 ** (Money.SCALE - digits) != 0,
+            *recent,
         )
-        for amount in amounts
+        for amount, *recent in (
+            (Expense.amount,),
+            (DeletedExpense.amount, DeletedExpense.deleted_at >= now - KEPT),
+            (ChangedExpense.amount, ChangedExpense.changed_at >= now - KEPT),
+            (ChangedExpense.new_amount, ChangedExpense.changed_at >= now - KEPT),
+        )
     ]
     return db.session.scalar(sa.select(sa.func.count()).select_from(sa.union(*finer).subquery())) or 0

@@ -28,6 +28,8 @@ ACTS, POOL = 3, 12
 # The statements that read, by what they ask; any other is called by its verb and its table.
 READS = {
     "log-in": r"JOIN login_session",
+    "log-ins": r"FROM login_session WHERE",
+    "person": r"FROM \"?user\"? WHERE",
     "sums": r"^SELECT coalesce\(\S+\.category",
     "rows": r"^SELECT expense\.id, expense\.date",
     "file": r"^SELECT expense\.date AS date",
@@ -57,6 +59,7 @@ PAGES = {
     "/expenses/{id}/edit": ["log-in", "expense"],
     "/expenses/{id}/duplicate": ["log-in", "expense"],
     "/expenses/deleted": ["log-in", *["what acts touched", "acts"] * 2],
+    "/account": ["log-in", "log-ins"],
     "/logout": ["log-in"],
 }
 EXPENSE = {"amount": "3", "category": "Food", "description": "Tea", "date": "2026-01-01"}
@@ -90,6 +93,7 @@ FORMS = {
         {"all_matching": "y", "action": "date", "date": "2026-03-02"},
         ["log-in", *CHANGED],
     ),
+    "settings": ("/account/settings", {"time_zone": "{zone}"}, ["log-in", "update user"]),
     "delete all that match": (
         "/expenses/bulk?period=2026-03&category=Food",
         {"all_matching": "y", "action": "delete"},
@@ -201,7 +205,7 @@ class Keeper:
         own = {"csrf_token": self.token} | ({} if "batch" in typed else {"id": uuid7()})
         with noted() as sent:
             response = self.visitor.client.post(address, data=own | typed)
-            assert response.location.startswith("/expenses")
+            assert response.location.startswith(("/expenses", "/account"))
         return sent
 
 
@@ -221,7 +225,8 @@ def keeper(app, size):
         }
         others = expenses_of(author, Expense.date, from_row=max(0, size // 2 - POOL // 2))
         places = [f"{expense.date}_{expense.id}" for expense in others]
-        pools = {"id": [expense.id for expense in others], "place": places} | acts
+        zones = ["Europe/Madrid", "Europe/Rome", "Europe/Paris"]
+        pools = {"id": [expense.id for expense in others], "place": places, "zone": zones} | acts
         db.session.commit()
     return Keeper(visitor, visitor.token(), pools)
 

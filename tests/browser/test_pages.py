@@ -116,6 +116,16 @@ def turn_page(person):
     person.follow("Older")
 
 
+def refuse_settings(person):
+    """Opens the account as it is after two slips."""
+    person.go("/account")
+    person.page.locator("#profile-username").fill("a na")
+    person.page.locator("#profile-email").fill("ana@localhost")
+    person.page.locator("#profile-current_password").fill("not the river")
+    person.press("Save name and e-mail")
+    assert person.page.locator(".error").count() == 2
+
+
 # Who opens the page, how, and the heading by which one knows to be there.
 PAGES = {
     "log-in": ("stranger", address("/login"), "Log in"),
@@ -157,6 +167,8 @@ PAGES = {
     "recently deleted": ("bob", address("/expenses/deleted"), "Recently deleted and changed"),
     "add": ("ana", address("/expenses/add"), "Add an expense"),
     "add, refused": ("ana", refuse_expense, "Add an expense"),
+    "account": ("bob", address("/account"), "Your account"),
+    "account, refused": ("ana", refuse_settings, "Your account"),
     "log-out": ("ana", address("/logout"), "Log out"),
     "not found": ("ana", address("/nowhere"), "Not found"),
 }
