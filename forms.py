@@ -618,13 +618,16 @@ class ExpenseFilterForm(FlaskForm):
     after = PlaceField()
     before = PlaceField()
 
-    def __init__(self, *args: Any, today: date, currency: str, locale: Locale) -> None:
+    def __init__(
+        self, *args: Any, today: date, currency: str, locale: Locale, first_day_of_month: int
+    ) -> None:
         self.today = today
         self.currency = currency
         self.locale = locale
+        self.first_day_of_month = first_day_of_month
         super().__init__(*args)
         named = {"": "Any time", "this-month": "This month", "last-month": "Last month", "this-year": "This year"}
-        months = recent_months(today, self.MONTHS)
+        months = recent_months(today, self.MONTHS, first_day_of_month)
         names = {name: month_name(name) for name in months}
         if self.period.data and self.period.data not in named | names:
             names[self.period.data] = self.period.data
@@ -643,7 +646,8 @@ class ExpenseFilterForm(FlaskForm):
         """Refuse a period that does not exist."""
         self.chosen = Period()
         try:
-            self.chosen = parse_period(field.data, self.today) if field.data else Period()
+            if field.data:
+                self.chosen = parse_period(field.data, self.today, self.first_day_of_month)
         except DayError as error:
             raise ValidationError(str(error)) from None
 

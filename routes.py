@@ -322,7 +322,13 @@ def end_logins() -> ResponseReturnValue:
 
 def filter_form() -> ExpenseFilterForm:
     """Return what the address says about the list."""
-    return ExpenseFilterForm(request.args, today=today(), currency=current_user.currency, locale=visitor_locale())
+    return ExpenseFilterForm(
+        request.args,
+        today=today(),
+        currency=current_user.currency,
+        locale=visitor_locale(),
+        first_day_of_month=current_user.first_day_of_month,
+    )
 
 
 def expense_form(shown: Expense | None = None, **values: Any) -> ExpenseForm:
