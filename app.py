@@ -9,6 +9,7 @@ from pathlib import Path
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_datetime, get_timezone
+from babel.numbers import format_compact_decimal, format_decimal, format_percent
 from flask import Flask, g, request
 from flask_login import LoginManager, current_user
 from flask_migrate import Migrate
@@ -31,6 +32,7 @@ from ledger.accounts import APPLICATION_NAME, allow_local_emails
 from ledger.logins import LOGIN_MAX, device_name, find_login, note_seen
 from ledger.money import currencies, currency_digits, currency_sign, format_amount
 from ledger.periods import is_time_zone
+from ledger.scales import scale_for
 from models import User
 from security import FormProtect, Request, add_headers, check_secret_key, kept_secret_key
 
@@ -190,6 +192,32 @@ def month(value: date) -> str:
 
 
 @app.template_filter()
+def short_month(value: date) -> str:
+    """Write the month that a day lies in without its year, for where there is little room."""
+    return _short_month(value, visitor_locale())
+
+
+@lru_cache(maxsize=256)
+def _short_month(value: date, locale: Locale) -> str:
+    return format_date(value, "LLL", locale)
+
+
+@app.template_filter()
+def short_number(value: Decimal) -> str:
+    """Write a number beside an axis, where there is little room: 0.5, 200, 1.5K."""
+    locale = visitor_locale()
+    if abs(value) < 1:
+        return format_decimal(value.normalize(), locale=locale)
+    return format_compact_decimal(value, locale=locale, fraction_digits=1)
+
+
+@app.template_filter()
+def percent(share: Decimal) -> str:
+    """Write a share with one decimal."""
+    return format_percent(round(share, 3), locale=visitor_locale(), decimal_quantization=False)
+
+
+@app.template_filter()
 def moment(value: datetime) -> str:
     """Write a moment in the account's time zone."""
     return format_datetime(value, "medium", get_timezone(current_user.time_zone), visitor_locale())
@@ -218,7 +246,10 @@ app.jinja_env.trim_blocks = True
 app.jinja_env.add_extension(Unindented)
 app.jinja_env.filters.update(digits=currency_digits, device=device_name)
 app.jinja_env.globals.update(
-    application_name=APPLICATION_NAME, current_user=current_user, request_id=logs.request_id
+    application_name=APPLICATION_NAME,
+    current_user=current_user,
+    request_id=logs.request_id,
+    scale_for=scale_for,
 )
 
 # Last, because routes.py itself imports this module; without this line there are no pages.

@@ -618,9 +618,7 @@ class ExpenseFilterForm(FlaskForm):
     after = PlaceField()
     before = PlaceField()
 
-    def __init__(
-        self, *args: Any, today: date, currency: str, locale: Locale, first_day_of_month: int
-    ) -> None:
+    def __init__(self, *args: Any, today: date, currency: str, locale: Locale, first_day_of_month: int) -> None:
         self.today = today
         self.currency = currency
         self.locale = locale

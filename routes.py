@@ -32,8 +32,8 @@ from forms import (
     SettingsForm,
     parse_id,
 )
-from ledger import accounts, history, logins, spending, statements
-from ledger.periods import day_in
+from ledger import accounts, history, logins, reports, spending, statements
+from ledger.periods import DayError, Period, day_in, parse_month, parse_year
 from models import Expense, User
 from security import RefusedError, count_attempt, forgive_attempt, hashing, safe_address, token_was_refused
 
@@ -537,6 +537,33 @@ def export_expenses() -> ResponseReturnValue:
     response = Response(chain([first], lines), content_type="text/csv; charset=utf-8", headers=headers)
     response.call_on_close(lines.close)
     return response
+
+
+# --- Months and years
+
+
+@app.route("/months")
+@app.route("/months/<month>")
+@login_required
+def show_month(month: str | None = None) -> ResponseReturnValue:
+    """Show where the money of a month went, by default of the current one."""
+    first_day = current_user.first_day_of_month
+    try:
+        period = parse_month(month, first_day) if month is not None else Period.month(today(), first_day)
+    except DayError:
+        abort(404)
+    return render_template("reports/month.html", report=reports.month_report(current_user, period, today()))
+
+
+@app.route("/years/<year>")
+@login_required
+def show_year(year: str) -> ResponseReturnValue:
+    """Show where the money of a year went, month by month."""
+    try:
+        period = parse_year(year, current_user.first_day_of_month)
+    except DayError:
+        abort(404)
+    return render_template("reports/year.html", report=reports.year_report(current_user, period))
 
 
 # --- For those who watch over the server

@@ -36,7 +36,7 @@ class Period:
     @classmethod
     def year(cls, day: date, first_day_of_month: int = 1) -> "Period":
         """Return the year that `day` lies in, which is its twelve months."""
-        year = cls.month(day, first_day_of_month)._begin().year
+        year = cls.month(day, first_day_of_month).begin.year
         return cls(date(year, 1, first_day_of_month), date(year + 1, 1, first_day_of_month) - timedelta(days=1))
 
     def name(self, first_day_of_month: int = 1) -> str | None:
@@ -50,26 +50,33 @@ class Period:
     def months_before(self, count: int) -> list["Period"]:
         """Return the `count` months before this one, the earliest first."""
         months: list[Period] = []
-        first_day = self._begin()
+        first_day = self.begin
         for _ in range(count):
             month = Period.month(first_day - timedelta(days=1), first_day.day)
             months.insert(0, month)
-            first_day = month._begin()
+            first_day = month.begin
         return months
 
     def months(self) -> list["Period"]:
         """Return the twelve months of this year."""
-        first_day = self._begin()
+        first_day = self.begin
         return [Period.month(first_day.replace(month=month), first_day.day) for month in range(1, 13)]
 
     def text(self) -> str:
         """Return a month as `parse_month` reads it: `2026-03`."""
-        return self._begin().isoformat()[:7]
+        return self.begin.isoformat()[:7]
 
-    def _begin(self) -> date:
-        """Return the first day of a period that has one, as every month and year has."""
+    @property
+    def begin(self) -> date:
+        """The first day of a period that has one, as every month and year has."""
         assert self.first_day is not None
         return self.first_day
+
+    @property
+    def end(self) -> date:
+        """The last day of a period that has one, as every month and year has."""
+        assert self.last_day is not None
+        return self.last_day
 
     def within(self, other: "Period") -> "Period":
         """Return the days that lie in both periods; there are none when it ends before it begins."""
