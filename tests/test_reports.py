@@ -1,7 +1,7 @@
 """Months and years, against an oracle in plain Python; every link of their pages, against its rows."""
 
-from datetime import date, timedelta
-from decimal import Decimal
+from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_DOWN, Decimal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, insert
 
 from database import db
-from ledger.periods import Period
+from ledger.periods import Period, day_in
 from ledger.reports import COMPARED, LARGEST, month_report, year_report
 from ledger.scales import TICKS, scale_for
 from ledger.spending import CATEGORIES
 from models import Category, Expense, User
+from tests.people import Visitor
 
 amounts = st.decimals("-999.99", "9999.99", places=2).filter(bool) | st.sampled_from([1, 2]).map(Decimal)
 # Two years, and most often the days around the ends of a month.
@@ -167,3 +168,140 @@ def test_a_scale_holds_every_figure_in_few_even_steps(figures):
 def test_a_scale_has_no_smaller_steps_that_would_do():
     assert list(map(int, scale_for([Decimal(950)]).ticks)) == [0, 500, 1000]
     assert list(map(int, scale_for([Decimal(-30), Decimal(100)]).ticks)) == [-50, 0, 50, 100]
+
+
+# --- The pages
+
+
+@pytest.fixture
+def spender(app):
+    """Ana, logged in, and what puts expenses and budgets into her ledger."""
+    visitor = Visitor(app).register("ana")
+
+    def spend(made, first_day=1):
+        with app.app_context():
+            user = visitor.user()
+            user.first_day_of_month = first_day
+            mine = keep([user, user], made)
+            db.session.execute(delete(Category))
+            db.session.add(Category(author_id=user.id, name="Food", position=1, monthly_budget=50))
+            user.monthly_budget = 100
+            db.session.commit()
+            return mine
+
+    visitor.spend = spend
+    return visitor
+
+
+def links(page):
+    """What every link to rows shows, and where it leads; a bar says its figure aloud."""
+    for link in page.one("main").all("a"):
+        shown = link.get("aria-label") or link.text
+        if link["href"].startswith("/expenses"):
+            yield shown, link["href"]
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(made=expenses, day=st.sampled_from([date(2026, 1, 31), date(2026, 2, 10)]), first_day=first_days)
+def test_every_link_opens_the_rows_that_make_its_figure(spender, made, day, first_day):
+    spender.spend(made, first_day)
+    opened = {}
+    month = Period.month(day, first_day).text()
+
+    for address in (f"/months/{month}", f"/years/{month[:4]}"):
+        figures = list(links(spender.page(address)))
+        assert figures
+        for shown, target in figures:
+            if target not in opened:
+                opened[target] = spender.page(target)
+            page = opened[target]
+            if target.startswith("/expenses/add") or target.endswith("order=-amount"):
+                continue
+            if "/edit" in target:
+                assert f"${Decimal(page.one(id='amount')['value']):,}" == shown
+            elif "expense" in shown:
+                assert shown.partition(" ")[0] == page.one(id="count").text
+            else:
+                assert shown.rpartition(" ")[2] == page.one(id="total").text, (shown, target)
+
+
+@pytest.mark.parametrize("first_day", [1, 25])
+def test_a_month_of_ones_own_is_the_same_on_every_page(spender, first_day):
+    made = [
+        {"amount": Decimal(n), "category": "Food", "date": date(2026, 11, 20) + timedelta(n), "owner": 0}
+        for n in range(1, 40)
+    ]
+    mine = spender.spend(made, first_day)
+    expected = f"${total(within(mine, Period.month(date(2026, 11, 26), first_day))):,}.00"
+
+    assert spender.total("/months/2026-11") == spender.total("/expenses?period=2026-11") == expected
+    assert spender.page("/expenses?period=2026-11").one("h1").text.startswith("All categories, November 2026 ·")
+
+
+def test_the_month_without_a_name_is_the_current_one_where_the_person_lives(spender):
+    for zone in ("Etc/GMT+12", "Etc/GMT-14"):
+        for first_day in (1, 14, 28):
+            spender.spend([], first_day)
+            with spender.app.app_context():
+                spender.user().time_zone = zone
+                db.session.commit()
+            today = day_in(zone, datetime.now(UTC))
+
+            heading = spender.page("/months").one("h1").text
+
+            assert heading == f"{Period.month(today, first_day).first_day:%B %Y} · 0 expenses so far"
+
+
+def test_a_budget_is_said_in_words(spender):
+    today = day_in("UTC", datetime.now(UTC))
+    spender.spend([{"amount": Decimal("62.30"), "category": "Food", "date": today, "owner": 0}])
+    days_left = (Period.month(today).last_day - today).days + 1
+
+    page = spender.page("/months")
+
+    a_day = (Decimal("37.70") / days_left).quantize(Decimal("0.01"), ROUND_DOWN)
+    words = [item.text for item in page.one("main").all("li")]
+    assert f"$37.70 left, ${a_day} a day of the budget of $100.00" in words
+    assert page.all("table")[0].all("td")[-1].text == "$50.00 $12.30 over"
+
+
+def test_a_month_and_a_year_without_expenses_say_so_and_show_no_picture(spender):
+    spender.spend([])
+
+    for address, words in (("/months/2020-02", "February 2020"), ("/years/2020", "2020")):
+        page = spender.page(address)
+
+        assert f"There are no expenses in {words}." in page.text
+        assert page.all("svg") == []
+        assert page.one(id="total").text == "$0.00"
+
+
+def test_what_is_no_month_or_year_is_not_found(spender):
+    for first_day in (1, 28):
+        spender.spend([], first_day)
+        for address in (
+            *("/months/2026-13", "/months/2026-1", "/months/1899-12", "/months/2101-01", "/months/this-month"),
+            *("/months/", "/months/２０２６-01", "/years/1899", "/years/2101", "/years/99999999999999999999"),
+            *("/years/-1", "/years/２０２６", "/years/2026-01", "/years/", "/months/2026-01%0A", "/years/2026%00"),
+        ):
+            assert spender.get(address).status_code == 404, address
+
+
+NEIGHBOURS = {
+    "/months/1900-01": ([], ["/months/1900-02"]),
+    "/months/2100-12": (["/months/2100-11"], []),
+    "/months/2026-01": (["/months/2025-12"], ["/months/2026-02"]),
+    "/years/1900": ([], ["/years/1901"]),
+    "/years/2100": (["/years/2099"], []),
+}
+
+
+def test_neighbours_are_linked_as_far_as_there_are_any(spender):
+    for first_day in (1, 28):
+        first = {"amount": Decimal(1), "category": "Food", "date": date(1900, 1, 1), "owner": 0}
+        spender.spend([first], first_day)
+        for address, (before, after) in NEIGHBOURS.items():
+            page = spender.page(address)
+
+            assert [link["href"] for link in page.all("a", rel="prev")] == before
+            assert [link["href"] for link in page.all("a", rel="next")] == after
