@@ -33,6 +33,10 @@ READS = {
     "sums": r"^SELECT coalesce\(\S+\.category",
     "rows": r"^SELECT expense\.id, expense\.date",
     "file": r"^SELECT expense\.date AS date",
+    "months": r"^SELECT \S+\.place",
+    "days": r"^SELECT expense\.date, count",
+    "first day": r"^SELECT min\(expense\.date\)",
+    "budgets": r"^SELECT category\.name",
     "descriptions": r"^SELECT expense\.description FROM",
     "usual category": r"^SELECT expense\.category FROM",
     "expense": r"^SELECT expense\.author_id",
@@ -60,6 +64,9 @@ PAGES = {
     "/expenses/{id}/duplicate": ["log-in", "expense"],
     "/expenses/deleted": ["log-in", *["what acts touched", "acts"] * 2],
     "/account": ["log-in", "log-ins"],
+    "/months": ["log-in", "months", "first day", "budgets", "days", "rows"],
+    "/months/2026-03": ["log-in", "months", "first day", "budgets", "days", "rows"],
+    "/years/2026": ["log-in", "months"],
     "/logout": ["log-in"],
 }
 EXPENSE = {"amount": "3", "category": "Food", "description": "Tea", "date": "2026-01-01"}

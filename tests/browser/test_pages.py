@@ -161,6 +161,11 @@ PAGES = {
     "list, refused entry": ("ana", refuse_entry, "Education · 2 expenses"),
     "list, nothing ticked": ("ana", refuse_bulk, "Education · 2 expenses"),
     "list, after a change": ("ana", change_twice, "Education · 2 expenses"),
+    "month": ("ana", address("/months/2026-02"), "February 2026 · 27 expenses"),
+    "month, one large": ("ana", address("/months/2026-03"), "March 2026 · 2 expenses"),
+    "month, empty": ("ana", address("/months/2025-01"), "January 2025 · 0 expenses"),
+    "year": ("ana", address("/years/2026"), "2026 · 56 expenses"),
+    "year, empty": ("ana", address("/years/2024"), "2024 · 0 expenses"),
     "edit": ("ana", edit, "Change an expense"),
     "edit, refused": ("ana", refuse_edit, "Change an expense"),
     "duplicate": ("ana", duplicate, "Add an expense"),
@@ -479,3 +484,26 @@ def test_nothing_moves_for_people_who_asked_for_that(ana):
         "() => Array.from(document.querySelectorAll('*'), element => getComputedStyle(element).transitionDuration)"
     )
     assert set(durations) == {"0s"}
+
+
+LETTERS = """() => Array.from(document.querySelectorAll("svg text"))
+    .filter(text => text.checkVisibility())
+    .map(text => [text.textContent, text.getBoundingClientRect()])
+    .map(([text, box]) => [text, box.left, box.top, box.right, box.bottom])
+"""
+
+
+@pytest.mark.parametrize("page", ["/months/2026-02", "/months/2026-03", "/months/2025-12", "/years/2026"])
+def test_no_letters_of_a_picture_touch_others_or_leave_the_screen(ana, page):
+    ana.go(page)
+    for width in WIDTHS:
+        look(ana.page, {"width": width, "height": 800})
+
+        letters = ana.page.evaluate(LETTERS)
+
+        assert len(letters) > 8
+        assert [each for each in letters if each[1] < 0 or each[3] > width] == []
+        for place, (one, left, top, right, bottom) in enumerate(letters):
+            for other, other_left, other_top, other_right, other_bottom in letters[:place]:
+                apart = right <= other_left or other_right <= left or bottom <= other_top or other_bottom <= top
+                assert apart, (width, one, other)
