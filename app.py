@@ -188,18 +188,18 @@ def counted(number: int) -> str:
 @app.template_filter()
 def month(value: date) -> str:
     """Write the month that a day lies in."""
-    return format_date(value, "MMMM y", visitor_locale())
+    return _month(value, "MMMM y", visitor_locale())
 
 
 @app.template_filter()
 def short_month(value: date) -> str:
     """Write the month that a day lies in without its year, for where there is little room."""
-    return _short_month(value, visitor_locale())
+    return _month(value, "LLL", visitor_locale())
 
 
-@lru_cache(maxsize=256)
-def _short_month(value: date, locale: Locale) -> str:
-    return format_date(value, "LLL", locale)
+@lru_cache(maxsize=1024)
+def _month(value: date, pattern: str, locale: Locale) -> str:
+    return format_date(value, pattern, locale)
 
 
 @app.template_filter()

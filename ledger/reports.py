@@ -85,11 +85,11 @@ class MonthReport:
 
 @dataclass(frozen=True)
 class YearLine:
-    """What was spent on one category in a year, and in each of its months; None in those without an expense."""
+    """What was spent on one category in a year, and in each of its months."""
 
     category: str
     total: Decimal
-    months: tuple[Part | None, ...]
+    months: tuple[Column, ...]
 
 
 @dataclass(frozen=True)
@@ -143,8 +143,10 @@ def year_report(user: User, year: Period) -> YearReport:
     parts = [{part.category: part for part in summary.parts} for summary in summaries]
     lines = []
     for category in sorted({name for each in parts for name in each}):
-        cells = tuple(each.get(category) for each in parts)
-        lines.append(YearLine(category, sum((cell.total for cell in cells if cell), Decimal(0)), cells))
+        nothing = Part(category, 0, Decimal(0))
+        cells = [each.get(category, nothing) for each in parts]
+        columns = tuple(Column(month, cell.number, cell.total) for month, cell in zip(months, cells, strict=True))
+        lines.append(YearLine(category, sum((cell.total for cell in cells), Decimal(0)), columns))
     lines.sort(key=lambda line: line.total, reverse=True)
     return YearReport(
         year=year,
