@@ -144,7 +144,7 @@ def _restore_changed(user: User, batch: uuid.UUID, expense_id: uuid.UUID | None)
     number = _delete(ChangedExpense, [*act, sa.exists().where(is_as(""))])
     name = sa.func.coalesce(sa.func.nullif(ChangedExpense.description, ""), ChangedExpense.category)
     left = db.session.scalars(sa.select(name).where(*act).order_by(ChangedExpense.id)).all()
-    return Restored(number, _left_alone(left))
+    return Restored(number, left_alone(left))
 
 
 def _touched_by(act: list[sa.ColumnElement[bool]]) -> list[str]:
@@ -156,7 +156,7 @@ def _touched_by(act: list[sa.ColumnElement[bool]]) -> list[str]:
     return [*touched, "description_key"] if "description" in touched else touched
 
 
-def _left_alone(names: Sequence[str]) -> str:
+def left_alone(names: Sequence[str]) -> str:
     """Say which expenses were left alone, the first few by their names."""
     if not names:
         return ""

@@ -11,7 +11,18 @@ import sqlalchemy as sa
 from uuid_utils.compat import uuid7
 
 from database import Base
-from models import Backup, Category, ChangedExpense, DeletedExpense, Expense, LoginSession, Throttle, User
+from models import (
+    Backup,
+    Category,
+    ChangedExpense,
+    DeletedExpense,
+    Expense,
+    LoginSession,
+    RecurringDay,
+    RecurringExpense,
+    Throttle,
+    User,
+)
 
 ROOT = Path(__file__).parent.parent
 # The usual way to widen a column of a parent table; with foreign keys on, it deletes the children.
@@ -50,6 +61,7 @@ def fill(engine):
     day, moment = date(2026, 1, 1), datetime(2026, 1, 1, tzinfo=UTC)
     old = {"amount": 1, "date": day, "description_key": "tea"}
     new = {"new_amount": 2, "new_category": "Food", "new_description": "Tea", "new_date": day}
+    recurring = uuid7()
     rows = {
         User: [
             {"id": 1, "username": "ana", "username_key": "ana", "email": "a@example.com", "password_hash": "x"}
@@ -61,6 +73,10 @@ def fill(engine):
         ],
         ChangedExpense: [{"id": uuid7(), "batch": uuid7(), "changed_at": moment, **old, **new, **author}],
         Category: [{"author_id": 1, "name": "Food", "name_key": "food", "position": 1}],
+        RecurringExpense: [
+            {"id": recurring, "amount": 1, "every": "month", "first_day": day, "next_day": day, **author}
+        ],
+        RecurringDay: [{"author_id": 1, "recurring_id": recurring, "day": day}],
         Throttle: [{"key": "x", "started_at": 1, "attempts": 1}],
         Backup: [{"taken_at": moment, "expenses": 1}],
     }
