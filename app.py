@@ -32,6 +32,7 @@ from ledger.accounts import APPLICATION_NAME, allow_local_emails
 from ledger.logins import LOGIN_MAX, device_name, find_login, note_seen
 from ledger.money import currencies, currency_digits, currency_sign, format_amount
 from ledger.periods import is_time_zone
+from ledger.recurring import EVERY
 from ledger.scales import scale_for
 from models import User
 from security import FormProtect, Request, add_headers, check_secret_key, kept_secret_key
@@ -183,6 +184,12 @@ def money_text(amount: Decimal) -> str:
 def counted(number: int) -> str:
     """Write a number of expenses."""
     return f"{number} expense" if number == 1 else f"{number} expenses"
+
+
+@app.template_filter()
+def often(every: str) -> str:
+    """Write how often something repeats."""
+    return EVERY[every]
 
 
 @app.template_filter()

@@ -6,6 +6,7 @@ import uuid
 from datetime import date
 from decimal import Decimal
 from functools import cache, cached_property
+from itertools import starmap
 from typing import Any
 from urllib.parse import urlencode
 
@@ -61,8 +62,9 @@ from ledger.periods import (
     recent_months,
     time_zones,
 )
+from ledger.recurring import EVERY, Due, DueDays
 from ledger.spending import CATEGORIES, ORDERS, VALUES, ExpenseFilter, Place, usual_category
-from models import Expense, User, search_key
+from models import Expense, RecurringExpense, User, search_key
 from security import token_was_refused
 
 # Control, format, surrogate, private and unassigned characters, and line separators; only the two
@@ -491,7 +493,7 @@ class EndLoginForm(Form):
 class ExpenseForm(Form):
     """One expense, new or changed."""
 
-    TYPED = ("id", "amount", "category", "description", "date", "refund")
+    TYPED = ("id", "amount", "category", "description", "date", "refund", "every")
 
     id = NewIdField()
     amount = AmountField(
@@ -514,6 +516,9 @@ class ExpenseForm(Form):
         render_kw={"required": True, "min": f"{FIRST_YEAR}-01-01", "max": f"{LAST_YEAR}-12-31"},
     )
     refund = BooleanField("Money back", false_values=UNTICKED)
+    every = ChoiceField(
+        "Repeat", choices=[SelectChoice("", "Never"), *starmap(SelectChoice, EVERY.items())], validate_choice=False
+    )
 
     def __init__(self, *args: Any, author: User, locale: Locale, **kwargs: Any) -> None:
         self.author = author
@@ -528,6 +533,11 @@ class ExpenseForm(Form):
             field.data = usual_category(self.author, self.description.data) or ""
         if field.data not in CATEGORIES:
             raise ValidationError("Choose a category.")
+
+    def validate_every(self, field: Field) -> None:
+        """Refuse what is no repetition."""
+        if field.data and field.data not in EVERY:
+            raise ValidationError("Choose from the list how often.")
 
     @property
     def values(self) -> dict[str, Any]:
@@ -554,6 +564,81 @@ class ExpenseForm(Form):
             "This form has been saved before, and the expense was changed or deleted since. "
             "Press the button again if this is another expense."
         )
+
+
+class RecurringForm(ExpenseForm):
+    """What repeats: like an expense, whose date is the first day."""
+
+    every = ChoiceField("Repeat", choices=[*starmap(SelectChoice, EVERY.items())], validate_choice=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.date.label.text = "First day"
+        self.date.description = "Days are counted from here, and none before it is due."
+
+    def validate_every(self, field: Field) -> None:
+        """Refuse what is no repetition."""
+        if field.data not in EVERY:
+            raise ValidationError("Choose from the list how often.")
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The columns that the form fills; the date is the first day."""
+        return super().values | {"every": self.every.data}
+
+    @classmethod
+    def of(cls, recurring: RecurringExpense, author: User, locale: Locale) -> "RecurringForm":
+        """Return the form filled in with what repeats."""
+        shown = {name: getattr(recurring, name) for name in ("category", "description", "every")}
+        amount = plain_amount(abs(recurring.amount), author.currency)
+        shown |= {"amount": amount, "refund": recurring.amount < 0, "date": recurring.first_day}
+        return cls(data=shown, author=author, locale=locale)
+
+
+class DueForm(Form):
+    """What is due, each line with its amount; the button names the line to add or to skip, or is `all`."""
+
+    add = StringField()
+    skip = StringField()
+    all = StringField()
+
+    def __init__(self, *args: Any, due: DueDays, author: User, locale: Locale, **kwargs: Any) -> None:
+        self.due, self.currency, self.locale = due, author.currency, locale
+        super().__init__(*args, **kwargs)
+
+    def process(self, formdata: Any = None, *args: Any, **kwargs: Any) -> None:
+        """Fill the form in, which has a field for each line."""
+        for line in self.due.lines:
+            amount = plain_amount(abs(line.recurring.amount), self.currency)
+            attributes = {"inputmode": "decimal", "autocomplete": "off", "maxlength": TEXT_MAX}
+            field = AmountField("Amount", default=amount, render_kw=attributes)
+            self._fields[line.key] = field.bind(form=self, name=line.key)
+        super().process(formdata, *args, **kwargs)
+
+    @property
+    def lines(self) -> list[Due]:
+        """The lines that are meant; of all, those that were on the page, since nothing is added unseen."""
+        if self.all.data:
+            return [line for line in self.due.lines if self[line.key].raw_data]
+        return [line for line in self.due.lines if line.key in {self.add.data, self.skip.data}]
+
+    @property
+    def chosen(self) -> list[tuple[Due, Decimal | None]]:
+        """The lines that are meant, each with its amount, or with None when it is to be skipped."""
+        skips = bool(self.skip.data)
+        return [(line, None if skips else self[line.key].data) for line in self.lines]
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Check the amounts that are to be added, and no others."""
+        super().validate(extra_validators)
+        meant = [] if self.skip.data else self.lines
+        for line in self.due.lines:
+            if line not in meant:
+                self[line.key].errors = []
+        pressed = [name for name in ("add", "skip", "all") if self[name].data]
+        if len(pressed) != 1:
+            self.form_errors.append("Press Add or Skip beside the one you mean, or Add all.")
+        return not self.errors and not token_was_refused()
 
 
 class PlaceField(Field):

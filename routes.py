@@ -20,6 +20,7 @@ from forms import (
     AccountForm,
     BulkForm,
     ConfirmedForm,
+    DueForm,
     EndLoginForm,
     ExpenseFilterForm,
     ExpenseForm,
@@ -27,14 +28,15 @@ from forms import (
     LoginForm,
     PasswordForm,
     ProfileForm,
+    RecurringForm,
     RegisterForm,
     RestoreForm,
     SettingsForm,
     parse_id,
 )
-from ledger import accounts, history, logins, reports, spending, statements
+from ledger import accounts, history, logins, recurring, reports, spending, statements
 from ledger.periods import DayError, Period, day_in, parse_month, parse_year
-from models import Expense, User
+from models import Expense, RecurringExpense, User
 from security import RefusedError, count_attempt, forgive_attempt, hashing, safe_address, token_was_refused
 
 Row = TypeVar("Row", bound=Base)
@@ -349,16 +351,24 @@ def forget_draft() -> None:
         del session["draft"]
 
 
-def show_list(add_form: ExpenseForm | None = None, bulk_form: BulkForm | None = None) -> ResponseReturnValue:
+def show_list(
+    add_form: ExpenseForm | None = None, bulk_form: BulkForm | None = None, due_form: DueForm | None = None
+) -> ResponseReturnValue:
     """Answer with the list that the address asks for, with its forms, of which one may have been refused."""
     filters = filter_form()
     wanted = filters.wanted
     if add_form is None:
         last = session.pop("last", None) or {"category": "", "date": str(today())}
         add_form = expense_form(formdata=None, category=last["category"], date=date.fromisoformat(last["date"]))
+    refused = due_form or bulk_form or add_form
+    if due_form is None:
+        # What is due stands above all expenses, not above those that somebody looks for.
+        due = recurring.DueDays() if filters.query() else recurring.due(current_user, today())
+        due_form = DueForm(formdata=None, due=due, author=current_user, locale=visitor_locale())
     return show_form(
         "expenses/list.html",
-        add_form if bulk_form is None else bulk_form,
+        refused,
+        due_form=due_form,
         add_form=add_form,
         bulk_form=bulk_form or BulkForm(formdata=None),
         filters=filters,
@@ -375,9 +385,20 @@ def back_to_list(row_id: uuid.UUID | None = None) -> ResponseReturnValue:
     return redirect(f"{url_for('list_expenses')}{filter_form().query()}{anchor}")
 
 
-def say(text: str, batch: uuid.UUID | None = None, row_id: uuid.UUID | None = None) -> None:
+def say(
+    text: str, batch: uuid.UUID | None = None, row_id: uuid.UUID | None = None, undo: str = "restore_expenses"
+) -> None:
     """Say something on the next page, with a button that takes the act `batch` back, or a link to the row."""
-    flash({"text": text, "batch": str(batch or ""), "row_id": str(row_id or "")})  # type: ignore[arg-type]
+    message = {"text": text, "batch": str(batch or ""), "row_id": str(row_id or ""), "undo": undo}
+    flash(message)  # type: ignore[arg-type]
+
+
+def repeat(form: ExpenseForm, row_id: uuid.UUID) -> str:
+    """Make the saved expense repeat when the form says so, and return what to say of it."""
+    if not form.every.data:
+        return ""
+    found = recurring.repeat(current_user, row_id, form.values, form.every.data)
+    return f" It repeats {recurring.EVERY[found.every].lower()}."
 
 
 def save_new(form: ExpenseForm) -> uuid.UUID | None:
@@ -388,9 +409,10 @@ def save_new(form: ExpenseForm) -> uuid.UUID | None:
     if not spending.add_once(Expense(author_id=current_user.id, id=row_id, **form.values)):
         form.take_fresh_id()
         return None
+    words = repeat(form, row_id)
     db.session.commit()
     forget_draft()
-    say("Expense added.", row_id=row_id)
+    say(f"Expense added.{words}", row_id=row_id)
     return row_id
 
 
@@ -443,13 +465,15 @@ def edit_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         chosen = Expense.id == expense_id
         batch, changed = history.change_expenses(current_user, chosen, form.values, datetime.now(UTC))
+        words = repeat(form, expense_id)
         db.session.commit()
         forget_draft()
-        if changed.number:
-            say("Expense changed.", batch, expense_id)
+        if changed.number or words:
+            say(f"Expense changed.{words}", batch if changed.number else None, expense_id)
         return back_to_list(expense_id)
-    target = url_for("edit_expense", expense_id=expense_id)
-    return show_form("expenses/form.html", form, expense=expense, target=target, here=filter_form().query())
+    target, here = url_for("edit_expense", expense_id=expense_id), filter_form().query()
+    repeats = recurring.of_expense(current_user, expense_id)
+    return show_form("expenses/form.html", form, expense=expense, repeats=repeats, target=target, here=here)
 
 
 @app.route("/expenses/<uuid:expense_id>/duplicate")
@@ -564,6 +588,88 @@ def show_year(year: str) -> ResponseReturnValue:
     except DayError:
         abort(404)
     return render_template("reports/year.html", report=reports.year_report(current_user, period))
+
+
+# --- What repeats
+
+
+@app.route("/recurring")
+@login_required
+def list_recurring() -> ResponseReturnValue:
+    """Show everything that repeats, and what was stopped."""
+    return render_template("recurring/list.html", recurring=recurring.all_recurring(current_user))
+
+
+@app.route("/recurring/<uuid:recurring_id>/edit", methods=["GET", "POST"])
+@csrf.shows_again
+@login_required
+def edit_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
+    """Change what repeats, and how often."""
+    row = own_or_404(RecurringExpense, recurring_id)
+    form = RecurringForm.of(row, author=current_user, locale=visitor_locale())
+    if not form.validate_on_submit():
+        return show_form("recurring/form.html", form, recurring=row)
+    recurring.change(current_user, row, form.values)
+    db.session.commit()
+    say("Changed from now on. What was added stays as it is.")
+    return redirect(url_for("list_recurring"))
+
+
+@app.route("/recurring/<uuid:recurring_id>/stop", methods=["POST"])
+@login_required
+def stop_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
+    """Let nothing of it be due any more."""
+    own_or_404(RecurringExpense, recurring_id).stopped = True
+    db.session.commit()
+    say("Stopped.")
+    return redirect(url_for("list_recurring"))
+
+
+@app.route("/recurring/<uuid:recurring_id>/resume", methods=["POST"])
+@login_required
+def resume_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
+    """Let it be due again, as if it had not been stopped."""
+    own_or_404(RecurringExpense, recurring_id).stopped = False
+    db.session.commit()
+    say("Resumed.")
+    return redirect(url_for("list_recurring"))
+
+
+@app.route("/recurring/due", methods=["POST"])
+@csrf.shows_again
+@login_required
+def settle_due() -> ResponseReturnValue:
+    """Add or skip what is due: one line, or all that were on the page."""
+    due = recurring.due(current_user, today(), lock=True)
+    form = DueForm(due=due, author=current_user, locale=visitor_locale())
+    if not form.validate_on_submit():
+        return show_list(due_form=form)
+    if not form.chosen:
+        say("Nothing was added: this was added or skipped already.")
+        return redirect(url_for("list_expenses"))
+    batch, done = recurring.settle(current_user, form.chosen, datetime.now(UTC))
+    db.session.commit()
+    words = f"Skipped {counted(done.number)}"
+    if not form.skip.data:
+        words = f"Added {counted(done.number)}, {money_text(done.total)}"
+    say(f"{words}.", batch, undo="take_back_due")
+    return redirect(url_for("list_expenses"))
+
+
+@app.route("/recurring/undo", methods=["POST"])
+@login_required
+def take_back_due() -> ResponseReturnValue:
+    """Make due again what was added or skipped."""
+    form = RestoreForm()
+    if not form.validate() or form.batch.data is None:
+        abort(400)
+    try:
+        restored = recurring.take_back(current_user, form.batch.data, datetime.now(UTC))
+        db.session.commit()
+        say(f"Taken back for {counted(restored.number)}. {restored.left_alone}".rstrip())
+    except history.HistoryError as error:
+        say(str(error))
+    return redirect(url_for("list_expenses"))
 
 
 # --- For those who watch over the server

@@ -125,10 +125,13 @@ def _move_on(user: User, recurring: Sequence[RecurringExpense]) -> None:
         each.next_day = next(day for day in days if (each.id, day) not in done)
 
 
-def repeat(user: User, expense_id: uuid.UUID, values: dict[str, Any], every: str) -> None:
-    """Make the user's expense of these `values` repeat, once; its own day is done. The caller commits."""
-    if of_expense(user, expense_id) is not None:
-        return
+def repeat(user: User, expense_id: uuid.UUID, values: dict[str, Any], every: str) -> RecurringExpense:
+    """Make the user's expense of these `values` repeat, unless it does; its own day is done.
+
+    The caller commits.
+    """
+    if (former := of_expense(user, expense_id)) is not None:
+        return former
     rest = {name: value for name, value in values.items() if name != "date"}
     first_day = values["date"]
     recurring = RecurringExpense(
@@ -139,6 +142,7 @@ def repeat(user: User, expense_id: uuid.UUID, values: dict[str, Any], every: str
     db.session.add(RecurringDay(author_id=user.id, recurring_id=expense_id, day=first_day, expense_id=expense_id))
     db.session.flush()
     _move_on(user, [recurring])
+    return recurring
 
 
 def of_expense(user: User, expense_id: uuid.UUID) -> RecurringExpense | None:

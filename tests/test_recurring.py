@@ -15,7 +15,7 @@ from database import db
 from ledger import history, recurring
 from ledger.recurring import EVERY, SHOWN, due, due_days
 from models import Expense, RecurringDay, RecurringExpense, User
-from tests.people import Visitor, empty_tables
+from tests.people import Visitor, at_once, empty_tables, form_values, read
 
 FIRST = date(2026, 1, 31)
 days = st.dates(date(1999, 1, 1), date(2030, 12, 31))
@@ -160,3 +160,267 @@ def play(user, made, acts, new_day):
         added = [expense_id for expense_id in done.values() if expense_id]
         assert len(added) == len(set(added))
         assert ids <= set(added)
+
+
+# --- The pages
+
+
+def today():
+    """The day it is for people whose zone is UTC."""
+    return datetime.now(UTC).date()
+
+
+def weeks_ago(number):
+    return str(today() - timedelta(weeks=number))
+
+
+@pytest.fixture
+def rent(ana):
+    """Ana, whose rent of three weeks ago is due three times."""
+    ana.add("500", "Housing", description="Rent", date=weeks_ago(3), every="week")
+    return ana
+
+
+def due_form(visitor, address="/expenses"):
+    return visitor.page(address).one("form", class_="due")
+
+
+def press(visitor, button, number=0, form=None, **typed):
+    """Press such a button of a due line, with these amounts typed into the first lines."""
+    form = form or due_form(visitor)
+    names = [each["name"] for each in form.all("input") if each.get("inputmode")]
+    values = form_values(form) | dict(zip(names, typed.get("amounts", []), strict=False))
+    return visitor.client.post(form["action"], data=values | {button: "y" if button == "all" else names[number]})
+
+
+def added(visitor):
+    return [(str(each.date), str(each.amount.normalize())) for each in visitor.expenses()]
+
+
+def test_what_repeats_is_due_above_the_list_until_it_is_added(rent):
+    assert "Expense added. It repeats every week." in rent.message().text
+    lines = due_form(rent).all("li")
+    assert [line.one("time")["datetime"] for line in lines] == [weeks_ago(2), weeks_ago(1), weeks_ago(0)]
+    assert len(rent.expenses()) == 1
+
+    response = press(rent, "add", 1, amounts=["wrong", "512.50"])
+
+    assert response.location == "/expenses"
+    assert added(rent) == [(weeks_ago(1), "512.5"), (weeks_ago(3), "5E+2")]
+    assert "Added 1 expense, $512.50." in rent.message().text
+    press(rent, "all")
+    assert "Added 2 expenses, $1,000.00." in rent.message().text
+    assert rent.page("/expenses").all("form", class_="due") == []
+    assert [day for day, _ in added(rent)] == [weeks_ago(n) for n in range(4)]
+
+
+def test_what_is_due_stands_above_all_expenses_only(rent):
+    for address in ("/expenses?category=Housing", "/expenses?order=amount", "/expenses?text=rent"):
+        assert rent.page(address).all("form", class_="due") == []
+    assert due_form(rent)
+
+
+def test_a_wrong_amount_adds_nothing_and_loses_nothing(rent):
+    response = press(rent, "all", amounts=["501", "1,234", "503"])
+
+    assert response.status_code == 422
+    form = read(response).one("form", class_="due")
+    wrong = form.all("input", aria_invalid="true")
+    assert [each["value"] for each in wrong] == ["1,234"]
+    assert "two ways" in form.one(id=wrong[0]["aria-describedby"]).text
+    assert "autofocus" in wrong[0].attributes
+    assert [each["value"] for each in form.all("input") if each.get("inputmode")] == ["501", "1,234", "503"]
+    assert len(rent.expenses()) == 1
+    press(rent, "all", form=form, amounts=["501", "502"])
+    assert [amount for _, amount in added(rent)] == ["503", "502", "501", "5E+2"]
+
+
+def test_enter_in_a_line_asks_which_one_is_meant(rent):
+    form = due_form(rent)
+
+    response = rent.client.post(form["action"], data=form_values(form))
+
+    assert response.status_code == 422
+    assert "Press Add or Skip" in read(response).one("p", role="alert").text
+    assert len(rent.expenses()) == 1
+
+
+def test_pressing_twice_adds_one_and_says_so(rent):
+    form = due_form(rent)
+
+    for _ in range(2):
+        press(rent, "add", form=form)
+
+    assert "added or skipped already" in rent.message().text
+    assert len(rent.expenses()) == 2
+    press(rent, "all", form=form)
+    assert len(rent.expenses()) == 4
+
+
+def test_add_all_adds_what_was_on_the_page_only(rent):
+    form = due_form(rent)
+    rent.add("9", "Food", date=weeks_ago(1), every="week")
+
+    press(rent, "all", form=form)
+
+    assert len(rent.expenses()) == 5
+    assert len(due_form(rent).all("li")) == 1
+
+
+def test_two_devices_at_the_same_moment_add_one(app, rent):
+    form = due_form(rent)
+    devices = [Visitor(app) for _ in range(4)]
+    for device in devices:
+        device.name = "ana"
+        device.log_in()
+    tokens = {id(device): device.token() for device in devices}
+
+    def add(device):
+        values = form_values(form) | {"csrf_token": tokens[id(device)], "all": "y"}
+        assert device.client.post(form["action"], data=values).status_code == 302
+
+    at_once(add, devices)
+
+    assert [day for day, _ in added(rent)] == [weeks_ago(n) for n in range(4)]
+
+
+def test_what_was_added_is_taken_back_and_due_again(rent):
+    press(rent, "all")
+
+    response = rent.undo()
+
+    assert response.location == "/expenses"
+    assert "Taken back for 3 expenses." in rent.message().text
+    assert len(rent.expenses()) == 1
+    assert len(due_form(rent).all("li")) == 3
+    press(rent, "skip")
+    assert "Skipped 1 expense." in rent.message().text
+    rent.page("/expenses")
+    press(rent, "skip")
+    rent.undo()
+    assert len(due_form(rent).all("li")) == 2
+    assert len(rent.expenses()) == 1
+
+
+def test_what_was_changed_or_deleted_since_is_left_alone(rent):
+    press(rent, "all")
+    undo = rent.message().one("form")
+    last, middle = rent.expenses()[:2]
+    rent.fill(f"/expenses/{last.id}/edit", amount="7")
+    rent.post(f"/expenses/{middle.id}/delete")
+    rent.page("/expenses")
+
+    rent.client.post(undo["action"], data=form_values(undo))
+
+    said = rent.message().text
+    assert "Taken back for 1 expense. Changed since and left alone: Rent, Rent." in said
+    assert added(rent) == [(weeks_ago(0), "7"), (weeks_ago(3), "5E+2")]
+    assert [line.one("time")["datetime"] for line in due_form(rent).all("li")] == [weeks_ago(2)]
+
+
+def test_nobody_takes_back_what_another_added(rent, bob):
+    press(rent, "all")
+    batch = form_values(rent.message().one("form"))["batch"]
+
+    bob.post("/recurring/undo", {"batch": batch})
+
+    assert "taken back already" in bob.message().text
+    assert len(rent.expenses()) == 4
+
+
+def test_the_same_form_sent_twice_repeats_once(ana):
+    form = ana.page("/expenses/add").one("main").one("form")
+    values = form_values(form) | {"amount": "5", "category": "Food", "every": "month"}
+
+    for _ in range(2):
+        ana.client.post(form["action"], data=values)
+
+    assert len(ana.expenses()) == 1
+    assert len(ana.page("/recurring").one("section", class_="act").all("li")) == 1
+
+
+def test_an_expense_can_be_said_to_repeat_later_but_once(ana):
+    ana.add("5", date=weeks_ago(1))
+    address = f"/expenses/{ana.expenses()[0].id}/edit"
+
+    ana.fill(address, every="week")
+
+    assert "Expense changed. It repeats every week." in ana.message().text
+    page = ana.page(address)
+    assert page.all(id="every") == []
+    assert "Repeats every week." in page.one("main").text
+    ana.post(address, {"amount": "6", "category": "Food", "date": weeks_ago(1), "every": "year"})
+    assert len(ana.page("/recurring").one("section", class_="act").all("li")) == 1
+    press(ana, "add")
+    assert "Repeats every week." in ana.page(f"/expenses/{ana.expenses()[0].id}/edit").one("main").text
+
+
+@pytest.mark.parametrize("address", ["/expenses/add", "/expenses"])
+def test_an_unknown_repetition_is_refused(ana, address):
+    typed = {"amount": "5", "category": "Food", "date": "2026-01-01", "every": "day"}
+    response = ana.post(address, typed)
+
+    assert response.status_code == 422
+    assert "how often" in read(response).one(id="every-error").text
+    assert ana.expenses() == []
+
+
+def test_money_that_comes_back_comes_back_each_time(ana):
+    ana.add("5", date=weeks_ago(1), refund="y", every="week")
+
+    press(ana, "add", amounts=["6"])
+
+    assert [amount for _, amount in added(ana)] == ["-6", "-5"]
+
+
+def test_a_change_counts_from_the_new_first_day_and_leaves_what_was_done(rent):
+    press(rent, "skip", 0)
+    link = due_form(rent).all("a")[0]["href"]
+    form = rent.page(link).one("main").one("form")
+    assert form_values(form)["amount"] == "500.00"
+    assert rent.client.post(link, data=form_values(form) | {"amount": "x"}).status_code == 422
+
+    response = rent.fill(link, amount="600", description="Home", date=weeks_ago(2), every="two-weeks")
+
+    assert response.location == "/recurring"
+    lines = due_form(rent).all("li")
+    assert [line.one("time")["datetime"] for line in lines] == [weeks_ago(0)]
+    assert lines[0].one("input")["value"] == "600.00"
+    assert "Home" in lines[0].text
+    assert rent.expenses()[0].description == "Rent"
+
+
+def test_what_is_stopped_is_not_due_until_it_is_resumed(rent):
+    for words in ("Stop", "Resume"):
+        form = rent.page("/recurring").one("section", class_="act").one("form")
+        assert words in form.text
+        assert rent.client.post(form["action"], data=form_values(form)).location == "/recurring"
+        assert bool(rent.page("/expenses").all("form", class_="due")) == (words == "Resume")
+
+
+def test_the_oldest_are_shown_and_the_next_ones_follow(ana):
+    ana.add("5", date=weeks_ago(SHOWN + 2), every="week")
+
+    assert len(due_form(ana).all("li")) == SHOWN
+    assert "follow" in due_form(ana).text
+    press(ana, "all")
+    assert len(due_form(ana).all("li")) == 2
+
+
+def test_deleting_what_was_added_does_not_make_it_due_again(rent):
+    press(rent, "all")
+    for expense in rent.expenses():
+        rent.post(f"/expenses/{expense.id}/delete")
+
+    assert rent.page("/expenses").all("form", class_="due") == []
+
+
+def test_a_stale_page_brings_back_what_was_typed(rent):
+    form = due_form(rent)
+    names = [each["name"] for each in form.all("input") if each.get("inputmode")]
+
+    response = rent.client.post(form["action"], data={names[0]: "501", "add": names[0], "csrf_token": "x"})
+
+    assert response.status_code == 400
+    assert read(response).one("form", class_="due").one("input", name=names[0])["value"] == "501"
+    assert len(rent.expenses()) == 1

@@ -38,6 +38,11 @@ def address(rule, **values):
         return application.url_for(rule.endpoint, **{name: uuid7() for name in rule.arguments} | values)
 
 
+def own_id(visitor, rule):
+    """The arguments of a rule, of a row of theirs: what repeats has the id of the expense it came from."""
+    return dict.fromkeys(rule.arguments, visitor.expenses()[0].id)
+
+
 def everything():
     """Every row of every table, but for the counts of attempts."""
     with application.app_context():
@@ -115,9 +120,9 @@ def test_a_stranger_is_sent_to_the_log_in_page(stranger, rule):
 
 @pytest.mark.parametrize("rule", [rule for rule in ROUTES if rule.arguments], ids=str)
 def test_for_the_wrong_user_a_row_does_not_exist(ana, bob, rule):
-    ana.add("1")
+    ana.add("1", every="month")
     before = everything()
-    theirs, nobodys = address(rule, expense_id=ana.expenses()[0].id), address(rule)
+    theirs, nobodys = address(rule, **own_id(ana, rule)), address(rule)
 
     for method in rule.methods - {"OPTIONS", "HEAD"}:
         token = {"csrf_token": bob.token()}
@@ -130,9 +135,9 @@ def test_for_the_wrong_user_a_row_does_not_exist(ana, bob, rule):
 
 @pytest.mark.parametrize("rule", ROUTES, ids=str)
 def test_reading_changes_nothing(ana, rule):
-    ana.add("1")
+    ana.add("1", every="month")
     before = everything()
-    target = address(rule, **({"expense_id": ana.expenses()[0].id} if rule.arguments else {}))
+    target = address(rule, **own_id(ana, rule))
 
     for method in ("GET", "HEAD", "OPTIONS"):
         answer = ana.client.open(target, method=method)
@@ -145,9 +150,9 @@ def test_reading_changes_nothing(ana, rule):
 @pytest.mark.parametrize("rule", [rule for rule in ROUTES if "POST" in rule.methods], ids=str)
 @pytest.mark.parametrize("token", [{}, {"csrf_token": "x"}], ids=["none", "wrong"])
 def test_a_form_without_a_token_changes_nothing(ana, rule, token):
-    ana.add("1")
+    ana.add("1", every="month")
     before = everything()
-    target = address(rule, **({"expense_id": ana.expenses()[0].id} if rule.arguments else {}))
+    target = address(rule, **own_id(ana, rule))
 
     answer = ana.client.post(target, data={"amount": "1", "category": "Food", **token})
 
