@@ -16,6 +16,7 @@ from ledger import history, recurring
 from ledger.recurring import EVERY, SHOWN, due, due_days
 from models import Expense, RecurringDay, RecurringExpense, User
 from tests.people import Visitor, at_once, empty_tables, form_values, read
+from tests.test_speed import names_of, noted
 
 FIRST = date(2026, 1, 31)
 days = st.dates(date(1999, 1, 1), date(2030, 12, 31))
@@ -424,3 +425,19 @@ def test_a_stale_page_brings_back_what_was_typed(rent):
     assert response.status_code == 400
     assert read(response).one("form", class_="due").one("input", name=names[0])["value"] == "501"
     assert len(rent.expenses()) == 1
+
+
+@pytest.mark.parametrize("weeks", [1, SHOWN])
+def test_what_is_due_takes_as_many_statements_however_much_it_is(ana, weeks):
+    ana.add("5", date=weeks_ago(weeks), every="week")
+    form = due_form(ana)
+
+    with noted() as shown:
+        ana.get("/expenses")
+    with noted() as sent:
+        press(ana, "all", form=form)
+
+    found = ["log-in", "due", "days done"]
+    inserted = ["insert expense", "insert recurring_day"]
+    assert names_of(shown) == [*found, "sums", "rows", "descriptions"]
+    assert sorted(names_of(sent)) == sorted([*found, *inserted, "days done", "update recurring_expense", "person"])

@@ -45,32 +45,41 @@ READS = {
     "what acts touched": r"FROM (deleted|changed)_expense .*ORDER BY (deleted|changed)_expense\.batch",
     "deleted expense": r"FROM deleted_expense WHERE .*deleted_expense\.id =",
     "what the act changed": r"^SELECT max\(CASE WHEN \(changed_expense",
+    "repeats": r"FROM recurring_expense .*IN \(SELECT recurring_day",
+    "due": r"FROM recurring_expense .*recurring_expense\.next_day <=",
+    "all that repeats": r"FROM recurring_expense WHERE recurring_expense\.author_id = \S+ ORDER BY",
+    "recurring": r"FROM recurring_expense",
+    "days done": r"^SELECT recurring_day\.recurring_id, recurring_day\.day FROM",
     "left alone": r"^SELECT coalesce\(nullif\(changed_expense\.description",
 }
-LIST = ["log-in", "sums", "rows", "descriptions"]
+FOUND = ["log-in", "sums", "rows", "descriptions"]
+# What is due stands above the unfiltered list only.
+LIST = ["log-in", "due", "sums", "rows", "descriptions"]
 # Every page, and the statements that it sends. {id} and {place} are those of an expense.
 PAGES = {
     "/expenses": LIST,
-    "/expenses?category=Food": LIST,
-    "/expenses?period=2026-03": LIST,
-    "/expenses?text=tea": LIST,
-    "/expenses?order=-amount": LIST,
-    "/expenses?category=Food&text=tea&period=2026&least=1&order=amount": LIST,
-    "/expenses?after={place}": LIST,
-    "/expenses?before={place}": LIST,
+    "/expenses?category=Food": FOUND,
+    "/expenses?period=2026-03": FOUND,
+    "/expenses?text=tea": FOUND,
+    "/expenses?order=-amount": FOUND,
+    "/expenses?category=Food&text=tea&period=2026&least=1&order=amount": FOUND,
+    "/expenses?after={place}": FOUND,
+    "/expenses?before={place}": FOUND,
     "/expenses.csv": ["log-in", "file"],
     "/expenses/add": ["log-in"],
-    "/expenses/{id}/edit": ["log-in", "expense"],
+    "/expenses/{id}/edit": ["log-in", "expense", "repeats"],
     "/expenses/{id}/duplicate": ["log-in", "expense"],
     "/expenses/deleted": ["log-in", *["what acts touched", "acts"] * 2],
     "/account": ["log-in", "log-ins"],
     "/months": ["log-in", "months", "first day", "budgets", "days", "rows"],
     "/months/2026-03": ["log-in", "months", "first day", "budgets", "days", "rows"],
     "/years/2026": ["log-in", "months"],
+    "/recurring": ["log-in", "all that repeats"],
     "/logout": ["log-in"],
 }
 EXPENSE = {"amount": "3", "category": "Food", "description": "Tea", "date": "2026-01-01"}
 ADDED = ["insert expense", "deleted expense"]
+REPEATED = ["insert recurring_expense", "insert recurring_day", "days done", "update recurring_expense"]
 CHANGED = ["insert changed_expense", "update expense", "number of the act"]
 DELETED = ["insert deleted_expense", "delete expense", "number of the act"]
 TAKEN_BACK = ["insert expense", "delete deleted_expense"]
@@ -78,6 +87,11 @@ TAKEN_BACK = ["insert expense", "delete deleted_expense"]
 FORMS = {
     "add": ("/expenses", EXPENSE, ["log-in", *ADDED]),
     "add without a category": ("/expenses", EXPENSE | {"category": ""}, ["log-in", "usual category", *ADDED]),
+    "add what repeats": (
+        "/expenses/add",
+        EXPENSE | {"every": "year", "date": "2099-01-01"},
+        ["log-in", *ADDED[:2], "repeats", *REPEATED],
+    ),
     "edit": ("/expenses/{id}/edit", EXPENSE, ["log-in", "expense", *CHANGED]),
     "delete": ("/expenses/{id}/delete", {}, ["log-in", *DELETED]),
     "undo a deletion": (
