@@ -1,5 +1,6 @@
 """Every page: for eyes, ears, fingers and keyboards, on every screen, by day and by night, on paper."""
 
+from datetime import date, timedelta
 from decimal import Decimal
 from itertools import cycle, pairwise
 
@@ -110,6 +111,28 @@ def change_twice(person):
     assert person.page.get_by_role("button", name="Undo", exact=True).is_visible()
 
 
+def repeat(person):
+    """Add what has been due three times since."""
+    person.go("/expenses/add")
+    person.fill_expense("500", "Housing", "W" * 200, str(date.today() - timedelta(weeks=3)))
+    person.expense_form.get_by_label("Repeat").select_option("Every week")
+    person.press("Add expense")
+
+
+def refuse_due(person):
+    """Opens the list as it is after a slip in what is due."""
+    person.go("/expenses")
+    person.page.get_by_label("Amount of").nth(1).fill("1,234")
+    person.page.get_by_role("button", name="Add all").click()
+    assert person.page.locator(".error").count() == 1
+
+
+def edit_recurring(person):
+    """Opens the form for what repeats."""
+    person.go("/recurring")
+    person.page.get_by_role("link", name="Change").click()
+
+
 def turn_page(person):
     """Opens the second page of the list."""
     person.go("/expenses")
@@ -174,6 +197,11 @@ PAGES = {
     "add, refused": ("ana", refuse_expense, "Add an expense"),
     "account": ("bob", address("/account"), "Your account"),
     "account, refused": ("ana", refuse_settings, "Your account"),
+    "list, due": ("cleo", address("/expenses"), "All categories · 1 expense"),
+    "list, due, refused": ("cleo", refuse_due, "All categories · 1 expense"),
+    "recurring": ("cleo", address("/recurring"), "Recurring expenses"),
+    "recurring, empty": ("bob", address("/recurring"), "Recurring expenses"),
+    "recurring, change": ("cleo", edit_recurring, "Change what repeats"),
     "log-out": ("ana", address("/logout"), "Log out"),
     "not found": ("ana", address("/nowhere"), "Not found"),
 }
@@ -194,20 +222,24 @@ def delete_everything(person):
 
 @pytest.fixture(scope="module")
 def states(chromium, running_server):
-    """What the browsers of everybody remember: ana has sixty expenses; bob has none any more, and a long name."""
+    """What the browsers of everybody remember: ana has sixty expenses; bob has none any more, and a long name;
+    cleo has what is due."""
     running_server.empty_tables()
     running_server.create_person("ana")
     running_server.save("ana", SIXTY)
+    running_server.create_person("cleo")
     running_server.create_person("bob", username="b" * 64)
     running_server.save("bob", [LONGEST, *SIXTY[-4:]])
     states = {"stranger": None}
-    for name in ("ana", "bob"):
+    for name in ("ana", "bob", "cleo"):
         context = chromium.new_context()
         person = Person(context, running_server.address, name)
         person.go("/login")
         person.log_in()
         if name == "bob":
             delete_everything(person)
+        if name == "cleo":
+            repeat(person)
         states[name] = context.storage_state()
         context.close()
     return states
