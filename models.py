@@ -311,14 +311,17 @@ class RecurringExpense(Base):
 
 
 class RecurringDay(Base):
-    """A day of a recurring expense that was added or skipped; its key is why none is added twice."""
+    """A day of a recurring expense that was added or skipped; its key is why none is added twice.
+
+    Deleting the expense that was added does not make the day due again; taking the act back does.
+    """
 
     __tablename__ = "recurring_day"
 
     author_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
     recurring_id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True)
     day: Mapped[date] = mapped_column(primary_key=True)
-    # What was added, which may be deleted since; nothing when the day was skipped.
+    # What was added, which may be gone; nothing when the day was skipped.
     expense_id: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid)
     # What was done together is taken back together.
     batch: Mapped[uuid.UUID] = mapped_column(sa.Uuid, default=uuid7)
