@@ -9,6 +9,7 @@ from pathlib import Path
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_datetime, get_timezone
+from babel.numbers import format_compact_decimal, format_decimal, format_percent
 from flask import Flask, g, request
 from flask_login import LoginManager, current_user
 from flask_migrate import Migrate
@@ -27,9 +28,12 @@ from database import (
     engine_options,
     prepare_engine,
 )
-from ledger.accounts import APPLICATION_NAME, LOGIN_MAX, allow_local_emails, find_login, note_seen
+from ledger.accounts import APPLICATION_NAME, allow_local_emails
+from ledger.logins import LOGIN_MAX, device_name, find_login, note_seen
 from ledger.money import currencies, currency_digits, currency_sign, format_amount
 from ledger.periods import is_time_zone
+from ledger.recurring import EVERY
+from ledger.scales import scale_for
 from models import User
 from security import FormProtect, Request, add_headers, check_secret_key, kept_secret_key
 
@@ -142,12 +146,13 @@ def load_user(login_id: str) -> User | None:
 
 
 def visitor_locale() -> Locale:
-    """Return the locale that the browser asks for, for amounts and dates; the words are English."""
+    """Return the locale that the account or the browser asks for, for amounts and dates; the words are English."""
     if "locale" not in g:
         g.locale = Locale("en")
-        for name in request.accept_languages.values():
+        chosen = current_user.locale if current_user.is_authenticated else ""
+        for name in (chosen, *request.accept_languages.values()):
             try:
-                g.locale = Locale.parse(name, sep="-")
+                g.locale = Locale.parse(name.replace("_", "-"), sep="-")
                 break
             except (UnknownLocaleError, ValueError):
                 continue
@@ -157,7 +162,10 @@ def visitor_locale() -> Locale:
 @app.template_filter()
 def money(amount: Decimal) -> Markup:
     """Write an amount in the currency of the account, its sign set apart from the digits."""
-    return _money(amount, current_user.currency, visitor_locale())
+    if "currency" not in g:
+        # Asking who is here takes longer than writing an amount.
+        g.currency = current_user.currency
+    return _money(amount, g.currency, visitor_locale())
 
 
 # The same page is often opened again, and Babel takes as long for its amounts and days as all else in its rows.
@@ -179,9 +187,41 @@ def counted(number: int) -> str:
 
 
 @app.template_filter()
+def often(every: str) -> str:
+    """Write how often something repeats."""
+    return EVERY[every]
+
+
+@app.template_filter()
 def month(value: date) -> str:
     """Write the month that a day lies in."""
-    return format_date(value, "MMMM y", visitor_locale())
+    return _month(value, "MMMM y", visitor_locale())
+
+
+@app.template_filter()
+def short_month(value: date) -> str:
+    """Write the month that a day lies in without its year, for where there is little room."""
+    return _month(value, "LLL", visitor_locale())
+
+
+@lru_cache(maxsize=1024)
+def _month(value: date, pattern: str, locale: Locale) -> str:
+    return format_date(value, pattern, locale)
+
+
+@app.template_filter()
+def short_number(value: Decimal) -> str:
+    """Write a number beside an axis, where there is little room: 0.5, 200, 1.5K."""
+    locale = visitor_locale()
+    if abs(value) < 1:
+        return format_decimal(value.normalize(), locale=locale)
+    return format_compact_decimal(value, locale=locale, fraction_digits=1)
+
+
+@app.template_filter()
+def percent(share: Decimal) -> str:
+    """Write a share with one decimal."""
+    return format_percent(round(share, 3), locale=visitor_locale(), decimal_quantization=False)
 
 
 @app.template_filter()
@@ -211,9 +251,12 @@ class Unindented(Extension):
 
 app.jinja_env.trim_blocks = True
 app.jinja_env.add_extension(Unindented)
-app.jinja_env.filters["digits"] = currency_digits
+app.jinja_env.filters.update(digits=currency_digits, device=device_name)
 app.jinja_env.globals.update(
-    application_name=APPLICATION_NAME, current_user=current_user, request_id=logs.request_id
+    application_name=APPLICATION_NAME,
+    current_user=current_user,
+    request_id=logs.request_id,
+    scale_for=scale_for,
 )
 
 # Last, because routes.py itself imports this module; without this line there are no pages.

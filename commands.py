@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 import doctor
 from database import Base, db, distribution
-from ledger import accounts, backups, history
+from ledger import accounts, backups, history, logins
 from ledger.demo import believable_expenses
 from ledger.periods import day_in
 from models import Expense, User
@@ -68,6 +68,9 @@ def serve(host: str, port: int) -> None:
         port=port,
         threads=8,
         channel_timeout=20,
+        # Browsers keep connections open that they do not use; beyond the limit, the next visitor would wait.
+        connection_limit=500,
+        asyncore_use_poll=True,
         # Larger than what the application accepts, so that its own page can say so.
         max_request_body_size=4 * current_app.config["MAX_CONTENT_LENGTH"],
         max_request_header_size=16 * 1024,
@@ -127,7 +130,7 @@ def _save_new_user(user: User, password: str) -> None:
     user.time_zone = current_app.config["TIMEZONE"]
     user.set_password(password)
     try:
-        accounts.register(user)
+        accounts.save(user)
     except accounts.TakenError as taken:
         raise click.ClickException(f"Already in use: {' and '.join(sorted(taken.fields))}.") from None
 
@@ -142,7 +145,7 @@ def reset_password(email: str, password: str) -> None:
     minimum = current_app.config["PASSWORD_MIN"]
     _checked(accounts.check_new_password, password, minimum, user.username, user.email)
     user.set_password(password)
-    accounts.close_every_login(user)
+    logins.close_every_login(user)
     db.session.commit()
     log.info("password reset by command: user %s", user.id)
     click.echo(f"{user.username} has a new password and is logged in nowhere.")
@@ -154,7 +157,7 @@ def reset_password(email: str, password: str) -> None:
 def end_sessions(email: str) -> None:
     """End all log-ins of the account of EMAIL, on every device."""
     user = _person(email)
-    accounts.close_every_login(user)
+    logins.close_every_login(user)
     db.session.commit()
     click.echo(f"{user.username} is logged in nowhere.")
 

@@ -53,7 +53,8 @@ class Base(DeclarativeBase):
     )
 
 
-db = SQLAlchemy(model_class=Base)
+# A page that has committed shows what it has saved; reading it again would wait for the lock once more.
+db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 
 
 class Money(sa.types.TypeDecorator[Decimal]):

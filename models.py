@@ -316,6 +316,62 @@ class ChangedCategory(Base):
     __table_args__ = (sa.Index(None, "changed_at"),)
 
 
+class RecurringExpense(Base):
+    """What one person spends again and again, counted from its first day; nothing is spent by itself."""
+
+    __tablename__ = "recurring_expense"
+    EVERY = ("week", "two-weeks", "month", "quarter", "year")
+
+    author_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
+    # That of the expense which was said to repeat, so that saying it twice makes one.
+    id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True)
+    amount: Mapped[Decimal] = mapped_column(Money)
+    category: Mapped[str] = mapped_column(sa.String(Expense.CATEGORY_MAX))
+    description: Mapped[str] = mapped_column(sa.String(Expense.DESCRIPTION_MAX))
+    every: Mapped[str] = mapped_column(sa.String(max(map(len, EVERY))))
+    first_day: Mapped[date]
+    # The first of its days that was neither added nor skipped, kept so that the list need not look for it.
+    next_day: Mapped[date]
+    stopped: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(Instant, default=utc_now)
+
+    __table_args__ = (
+        sa.CheckConstraint("amount <> 0", "amount_not_zero"),
+        sa.CheckConstraint(f"amount BETWEEN -{Money.MAX_UNITS} AND {Money.MAX_UNITS}", "amount_within_bounds"),
+        sa.CheckConstraint(f"length(category) BETWEEN 1 AND {Expense.CATEGORY_MAX}", "category_length"),
+        sa.CheckConstraint(f"length(description) <= {Expense.DESCRIPTION_MAX}", "description_length"),
+        sa.CheckConstraint(f"every IN {EVERY}", "every_known"),
+    )
+
+
+class RecurringDay(Base):
+    """A day of a recurring expense that was added or skipped; its key is why none is added twice.
+
+    Deleting the expense that was added does not make the day due again; taking the act back does.
+    """
+
+    __tablename__ = "recurring_day"
+
+    author_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
+    recurring_id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    # What was added, which may be gone; nothing when the day was skipped.
+    expense_id: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid)
+    # What was done together is taken back together.
+    batch: Mapped[uuid.UUID] = mapped_column(sa.Uuid, default=uuid7)
+    done_at: Mapped[datetime] = mapped_column(Instant, default=utc_now)
+
+    __table_args__ = (
+        sa.ForeignKeyConstraint(
+            ["author_id", "recurring_id"],
+            ["recurring_expense.author_id", "recurring_expense.id"],
+            ondelete="CASCADE",
+        ),
+        sa.Index(None, "author_id", "batch"),
+        sa.Index(None, "author_id", "expense_id"),
+    )
+
+
 class Throttle(Base):
     """How often one account or one network address has tried and failed within the current window."""
 

@@ -17,21 +17,29 @@ from werkzeug.exceptions import HTTPException, ServiceUnavailable
 from app import app, counted, csrf, login_manager, money_text, visitor_locale
 from database import SAFE_METHODS, Base, close_session, db, is_migrated, is_unavailable
 from forms import (
+    AccountForm,
     BulkForm,
     CategoriesForm,
+    ConfirmedForm,
+    DueForm,
+    EndLoginForm,
     ExpenseFilterForm,
     ExpenseForm,
     Form,
     LoginForm,
     MergeForm,
+    PasswordForm,
+    ProfileForm,
+    RecurringForm,
     RegisterForm,
     RestoreForm,
+    SettingsForm,
     parse_id,
 )
-from ledger import accounts, categories, history, spending, statements
+from ledger import accounts, categories, history, logins, recurring, reports, spending, statements
 from ledger.categories import CategoryError, OwnCategory
-from ledger.periods import day_in
-from models import Expense, User
+from ledger.periods import DayError, Period, day_in, parse_month, parse_year
+from models import Expense, RecurringExpense, User
 from security import RefusedError, count_attempt, forgive_attempt, hashing, safe_address, token_was_refused
 
 Row = TypeVar("Row", bound=Base)
@@ -68,7 +76,7 @@ def show_form(
 
 def begin_login(user: User, remember: bool = False) -> None:
     """Log `user` in, in a session that takes nothing over but an unsaved draft; commits."""
-    accounts.open_login(user, remember, request.user_agent.string, datetime.now(UTC))
+    logins.open_login(user, remember, request.user_agent.string, datetime.now(UTC))
     db.session.commit()
     draft = session.get("draft")
     session.clear()
@@ -97,7 +105,7 @@ def register() -> ResponseReturnValue:
             with hashing.slot():
                 count_attempt(request.remote_addr)
                 user.set_password(form.password.data)
-            accounts.register(user)
+            accounts.save(user)
             begin_login(user)
             log.info("registered: user %s from %s", user.id, request.remote_addr)
             return redirect(url_for("list_expenses"))
@@ -144,12 +152,17 @@ def logout() -> ResponseReturnValue:
     if request.method in SAFE_METHODS:
         return render_template("accounts/logout.html")
     log.info("logged out: user %s from %s", current_user.id, request.remote_addr)
-    accounts.close_login(current_user)
+    logins.close_login(current_user, logins.key_of(current_user))
     db.session.commit()
+    return see_off("You are logged out.")
+
+
+def see_off(words: str) -> ResponseReturnValue:
+    """Send a browser whose log-in was ended to the log-in page, without its cookies."""
     # In this order: cleared after logout_user, the session would forget to remove the remember cookie.
     session.clear()
     logout_user()
-    say("You are logged out.")
+    say(words)
     response = redirect(url_for("login"))
     response.headers["Clear-Site-Data"] = '"cache"'
     # Flask-Login deletes this cookie without its attributes, which browsers ignore behind TLS.
@@ -169,9 +182,144 @@ def ask_to_log_in() -> ResponseReturnValue:
             typed = ExpenseForm.draft_of(request.form)
             session["draft"] = {"owner": owner, "path": request.path, "typed": typed}
         else:
-            target = f"{url_for('list_expenses')}{query}"
+            page = "show_account" if request.path.startswith("/account/") else "list_expenses"
+            target = f"{url_for(page)}{query}"
             say("You have to log in first. Nothing was changed.")
     return redirect(url_for("login", next=safe_address(target)))
+
+
+def account_page(refused: AccountForm | None = None, refusal: RefusedError | None = None) -> ResponseReturnValue:
+    """Answer with the account page and its forms, of which one may have been refused."""
+    fresh = [kind(formdata=None, obj=current_user) for kind in (ProfileForm, PasswordForm, SettingsForm)]
+    return show_form(
+        "accounts/account.html",
+        refused or fresh[0],
+        refusal,
+        forms={form.PART: form for form in (*fresh, *([refused] if refused else []))},
+        logins=logins.list_logins(current_user, datetime.now(UTC)),
+        here=logins.key_of(current_user),
+    )
+
+
+def confirm(form: ConfirmedForm, new_password: str | None = None) -> User | None:
+    """Return the current user, locked, when the form has their password, else None. Raises RefusedError."""
+    user_id, email = current_user.id, current_user.email
+    # Nobody who wants to write waits while this waits for its turn to hash.
+    db.session.rollback()
+    try:
+        with hashing.slot():
+            # As at the log-in page: who has found a browser logged in must not guess any faster.
+            count_attempt(request.remote_addr, email)
+            user = accounts.confirm(current_user, form.current_password.data, new_password)
+    except RefusedError as error:
+        log.warning("password check refused (%s): user %s from %s", error.status, user_id, request.remote_addr)
+        raise
+    if user is None:
+        log.info("password check failed: user %s from %s", user_id, request.remote_addr)
+        form.refuse_password()
+    else:
+        forgive_attempt(request.remote_addr, email)
+    return user
+
+
+def end_other_logins(user: User) -> None:
+    """End every log-in of `user`, and begin the one in this browser anew; commits."""
+    remember = logins.is_remembered(user)
+    logins.close_every_login(user)
+    begin_login(user, remember)
+
+
+@app.route("/account")
+@login_required
+def show_account() -> ResponseReturnValue:
+    """Show who the person is here, how they count, and where they are logged in."""
+    return account_page()
+
+
+@app.route("/account/profile", methods=["POST"])
+@csrf.shows_again
+@login_required
+def change_profile() -> ResponseReturnValue:
+    """Change the username and the e-mail address; another address ends the other log-ins."""
+    form = ProfileForm(obj=current_user)
+    refusal = None
+    if form.validate_on_submit():
+        try:
+            if (user := confirm(form)) is not None:
+                moved = user.email != form.email.data
+                user.username, user.email = form.username.data, form.email.data
+                accounts.save(user)
+                if moved:
+                    end_other_logins(user)
+                    log.info("e-mail changed: user %s from %s", user.id, request.remote_addr)
+                db.session.commit()
+                say("Saved. Other devices have to log in again." if moved else "Saved.")
+                return redirect(url_for("show_account"))
+        except accounts.TakenError as taken:
+            form.refuse_taken(taken.fields)
+        except RefusedError as error:
+            refusal = error
+    return account_page(form, refusal)
+
+
+@app.route("/account/password", methods=["POST"])
+@csrf.shows_again
+@login_required
+def change_password() -> ResponseReturnValue:
+    """Change the password, which ends the other log-ins."""
+    form = PasswordForm(obj=current_user)
+    refusal = None
+    if form.validate_on_submit():
+        try:
+            if (user := confirm(form, form.password.data)) is not None:
+                end_other_logins(user)
+                log.info("password changed: user %s from %s", user.id, request.remote_addr)
+                say("Your password is changed. Other devices have to log in again.")
+                return redirect(url_for("show_account"))
+        except RefusedError as error:
+            refusal = error
+    return account_page(form, refusal)
+
+
+@app.route("/account/settings", methods=["POST"])
+@csrf.shows_again
+@login_required
+def change_settings() -> ResponseReturnValue:
+    """Change how the person counts and writes."""
+    form = SettingsForm(obj=current_user)
+    if form.validate_on_submit():
+        finer = history.count_finer(current_user, form.currency.data, datetime.now(UTC))
+        if not finer:
+            for name, value in form.values.items():
+                setattr(current_user, name, value)
+            db.session.commit()
+            say("Saved.")
+            return redirect(url_for("show_account"))
+        form.refuse_currency(finer)
+    return account_page(form)
+
+
+@app.route("/account/log-ins/end", methods=["POST"])
+@login_required
+def end_login() -> ResponseReturnValue:
+    """End one log-in of the person."""
+    form = EndLoginForm()
+    if not form.validate() or not logins.close_login(current_user, form.token_hash.data):
+        abort(404)
+    log.info("log-in ended: user %s from %s", current_user.id, request.remote_addr)
+    db.session.commit()
+    say("That device is logged out.")
+    return redirect(url_for("show_account"))
+
+
+@app.route("/account/log-ins/end-all", methods=["POST"])
+@login_required
+def end_logins() -> ResponseReturnValue:
+    """End every log-in of the person, this one too."""
+    log.info("all log-ins ended: user %s from %s", current_user.id, request.remote_addr)
+    logins.close_every_login(current_user)
+    db.session.commit()
+    return see_off("You are logged out everywhere.")
 
 
 # --- Expenses
@@ -214,18 +362,26 @@ def forget_draft() -> None:
         del session["draft"]
 
 
-def show_list(add_form: ExpenseForm | None = None, refused: BulkForm | None = None) -> ResponseReturnValue:
+def show_list(
+    add_form: ExpenseForm | None = None, refused_bulk: BulkForm | None = None, due_form: DueForm | None = None
+) -> ResponseReturnValue:
     """Answer with the list that the address asks for, with its forms, of which one may have been refused."""
     filters = filter_form()
     wanted = filters.wanted
     if add_form is None:
         last = session.pop("last", None) or {"category": "", "date": str(today())}
         add_form = expense_form(formdata=None, category=last["category"], date=date.fromisoformat(last["date"]))
+    refused = due_form or refused_bulk or add_form
+    if due_form is None:
+        # What is due stands above all expenses, not above those that somebody looks for.
+        due = recurring.DueDays() if filters.query() else recurring.due(current_user, today())
+        due_form = DueForm(formdata=None, due=due, author=current_user, locale=visitor_locale())
     return show_form(
         "expenses/list.html",
-        add_form if refused is None else refused,
+        refused,
+        due_form=due_form,
         add_form=add_form,
-        bulk_form=refused or bulk_form(formdata=None),
+        bulk_form=refused_bulk or bulk_form(formdata=None),
         filters=filters,
         wanted=wanted,
         summary=spending.summarise(current_user, wanted),
@@ -240,9 +396,20 @@ def back_to_list(row_id: uuid.UUID | None = None) -> ResponseReturnValue:
     return redirect(f"{url_for('list_expenses')}{filter_form().query()}{anchor}")
 
 
-def say(text: str, batch: uuid.UUID | None = None, row_id: uuid.UUID | None = None) -> None:
+def say(
+    text: str, batch: uuid.UUID | None = None, row_id: uuid.UUID | None = None, undo: str = "restore_expenses"
+) -> None:
     """Say something on the next page, with a button that takes the act `batch` back, or a link to the row."""
-    flash({"text": text, "batch": str(batch or ""), "row_id": str(row_id or "")})  # type: ignore[arg-type]
+    message = {"text": text, "batch": str(batch or ""), "row_id": str(row_id or ""), "undo": undo}
+    flash(message)  # type: ignore[arg-type]
+
+
+def repeat(form: ExpenseForm, row_id: uuid.UUID) -> str:
+    """Make the saved expense repeat when the form says so, and return what to say of it."""
+    if not form.every.data:
+        return ""
+    found = recurring.repeat(current_user, row_id, form.values, form.every.data)
+    return f" It repeats {recurring.EVERY[found.every].lower()}."
 
 
 def save_new(form: ExpenseForm) -> uuid.UUID | None:
@@ -257,9 +424,11 @@ def save_new(form: ExpenseForm) -> uuid.UUID | None:
     if not spending.add_once(Expense(author_id=current_user.id, id=row_id, **values)):
         form.take_fresh_id()
         return None
+    words = repeat(form, row_id)
     db.session.commit()
     forget_draft()
-    say(f"Expense added, in the new category {values['category']}." if batch else "Expense added.", row_id=row_id)
+    place = f", in the new category {values['category']}" if batch else ""
+    say(f"Expense added{place}.{words}", row_id=row_id)
     return row_id
 
 
@@ -328,14 +497,16 @@ def edit_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
         new, values = added
         chosen = Expense.id == expense_id
         batch, changed = history.change_expenses(current_user, chosen, values, datetime.now(UTC), new)
+        words = repeat(form, expense_id)
         db.session.commit()
         forget_draft()
-        if changed.number:
+        if changed.number or words:
             # With a new category, the act is of more than this expense.
-            say("Expense changed.", batch, None if new else expense_id)
+            say(f"Expense changed.{words}", batch if changed.number else None, None if new else expense_id)
         return back_to_list(expense_id)
-    target = url_for("edit_expense", expense_id=expense_id)
-    return show_form("expenses/form.html", form, expense=expense, target=target, here=filter_form().query())
+    target, here = url_for("edit_expense", expense_id=expense_id), filter_form().query()
+    repeats = recurring.of_expense(current_user, expense_id)
+    return show_form("expenses/form.html", form, expense=expense, repeats=repeats, target=target, here=here)
 
 
 @app.route("/expenses/<uuid:expense_id>/duplicate")
@@ -366,7 +537,7 @@ def change_expenses() -> ResponseReturnValue:
     """Change or delete many expenses, as one act."""
     form = bulk_form()
     if not form.validate_on_submit():
-        return show_list(refused=form)
+        return show_list(refused_bulk=form)
     matching = spending.expenses_query(current_user, filter_form().wanted).with_only_columns(Expense.id)
     if not form.all_matching.data:
         matching = matching.where(Expense.id.in_(form.ids.data))
@@ -513,6 +684,116 @@ def delete_category(category_id: uuid.UUID) -> ResponseReturnValue:
         db.session.rollback()
         say(str(error))
     return redirect(url_for("list_categories"))
+
+
+# --- Months and years
+
+
+@app.route("/months")
+@app.route("/months/<month>")
+@login_required
+def show_month(month: str | None = None) -> ResponseReturnValue:
+    """Show where the money of a month went, by default of the current one."""
+    first_day = current_user.first_day_of_month
+    try:
+        period = parse_month(month, first_day) if month is not None else Period.month(today(), first_day)
+    except DayError:
+        abort(404)
+    return render_template("reports/month.html", report=reports.month_report(current_user, period, today()))
+
+
+@app.route("/years/<year>")
+@login_required
+def show_year(year: str) -> ResponseReturnValue:
+    """Show where the money of a year went, month by month."""
+    try:
+        period = parse_year(year, current_user.first_day_of_month)
+    except DayError:
+        abort(404)
+    return render_template("reports/year.html", report=reports.year_report(current_user, period))
+
+
+# --- What repeats
+
+
+@app.route("/recurring")
+@login_required
+def list_recurring() -> ResponseReturnValue:
+    """Show everything that repeats, and what was stopped."""
+    return render_template("recurring/list.html", recurring=recurring.all_recurring(current_user))
+
+
+@app.route("/recurring/<uuid:recurring_id>/edit", methods=["GET", "POST"])
+@csrf.shows_again
+@login_required
+def edit_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
+    """Change what repeats, and how often."""
+    row = own_or_404(RecurringExpense, recurring_id)
+    form = RecurringForm.of(row, author=current_user, locale=visitor_locale(), categories=own_categories())
+    added = add_category(form) if form.validate_on_submit() else None
+    if added is None:
+        return show_form("recurring/form.html", form, recurring=row)
+    recurring.change(current_user, row, added[1])
+    db.session.commit()
+    say("Changed from now on. What was added stays as it is.")
+    return redirect(url_for("list_recurring"))
+
+
+@app.route("/recurring/<uuid:recurring_id>/stop", methods=["POST"])
+@login_required
+def stop_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
+    """Let nothing of it be due any more."""
+    own_or_404(RecurringExpense, recurring_id).stopped = True
+    db.session.commit()
+    say("Stopped.")
+    return redirect(url_for("list_recurring"))
+
+
+@app.route("/recurring/<uuid:recurring_id>/resume", methods=["POST"])
+@login_required
+def resume_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
+    """Let it be due again, as if it had not been stopped."""
+    own_or_404(RecurringExpense, recurring_id).stopped = False
+    db.session.commit()
+    say("Resumed.")
+    return redirect(url_for("list_recurring"))
+
+
+@app.route("/recurring/due", methods=["POST"])
+@csrf.shows_again
+@login_required
+def settle_due() -> ResponseReturnValue:
+    """Add or skip what is due: one line, or all that were on the page."""
+    due = recurring.due(current_user, today(), lock=True)
+    form = DueForm(due=due, author=current_user, locale=visitor_locale())
+    if not form.validate_on_submit():
+        return show_list(due_form=form)
+    if not form.chosen:
+        say("Nothing was added: this was added or skipped already.")
+        return redirect(url_for("list_expenses"))
+    batch, done = recurring.settle(current_user, form.chosen, datetime.now(UTC))
+    db.session.commit()
+    words = f"Skipped {counted(done.number)}"
+    if not form.skip.data:
+        words = f"Added {counted(done.number)}, {money_text(done.total)}"
+    say(f"{words}.", batch, undo="take_back_due")
+    return redirect(url_for("list_expenses"))
+
+
+@app.route("/recurring/undo", methods=["POST"])
+@login_required
+def take_back_due() -> ResponseReturnValue:
+    """Make due again what was added or skipped."""
+    form = RestoreForm()
+    if not form.validate() or form.batch.data is None:
+        abort(400)
+    try:
+        restored = recurring.take_back(current_user, form.batch.data, datetime.now(UTC))
+        db.session.commit()
+        say(f"Taken back for {counted(restored.number)}. {restored.left_alone}".rstrip())
+    except history.HistoryError as error:
+        say(str(error))
+    return redirect(url_for("list_expenses"))
 
 
 # --- For those who watch over the server

@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from uuid_utils.compat import uuid7
 
 from database import db
-from ledger import accounts, spending
+from ledger import logins, spending
 from ledger.demo import believable_expenses
 from ledger.periods import Period
 from models import Expense, User, description_key
@@ -148,13 +148,13 @@ def questions(user: User) -> dict[str, Callable[[], object]]:
     """Return what the list asks, by name."""
     now, wanted = datetime.now(UTC), spending.ExpenseFilter()
     month = spending.ExpenseFilter(period=Period(date(2025, 12, 1), date(2025, 12, 31)))
-    accounts.open_login(user, remember=False, user_agent="", now=now)
+    logins.open_login(user, remember=False, user_agent="", now=now)
     db.session.commit()
     # Else every question would begin with reading the person again.
     db.session.refresh(user)
     db.session.expunge(user)
     return {
-        "who is it": lambda: accounts.find_login(user.get_id(), now),
+        "who is it": lambda: logins.find_login(user.get_id(), now),
         "total and parts": lambda: spending.summarise(user, wanted),
         "newest 50": lambda: spending.read_page(user, wanted),
         "last descriptions": lambda: spending.recent_descriptions(user),

@@ -1,6 +1,7 @@
 """The floor: the least that a page of 50 expenses can cost with Flask, Jinja and waitress.
 
-No database, no log-in, no forms, no sums: rows in memory, one template. `--libraries DRIVER` imports what the
+No database, no log-in, no forms, no sums: rows in memory, one template, whose addresses are made by `url_for` as
+in any Flask application. `--libraries DRIVER` imports what the
 application imports, and the driver of its database, and uses none of it: whoever chooses those libraries pays so
 much to start and in memory before the first line of their own.
 """
@@ -41,6 +42,18 @@ def list_expenses() -> str:
     return render_template("floor.html", rows=rows)
 
 
+@app.route("/expenses/<uuid:expense_id>/edit")
+def edit_expense(expense_id: uuid.UUID) -> str:
+    """Be what a row links to."""
+    return str(expense_id)
+
+
+@app.route("/expenses/<uuid:expense_id>/delete", methods=["POST"])
+def delete_expense(expense_id: uuid.UUID) -> str:
+    """Be what a row's button posts to."""
+    return str(expense_id)
+
+
 def main() -> None:
     """Serve the page as `flask serve` would."""
     parser = argparse.ArgumentParser(description=list_expenses.__doc__)
@@ -55,6 +68,8 @@ def main() -> None:
         port=asked.port,
         threads=8,
         channel_timeout=20,
+        connection_limit=500,
+        asyncore_use_poll=True,
         max_request_body_size=8 * 1024 * 1024,
         max_request_header_size=16 * 1024,
         clear_untrusted_proxy_headers=True,

@@ -24,7 +24,7 @@ def measure(bench: Bench) -> Iterator[Row]:
     yield from _filtered(bench)
     yield from _deep(bench)
     yield from _months(bench)
-    # A row for the page of a year, against a floor of its own, goes here when there is such a page.
+    yield from _reports(bench)
 
 
 def _whole(bench: Bench) -> Iterator[Row]:
@@ -86,3 +86,13 @@ def _months(bench: Bench) -> Iterator[Row]:
         if size > FEW:
             target = 1.3 if bench.sqlite else None
             yield compare(f"a month of {size:,} / of {FEW:,}", taken[size], taken[FEW], target)
+
+
+def _reports(bench: Bench) -> Iterator[Row]:
+    pages = {"month": f"/months/{BUSY_MONTH:%Y-%m}", "year": f"/years/{BUSY_MONTH:%Y}"}
+    for size in (FEW, 100_000):
+        sides = {name: partial(bench.owner(size).get, page) for name, page in pages.items()}
+        taken = alternate(bench.rounds(ROUNDS // 2), {"floor": partial(bench.visitor().get, "/")} | sides)
+        for name in pages:
+            target = 6 if bench.sqlite and name == "year" and size == 100_000 else None
+            yield compare(f"{name} page of {size:,} / floor", taken[name], taken["floor"], target)

@@ -1,10 +1,7 @@
-"""Accounts: what a username, an e-mail address and a password must be, and who is logged in where."""
+"""Accounts: what a username, an e-mail address and a password must be, and who has them."""
 
-import hashlib
-import re
 import secrets
 import unicodedata
-from datetime import datetime, timedelta
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -16,16 +13,10 @@ from sqlalchemy.exc import IntegrityError
 from werkzeug.security import check_password_hash
 
 from database import db
-from models import LoginSession, User, identity_key
+from models import User, identity_key
 
 APPLICATION_NAME = "Ledger"
 PASSWORD_MAX = 1024
-# A log-in that is not to be remembered ends this long after the last change made with it, any other after
-# LOGIN_MAX. Reading does not count: it would have to write.
-IDLE_MAX = timedelta(hours=24)
-LOGIN_MAX = timedelta(days=30)
-# Noted this seldom, because every note is a write.
-SEEN_EVERY = timedelta(minutes=5)
 
 
 class AccountError(ValueError):
@@ -116,12 +107,12 @@ def _is_sequence(text: str) -> bool:
     return len(steps) == 1 and steps <= {-1, 0, 1}
 
 
-def register(user: User) -> None:
-    """Add `user`, and send it to the database at once. Raises TakenError when another got there first.
+def save(user: User) -> None:
+    """Send `user`, new or changed, to the database at once. Raises TakenError when another got there first.
 
-    Nobody asks first whether the names are free: between the question and the insert they could go.
+    Nobody asks first whether the names are free: between the question and the statement they could go.
     """
-    username_key, email = user.username_key, user.email
+    user_id, username_key, email = user.id, user.username_key, user.email
     db.session.add(user)
     try:
         db.session.flush()
@@ -129,9 +120,10 @@ def register(user: User) -> None:
         db.session.rollback()
         found = sa.or_(User.username_key == username_key, User.email == email)
         fields = set()
-        for row in db.session.execute(sa.select(User.username_key, User.email).where(found)):
-            fields |= {"username"} if row.username_key == username_key else set()
-            fields |= {"email"} if row.email == email else set()
+        for row in db.session.execute(sa.select(User.id, User.username_key, User.email).where(found)):
+            if row.id != user_id:
+                fields |= {"username"} if row.username_key == username_key else set()
+                fields |= {"email"} if row.email == email else set()
         if not fields:
             raise
         raise TakenError(fields) from None
@@ -159,12 +151,16 @@ def _unknown_hash() -> str:
 
 
 def authenticate(email: str, password: str) -> User | None:
-    """Return the person with this e-mail address and password, locked, or None after the same work.
+    """Return the person with this e-mail address and password, locked, or None after the same work."""
+    return confirm(find_by_email(email), password)
 
-    No transaction is open while the hash is computed, so that no writer waits for it. A hash made by an
-    older method is renewed. The caller commits.
+
+def confirm(user: User | None, password: str, new_password: str | None = None) -> User | None:
+    """Return `user`, locked, when this is their password, else None after the same work.
+
+    No transaction is open while a hash is computed, so that no writer waits for it. The password becomes
+    `new_password`, if there is one; a hash made by an older method is renewed. The caller commits.
     """
-    user = find_by_email(email)
     user_id, stored = (user.id, user.password_hash) if user is not None else (None, _unknown_hash())
     db.session.rollback()
     # The hash of a password does not change by NUL characters after it.
@@ -173,78 +169,11 @@ def authenticate(email: str, password: str) -> User | None:
     if user_id is None or not (matches and possible):
         return None
     renewed = User()
-    if not stored.startswith(f"{User.HASH_METHOD}$"):
-        renewed.set_password(password)
+    if new_password is not None or not stored.startswith(f"{User.HASH_METHOD}$"):
+        renewed.set_password(password if new_password is None else new_password)
     # Read again, because the password may have been changed, and its log-ins ended, in the meantime.
     user = db.session.get(User, user_id, with_for_update=True, populate_existing=True)
     if user is None or user.password_hash != stored:
         return None
     user.password_hash = renewed.password_hash or stored
     return user
-
-
-def open_login(user: User, remember: bool, user_agent: str, now: datetime) -> None:
-    """Begin a log-in for `user`, whose `login_token` is then the one thing that proves it."""
-    user.login_token = secrets.token_urlsafe(32)
-    expired = sa.or_(LoginSession.created_at < now - LOGIN_MAX, LoginSession.last_seen_at < now - LOGIN_MAX)
-    db.session.execute(sa.delete(LoginSession).where(LoginSession.user_id == user.id, expired))
-    db.session.add(
-        LoginSession(
-            user_id=user.id,
-            token_hash=_token_hash(user.login_token),
-            created_at=now,
-            last_seen_at=now,
-            remember=remember,
-            user_agent=user_agent[: LoginSession.USER_AGENT_MAX],
-        )
-    )
-
-
-def find_login(login_id: str, now: datetime) -> tuple[User, LoginSession] | None:
-    """Return the person and the log-in that `User.get_id` named, or None when it has ended or never was."""
-    match = re.fullmatch(r"([0-9]{1,9})\.([\w-]{1,100})", login_id, re.ASCII)
-    if match is None:
-        return None
-    query = (
-        sa.select(User, LoginSession)
-        .join(LoginSession, LoginSession.user_id == User.id)
-        .where(LoginSession.user_id == int(match[1]), LoginSession.token_hash == _token_hash(match[2]))
-    )
-    row = db.session.execute(query).one_or_none()
-    if row is None:
-        return None
-    user, login = row
-    idle_max = LOGIN_MAX if login.remember else IDLE_MAX
-    if now - login.last_seen_at > idle_max or now - login.created_at > LOGIN_MAX:
-        return None
-    user.login_token = match[2]
-    return user, login
-
-
-def close_login(user: User) -> None:
-    """End the log-in by which `user` is here, for every copy of its cookies."""
-    token_hash = _token_hash(user.login_token or "")
-    where = (LoginSession.user_id == user.id, LoginSession.token_hash == token_hash)
-    db.session.execute(sa.delete(LoginSession).where(*where))
-
-
-def close_every_login(user: User) -> None:
-    """End all log-ins of `user`, on every device."""
-    db.session.execute(sa.delete(LoginSession).where(LoginSession.user_id == user.id))
-
-
-def note_seen(login: LoginSession, now: datetime) -> None:
-    """Note, at most once in five minutes, that `login` is in use; the caller commits.
-
-    One that was begun in the future, by a clock that has been set back since, is taken to begin now: else it
-    would last until then, and longer.
-    """
-    if login.created_at > now:
-        login.created_at = login.last_seen_at = now
-    if now - login.last_seen_at >= SEEN_EVERY:
-        login.last_seen_at = now
-
-
-def _token_hash(token: str) -> str:
-    """Return what is stored of a token: who reads the database cannot log in with it."""
-    return hashlib.sha256(token.encode()).hexdigest()

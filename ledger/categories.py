@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from database import db
 from ledger.spending import CATEGORIES, ExpenseFilter, summarise
-from models import Category, ChangedCategory, Expense, User, category_key
+from models import Category, ChangedCategory, Expense, RecurringExpense, User, category_key
 
 # So many categories fit a page.
 MOST = 200
@@ -274,11 +274,14 @@ def _insert(user: User, category: OwnCategory) -> None:
 
 
 def _rename_expenses(user: User, former: str, name: str) -> int:
-    """Give the user's expenses of a category its new name; return how many there were."""
-    of_former = sa.update(Expense).where(Expense.author_id == user.id, Expense.category == former)
-    result = db.session.execute(of_former.values(category=name), execution_options=UNSYNCHRONISED)
-    assert isinstance(result, sa.CursorResult)
-    return result.rowcount
+    """Give the user's expenses of a category, and what repeats, its new name; return how many expenses it has."""
+    numbers = []
+    for model in (Expense, RecurringExpense):
+        of_former = sa.update(model).where(model.author_id == user.id, model.category == former)
+        result = db.session.execute(of_former.values(category=name), execution_options=UNSYNCHRONISED)
+        assert isinstance(result, sa.CursorResult)
+        numbers.append(result.rowcount)
+    return numbers[0]
 
 
 def _is_used(user: User, name: str) -> bool:

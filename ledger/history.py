@@ -11,9 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute
 from uuid_utils.compat import uuid7
 
-from database import Base, Instant, db
+from database import Base, Instant, Money, db
 from ledger import categories
 from ledger.categories import UNSYNCHRONISED, CategoryError, OwnCategory
+from ledger.money import currency_digits
 from ledger.spending import VALUES, Summary
 from models import ChangedCategory, ChangedExpense, DeletedExpense, Expense, User, description_key
 
@@ -146,7 +147,7 @@ def take_back(user: User, batch: uuid.UUID, expense_id: uuid.UUID | None = None)
     categories.keep(user, used)
     if not restored.number and not restored.categories and not left:
         raise HistoryError("This was taken back already.")
-    return replace(restored, left_alone=_left_alone(left))
+    return replace(restored, left_alone=left_alone(left))
 
 
 def _restore_deleted(user: User, batch: uuid.UUID, expense_id: uuid.UUID | None) -> int:
@@ -165,18 +166,28 @@ def _restore_changed(user: User, batch: uuid.UUID, expense_id: uuid.UUID | None)
         same = (getattr(Expense, name) == getattr(ChangedExpense, prefix + name) for name in VALUES)
         return sa.and_(Expense.author_id == user.id, Expense.id == ChangedExpense.id, *same)
 
-    former = {name: getattr(ChangedExpense, name) for name in TOUCHED}
+    former = {name: getattr(ChangedExpense, name) for name in _touched_by(act)}
     # Named once more by their ids: else SQLite looks at every expense of the user for one of the act.
     touched = Expense.id.in_(sa.select(ChangedExpense.id).where(*act))
-    restore = sa.update(Expense).where(*act, is_as("new_"), touched).values(**former)
-    db.session.execute(restore, execution_options=UNSYNCHRONISED)
+    if former:
+        restore = sa.update(Expense).where(*act, is_as("new_"), touched).values(**former)
+        db.session.execute(restore, execution_options=UNSYNCHRONISED)
     number = _delete(ChangedExpense, [*act, sa.exists().where(is_as(""))])
     name = sa.func.coalesce(sa.func.nullif(ChangedExpense.description, ""), ChangedExpense.category)
     left = db.session.scalars(sa.select(name).where(*act).order_by(ChangedExpense.id)).all()
     return number, list(left)
 
 
-def _left_alone(names: Sequence[str]) -> str:
+def _touched_by(act: list[sa.ColumnElement[bool]]) -> list[str]:
+    """Return the columns that an act changed: writing one renews every index that has it."""
+    pairs = ((getattr(ChangedExpense, name), getattr(ChangedExpense, f"new_{name}")) for name in VALUES)
+    differs = (sa.func.max(sa.case((old != new, 1), else_=0)) for old, new in pairs)
+    row = db.session.execute(sa.select(*differs).where(*act)).one()
+    touched = [name for name, changed in zip(VALUES, row, strict=True) if changed]
+    return [*touched, "description_key"] if "description" in touched else touched
+
+
+def left_alone(names: Sequence[str]) -> str:
     """Say what was left alone, the first few by their names."""
     if not names:
         return ""
@@ -250,3 +261,24 @@ def purge(now: datetime) -> int:
     """Forget what anyone deleted or changed over 30 days ago; return how many expenses. The caller commits."""
     _delete(ChangedCategory, [ChangedCategory.changed_at < now - KEPT])
     return sum(_delete(model, [moment < now - KEPT]) for model, moment in _MOMENTS)
+
+
+def count_finer(user: User, currency: str, now: datetime) -> int:
+    """Return how many expenses of `user` cannot be written in `currency`, or could not once back."""
+    digits = currency_digits(currency)
+    if digits >= currency_digits(user.currency):
+        return 0
+    finer = [
+        sa.select(amount.class_.id).where(
+            amount.class_.author_id == user.id,
+            sa.type_coerce(amount, sa.BigInteger) % 10 ** (Money.SCALE - digits) != 0,
+            *recent,
+        )
+        for amount, *recent in (
+            (Expense.amount,),
+            (DeletedExpense.amount, DeletedExpense.deleted_at >= now - KEPT),
+            (ChangedExpense.amount, ChangedExpense.changed_at >= now - KEPT),
+            (ChangedExpense.new_amount, ChangedExpense.changed_at >= now - KEPT),
+        )
+    ]
+    return db.session.scalar(sa.select(sa.func.count()).select_from(sa.union(*finer).subquery())) or 0

@@ -26,20 +26,57 @@ class Period:
     last_day: date | None = None
 
     @classmethod
-    def month(cls, day: date) -> "Period":
-        """Return the month that `day` lies in."""
-        return cls(day.replace(day=1), month_end(day))
+    def month(cls, day: date, first_day_of_month: int = 1) -> "Period":
+        """Return the month that `day` lies in, called after the calendar month in which it begins."""
+        first_day = day.replace(day=first_day_of_month)
+        if first_day > day:
+            first_day = (day.replace(day=1) - timedelta(days=1)).replace(day=first_day_of_month)
+        return cls(first_day, _month_after(first_day) - timedelta(days=1))
 
     @classmethod
-    def year(cls, day: date) -> "Period":
-        """Return the year that `day` lies in."""
-        return cls(date(day.year, 1, 1), date(day.year, 12, 31))
+    def year(cls, day: date, first_day_of_month: int = 1) -> "Period":
+        """Return the year that `day` lies in, which is its twelve months."""
+        year = cls.month(day, first_day_of_month).begin.year
+        return cls(date(year, 1, first_day_of_month), date(year + 1, 1, first_day_of_month) - timedelta(days=1))
 
-    def name(self) -> str | None:
+    def name(self, first_day_of_month: int = 1) -> str | None:
         """Return `month` or `year` when it is exactly one, else None."""
-        if self.first_day is not None and self == Period.month(self.first_day):
+        if self.first_day is not None and self == Period.month(self.first_day, first_day_of_month):
             return "month"
-        return "year" if self.first_day is not None and self == Period.year(self.first_day) else None
+        if self.first_day is not None and self == Period.year(self.first_day, first_day_of_month):
+            return "year"
+        return None
+
+    def months_before(self, count: int) -> list["Period"]:
+        """Return the `count` months before this one, the earliest first."""
+        months: list[Period] = []
+        first_day = self.begin
+        for _ in range(count):
+            month = Period.month(first_day - timedelta(days=1), first_day.day)
+            months.insert(0, month)
+            first_day = month.begin
+        return months
+
+    def months(self) -> list["Period"]:
+        """Return the twelve months of this year."""
+        first_day = self.begin
+        return [Period.month(first_day.replace(month=month), first_day.day) for month in range(1, 13)]
+
+    def text(self) -> str:
+        """Return a month as `parse_month` reads it: `2026-03`."""
+        return self.begin.isoformat()[:7]
+
+    @property
+    def begin(self) -> date:
+        """The first day of a period that has one, as every month and year has."""
+        assert self.first_day is not None
+        return self.first_day
+
+    @property
+    def end(self) -> date:
+        """The last day of a period that has one, as every month and year has."""
+        assert self.last_day is not None
+        return self.last_day
 
     def within(self, other: "Period") -> "Period":
         """Return the days that lie in both periods; there are none when it ends before it begins."""
@@ -66,26 +103,42 @@ def month_end(day: date) -> date:
     return day.replace(day=monthrange(day.year, day.month)[1])
 
 
-def parse_period(text: str, today: date) -> Period:
+def _month_after(day: date) -> date:
+    """Return the same day of the next month."""
+    return date(day.year + day.month // 12, day.month % 12 + 1, day.day)
+
+
+def parse_month(text: str, first_day_of_month: int = 1) -> Period:
+    """Read a month, written as `2026-03`, from 1900 to 2100. Raises DayError."""
+    if not re.fullmatch("[0-9]{4}-[0-9]{2}", text):
+        raise DayError("Write the month as year-month, for example 2026-03.")
+    return Period.month(parse_day(f"{text}-{first_day_of_month:02}"), first_day_of_month)
+
+
+def parse_year(text: str, first_day_of_month: int = 1) -> Period:
+    """Read a year, written as `2026`, from 1900 to 2100. Raises DayError."""
+    return Period.year(parse_day(f"{text}-01-{first_day_of_month:02}"), first_day_of_month)
+
+
+def parse_period(text: str, today: date, first_day_of_month: int = 1) -> Period:
     """Read `this-month`, `last-month`, `this-year`, a month (`2026-03`) or a year (`2026`). Raises DayError."""
+    this_month = Period.month(today, first_day_of_month)
     if text == "this-month":
-        return Period.month(today)
+        return this_month
     if text == "last-month":
-        return Period.month(today.replace(day=1) - timedelta(days=1))
+        return this_month.months_before(1)[0]
     if text == "this-year":
-        return Period.year(today)
-    with suppress(DayError):
-        if re.fullmatch("[0-9]{4}", text):
-            return Period.year(parse_day(f"{text}-01-01"))
-        if re.fullmatch("[0-9]{4}-[0-9]{2}", text):
-            return Period.month(parse_day(f"{text}-01"))
+        return Period.year(today, first_day_of_month)
+    for parse in (parse_month, parse_year):
+        with suppress(DayError):
+            return parse(text, first_day_of_month)
     raise DayError("There is no such period. Choose one from the list.")
 
 
-def recent_months(today: date, count: int) -> list[str]:
+def recent_months(today: date, count: int, first_day_of_month: int = 1) -> list[str]:
     """Return the names of `count` months (`2026-03`), from the one of `today` backwards."""
-    newest = today.year * 12 + today.month - 1
-    return [f"{month // 12:04}-{month % 12 + 1:02}" for month in range(newest, newest - count, -1)]
+    this_month = Period.month(today, first_day_of_month)
+    return [month.text() for month in (this_month, *reversed(this_month.months_before(count - 1)))]
 
 
 def day_in(time_zone: str, moment: datetime) -> date:
@@ -95,12 +148,13 @@ def day_in(time_zone: str, moment: datetime) -> date:
 
 def is_time_zone(name: str) -> bool:
     """Tell whether `name` is an IANA time zone; the list is asked, because ZoneInfo would open any file."""
-    return name in _time_zones()
+    return name in time_zones()
 
 
 @cache
-def _time_zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+def time_zones() -> dict[str, None]:
+    """Return the names of all IANA time zones, in the order of the alphabet."""
+    return dict.fromkeys(sorted(available_timezones()))
 
 
 def parse_day(text: str) -> date:

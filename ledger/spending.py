@@ -1,6 +1,7 @@
 """Every question about expenses: which ones, how many, how much, and what is usual."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -156,17 +157,58 @@ def summarise(user: User, wanted: ExpenseFilter) -> Summary:
     return Summary(int(rows[0][3]), rows[0][4], tuple(Part(row[0], int(row[1]), row[2]) for row in rows))
 
 
-def _addends(user: User, wanted: ExpenseFilter) -> sa.Subquery:
-    """Return rows of category, number and amount that add up to the wanted expenses.
+def summarise_each(user: User, periods: Sequence[Period]) -> list[Summary]:
+    """Return a summary of each of these periods, of which one begins the day after the other, by one statement."""
+    whole = Period(periods[0].first_day, periods[-1].last_day)
+    # Only whole calendar months are kept.
+    by_months = all(period == period.by_months()[0] for period in periods)
+    addends = _addends(user, ExpenseFilter(period=whole), by_months).c
+    ends = [addends.date <= period.last_day for period in periods]
+    place = sa.case(*((is_before, place) for place, is_before in enumerate(ends)))
+    placed = sa.select(place.label("place"), addends.category, addends.number, addends.amount).subquery().c
+    number, total = sa.func.sum(placed.number), sa.func.sum(placed.amount)
+    query = (
+        sa.select(placed.place, placed.category, number, total)
+        .group_by(placed.place, placed.category)
+        .order_by(placed.place, total.desc(), placed.category)
+    )
+    parts: list[list[Part]] = [[] for _ in periods]
+    for row in db.session.execute(query):
+        parts[row[0]].append(Part(row[1], int(row[2]), row[3]))
+    return [
+        Summary(sum(part.number for part in each), sum((part.total for part in each), Decimal(0)), tuple(each))
+        for each in parts
+    ]
 
-    Where months are kept, these are whole months and the single expenses before and after them.
+
+def summarise_days(user: User, period: Period) -> dict[date, tuple[int, Decimal]]:
+    """Return number and sum of each day of the period that has expenses."""
+    query = (
+        expenses_query(user, ExpenseFilter(period=period))
+        .with_only_columns(Expense.date, sa.func.count(), sa.func.sum(Expense.amount))
+        .group_by(Expense.date)
+    )
+    return {day: (number, total) for day, number, total in db.session.execute(query)}
+
+
+def first_day(user: User) -> date | None:
+    """Return the day of the user's first expense, if there is one."""
+    return db.session.scalar(expenses_query(user, ExpenseFilter()).with_only_columns(sa.func.min(Expense.date)))
+
+
+def _addends(user: User, wanted: ExpenseFilter, by_months: bool = True) -> sa.Subquery:
+    """Return rows of date, category, number and amount that add up to the wanted expenses.
+
+    Where months are kept, and may be used, these are whole months and the single expenses before and after them.
     """
 
-    def single(wanted: ExpenseFilter) -> sa.Select[str, int, Decimal]:
+    def single(wanted: ExpenseFilter) -> sa.Select[date, str, int, Decimal]:
         number = sa.literal_column("1", sa.Integer).label("number")
-        return expenses_query(user, wanted).with_only_columns(Expense.category, number, Expense.amount)
+        return expenses_query(user, wanted).with_only_columns(
+            Expense.date, Expense.category, number, Expense.amount
+        )
 
-    by_months = wanted == ExpenseFilter(wanted.categories, wanted.period, order=wanted.order)
+    by_months &= wanted == ExpenseFilter(wanted.categories, wanted.period, order=wanted.order)
     if not by_months or db.session.get_bind().dialect.name != "sqlite":
         return single(wanted).subquery()
     months, edges = wanted.period.by_months()
@@ -176,10 +218,11 @@ def _addends(user: User, wanted: ExpenseFilter) -> sa.Subquery:
     return sa.union_all(*addends).subquery()
 
 
-def _kept_months(user: User, categories: tuple[str, ...], months: Period) -> sa.Select[str, int, Decimal]:
-    """Return category, number and amount of the user's whole months in these categories, or in all."""
+def _kept_months(user: User, categories: tuple[str, ...], months: Period) -> sa.Select[date, str, int, Decimal]:
+    """Return first day, category, number and amount of the user's whole months in these categories, or in all."""
     kept = month_total.c
-    query = sa.select(kept.category, kept.number, kept.amount).where(kept.author_id == user.id)
+    month = kept.month.label("date")
+    query = sa.select(month, kept.category, kept.number, kept.amount).where(kept.author_id == user.id)
     if categories:
         query = query.where(kept.category.in_(categories))
     if months.first_day is not None:

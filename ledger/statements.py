@@ -8,7 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ledger.money import plain_amount
+from ledger.money import currency_digits, plain_thousandths
+from models import Expense
 
 HEADER = ("date", "category", "description", "amount", "currency")
 ROWS_AT_ONCE = 1000
@@ -19,7 +20,8 @@ _GUARDED = re.compile("'" + _FORMULA.pattern)
 
 def guard(text: str) -> str:
     """Put an apostrophe before a text that a spreadsheet would take for a formula; `unguard` takes it off."""
-    return f"'{text}" if _FORMULA.match(text) else text
+    # Nearly every text begins with a letter, and asking for that is quicker.
+    return f"'{text}" if not text[:1].isalpha() and _FORMULA.match(text) else text
 
 
 def unguard(text: str) -> str:
@@ -40,15 +42,20 @@ def write_csv(
     if byte_order_mark:
         buffer.write("\ufeff")
     writer.writerow(HEADER)
+    # As the database holds them: making a date and a Decimal of each would take twice as long as the rest.
+    day, thousandths = sa.type_coerce(Expense.date, sa.String), sa.type_coerce(Expense.amount, sa.BigInteger)
+    raw = query.with_only_columns(day, Expense.category, Expense.description, thousandths)
+    digits = currency_digits(currency)
     # A connection of its own: while the lines are sent, the session of the request is gone.
     with (
         engine.connect().execution_options(reading=True) as connection,
-        connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}) as rows,
+        connection.execute(raw, execution_options={"yield_per": ROWS_AT_ONCE}) as rows,
     ):
         for some in rows.partitions():
-            for _id, day, category, description, amount in some:
-                amount_text = plain_amount(amount, currency)
-                writer.writerow((day, guard(category), guard(description), amount_text, currency))
+            writer.writerows(
+                (day, guard(category), guard(description), plain_thousandths(amount, digits), currency)
+                for day, category, description, amount in some
+            )
             yield buffer.getvalue()
             buffer.seek(0)
             buffer.truncate()

@@ -14,11 +14,11 @@ function minorUnits(box) {
   return Number(amount.textContent.replace(/[^0-9]/g, "")) * (amount.querySelector("small") ? -1 : 1);
 }
 function countTicked() {
-  const { currency, digits } = ticked.dataset;
+  const { currency, digits, locale = navigator.language } = ticked.dataset;
   const chosen = boxes.filter((box) => box.checked);
   const sum = chosen.reduce((total, box) => total + minorUnits(box), 0) / 10 ** digits;
   const form = { style: "currency", currency, minimumFractionDigits: digits, maximumFractionDigits: digits };
-  ticked.textContent = `(${chosen.length}, ${new Intl.NumberFormat(navigator.language, form).format(sum)})`;
+  ticked.textContent = `(${chosen.length}, ${new Intl.NumberFormat(locale, form).format(sum)})`;
 }
 if (ticked && boxes.length) {
   document.addEventListener("change", countTicked);

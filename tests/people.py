@@ -14,7 +14,7 @@ from sqlalchemy import delete, select
 from werkzeug.test import TestResponse
 
 from database import OWNER_TABLE, Base, db
-from ledger import accounts
+from ledger import logins
 from models import Expense, User, month_total
 
 # Tests hash in a quicker way; one asks for the real one.
@@ -166,7 +166,7 @@ class Visitor:
     def lose_log_ins(self) -> None:
         """End every log-in of this person, as from another device."""
         with self.app.app_context():
-            accounts.close_every_login(self.user())
+            logins.close_every_login(self.user())
             db.session.commit()
 
     def add(self, amount: str = "12.50", category: str = "Food", **typed: str) -> TestResponse:

@@ -19,6 +19,8 @@ from models import (
     DeletedExpense,
     Expense,
     LoginSession,
+    RecurringDay,
+    RecurringExpense,
     Throttle,
     User,
 )
@@ -60,6 +62,7 @@ def fill(engine):
     day, moment = date(2026, 1, 1), datetime(2026, 1, 1, tzinfo=UTC)
     old = {"amount": 1, "date": day, "description_key": "tea"}
     new = {"new_amount": 2, "new_category": "Food", "new_description": "Tea", "new_date": day}
+    recurring = uuid7()
     rows = {
         User: [
             {"id": 1, "username": "ana", "username_key": "ana", "email": "a@example.com", "password_hash": "x"}
@@ -72,6 +75,10 @@ def fill(engine):
         ChangedExpense: [{"id": uuid7(), "batch": uuid7(), "changed_at": moment, **old, **new, **author}],
         Category: [{"author_id": 1, "name": "Food", "name_key": "food", "position": 1}],
         ChangedCategory: [{"author_id": 1, "batch": uuid7(), "id": uuid7(), "changed_at": moment}],
+        RecurringExpense: [
+            {"id": recurring, "amount": 1, "every": "month", "first_day": day, "next_day": day, **author}
+        ],
+        RecurringDay: [{"author_id": 1, "recurring_id": recurring, "day": day}],
         Throttle: [{"key": "x", "started_at": 1, "attempts": 1}],
         Backup: [{"taken_at": moment, "expenses": 1}],
     }

@@ -29,7 +29,7 @@ from app import app as application
 from database import SAFE_METHODS, Base, db
 from ledger import categories
 from ledger.categories import categories_of
-from models import ChangedExpense, DeletedExpense, Expense
+from models import ChangedExpense, DeletedExpense, Expense, RecurringExpense
 from tests.people import Visitor, empty_tables, form_values, read
 
 # Werkzeug leaves the files of a body that ends too early to the garbage collector.
@@ -146,14 +146,14 @@ class World:
         self.ana, self.bob = Visitor(application).register("ana"), Visitor(application).register(BOBS_NAME)
         for person, amount, words in ((self.ana, "12.50", "tea"), (self.bob, BOBS_AMOUNT, BOBS_WORDS)):
             for _ in range(3):
-                person.add(amount, description=words, date="2026-03-01")
+                person.add(amount, description=words, date="2026-03-01", every="month")
             gone, changed, _left = person.expenses()
             person.post(f"/expenses/{gone.id}/delete")
             person.fill(f"/expenses/{changed.id}/edit", description=f"{words}, changed")
         with application.app_context():
             self.ids = {person: person.user().id for person in (self.ana, self.bob)}
             categories.add(self.bob.user(), f"{BOBS_CATEGORY} of his own", datetime.now(UTC))
-            for table in (Expense, DeletedExpense, ChangedExpense):
+            for table in (Expense, DeletedExpense, ChangedExpense, RecurringExpense):
                 bobs = update(table).where(table.author_id == self.ids[self.bob])
                 db.session.execute(bobs.values(category=BOBS_CATEGORY))
             db.session.commit()
@@ -391,6 +391,7 @@ def kept_cookies(cookies, response):
     [
         *("list_expenses", "add_to_list", "add_expense", "edit_expense", "change_expenses"),
         *("save_categories", "merge_category"),
+        *("settle_due", "edit_recurring"),
     ],
 )
 def test_markup_in_any_one_field_comes_back_escaped(world, endpoint, method):

@@ -6,8 +6,10 @@ import resource
 import flask_migrate
 import pytest
 import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 
-from database import Base, database_url
+from database import MIGRATIONS, Base, database_url, prepare_engine
 from tests.schema import ROOT, WIDEN_EMAIL, contents, fill, flask_db, with_a_step
 
 ORPHAN = '''
@@ -61,20 +63,35 @@ def engine(url):
     engine.dispose()
 
 
+@pytest.fixture
+def go(url, migrated):
+    """Go up or down on the empty database as `flask db` does, but within this process, which is quicker."""
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    prepare_engine(engine)
+
+    def run(direction, revision="head", folder=MIGRATIONS):
+        config = Config(attributes={"engine": engine})
+        config.set_main_option("script_location", str(folder))
+        with migrated.app_context():
+            getattr(command, direction)(config, revision)
+
+    return run
+
+
 def test_the_schema_of_the_migrations_is_that_of_the_models(migrated):
     with migrated.app_context():
         flask_migrate.check()
 
 
-def test_every_step_goes_up_and_down_without_losing_a_row(flask, engine, tmp_path):
+def test_every_step_goes_up_and_down_without_losing_a_row(go, engine, tmp_path):
     folder = with_a_step(tmp_path, WIDEN_EMAIL)
-    flask("upgrade", "0001")
+    go("upgrade", "0001")
     fill(engine)
     before = contents(engine)
 
-    flask("upgrade", "-d", folder)
+    go("upgrade", folder=folder)
     assert contents(engine) == before
-    flask("downgrade", "0001", "-d", folder)
+    go("downgrade", "0001", folder=folder)
     assert contents(engine) == before
 
     if engine.dialect.name == "sqlite":
@@ -82,22 +99,22 @@ def test_every_step_goes_up_and_down_without_losing_a_row(flask, engine, tmp_pat
             connection.execute(sa.text("PRAGMA foreign_keys=ON"))
             connection.execute(sa.text('DELETE FROM "user"'))
             assert connection.scalar(sa.text("SELECT count(*) FROM expense")) == 0
-    flask("downgrade", "base")
+    go("downgrade", "base")
     assert sa.inspect(engine).get_table_names() == ["alembic_version"]
-    flask("upgrade")
+    go("upgrade")
     derived = {"month_total"} if engine.dialect.name == "sqlite" else set()
     assert set(sa.inspect(engine).get_table_names()) == {"alembic_version", *Base.metadata.tables} | derived
 
 
-def test_months_are_kept_as_the_models_have_it_from_the_expenses_that_are_there(flask, engine, tmp_path):
+def test_months_are_kept_as_the_models_have_it_from_the_expenses_that_are_there(go, engine, tmp_path):
     if engine.dialect.name != "sqlite":
         pytest.skip("only SQLite keeps months")
     models = sa.create_engine(f"sqlite:///{tmp_path}/models.db")
     Base.metadata.create_all(models)
-    flask("upgrade", "0001")
+    go("upgrade", "0001")
     fill(engine)
 
-    flask("upgrade", "-d", with_a_step(tmp_path, WIDEN_EMAIL))
+    go("upgrade", folder=with_a_step(tmp_path, WIDEN_EMAIL))
 
     definitions = (
         "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' OR name = 'month_total' ORDER BY name"
@@ -129,24 +146,23 @@ def test_a_step_that_would_leave_an_orphan_is_taken_back(flask, engine, tmp_path
     assert contents(engine) == before
 
 
-def test_the_file_is_copied_before_it_changes_and_not_otherwise(flask, engine, tmp_path):
+def test_the_file_is_copied_before_it_changes_and_not_otherwise(go, engine, tmp_path):
     if engine.dialect.name != "sqlite":
         pytest.skip("about the file of SQLite")
     folder = with_a_step(tmp_path, WIDEN_EMAIL)
-    flask("upgrade")
-    flask("upgrade")
+    go("upgrade")
+    go("upgrade")
     fill(engine)
     before = contents(engine)
     assert not list(tmp_path.glob("*.before-*"))
 
-    flask("upgrade", "-d", folder)
+    go("upgrade", folder=folder)
 
     (copy,) = tmp_path.glob("empty.db.before-*")
     assert copy.stat().st_mode & 0o777 == 0o600
     copied = sa.create_engine(f"sqlite:///{copy}", poolclass=sa.NullPool)
     assert contents(copied) == before
-    flask("current", "-d", folder)
-    flask("downgrade", "base", "-d", folder)
+    go("downgrade", "base", folder=folder)
     assert len(list(tmp_path.glob("*.before-*"))) == 2
 
 

@@ -15,6 +15,8 @@ from ledger.money import (
     currency_sign,
     format_amount,
     parse_amount,
+    plain_amount,
+    plain_thousandths,
 )
 
 EN, DE, SV = Locale("en"), Locale("de"), Locale("sv")
@@ -202,7 +204,7 @@ def test_any_text_is_an_amount_within_bounds_or_is_refused(text):
 @given(
     st.integers(1, 10**12 - 1),
     st.sampled_from(["USD", "EUR", "JPY", "KWD"]),
-    st.sampled_from(["en", "de", "de_CH", "fr", "sv", "ja", "nl"]),
+    st.sampled_from(["en", "de", "de_CH", "fr", "sv", "ja", "nl", "he", "ar_EG", "fa"]),
 )
 def test_what_is_shown_can_be_typed_in_again(units, currency, name):
     locale = Locale.parse(name)
@@ -237,3 +239,10 @@ def test_the_currencies_are_those_of_today():
     assert {"USD", "EUR", "JPY", "KWD", "CHF"} <= currencies().keys()
     assert not {"DEM", "XAU", "CLF"} & currencies().keys()
     assert currencies()["CHF"] == "Swiss Franc"
+
+
+@given(st.integers(-Money.MAX_UNITS, Money.MAX_UNITS), st.sampled_from(["JPY", "USD", "KWD"]))
+def test_thousandths_are_written_like_the_amount_that_they_are(thousandths, currency):
+    plain = plain_amount(Decimal(thousandths).scaleb(-3), currency)
+
+    assert plain_thousandths(thousandths, currency_digits(currency)) == plain

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.periods import DayError, Period, day_in, is_time_zone, parse_day, parse_period, recent_months
+from ledger.periods import (
+    DayError,
+    Period,
+    day_in,
+    is_time_zone,
+    parse_day,
+    parse_month,
+    parse_period,
+    parse_year,
+    recent_months,
+)
 
 # An IANA name says the offset with the opposite sign: Etc/GMT+12 is twelve hours behind UTC.
 ZONES = [("Etc/GMT+12", -12), *((f"Etc/GMT{-hours:+d}", hours) for hours in range(-11, 15) if hours)]
@@ -118,3 +128,51 @@ def test_whole_months_and_the_days_around_them_are_the_period(period, day):
 
 def test_recent_months_go_back_over_the_new_year():
     assert recent_months(date(2026, 2, 15), 4) == ["2026-02", "2026-01", "2025-12", "2025-11"]
+
+
+# A month may begin on any day that every month has.
+first_days = st.integers(1, 28)
+within_reach = st.dates(date(1901, 1, 1), date(2099, 12, 31))
+
+
+@given(within_reach, first_days)
+def test_a_month_begins_on_its_first_day_and_is_followed_by_the_next(day, first_day):
+    month = Period.month(day, first_day)
+    following = Period.month(month.last_day + timedelta(days=1), first_day)
+
+    assert month.first_day <= day <= month.last_day
+    assert month.first_day.day == following.first_day.day == first_day
+    assert following.months_before(1) == [month]
+    assert month.name(first_day) == "month"
+    assert parse_month(month.text(), first_day) == month
+    assert month.first_day.month % 12 + 1 == following.first_day.month
+
+
+@given(within_reach, first_days)
+def test_a_year_is_its_twelve_months(day, first_day):
+    year = Period.year(day, first_day)
+    months = year.months()
+
+    assert year.first_day <= day <= year.last_day
+    assert (months[0].first_day, months[-1].last_day) == (year.first_day, year.last_day)
+    assert [month.text() for month in months] == [f"{year.first_day.year}-{n:02}" for n in range(1, 13)]
+    assert year.name(first_day) == "year"
+    assert parse_year(str(year.first_day.year), first_day) == year
+    assert Period.month(months[-1].last_day + timedelta(days=1), first_day).months_before(12) == months
+
+
+@pytest.mark.parametrize(
+    ("text", "first_day", "last_day"),
+    [
+        ("this-month", date(2025, 12, 25), date(2026, 1, 24)),
+        ("last-month", date(2025, 11, 25), date(2025, 12, 24)),
+        ("this-year", date(2025, 1, 25), date(2026, 1, 24)),
+        ("2026-11", date(2026, 11, 25), date(2026, 12, 24)),
+        ("2026", date(2026, 1, 25), date(2027, 1, 24)),
+    ],
+)
+def test_a_month_is_called_after_the_one_in_which_it_begins(text, first_day, last_day):
+    today = date(2026, 1, 24)
+
+    assert parse_period(text, today, 25) == Period(first_day, last_day)
+    assert recent_months(today, 2, 25) == ["2025-12", "2025-11"]

@@ -528,8 +528,11 @@ def test_a_garbled_referrer_is_refused(ana, referrer):
     assert ana.count() == 0
 
 
+FORMS = ["/login", "/register", "/expenses/add", "/account/profile", "/account/password", "/account/settings"]
+
+
 @pytest.mark.parametrize("body", ["[1]", "{", '"x"', "5", '{"username": 5}', '{"amount": 12.5, "email": []}'])
-@pytest.mark.parametrize("address", ["/login", "/register", "/expenses/add"])
+@pytest.mark.parametrize("address", FORMS)
 def test_a_json_body_is_no_form(app, ana, address, body):
     for visitor in (ana, Visitor(app)):
         token = {"X-CSRFToken": visitor.token()}
@@ -540,7 +543,7 @@ def test_a_json_body_is_no_form(app, ana, address, body):
 
 
 @pytest.mark.parametrize("field", ["username", "email", "password", "amount", "description", "date", "id"])
-@pytest.mark.parametrize("address", ["/login", "/register", "/expenses/add"])
+@pytest.mark.parametrize("address", FORMS)
 def test_a_file_is_no_text(app, ana, address, field):
     for visitor in (ana, Visitor(app)):
         data = {"csrf_token": visitor.token(), field: (io.BytesIO(b"12"), "x.txt")}

@@ -32,9 +32,15 @@ READS = {
     "lock of categories": r"^SELECT \"?user\"?\.monthly_budget",
     "categories of the act": r"^SELECT (deleted|changed)_expense\.category",
     "category acts": r"^SELECT changed_category",
+    "log-ins": r"FROM login_session WHERE",
     "person": r"FROM \"?user\"? WHERE",
     "sums": r"^SELECT coalesce\(\S+\.category",
     "rows": r"^SELECT expense\.id, expense\.date",
+    "file": r"^SELECT expense\.date AS date",
+    "months": r"^SELECT \S+\.place",
+    "days": r"^SELECT expense\.date, count",
+    "first day": r"^SELECT min\(expense\.date\)",
+    "budgets": r"^SELECT category\.name",
     "descriptions": r"^SELECT expense\.description FROM",
     "usual category": r"^SELECT expense\.category FROM",
     "expense": r"^SELECT expense\.author_id",
@@ -42,31 +48,45 @@ READS = {
     "acts": r"^SELECT (deleted|changed)_expense\.batch",
     "what acts touched": r"FROM (deleted|changed)_expense .*ORDER BY (deleted|changed)_expense\.batch",
     "deleted expense": r"FROM deleted_expense WHERE .*deleted_expense\.id =",
+    "what the act changed": r"^SELECT max\(CASE WHEN \(changed_expense",
+    "repeats": r"FROM recurring_expense .*IN \(SELECT recurring_day",
+    "due": r"FROM recurring_expense .*recurring_expense\.next_day <=",
+    "all that repeats": r"FROM recurring_expense WHERE recurring_expense\.author_id = \S+ ORDER BY",
+    "recurring": r"FROM recurring_expense",
+    "days done": r"^SELECT recurring_day\.recurring_id, recurring_day\.day FROM",
     "left alone": r"^SELECT coalesce\(nullif\(changed_expense\.description",
 }
-LIST = ["log-in", "categories", "sums", "rows", "descriptions"]
+FOUND = ["log-in", "categories", "sums", "rows", "descriptions"]
+# What is due stands above the unfiltered list only.
+LIST = ["log-in", "categories", "due", "sums", "rows", "descriptions"]
 # Every page, and the statements that it sends. {id} and {place} are those of an expense.
 PAGES = {
     "/expenses": LIST,
-    "/expenses?category=Food": LIST,
-    "/expenses?period=2026-03": LIST,
-    "/expenses?text=tea": LIST,
-    "/expenses?order=-amount": LIST,
-    "/expenses?category=Food&text=tea&period=2026&least=1&order=amount": LIST,
-    "/expenses?after={place}": LIST,
-    "/expenses?before={place}": LIST,
-    "/expenses.csv": ["log-in", "categories", "rows"],
+    "/expenses?category=Food": FOUND,
+    "/expenses?period=2026-03": FOUND,
+    "/expenses?text=tea": FOUND,
+    "/expenses?order=-amount": FOUND,
+    "/expenses?category=Food&text=tea&period=2026&least=1&order=amount": FOUND,
+    "/expenses?after={place}": FOUND,
+    "/expenses?before={place}": FOUND,
+    "/expenses.csv": ["log-in", "categories", "file"],
     "/expenses/add": ["log-in", "categories"],
-    "/expenses/{id}/edit": ["log-in", "expense", "categories"],
+    "/expenses/{id}/edit": ["log-in", "expense", "categories", "repeats"],
     "/expenses/{id}/duplicate": ["log-in", "expense", "categories"],
     "/categories": ["log-in", "sums", "categories"],
     "/expenses/deleted": ["log-in", "category acts", *["what acts touched", "acts"] * 2],
+    "/account": ["log-in", "log-ins"],
+    "/months": ["log-in", "months", "first day", "budgets", "days", "rows"],
+    "/months/2026-03": ["log-in", "months", "first day", "budgets", "days", "rows"],
+    "/years/2026": ["log-in", "months"],
+    "/recurring": ["log-in", "all that repeats"],
     "/logout": ["log-in"],
 }
 EXPENSE = {"amount": "3", "category": "Food", "description": "Tea", "date": "2026-01-01"}
-ADDED = ["insert expense", "deleted expense", "person"]
-CHANGED = ["insert changed_expense", "update expense", "number of the act", "person"]
-DELETED = ["insert deleted_expense", "delete expense", "number of the act", "person"]
+ADDED = ["insert expense", "deleted expense"]
+REPEATED = ["insert recurring_expense", "insert recurring_day", "days done", "update recurring_expense"]
+CHANGED = ["insert changed_expense", "update expense", "number of the act"]
+DELETED = ["insert deleted_expense", "delete expense", "number of the act"]
 TAKEN_BACK = ["lock of categories", "categories of the act", "insert expense", "delete deleted_expense"]
 # What was done to categories by the act; and whether those that come back with the expenses are there.
 PUT_BACK = ["category acts", "categories"]
@@ -93,19 +113,24 @@ FORMS = {
             *("insert changed_category", "category acts"),
         ],
     ),
+    "add what repeats": (
+        "/expenses/add",
+        EXPENSE | {"every": "year", "date": "2099-01-01"},
+        ["log-in", "categories", *ADDED, "repeats", *REPEATED],
+    ),
     "edit": ("/expenses/{id}/edit", EXPENSE, ["log-in", "expense", "categories", *CHANGED]),
     "delete": ("/expenses/{id}/delete", {}, ["log-in", *DELETED, "categories"]),
     "undo a deletion": (
         "/expenses/restore",
         {"batch": "{deleted}"},
-        ["log-in", *TAKEN_BACK, *PUT_BACK, "person", "categories"],
+        ["log-in", *TAKEN_BACK, *PUT_BACK, "categories"],
     ),
     "undo a change": (
         "/expenses/restore",
         {"batch": "{changed}"},
         [
-            *("log-in", *TAKEN_BACK, "update expense", "delete changed_expense", "left alone"),
-            *(*PUT_BACK, "person", "categories"),
+            *("log-in", *TAKEN_BACK, "what the act changed", "update expense", "delete changed_expense"),
+            *("left alone", *PUT_BACK, "categories"),
         ],
     ),
     "change the ticked": (
@@ -118,6 +143,7 @@ FORMS = {
         {"all_matching": "y", "action": "date", "date": "2026-03-02"},
         ["log-in", "categories", *CHANGED],
     ),
+    "settings": ("/account/settings", {"time_zone": "{zone}"}, ["log-in", "update user"]),
     "delete all that match": (
         "/expenses/bulk?period=2026-03&category=Food",
         {"all_matching": "y", "action": "delete"},
@@ -129,7 +155,7 @@ GROWS = {
     ("/expenses?text=tea", "rows"),
     ("/expenses?order=-amount", "rows"),
     ("/expenses?category=Food&text=tea&period=2026&least=1&order=amount", "rows"),
-    ("/expenses.csv", "rows"),
+    ("/expenses.csv", "file"),
     *((page, "sums") for page in PAGES if "text=" in page),
 }
 
@@ -229,7 +255,7 @@ class Keeper:
         own = {"csrf_token": self.token} | ({} if "batch" in typed else {"id": uuid7()})
         with noted() as sent:
             response = self.visitor.client.post(address, data=own | typed)
-            assert response.location.startswith(("/expenses", "/categories"))
+            assert response.location.startswith(("/expenses", "/account", "/categories"))
         return sent
 
 
@@ -250,7 +276,8 @@ def keeper(app, size):
         }
         others = expenses_of(author, Expense.date, from_row=max(0, size // 2 - POOL // 2))
         places = [f"{expense.date}_{expense.id}" for expense in others]
-        pools = {"id": [expense.id for expense in others], "place": places} | acts
+        zones = ["Europe/Madrid", "Europe/Rome", "Europe/Paris"]
+        pools = {"id": [expense.id for expense in others], "place": places, "zone": zones} | acts
         db.session.commit()
     return Keeper(visitor, visitor.token(), pools)
 

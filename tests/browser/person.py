@@ -9,6 +9,12 @@ from tests.people import PASSWORD
 PHONE = {"width": 390, "height": 844}
 LAPTOP = {"width": 1280, "height": 800}
 
+LETTERS = """() => Array.from(document.querySelectorAll("svg text"))
+    .filter(text => text.checkVisibility())
+    .map(text => [text.textContent, text.getBoundingClientRect()])
+    .map(([text, box]) => [text, box.left, box.top, box.right, box.bottom])
+"""
+
 
 class Person:
     """One person in one browser window; remembers everything the browser complained about."""
@@ -53,6 +59,17 @@ class Person:
             for text, url in self._errors
             if not (text.startswith("Failed to load resource") and url in self._refused)
         ]
+
+    def letters_in_the_way(self) -> list[str]:
+        """The texts of pictures that leave the screen or touch another one."""
+        letters = self.page.evaluate(LETTERS)
+        width = self.page.viewport_size["width"]
+        found = [text for text, left, _top, right, _bottom in letters if left < 0 or right > width]
+        for place, (text, left, top, right, bottom) in enumerate(letters):
+            for other, other_left, other_top, other_right, other_bottom in letters[:place]:
+                apart = right <= other_left or other_right <= left or bottom <= other_top or other_bottom <= top
+                found += [] if apart else [f"{other} / {text}"]
+        return found
 
     # --- What is done
 

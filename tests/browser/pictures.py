@@ -13,7 +13,7 @@ from tests.server import ROOT, Server, own_database
 
 
 def take_pictures(address: str, email: str, password: str) -> None:
-    """Log in and save the list, in light and in dark, in `docs`."""
+    """Log in and save the list and the last whole month, in light and in dark, in `docs`."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium", args=[*ARGUMENTS, "--no-sandbox"]
@@ -26,6 +26,10 @@ def take_pictures(address: str, email: str, password: str) -> None:
             page.click("main button")
             page.wait_for_load_state("networkidle")
             page.screenshot(path=ROOT / "docs" / f"list-{scheme}.png")
+            page.goto(f"{address}/months")
+            page.click("[rel=prev]")
+            page.wait_for_load_state("networkidle")
+            page.screenshot(path=ROOT / "docs" / f"month-{scheme}.png")
         browser.close()
 
 

@@ -667,3 +667,45 @@ def test_without_javascript_no_keys_are_promised(ledger, state, visit):
     ana.go("/expenses")
 
     assert not ana.page.locator("#keys").is_visible()
+
+
+# --- Months and years
+
+
+def test_every_bar_of_a_month_and_a_year_leads_to_its_rows(ana, ledger):
+    ledger.save("ana", KEPT[::-1])
+    ana.go("/months/2026-03")
+    assert ana.total == sum_of(*KEPT[:4])
+
+    for bar, opened in (
+        ("Food, $67.37", [GROCERIES, CAFE]),
+        ("Mar 9, 2026, $46.20", [TRAIN]),
+    ):
+        ana.go("/months/2026-03")
+        ana.page.get_by_role("link", name=bar).click()
+        ana.page.wait_for_url("**/expenses?**")
+        assert (ana.rows, ana.total) == (in_dollars(*opened), sum_of(*opened))
+
+    ana.go("/months/2026-03")
+    ana.follow("All of 2026")
+    ana.page.get_by_role("link", name="February 2026, $3.10").click()
+    ana.page.wait_for_url("**/expenses?period=2026-02")
+    assert ana.rows == in_dollars(CENTRAL)
+
+
+@pytest.mark.parametrize("locale", ["en-US", "de-DE", "hi-IN", "pl-PL"])
+def test_letters_of_pictures_keep_apart_whatever_they_say(ledger, state, visit, locale):
+    kept = [
+        ("2026-03-01", "W" * 64, "", "999999999.99"),
+        ("2026-03-02", "Food", "", "-888888888.88"),
+        ("2026-03-31", "Travel", "", "1.00"),
+    ]
+    ledger.save("ana", kept)
+    ana = visit("ana", storage_state=state, viewport={"width": 320, "height": 800}, locale=locale)
+
+    for page in ("/months/2026-03", "/years/2026"):
+        ana.go(page)
+
+        assert ana.page.locator("svg text").count() > 12
+        assert ana.letters_in_the_way() == []
+        assert ana.page.evaluate("document.documentElement.scrollWidth") <= 320

@@ -1,5 +1,6 @@
 """Every page: for eyes, ears, fingers and keyboards, on every screen, by day and by night, on paper."""
 
+from datetime import date, timedelta
 from decimal import Decimal
 from itertools import cycle, pairwise
 
@@ -110,6 +111,28 @@ def change_twice(person):
     assert person.page.get_by_role("button", name="Undo", exact=True).is_visible()
 
 
+def repeat(person):
+    """Add what has been due three times since."""
+    person.go("/expenses/add")
+    person.fill_expense("500", "Housing", "W" * 200, str(date.today() - timedelta(weeks=3)))
+    person.expense_form.get_by_label("Repeat").select_option("Every week")
+    person.press("Add expense")
+
+
+def refuse_due(person):
+    """Opens the list as it is after a slip in what is due."""
+    person.go("/expenses")
+    person.page.get_by_label("Amount of").nth(1).fill("1,234")
+    person.page.get_by_role("button", name="Add all").click()
+    assert person.page.locator(".error").count() == 1
+
+
+def edit_recurring(person):
+    """Opens the form for what repeats."""
+    person.go("/recurring")
+    person.page.get_by_role("link", name="Change").click()
+
+
 def turn_page(person):
     """Opens the second page of the list."""
     person.go("/expenses")
@@ -129,6 +152,16 @@ def merge(person):
     """Opens the page that merges a category."""
     person.go("/categories")
     person.follow("Merge or delete Education")
+
+
+def refuse_settings(person):
+    """Opens the account as it is after two slips."""
+    person.go("/account")
+    person.page.locator("#profile-username").fill("a na")
+    person.page.locator("#profile-email").fill("ana@localhost")
+    person.page.locator("#profile-current_password").fill("not the river")
+    person.press("Save name and e-mail")
+    assert person.page.locator(".error").count() == 2
 
 
 # Who opens the page, how, and the heading by which one knows to be there.
@@ -166,6 +199,11 @@ PAGES = {
     "list, refused entry": ("ana", refuse_entry, "Education · 2 expenses"),
     "list, nothing ticked": ("ana", refuse_bulk, "Education · 2 expenses"),
     "list, after a change": ("ana", change_twice, "Education · 2 expenses"),
+    "month": ("ana", address("/months/2026-02"), "February 2026 · 27 expenses"),
+    "month, one large": ("ana", address("/months/2026-03"), "March 2026 · 2 expenses"),
+    "month, empty": ("ana", address("/months/2025-01"), "January 2025 · 0 expenses"),
+    "year": ("ana", address("/years/2026"), "2026 · 56 expenses"),
+    "year, empty": ("ana", address("/years/2024"), "2024 · 0 expenses"),
     "edit": ("ana", edit, "Change an expense"),
     "edit, refused": ("ana", refuse_edit, "Change an expense"),
     "duplicate": ("ana", duplicate, "Add an expense"),
@@ -175,6 +213,13 @@ PAGES = {
     "categories": ("ana", address("/categories"), "Categories and budgets"),
     "categories, refused": ("ana", refuse_categories, "Categories and budgets"),
     "merge": ("ana", merge, "Merge or delete Education"),
+    "account": ("bob", address("/account"), "Your account"),
+    "account, refused": ("ana", refuse_settings, "Your account"),
+    "list, due": ("cleo", address("/expenses"), "All categories · 1 expense"),
+    "list, due, refused": ("cleo", refuse_due, "All categories · 1 expense"),
+    "recurring": ("cleo", address("/recurring"), "Recurring expenses"),
+    "recurring, empty": ("bob", address("/recurring"), "Recurring expenses"),
+    "recurring, change": ("cleo", edit_recurring, "Change what repeats"),
     "log-out": ("ana", address("/logout"), "Log out"),
     "not found": ("ana", address("/nowhere"), "Not found"),
 }
@@ -195,20 +240,24 @@ def delete_everything(person):
 
 @pytest.fixture(scope="module")
 def states(chromium, running_server):
-    """What the browsers of everybody remember: ana has sixty expenses; bob has none any more, and a long name."""
+    """What the browsers of everybody remember: ana has sixty expenses; bob has none any more, and a long name;
+    cleo has what is due."""
     running_server.empty_tables()
     running_server.create_person("ana")
     running_server.save("ana", SIXTY)
+    running_server.create_person("cleo")
     running_server.create_person("bob", username="b" * 64)
     running_server.save("bob", [LONGEST, *SIXTY[-4:]])
     states = {"stranger": None}
-    for name in ("ana", "bob"):
+    for name in ("ana", "bob", "cleo"):
         context = chromium.new_context()
         person = Person(context, running_server.address, name)
         person.go("/login")
         person.log_in()
         if name == "bob":
             delete_everything(person)
+        if name == "cleo":
+            repeat(person)
         states[name] = context.storage_state()
         context.close()
     return states
@@ -485,3 +534,13 @@ def test_nothing_moves_for_people_who_asked_for_that(ana):
         "() => Array.from(document.querySelectorAll('*'), element => getComputedStyle(element).transitionDuration)"
     )
     assert set(durations) == {"0s"}
+
+
+@pytest.mark.parametrize("page", ["/months/2026-02", "/months/2026-03", "/months/2025-12", "/years/2026"])
+def test_no_letters_of_a_picture_touch_others_or_leave_the_screen(ana, page):
+    ana.go(page)
+    for width in WIDTHS:
+        look(ana.page, {"width": width, "height": 800})
+
+        assert ana.page.locator("svg text").count() >= 8
+        assert ana.letters_in_the_way() == []

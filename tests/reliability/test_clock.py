@@ -40,7 +40,7 @@ def use(person):
     """Add, change, delete, and take that back."""
     number = person.count()
     assert person.add("5").status_code == 302
-    row = person.page("/expenses").one("tbody").all("tr")[0]["id"].removeprefix("e")
+    row = person.page("/expenses").one("tbody").all("input", name="ids")[0]["value"]
     assert person.fill(f"/expenses/{row}/edit", amount="6").status_code == 302
     assert person.undo().status_code == 302
     assert person.post(f"/expenses/{row}/delete").status_code == 302

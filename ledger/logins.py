@@ -1,0 +1,145 @@
+"""Log-ins: who is logged in, where, and until when."""
+
+import hashlib
+import re
+import secrets
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from database import db
+from models import LoginSession, User
+
+# A log-in that is not to be remembered ends this long after the last change made with it, any other after
+# LOGIN_MAX. Reading does not count: it would have to write.
+IDLE_MAX = timedelta(hours=24)
+LOGIN_MAX = timedelta(days=30)
+# Noted this seldom, because every note is a write.
+SEEN_EVERY = timedelta(minutes=5)
+# So many are listed; a program that logs in again and again has more.
+LIST_MAX = 100
+
+
+def open_login(user: User, remember: bool, user_agent: str, now: datetime) -> None:
+    """Begin a log-in for `user`, whose `login_token` is then the one thing that proves it."""
+    user.login_token = secrets.token_urlsafe(32)
+    expired = sa.or_(LoginSession.created_at < now - LOGIN_MAX, LoginSession.last_seen_at < now - LOGIN_MAX)
+    db.session.execute(sa.delete(LoginSession).where(LoginSession.user_id == user.id, expired))
+    db.session.add(
+        LoginSession(
+            user_id=user.id,
+            token_hash=_token_hash(user.login_token),
+            created_at=now,
+            last_seen_at=now,
+            remember=remember,
+            user_agent=user_agent[: LoginSession.USER_AGENT_MAX],
+        )
+    )
+
+
+def find_login(login_id: str, now: datetime) -> tuple[User, LoginSession] | None:
+    """Return the person and the log-in that `User.get_id` named, or None when it has ended or never was."""
+    match = re.fullmatch(r"([0-9]{1,9})\.([\w-]{1,100})", login_id, re.ASCII)
+    if match is None:
+        return None
+    query = (
+        sa.select(User, LoginSession)
+        .join(LoginSession, LoginSession.user_id == User.id)
+        .where(LoginSession.user_id == int(match[1]), LoginSession.token_hash == _token_hash(match[2]))
+    )
+    row = db.session.execute(query).one_or_none()
+    if row is None or not _lasts(row.LoginSession, now):
+        return None
+    user, login = row
+    user.login_token = match[2]
+    return user, login
+
+
+def _lasts(login: LoginSession, now: datetime) -> bool:
+    """Tell whether a log-in has not ended by its age."""
+    idle_max = LOGIN_MAX if login.remember else IDLE_MAX
+    return now - login.last_seen_at <= idle_max and now - login.created_at <= LOGIN_MAX
+
+
+def list_logins(user: User, now: datetime) -> list[LoginSession]:
+    """Return the log-ins of `user`, the one by which they are here first, then by when they were last used."""
+    query = (
+        sa.select(LoginSession)
+        .where(LoginSession.user_id == user.id)
+        .order_by(sa.desc(LoginSession.token_hash == key_of(user)), LoginSession.last_seen_at.desc())
+        .limit(LIST_MAX)
+    )
+    return [login for login in db.session.scalars(query) if _lasts(login, now)]
+
+
+def key_of(user: User) -> str:
+    """Return the name of the log-in by which `user` is here; it opens nothing."""
+    return _token_hash(user.login_token or "")
+
+
+def is_remembered(user: User) -> bool:
+    """Tell whether the log-in by which `user` is here is a remembered one."""
+    login = db.session.get(LoginSession, (user.id, key_of(user)))
+    return login is not None and login.remember
+
+
+def close_login(user: User, key: str) -> bool:
+    """End the log-in of `user` with this name, for every copy of its cookies; tell whether there was one."""
+    where = (LoginSession.user_id == user.id, LoginSession.token_hash == key)
+    ended = db.session.execute(sa.delete(LoginSession).where(*where).returning(LoginSession.user_id))
+    return ended.first() is not None
+
+
+def close_every_login(user: User) -> None:
+    """End all log-ins of `user`, on every device."""
+    db.session.execute(sa.delete(LoginSession).where(LoginSession.user_id == user.id))
+
+
+def note_seen(login: LoginSession, now: datetime) -> None:
+    """Note, at most once in five minutes, that `login` is in use; the caller commits.
+
+    One that was begun in the future, by a clock that has been set back since, is taken to begin now: else it
+    would last until then, and longer.
+    """
+    if login.created_at > now:
+        login.created_at = login.last_seen_at = now
+    if now - login.last_seen_at >= SEEN_EVERY:
+        login.last_seen_at = now
+
+
+def _token_hash(token: str) -> str:
+    """Return what is stored of a token: who reads the database cannot log in with it."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+# Each browser also names those that it is like, and so the first that is found counts.
+BROWSERS = (
+    ("Edg|EdgA|EdgiOS", "Edge"),
+    ("OPR|OPT", "Opera"),
+    ("SamsungBrowser", "Samsung Internet"),
+    ("Vivaldi", "Vivaldi"),
+    ("Firefox|FxiOS", "Firefox"),
+    ("Chromium", "Chromium"),
+    ("HeadlessChrome|Chrome|CriOS", "Chrome"),
+    ("Safari", "Safari"),
+    ("curl", "curl"),
+)
+SYSTEMS = (
+    ("Android", "Android"),
+    ("iPhone|iPod", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Macintosh|Mac OS X", "Mac"),
+    ("CrOS", "ChromeOS"),
+    ("Linux|X11", "Linux"),
+)
+
+
+def device_name(user_agent: str) -> str:
+    """Say in words which browser on which system calls itself `user_agent`: "Firefox on Linux"."""
+
+    def first(kinds: tuple[tuple[str, str], ...]) -> str:
+        return next((name for pattern, name in kinds if re.search(rf"\b(?:{pattern})\b", user_agent)), "")
+
+    browser, system = first(BROWSERS), first(SYSTEMS)
+    return f"{browser or 'A browser'} on {system}" if system else browser or "An unknown device"

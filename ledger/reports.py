@@ -1,0 +1,213 @@
+"""What was spent in a month or a year, on what, and what is left of the budgets."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import ROUND_DOWN, Decimal
+from typing import Any
+
+import sqlalchemy as sa
+
+from database import db
+from ledger import spending
+from ledger.money import currency_digits
+from ledger.periods import FIRST_YEAR, LAST_YEAR, Period
+from ledger.spending import ExpenseFilter, Part, Summary
+from models import Category, User
+
+LARGEST = 10
+# With how many months before it a month is compared.
+COMPARED = 12
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What may be spent in a month; `a_day` is what that leaves for each day still to come, today included."""
+
+    amount: Decimal
+    left: Decimal
+    a_day: Decimal | None
+
+
+@dataclass(frozen=True)
+class Line:
+    """What was spent on one category, its share of all that was spent, and its budget, where there are such."""
+
+    category: str
+    number: int
+    total: Decimal
+    share: Decimal | None
+    budget: Budget | None
+
+
+@dataclass(frozen=True)
+class Column:
+    """What was spent on one day of a month, or in one month of a year."""
+
+    period: Period
+    number: int
+    total: Decimal
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What was spent in the months before, as far as there are expenses, at most twelve."""
+
+    period: Period
+    months: int
+    total: Decimal
+
+    @property
+    def average(self) -> Decimal:
+        """What that is a month."""
+        return self.total / self.months
+
+
+@dataclass(frozen=True)
+class MonthReport:
+    """A month: all of it, by category (largest first), by day (each one of it), and its largest expenses.
+
+    It is `current` when today lies in it. The neighbours are None where there are no more months.
+    """
+
+    month: Period
+    current: bool
+    before: Period | None
+    after: Period | None
+    number: int
+    total: Decimal
+    total_before: Decimal
+    earlier: Earlier | None
+    budget: Budget | None
+    lines: tuple[Line, ...]
+    days: tuple[Column, ...]
+    largest: list[sa.Row[Any]]
+
+
+@dataclass(frozen=True)
+class YearLine:
+    """What was spent on one category in a year, and in each of its months."""
+
+    category: str
+    total: Decimal
+    months: tuple[Column, ...]
+
+
+@dataclass(frozen=True)
+class YearReport:
+    """A year: all of it, by month, and by month and category (largest first)."""
+
+    year: Period
+    before: Period | None
+    after: Period | None
+    number: int
+    total: Decimal
+    months: tuple[Column, ...]
+    lines: tuple[YearLine, ...]
+
+
+def budgets_of(user: User) -> dict[str, Decimal]:
+    """Return the monthly budgets of the user's categories by name, also of those that are archived."""
+    query = sa.select(Category.name, Category.monthly_budget).where(
+        Category.author_id == user.id, Category.monthly_budget.is_not(None)
+    )
+    rows = db.session.execute(query.order_by(Category.position, Category.id))
+    return {name: budget for name, budget in rows if budget is not None}
+
+
+def month_report(user: User, month: Period, today: date) -> MonthReport:
+    """Return the report of a month, by a number of statements that does not depend on what lies in it."""
+    *earlier, spent = spending.summarise_each(user, [*month.months_before(COMPARED), month])
+    wanted = ExpenseFilter(period=month, least=Decimal(0), order="-amount")
+    current = month.begin <= today <= month.end
+    days_left = (month.end - today).days + 1 if current else None
+    return MonthReport(
+        month=month,
+        current=current,
+        before=_within_years(month.months_before(1)[0]),
+        after=_within_years(Period.month(month.end + timedelta(days=1), month.begin.day)),
+        number=spent.number,
+        total=spent.total,
+        total_before=earlier[-1].total,
+        earlier=_earlier(month, earlier, spending.first_day(user)),
+        budget=_budget(user, user.monthly_budget, spent.total, days_left),
+        lines=tuple(_lines(user, spent, days_left)),
+        days=tuple(_days(user, month)),
+        largest=list(db.session.execute(spending.ordered_query(user, wanted).limit(LARGEST))),
+    )
+
+
+def year_report(user: User, year: Period) -> YearReport:
+    """Return the report of a year, by one statement."""
+    months = year.months()
+    summaries = spending.summarise_each(user, months)
+    parts = [{part.category: part for part in summary.parts} for summary in summaries]
+    lines = []
+    for category in sorted({name for each in parts for name in each}):
+        nothing = Part(category, 0, Decimal(0))
+        cells = [each.get(category, nothing) for each in parts]
+        columns = tuple(Column(month, cell.number, cell.total) for month, cell in zip(months, cells, strict=True))
+        lines.append(YearLine(category, sum((cell.total for cell in cells), Decimal(0)), columns))
+    lines.sort(key=lambda line: line.total, reverse=True)
+    return YearReport(
+        year=year,
+        before=_within_years(Period.year(year.begin - timedelta(days=1), year.begin.day)),
+        after=_within_years(Period.year(year.end + timedelta(days=1), year.begin.day)),
+        number=sum(summary.number for summary in summaries),
+        total=sum((summary.total for summary in summaries), Decimal(0)),
+        months=tuple(
+            Column(month, summary.number, summary.total) for month, summary in zip(months, summaries, strict=True)
+        ),
+        lines=tuple(lines),
+    )
+
+
+def _earlier(month: Period, summaries: list[Summary], since: date | None) -> Earlier | None:
+    """Return what was spent in the months before `month` that began after, or in which, expenses began."""
+    if since is None or since >= month.begin:
+        return None
+    months = [each for each in month.months_before(COMPARED) if each.end >= since]
+    # In the very first month there may be days that lie outside of all addresses.
+    first_day = max(months[0].begin, since)
+    total = sum((summary.total for summary in summaries[-len(months) :]), Decimal(0))
+    return Earlier(Period(first_day, months[-1].end), len(months), total)
+
+
+def _within_years(period: Period) -> Period | None:
+    """Return a month or a year that has a page, else None."""
+    return period if FIRST_YEAR <= period.begin.year <= LAST_YEAR else None
+
+
+def _lines(user: User, spent: Summary, days_left: int | None) -> list[Line]:
+    """Return the categories with expenses or a budget, the largest first."""
+    budgets = budgets_of(user)
+    known = {part.category for part in spent.parts}
+    empty = [Part(name, 0, Decimal(0)) for name in budgets if name not in known]
+    all_spent = sum((part.total for part in spent.parts if part.total > 0), Decimal(0))
+    return [
+        Line(
+            *part,
+            # What came back more than was spent has no share.
+            share=part.total / all_spent if part.total > 0 else None,
+            budget=_budget(user, budgets.get(part.category), part.total, days_left),
+        )
+        for part in sorted((*spent.parts, *empty), key=lambda part: part.total, reverse=True)
+    ]
+
+
+def _budget(user: User, amount: Decimal | None, spent: Decimal, days_left: int | None) -> Budget | None:
+    """Return what is left of a budget, if there is one."""
+    if amount is None:
+        return None
+    left = amount - spent
+    if days_left is None or left < 0:
+        return Budget(amount, left, None)
+    # Rounded down: who spends so much every day stays within the budget.
+    unit = Decimal(1).scaleb(-currency_digits(user.currency))
+    return Budget(amount, left, (left / days_left).quantize(unit, ROUND_DOWN))
+
+
+def _days(user: User, month: Period) -> list[Column]:
+    """Return all days of a month, also those without an expense."""
+    spent = spending.summarise_days(user, month)
+    days = [month.begin + timedelta(days=number) for number in range((month.end - month.begin).days + 1)]
+    return [Column(Period(day, day), *spent.get(day, (0, Decimal(0)))) for day in days]

@@ -1,0 +1,69 @@
+"""The account page in a browser: on two devices, with and without JavaScript."""
+
+import pytest
+
+from tests.browser.person import PHONE
+from tests.people import PASSWORD
+
+scripts = pytest.mark.parametrize("scripts", [True, False], ids=["with JavaScript", "without JavaScript"])
+NEW = "a wide lake at dawn"
+
+
+def part(person, name):
+    """The form of one part of the page."""
+    return person.page.get_by_role("region", name=name)
+
+
+@scripts
+def test_somebody_settles_in_and_throws_another_device_out(server, visit, scripts):
+    server.create_person("ana")
+    server.save("ana", [("2026-03-31", "Food", "Groceries", "1234.50")])
+    ana, phone = visit("ana", java_script_enabled=scripts), visit("ana", viewport=PHONE)
+    for device in (ana, phone):
+        device.go("/login")
+        device.log_in(remember=True)
+    ana.follow("ana")
+
+    settings = part(ana, "How you count")
+    settings.get_by_label("Currency").select_option("EUR")
+    settings.get_by_label("Time zone").select_option("Europe/Berlin")
+    settings.get_by_label("Amounts and dates").select_option("de_DE")
+    settings.get_by_label("First day of the month").select_option("25")
+    ana.press("Save settings")
+    assert ana.said == ["Saved."]
+    ana.follow("Ledger")
+    assert ana.total == "1.234,50\u00a0€"
+    ana.row("Groceries").get_by_role("checkbox").check()
+    if scripts:
+        assert ana.page.locator("#ticked").inner_text() == "(1, 1.234,50\u00a0€)"
+
+    ana.follow("ana")
+    password = part(ana, "Password")
+    password.get_by_label("Current password").fill("not the river")
+    password.get_by_label("New password", exact=True).fill(NEW)
+    password.get_by_label("New password again").fill(NEW)
+    ana.press("Change password")
+    assert ana.focused == "password-current_password"
+    assert "This is not your password." in ana.text
+    password.get_by_label("Current password").fill(PASSWORD)
+    password.get_by_label("New password", exact=True).fill(NEW)
+    password.get_by_label("New password again").fill(NEW)
+    ana.press("Change password")
+    assert ana.said == ["Your password is changed. Other devices have to log in again."]
+    phone.go("/expenses")
+    assert phone.path == "/login?next=/expenses"
+
+    phone.log_in(password=NEW)
+    assert phone.path == "/expenses"
+    ana.go("/account")
+    logins = part(ana, "Where you are logged in")
+    assert logins.get_by_role("listitem").count() == 2
+    with ana.page.expect_navigation():
+        logins.get_by_role("listitem").nth(1).get_by_role("button").click()
+    assert ana.said == ["That device is logged out."]
+    phone.go("/expenses")
+    assert phone.path == "/login?next=/expenses"
+
+    ana.press("Log out everywhere")
+    assert ana.said == ["You are logged out everywhere."]
+    assert ana.path == "/login"

@@ -1,0 +1,39 @@
+"""What repeats: from the form to the line above the list, with and without JavaScript."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from tests.browser.person import LAPTOP, PHONE
+
+
+@pytest.mark.parametrize(
+    ("scripts", "screen"),
+    [(True, LAPTOP), (False, PHONE)],
+    ids=["laptop", "phone without JavaScript"],
+)
+def test_what_repeats_is_added_when_it_is_due(server, visit, scripts, screen):
+    ana = visit(java_script_enabled=scripts, viewport=screen)
+    ana.register("ana")
+    ana.go("/expenses/add")
+    ana.fill_expense("500", "Housing", "Rent", str(date.today() - timedelta(weeks=2)))
+    ana.expense_form.get_by_label("Repeat").select_option("Every week")
+    ana.press("Add expense")
+    assert ana.said == ["Expense added. It repeats every week."]
+
+    lines = ana.page.locator(".due li")
+    assert lines.count() == 2
+    ana.page.get_by_label("Amount of Rent").first.fill("512,50")
+    lines.first.get_by_role("button", name="Add").click()
+    assert ana.said == ["Added 1 expense, $512.50."]
+    assert (ana.total, lines.count()) == ("$1,012.50", 1)
+
+    ana.press("Undo")
+    assert (ana.total, lines.count()) == ("$500.00", 2)
+    ana.page.get_by_role("button", name="Add all").click()
+    assert (ana.total, lines.count()) == ("$1,500.00", 0)
+
+    ana.page.get_by_role("link", name="Recurring").click()
+    ana.page.get_by_role("button", name="Stop").click()
+    assert ana.said == ["Stopped."]
+    assert "stopped" in ana.text

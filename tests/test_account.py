@@ -1,0 +1,589 @@
+"""The account page: names, password, settings, and where one is logged in."""
+
+import logging
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import func, select, update
+
+from app import app as application
+from database import db
+from ledger import accounts, history
+from ledger.money import currency_digits
+from models import ChangedExpense, DeletedExpense, Expense, LoginSession, User
+from tests.people import PASSWORD, Visitor, at_once, form_values, read
+from tests.test_accounts import cookies, errors, with_cookies
+
+NEW = "a wide lake at dawn"
+NEW_PASSWORD = {"current_password": PASSWORD, "password": NEW, "confirm_password": NEW}
+PARTS = ("profile", "password", "settings")
+
+
+def send(visitor, part, **typed):
+    """Fill one form of the page in, and send it."""
+    form = visitor.page("/account").one("form", action=f"/account/{part}")
+    return visitor.client.post(form["action"], data=form_values(form) | typed)
+
+
+def device(app, remember=False):
+    """Ana, on one device more."""
+    visitor = Visitor(app)
+    visitor.name = "ana"
+    visitor.log_in(**({"remember_me": "y"} if remember else {}))
+    assert is_in(visitor)
+    return visitor
+
+
+def is_in(visitor):
+    return visitor.get("/expenses").status_code == 200
+
+
+def stored(visitor, *names):
+    with application.app_context():
+        user = visitor.user()
+        return tuple(getattr(user, name) for name in names)
+
+
+def hashes(visitor):
+    """What the database holds of somebody's log-ins."""
+    with application.app_context():
+        query = select(LoginSession.token_hash).where(LoginSession.user_id == visitor.user().id)
+        return set(db.session.scalars(query))
+
+
+# --- The page
+
+
+def test_the_name_in_the_navigation_leads_to_the_account(ana):
+    link = ana.page("/expenses").one("nav").one("a", href="/account")
+
+    assert link.text == "ana"
+    page = ana.page("/account")
+    assert page.one("h1").text == "Your account"
+    assert page.one(id="profile-email")["value"] == "ana@example.com"
+    assert PASSWORD not in ana.get("/account").text
+
+
+def test_no_two_things_on_the_page_have_the_same_id(ana):
+    ids = [each["id"] for each in ana.page("/account").all() if "id" in each.attributes]
+
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("part", [*PARTS, "log-ins/end", "log-ins/end-all"])
+def test_who_is_not_logged_in_comes_back_to_the_page(app, ana, part):
+    stranger = Visitor(app)
+
+    response = stranger.post(f"/account/{part}", {"current_password": PASSWORD})
+
+    assert response.location == "/login?next=/account"
+    assert "Nothing was changed." in stranger.message("/login").text
+    assert is_in(ana)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_stale_form_comes_back_filled_in_and_changes_nothing(ana, part):
+    typed = {"username": "anna", "locale": "de_DE", **NEW_PASSWORD}
+    before = stored(ana, "username", "locale", "password_hash")
+
+    response = send(ana, part, **typed, csrf_token="stale")
+
+    assert response.status_code == 400
+    assert "Please send it once more." in errors(response)[None]
+    assert stored(ana, "username", "locale", "password_hash") == before
+    if part == "profile":
+        assert read(response).one(id="profile-username")["value"] == "anna"
+
+
+# --- The current password
+
+
+@pytest.mark.parametrize("part", ["profile", "password"])
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("", "Enter your current password."),
+        ("not the river", "This is not your password."),
+        (f"{PASSWORD}\0", "This is not your password."),
+        (f" {PASSWORD}", "This is not your password."),
+        ("x" * 5000, "This is not your password."),
+    ],
+)
+def test_nobody_changes_how_to_log_in_without_the_current_password(app, ana, part, typed, words):
+    other = device(app)
+    values = {"username": "anna", "email": "anna@example.com", **NEW_PASSWORD, "current_password": typed}
+
+    response = send(ana, part, **values)
+
+    assert response.status_code == 422
+    assert errors(response) == {f"{part}-current_password": words}
+    page = read(response)
+    assert [each["id"] for each in page.all() if "autofocus" in each.attributes] == [f"{part}-current_password"]
+    assert page.one(id="profile-username")["value"] == ("anna" if part == "profile" else "ana")
+    assert stored(ana, "username", "email") == ("ana", "ana@example.com")
+    assert is_in(other)
+    assert device(app)
+
+
+def test_guesses_at_the_current_password_count_as_those_at_the_log_in_page(app, ana, bob, caplog):
+    for _ in range(5):
+        assert send(ana, "password", **NEW_PASSWORD | {"current_password": "guess"}).status_code == 422
+        assert Visitor(app).log_in(email="ana@example.com", password="guess").status_code == 422
+
+    response = send(ana, "profile", username="anna", current_password=PASSWORD)
+
+    assert response.status_code == 429
+    assert 0 < int(response.headers["Retry-After"]) <= 900
+    assert errors(response)[None] == "Too many attempts. Try again in 15 minutes."
+    assert read(response).one(id="profile-username")["value"] == "anna"
+    assert send(ana, "settings", locale="de_DE").status_code == 302
+    assert send(bob, "password", **NEW_PASSWORD).status_code == 302
+    assert "password check refused (429)" in caplog.text
+
+
+def test_the_right_password_forgets_the_failures(app, ana):
+    for _ in range(2):
+        for _ in range(9):
+            send(ana, "password", **NEW_PASSWORD | {"current_password": "guess"})
+
+        assert send(ana, "profile", current_password=PASSWORD).status_code == 302
+
+
+def test_no_transaction_is_open_while_the_current_password_is_checked(ana, monkeypatch):
+    connections = []
+    real = accounts.check_password_hash
+    look = lambda *pair: connections.append(db.engine.pool.checkedout()) or real(*pair)  # noqa: E731
+    monkeypatch.setattr(accounts, "check_password_hash", look)
+
+    send(ana, "password", **NEW_PASSWORD)
+
+    assert connections == [0]
+
+
+# --- The password
+
+
+def test_a_new_password_ends_every_other_log_in_and_keeps_this_one(app, ana, bob, caplog):
+    caplog.set_level(logging.INFO)
+    others = [device(app), device(app, remember=True)]
+    remembered = {"remember_token": cookies(others[1])["remember_token"]}
+    copied = cookies(ana)
+
+    response = send(ana, "password", **NEW_PASSWORD)
+
+    assert response.location == "/account"
+    assert is_in(ana)
+    assert is_in(bob)
+    assert not any(map(is_in, others))
+    assert not is_in(with_cookies(app, remembered))
+    # Nor does a copy of this browser's own cookies go on.
+    assert not is_in(with_cookies(app, copied))
+    assert len(hashes(ana)) == 1
+    assert Visitor(app).log_in(email="ana@example.com").status_code == 422
+    assert Visitor(app).log_in(email="ana@example.com", password=NEW).status_code == 302
+    assert f"password changed: user {stored(ana, 'id')[0]} from 127.0.0.1" in caplog.text
+    assert NEW not in caplog.text
+    assert "ana@" not in caplog.text
+
+
+def test_a_remembered_log_in_stays_remembered(app, ana):
+    remembered = device(app, remember=True)
+    before = cookies(remembered)["remember_token"]
+
+    send(remembered, "password", **NEW_PASSWORD)
+
+    after = cookies(remembered)["remember_token"]
+    assert after != before
+    assert is_in(with_cookies(app, {"remember_token": after}))
+    assert not is_in(with_cookies(app, {"remember_token": before}))
+
+
+@pytest.mark.parametrize(
+    ("typed", "field", "words"),
+    [
+        ({"password": "short", "confirm_password": "short"}, "password", "at least 8"),
+        ({"password": "password1", "confirm_password": "password1"}, "password", "less common"),
+        ({"password": "ana@example.com", "confirm_password": "ana@example.com"}, "password", "your own name"),
+        ({"confirm_password": "another one"}, "confirm_password", "differ"),
+    ],
+)
+def test_a_new_password_follows_the_rules_of_every_password(ana, typed, field, words):
+    before = stored(ana, "password_hash")
+
+    response = send(ana, "password", **NEW_PASSWORD | typed)
+
+    assert response.status_code == 422
+    assert words in errors(response)[f"password-{field}"]
+    assert errors(response).keys() == {f"password-{field}"}
+    assert NEW not in response.text
+    assert stored(ana, "password_hash") == before
+
+
+def test_of_two_who_change_the_password_at_once_one_does(app, ana):
+    two = [ana, device(app)]
+    forms = [each.page("/account").one("form", action="/account/password") for each in two]
+    answers = {}
+
+    def change(number):
+        new = f"{NEW} {number}"
+        values = form_values(forms[number]) | NEW_PASSWORD | {"password": new, "confirm_password": new}
+        answers[number] = two[number].client.post("/account/password", data=values).status_code
+
+    at_once(change, range(2))
+
+    # The other was too late with the old password, or its log-in had ended before it was asked.
+    won = [number for number, each in enumerate(two) if is_in(each)]
+    assert len(won) == 1
+    assert answers[won[0]] == 302
+    with app.app_context():
+        assert ana.user().check_password(f"{NEW} {won[0]}")
+    assert len(hashes(ana)) == 1
+
+
+# --- The names
+
+
+def test_a_new_username_needs_no_other_log_in(app, ana):
+    other = device(app)
+
+    response = send(ana, "profile", username=" Ána ", current_password=PASSWORD)
+
+    assert response.location == "/account"
+    assert stored(ana, "username", "username_key") == ("Ána", "ána")
+    assert is_in(other)
+    assert "Ána" in other.page("/expenses").one("nav").text
+
+
+def test_a_new_address_ends_the_other_log_ins(app, ana, caplog):
+    caplog.set_level(logging.INFO)
+    other = device(app)
+
+    response = send(ana, "profile", email="New@Example.com", current_password=PASSWORD)
+
+    assert response.location == "/account"
+    assert is_in(ana)
+    assert not is_in(other)
+    assert Visitor(app).log_in(email="ana@example.com").status_code == 422
+    assert Visitor(app).log_in(email="new@example.com").status_code == 302
+    assert "e-mail changed: user" in caplog.text
+    assert "@example.com" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("typed", "taken"),
+    [
+        ({"username": "BOB"}, {"username"}),
+        ({"email": "BOB@example.com"}, {"email"}),
+        ({"username": "bob", "email": "bob@example.com"}, {"username", "email"}),
+    ],
+)
+def test_a_name_that_is_taken_is_an_error_beside_its_field(app, ana, bob, typed, taken):
+    other = device(app)
+
+    response = send(ana, "profile", **typed, current_password=PASSWORD)
+
+    assert response.status_code == 422
+    assert errors(response).keys() == {f"profile-{name}" for name in taken}
+    for name, value in typed.items():
+        assert read(response).one(id=f"profile-{name}")["value"].casefold() == value.casefold()
+    assert stored(ana, "username", "email") == ("ana", "ana@example.com")
+    assert is_in(ana)
+    assert is_in(other)
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ({"username": "a b"}, "Use letters, digits"),
+        ({"username": "a\0b"}, "invisible"),
+        ({"username": ""}, "Enter a username."),
+        ({"email": "ana"}, "Enter an e-mail address"),
+        ({"email": "a\0@example.com"}, "invisible"),
+    ],
+)
+def test_a_name_follows_the_rules_of_every_name(ana, typed, words):
+    response = send(ana, "profile", **typed, current_password=PASSWORD)
+
+    assert response.status_code == 422
+    assert [words in said for said in errors(response).values()] == [True]
+
+
+def test_of_many_who_want_the_same_name_at_once_one_gets_it(app):
+    app.config.update(THROTTLE_ADDRESS=0)
+    people = [Visitor(app).register(f"person{number}") for number in range(3)]
+    forms = [each.page("/account").one("form", action="/account/profile") for each in people]
+    answers = []
+
+    def rename(number):
+        typed = {"username": "ana", "current_password": PASSWORD}
+        response = people[number].client.post("/account/profile", data=form_values(forms[number]) | typed)
+        answers.append(response.status_code)
+
+    at_once(rename, range(3))
+
+    assert sorted(answers) == [302, 422, 422]
+    with app.app_context():
+        assert db.session.scalar(select(func.count()).where(User.username_key == "ana")) == 1
+
+
+# --- The settings
+
+
+def test_settings_are_kept(ana):
+    typed = {"currency": "EUR", "time_zone": "Pacific/Auckland", "locale": "de_AT", "first_day_of_month": "28"}
+
+    response = send(ana, "settings", **typed)
+
+    assert response.location == "/account"
+    assert stored(ana, *typed) == ("EUR", "Pacific/Auckland", "de_AT", 28)
+    form = ana.page("/account").one("form", action="/account/settings")
+    assert form_values(form).items() >= typed.items()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("currency", value) for value in ("", "XXX", "eur", "E\0R", "EUR ")),
+        *(("time_zone", value) for value in ("", "no/zone", "../../etc/passwd", "utc", "\0")),
+        *(("locale", value) for value in ("de-AT", "xx", "de_DE\0", "../../x", "en_US_POSIX" * 9)),
+        *(
+            ("first_day_of_month", value)
+            for value in ("", "0", "29", "-1", "1.0", " 1", "01", "١", "1e1", "9" * 40)
+        ),
+    ],
+)
+def test_a_setting_that_does_not_exist_is_refused(ana, field, value):
+    before = stored(ana, "currency", "time_zone", "locale", "first_day_of_month")
+
+    response = send(ana, "settings", **{field: value})
+
+    assert response.status_code == 422
+    assert errors(response).keys() == {f"settings-{field}"}
+    assert "from" in errors(response)[f"settings-{field}"]
+    assert stored(ana, "currency", "time_zone", "locale", "first_day_of_month") == before
+
+
+def test_months_begin_on_any_day_that_every_month_has(ana):
+    for day in (-1, 0, 1, 2, 27, 28, 29, 31):
+        response = send(ana, "settings", first_day_of_month=str(day))
+
+        assert response.status_code == (302 if 1 <= day <= User.FIRST_DAY_MAX else 422)
+
+
+def test_another_currency_keeps_the_digits_of_every_amount(ana):
+    ana.add("1234.50")
+
+    send(ana, "settings", currency="EUR")
+
+    assert ana.total() == "€1,234.50"
+    assert "Nothing is converted." in ana.page("/account").one(id="settings-currency-hint").text
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("USD", "JPY", "An amount in JPY has no decimals, but 2 expenses have more"),
+        ("KWD", "JPY", "An amount in JPY has no decimals, but 2 expenses have more"),
+        ("KWD", "EUR", "An amount in EUR has at most 2 decimals, but 1 expense has more"),
+    ],
+)
+def test_a_currency_in_which_amounts_could_not_be_written_is_refused(stranger, before, after, words):
+    ana = stranger.register("ana", currency=before)
+    for amount in ("3", "12.50", "7.125" if before == "KWD" else "7.10"):
+        ana.add(amount)
+    total = ana.total()
+
+    response = send(ana, "settings", currency=after, locale="de_DE")
+
+    assert response.status_code == 422
+    assert errors(response)["settings-currency"].startswith(words)
+    assert form_values(read(response).one("form", action="/account/settings"))["locale"] == "de_DE"
+    assert ana.total() == total
+
+
+@pytest.mark.parametrize("act", ["delete", "change"])
+def test_what_can_be_taken_back_counts_for_another_currency(ana, act):
+    ana.add("12.50", description="Tea")
+    (expense,) = ana.expenses()
+    if act == "delete":
+        ana.post(f"/expenses/{expense.id}/delete")
+    else:
+        ana.fill(f"/expenses/{expense.id}/edit", amount="12")
+
+    assert "1 expense has more" in errors(send(ana, "settings", currency="JPY"))["settings-currency"]
+
+    long_ago = datetime.now(UTC) - timedelta(days=31)
+    with application.app_context():
+        db.session.execute(update(DeletedExpense).values(deleted_at=long_ago))
+        db.session.execute(update(ChangedExpense).values(changed_at=long_ago))
+        db.session.commit()
+    assert send(ana, "settings", currency="JPY").status_code == 302
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    units=st.lists(st.integers(-(10**6), 10**6).filter(bool), max_size=5),
+    currency=st.sampled_from(["JPY", "EUR", "KWD"]),
+)
+def test_exactly_the_amounts_with_more_decimals_are_counted(ana, bob, units, currency):
+    amounts = [Decimal(each).scaleb(-3) for each in units]
+    with application.app_context():
+        user = ana.user()
+        user.currency = "KWD"
+        values = {"category": "Food", "description": "", "date": datetime(2026, 3, 1, tzinfo=UTC).date()}
+        db.session.add_all(Expense(author_id=user.id, amount=amount, **values) for amount in amounts)
+        db.session.add(Expense(author_id=bob.user().id, amount=Decimal("0.001"), **values))
+        db.session.flush()
+
+        number = history.count_finer(user, currency, datetime.now(UTC))
+
+        db.session.rollback()
+    assert number == sum(amount != round(amount, currency_digits(currency)) for amount in amounts)
+
+
+def test_amounts_and_dates_are_read_and_written_as_the_person_has_chosen(ana):
+    send(ana, "settings", currency="EUR", locale="de_DE")
+    ana.add("1.234,56 €", date="2026-03-31")
+
+    page = read(ana.get("/expenses", headers={"Accept-Language": "en-US"}))
+
+    assert page.one(id="total").text == "1.234,56 €"
+    assert page.one("time").text == "31.03.2026"
+    assert page.one("html")["lang"] == "en"
+    assert page.one(id="ticked")["data-locale"] == "de-DE"
+    send(ana, "settings", locale="")
+    page = read(ana.get("/expenses", headers={"Accept-Language": "en-US"}))
+    assert page.one(id="total").text == "€1,234.56"
+    assert "data-locale" not in page.one(id="ticked").attributes
+
+
+def test_the_sign_of_the_chosen_way_of_writing_is_understood(ana):
+    send(ana, "settings", currency="KWD", locale="ar_EG")
+    ana.add("1.5")
+    shown = ana.rows()[0][3]
+
+    ana.add(shown)
+
+    assert [expense.amount for expense in ana.expenses()] == [Decimal("1.5")] * 2
+
+
+def test_a_way_of_writing_that_is_no_longer_known_is_that_of_the_browser(ana):
+    with application.app_context():
+        db.session.execute(update(User).values(locale="zz_ZZ", currency="EUR"))
+        db.session.commit()
+    ana.add("1234.56")
+
+    page = read(ana.get("/expenses", headers={"Accept-Language": "de"}))
+
+    assert page.one(id="total").text == "1.234,56 €"
+
+
+# --- Where one is logged in
+
+
+def test_the_page_says_where_one_is_logged_in(app, ana):
+    phone = Visitor(app)
+    phone.client.environ_base["HTTP_USER_AGENT"] = "Mozilla/5.0 (Android 15; Mobile; rv:140.0) Firefox/140.0"
+    phone.name = "ana"
+    phone.log_in(remember_me="y")
+
+    here, other = ana.page("/account").one(class_="log-ins").all("li")
+
+    assert "this one" in here.text
+    assert not here.all("form")
+    assert "not remembered" in here.text
+    assert other.text.startswith("Firefox on Android")
+    assert "this one" not in other.text
+    assert "remembered" in other.text
+    assert "not remembered" not in other.text
+    assert other.one("button").text.startswith("End Firefox on Android, since")
+
+
+def test_log_ins_that_have_ended_by_their_age_are_not_listed(app, ana):
+    device(app)
+    with app.app_context():
+        mine = select(func.min(LoginSession.created_at)).scalar_subquery()
+        old = datetime.now(UTC) - timedelta(hours=25)
+        db.session.execute(
+            update(LoginSession).where(LoginSession.created_at > mine).values(created_at=old, last_seen_at=old)
+        )
+        db.session.commit()
+
+    assert len(ana.page("/account").one(class_="log-ins").all("li")) == 1
+
+
+def test_a_page_of_many_log_ins_ends_and_has_this_one_on_top(app, ana):
+    now = datetime.now(UTC) + timedelta(seconds=1)
+    with app.app_context():
+        values = {"remember": True, "user_agent": "x", "created_at": now, "last_seen_at": now}
+        rows = [LoginSession(user_id=ana.user().id, token_hash=f"{each:064x}", **values) for each in range(150)]
+        db.session.add_all(rows)
+        db.session.commit()
+
+    listed = ana.page("/account").one(class_="log-ins").all("li")
+
+    assert len(listed) == 100
+    assert ["this one" in each.text for each in listed] == [True] + [False] * 99
+
+
+def test_one_log_in_can_be_ended(app, ana, caplog):
+    caplog.set_level(logging.INFO)
+    here = hashes(ana)
+    phone = device(app, remember=True)
+    (of_phone,) = hashes(ana) - here
+    laptop = device(app)
+
+    response = ana.post("/account/log-ins/end", {"token_hash": of_phone})
+
+    assert response.location == "/account"
+    assert "That device is logged out." in ana.message("/account").text
+    assert not is_in(phone)
+    assert is_in(laptop)
+    assert is_in(ana)
+    assert "log-in ended: user" in caplog.text
+    assert of_phone not in caplog.text
+    assert ana.post("/account/log-ins/end", {"token_hash": of_phone}).status_code == 404
+
+
+def test_each_end_is_of_the_log_in_beside_it(app, ana):
+    for _ in range(2):
+        device(app)
+    values = [form_values(form) for form in ana.page("/account").all("form", action="/account/log-ins/end")]
+
+    assert len(values) == 2
+    for before, after in pairwise([*values, None]):
+        assert ana.client.post("/account/log-ins/end", data=before).status_code == 302
+        assert before["token_hash"] not in hashes(ana)
+        assert after is None or after["token_hash"] in hashes(ana)
+    assert is_in(ana)
+
+
+def test_the_log_in_of_another_does_not_exist(ana, bob):
+    (bobs,) = hashes(bob)
+    tries = [bobs, "f" * 64, bobs.upper(), bobs[:10], "", "\0", "x\0" * 32, "é", f"{bobs}\n", "%"]
+
+    answers = [ana.post("/account/log-ins/end", {"token_hash": each}) for each in tries]
+    answers.append(ana.post("/account/log-ins/end"))
+
+    assert {each.status_code for each in answers} == {404}
+    assert len({each.data for each in answers}) == 1
+    assert is_in(bob)
+    assert is_in(ana)
+
+
+def test_log_out_everywhere_ends_all_of_them_and_this_one(app, ana, bob):
+    others = [device(app), device(app, remember=True)]
+    copied = [cookies(each) for each in (ana, *others)]
+
+    response = ana.post("/account/log-ins/end-all")
+
+    assert response.location == "/login"
+    assert response.headers["Clear-Site-Data"] == '"cache"'
+    assert "You are logged out everywhere." in ana.message("/login").text
+    assert not any(is_in(each) for each in (ana, *others, *(with_cookies(app, jar) for jar in copied)))
+    assert hashes(ana) == set()
+    assert is_in(bob)

@@ -1,0 +1,443 @@
+"""What is spent again and again: its days by the calendar, what is due by random histories, and the pages."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from itertools import islice
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+from uuid_utils.compat import uuid7
+
+from app import app as application
+from database import db
+from ledger import history, recurring
+from ledger.recurring import EVERY, SHOWN, due, due_days
+from models import Expense, RecurringDay, RecurringExpense, User
+from tests.people import Visitor, at_once, empty_tables, form_values, read
+from tests.test_speed import names_of, noted
+
+FIRST = date(2026, 1, 31)
+days = st.dates(date(1999, 1, 1), date(2030, 12, 31))
+
+
+# --- Which days
+
+
+def is_due(first_day, every, day):
+    """Tell by the calendar whether what began on `first_day` falls on `day`."""
+    if every in {"week", "two-weeks"}:
+        return (day.toordinal() - first_day.toordinal()) % (7 if every == "week" else 14) == 0
+    is_last = (day + timedelta(days=1)).day == 1
+    if day.day != first_day.day and not (is_last and day.day < first_day.day):
+        return False
+    months = {"month": range(1, 13), "quarter": {(first_day.month + n - 1) % 12 + 1 for n in (0, 3, 6, 9)}}
+    return day.month in months.get(every, {first_day.month})
+
+
+@settings(max_examples=100, deadline=None)
+@given(days, st.sampled_from([*EVERY]), days, st.integers(0, 800))
+def test_the_days_are_those_of_the_calendar(first_day, every, since, length):
+    until = since + timedelta(days=length)
+
+    walked = [since + timedelta(days=n) for n in range(length + 1)]
+    expected = [day for day in walked if day >= first_day and is_due(first_day, every, day)]
+
+    assert list(due_days(first_day, every, since, until)) == expected
+
+
+@pytest.mark.parametrize(
+    ("first_day", "every", "expected"),
+    [
+        (FIRST, "month", ["2026-01-31", "2026-02-28", "2026-03-31", "2026-04-30", "2026-05-31"]),
+        (date(2024, 2, 29), "year", ["2024-02-29", "2025-02-28", "2026-02-28", "2027-02-28", "2028-02-29"]),
+        (date(2025, 11, 30), "quarter", ["2025-11-30", "2026-02-28", "2026-05-30", "2026-08-30", "2026-11-30"]),
+        (date(2025, 12, 25), "week", ["2025-12-25", "2026-01-01", "2026-01-08", "2026-01-15", "2026-01-22"]),
+        (date(2025, 12, 25), "two-weeks", ["2025-12-25", "2026-01-08", "2026-01-22", "2026-02-05", "2026-02-19"]),
+    ],
+)
+def test_months_end_where_they_end_and_are_counted_from_the_first_day(first_day, every, expected):
+    assert [str(day) for day in islice(due_days(first_day, every, first_day), 5)] == expected
+
+
+# --- What is due
+
+TODAY = date(2026, 7, 1)
+NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def keeper(migrated):
+    """The id of somebody, whose rows every example makes anew."""
+    empty_tables(migrated)
+    Visitor(migrated).register("keeper")
+    with migrated.app_context():
+        user_id = db.session.scalars(select(User.id)).one()
+    yield user_id
+    empty_tables(migrated)
+
+
+# What is done, with the how-manieth of the due days, or of what was done.
+acts = st.tuples(
+    st.sampled_from(["add", "skip", "add all", "back", "edit", "delete", "change"]), st.integers(0, 9)
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.tuples(st.dates(date(2026, 1, 1), TODAY), st.sampled_from([*EVERY])), min_size=1, max_size=3),
+    st.lists(acts, max_size=8),
+    days,
+)
+def test_what_is_due_is_what_was_neither_added_nor_skipped(keeper, made, acts, new_day):
+    with application.app_context():
+        try:
+            user = db.session.get(User, keeper)
+            play(user, made, acts, date(2026, new_day.month, new_day.day))
+        finally:
+            db.session.rollback()
+
+
+def play(user, made, acts, new_day):
+    """Do this and that, and compare each time with what the calendar says."""
+    kept, done, batches = {}, {}, []
+    for first_day, every in made:
+        values = {"amount": Decimal(5), "category": "Food", "description": "", "date": first_day}
+        expense = Expense(author_id=user.id, id=uuid7(), **values)
+        db.session.add(expense)
+        db.session.flush()
+        for _ in range(2):
+            recurring.repeat(user, expense.id, values, every)
+        kept[expense.id] = (first_day, every)
+        done[expense.id, first_day] = expense.id
+    for act, number in acts:
+        lines = due(user, TODAY).lines
+        if act in {"add", "skip", "add all"} and lines:
+            chosen = lines if act == "add all" else [lines[number % len(lines)]]
+            amount = None if act == "skip" else Decimal(3)
+            batch, _ = recurring.settle(user, [(line, amount) for line in chosen], NOW)
+            batches.append((batch, [(line.id, line.day) for line in chosen]))
+            rows = db.session.scalars(select(RecurringDay).where(RecurringDay.author_id == user.id))
+            done = {(row.recurring_id, row.day): row.expense_id for row in rows}
+        elif act in {"edit", "delete"} and batches:
+            first = batches[number % len(batches)][1][0]
+            mine = Expense.id == done.get(first)
+            if act == "edit":
+                history.change_expenses(user, mine, {"amount": Decimal(7)}, NOW)
+            else:
+                history.delete_expenses(user, mine, NOW)
+        elif act == "back" and batches:
+            batch, keys = batches.pop(number % len(batches))
+            there = {
+                row.id: row.amount
+                for row in db.session.scalars(select(Expense).where(Expense.author_id == user.id))
+            }
+            undone = [key for key in keys if done[key] is None or there.get(done[key]) == 3]
+            restored = recurring.take_back(user, batch, NOW)
+            assert restored.number == len(undone)
+            for key in undone:
+                del done[key]
+            if len(undone) == len(keys):
+                with pytest.raises(history.HistoryError):
+                    recurring.take_back(user, batch, NOW)
+        elif act == "change":
+            row_id = [*kept][number % len(kept)]
+            every = [*EVERY][number % len(EVERY)]
+            row = db.session.get(RecurringExpense, (user.id, row_id))
+            recurring.change(user, row, {"date": new_day, "every": every})
+            kept[row_id] = (new_day, every)
+        expected = sorted(
+            (day, row_id)
+            for row_id, (first_day, every) in kept.items()
+            for day in (first_day + timedelta(days=n) for n in range((TODAY - first_day).days + 1))
+            if is_due(first_day, every, day) and (row_id, day) not in done
+        )
+        found = due(user, TODAY)
+        assert [(line.day, line.id) for line in found.lines] == expected[:SHOWN]
+        assert found.more == (len(expected) > SHOWN)
+        count = select(Expense.id).where(Expense.author_id == user.id)
+        ids = set(db.session.scalars(count))
+        added = [expense_id for expense_id in done.values() if expense_id]
+        assert len(added) == len(set(added))
+        assert ids <= set(added)
+
+
+# --- The pages
+
+
+def today():
+    """The day it is for people whose zone is UTC."""
+    return datetime.now(UTC).date()
+
+
+def weeks_ago(number):
+    return str(today() - timedelta(weeks=number))
+
+
+@pytest.fixture
+def rent(ana):
+    """Ana, whose rent of three weeks ago is due three times."""
+    ana.add("500", "Housing", description="Rent", date=weeks_ago(3), every="week")
+    return ana
+
+
+def due_form(visitor, address="/expenses"):
+    return visitor.page(address).one("form", class_="due")
+
+
+def press(visitor, button, number=0, form=None, **typed):
+    """Press such a button of a due line, with these amounts typed into the first lines."""
+    form = form or due_form(visitor)
+    names = [each["name"] for each in form.all("input") if each.get("inputmode")]
+    values = form_values(form) | dict(zip(names, typed.get("amounts", []), strict=False))
+    return visitor.client.post(form["action"], data=values | {button: "y" if button == "all" else names[number]})
+
+
+def added(visitor):
+    return [(str(each.date), str(each.amount.normalize())) for each in visitor.expenses()]
+
+
+def test_what_repeats_is_due_above_the_list_until_it_is_added(rent):
+    assert "Expense added. It repeats every week." in rent.message().text
+    lines = due_form(rent).all("li")
+    assert [line.one("time")["datetime"] for line in lines] == [weeks_ago(2), weeks_ago(1), weeks_ago(0)]
+    assert len(rent.expenses()) == 1
+
+    response = press(rent, "add", 1, amounts=["wrong", "512.50"])
+
+    assert response.location == "/expenses"
+    assert added(rent) == [(weeks_ago(1), "512.5"), (weeks_ago(3), "5E+2")]
+    assert "Added 1 expense, $512.50." in rent.message().text
+    press(rent, "all")
+    assert "Added 2 expenses, $1,000.00." in rent.message().text
+    assert rent.page("/expenses").all("form", class_="due") == []
+    assert [day for day, _ in added(rent)] == [weeks_ago(n) for n in range(4)]
+
+
+def test_what_is_due_stands_above_all_expenses_only(rent):
+    for address in ("/expenses?category=Housing", "/expenses?order=amount", "/expenses?text=rent"):
+        assert rent.page(address).all("form", class_="due") == []
+    assert due_form(rent)
+
+
+def test_a_wrong_amount_adds_nothing_and_loses_nothing(rent):
+    response = press(rent, "all", amounts=["501", "1,234", "503"])
+
+    assert response.status_code == 422
+    form = read(response).one("form", class_="due")
+    wrong = form.all("input", aria_invalid="true")
+    assert [each["value"] for each in wrong] == ["1,234"]
+    assert "two ways" in form.one(id=wrong[0]["aria-describedby"]).text
+    assert "autofocus" in wrong[0].attributes
+    assert [each["value"] for each in form.all("input") if each.get("inputmode")] == ["501", "1,234", "503"]
+    assert len(rent.expenses()) == 1
+    press(rent, "all", form=form, amounts=["501", "502"])
+    assert [amount for _, amount in added(rent)] == ["503", "502", "501", "5E+2"]
+
+
+def test_enter_in_a_line_asks_which_one_is_meant(rent):
+    form = due_form(rent)
+
+    response = rent.client.post(form["action"], data=form_values(form))
+
+    assert response.status_code == 422
+    assert "Press Add or Skip" in read(response).one("p", role="alert").text
+    assert len(rent.expenses()) == 1
+
+
+def test_pressing_twice_adds_one_and_says_so(rent):
+    form = due_form(rent)
+
+    for _ in range(2):
+        press(rent, "add", form=form)
+
+    assert "added or skipped already" in rent.message().text
+    assert len(rent.expenses()) == 2
+    press(rent, "all", form=form)
+    assert len(rent.expenses()) == 4
+
+
+def test_add_all_adds_what_was_on_the_page_only(rent):
+    form = due_form(rent)
+    rent.add("9", "Food", date=weeks_ago(1), every="week")
+
+    press(rent, "all", form=form)
+
+    assert len(rent.expenses()) == 5
+    assert len(due_form(rent).all("li")) == 1
+
+
+def test_two_devices_at_the_same_moment_add_one(app, rent):
+    form = due_form(rent)
+    devices = [Visitor(app) for _ in range(4)]
+    for device in devices:
+        device.name = "ana"
+        device.log_in()
+    tokens = {id(device): device.token() for device in devices}
+
+    def add(device):
+        values = form_values(form) | {"csrf_token": tokens[id(device)], "all": "y"}
+        assert device.client.post(form["action"], data=values).status_code == 302
+
+    at_once(add, devices)
+
+    assert [day for day, _ in added(rent)] == [weeks_ago(n) for n in range(4)]
+
+
+def test_what_was_added_is_taken_back_and_due_again(rent):
+    press(rent, "all")
+
+    response = rent.undo()
+
+    assert response.location == "/expenses"
+    assert "Taken back for 3 expenses." in rent.message().text
+    assert len(rent.expenses()) == 1
+    assert len(due_form(rent).all("li")) == 3
+    press(rent, "skip")
+    assert "Skipped 1 expense." in rent.message().text
+    rent.page("/expenses")
+    press(rent, "skip")
+    rent.undo()
+    assert len(due_form(rent).all("li")) == 2
+    assert len(rent.expenses()) == 1
+
+
+def test_what_was_changed_or_deleted_since_is_left_alone(rent):
+    press(rent, "all")
+    undo = rent.message().one("form")
+    last, middle = rent.expenses()[:2]
+    rent.fill(f"/expenses/{last.id}/edit", amount="7")
+    rent.post(f"/expenses/{middle.id}/delete")
+    rent.page("/expenses")
+
+    rent.client.post(undo["action"], data=form_values(undo))
+
+    said = rent.message().text
+    assert "Taken back for 1 expense. Changed since and left alone: Rent, Rent." in said
+    assert added(rent) == [(weeks_ago(0), "7"), (weeks_ago(3), "5E+2")]
+    assert [line.one("time")["datetime"] for line in due_form(rent).all("li")] == [weeks_ago(2)]
+
+
+def test_nobody_takes_back_what_another_added(rent, bob):
+    press(rent, "all")
+    batch = form_values(rent.message().one("form"))["batch"]
+
+    bob.post("/recurring/undo", {"batch": batch})
+
+    assert "taken back already" in bob.message().text
+    assert len(rent.expenses()) == 4
+
+
+def test_the_same_form_sent_twice_repeats_once(ana):
+    form = ana.page("/expenses/add").one("main").one("form")
+    values = form_values(form) | {"amount": "5", "category": "Food", "every": "month"}
+
+    for _ in range(2):
+        ana.client.post(form["action"], data=values)
+
+    assert len(ana.expenses()) == 1
+    assert len(ana.page("/recurring").one("section", class_="act").all("li")) == 1
+
+
+def test_an_expense_can_be_said_to_repeat_later_but_once(ana):
+    ana.add("5", date=weeks_ago(1))
+    address = f"/expenses/{ana.expenses()[0].id}/edit"
+
+    ana.fill(address, every="week")
+
+    assert "Expense changed. It repeats every week." in ana.message().text
+    page = ana.page(address)
+    assert page.all(id="every") == []
+    assert "Repeats every week." in page.one("main").text
+    ana.post(address, {"amount": "6", "category": "Food", "date": weeks_ago(1), "every": "year"})
+    assert len(ana.page("/recurring").one("section", class_="act").all("li")) == 1
+    press(ana, "add")
+    assert "Repeats every week." in ana.page(f"/expenses/{ana.expenses()[0].id}/edit").one("main").text
+
+
+@pytest.mark.parametrize("address", ["/expenses/add", "/expenses"])
+def test_an_unknown_repetition_is_refused(ana, address):
+    typed = {"amount": "5", "category": "Food", "date": "2026-01-01", "every": "day"}
+    response = ana.post(address, typed)
+
+    assert response.status_code == 422
+    assert "how often" in read(response).one(id="every-error").text
+    assert ana.expenses() == []
+
+
+def test_money_that_comes_back_comes_back_each_time(ana):
+    ana.add("5", date=weeks_ago(1), refund="y", every="week")
+
+    press(ana, "add", amounts=["6"])
+
+    assert [amount for _, amount in added(ana)] == ["-6", "-5"]
+
+
+def test_a_change_counts_from_the_new_first_day_and_leaves_what_was_done(rent):
+    press(rent, "skip", 0)
+    link = due_form(rent).all("a")[0]["href"]
+    form = rent.page(link).one("main").one("form")
+    assert form_values(form)["amount"] == "500.00"
+    assert rent.client.post(link, data=form_values(form) | {"amount": "x"}).status_code == 422
+
+    response = rent.fill(link, amount="600", description="Home", date=weeks_ago(2), every="two-weeks")
+
+    assert response.location == "/recurring"
+    lines = due_form(rent).all("li")
+    assert [line.one("time")["datetime"] for line in lines] == [weeks_ago(0)]
+    assert lines[0].one("input")["value"] == "600.00"
+    assert "Home" in lines[0].text
+    assert rent.expenses()[0].description == "Rent"
+
+
+def test_what_is_stopped_is_not_due_until_it_is_resumed(rent):
+    for words in ("Stop", "Resume"):
+        form = rent.page("/recurring").one("section", class_="act").one("form")
+        assert words in form.text
+        assert rent.client.post(form["action"], data=form_values(form)).location == "/recurring"
+        assert bool(rent.page("/expenses").all("form", class_="due")) == (words == "Resume")
+
+
+def test_the_oldest_are_shown_and_the_next_ones_follow(ana):
+    ana.add("5", date=weeks_ago(SHOWN + 2), every="week")
+
+    assert len(due_form(ana).all("li")) == SHOWN
+    assert "follow" in due_form(ana).text
+    press(ana, "all")
+    assert len(due_form(ana).all("li")) == 2
+
+
+def test_deleting_what_was_added_does_not_make_it_due_again(rent):
+    press(rent, "all")
+    for expense in rent.expenses():
+        rent.post(f"/expenses/{expense.id}/delete")
+
+    assert rent.page("/expenses").all("form", class_="due") == []
+
+
+def test_a_stale_page_brings_back_what_was_typed(rent):
+    form = due_form(rent)
+    names = [each["name"] for each in form.all("input") if each.get("inputmode")]
+
+    response = rent.client.post(form["action"], data={names[0]: "501", "add": names[0], "csrf_token": "x"})
+
+    assert response.status_code == 400
+    assert read(response).one("form", class_="due").one("input", name=names[0])["value"] == "501"
+    assert len(rent.expenses()) == 1
+
+
+@pytest.mark.parametrize("weeks", [1, SHOWN])
+def test_what_is_due_takes_as_many_statements_however_much_it_is(ana, weeks):
+    ana.add("5", date=weeks_ago(weeks), every="week")
+    form = due_form(ana)
+
+    with noted() as shown:
+        ana.get("/expenses")
+    with noted() as sent:
+        press(ana, "all", form=form)
+
+    found = ["log-in", "due", "days done"]
+    inserted = ["insert expense", "insert recurring_day"]
+    assert names_of(shown) == ["log-in", "categories", *found[1:], "sums", "rows", "descriptions"]
+    assert sorted(names_of(sent)) == sorted([*found, *inserted, "days done", "update recurring_expense"])

@@ -1,0 +1,307 @@
+"""Months and years, against an oracle in plain Python; every link of their pages, against its rows."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_DOWN, Decimal
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, insert
+
+from database import db
+from ledger.periods import Period, day_in
+from ledger.reports import COMPARED, LARGEST, month_report, year_report
+from ledger.scales import TICKS, scale_for
+from ledger.spending import CATEGORIES
+from models import Category, Expense, User
+from tests.people import Visitor
+
+amounts = st.decimals("-999.99", "9999.99", places=2).filter(bool) | st.sampled_from([1, 2]).map(Decimal)
+# Two years, and most often the days around the ends of a month.
+days = st.dates(date(2025, 1, 1), date(2026, 12, 31)) | st.sampled_from(
+    [date(2026, 2, 1) + timedelta(n) for n in (-32, -8, -7, -1, 0, 1, 24, 27, 28)]
+)
+expenses = st.lists(
+    st.fixed_dictionaries(
+        {"amount": amounts, "category": st.sampled_from(CATEGORIES[:4]), "date": days, "owner": st.integers(0, 1)}
+    ),
+    max_size=40,
+)
+first_days = st.sampled_from([1, 1, 1, 2, 15, 25, 28])
+budgets = st.none() | st.decimals(0, "5000", places=2)
+TRIED = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture
+def people(app):
+    """Two users, inside a request's context."""
+    with app.app_context():
+        people = [User(username=name, email=f"{name}@example.com", password_hash="x") for name in ("ana", "bob")]
+        db.session.add_all(people)
+        db.session.commit()
+        yield people
+
+
+def keep(people, made):
+    """Make these all the expenses there are, and return those of the first person."""
+    db.session.execute(delete(Expense))
+    rows = [
+        {name: values[name] for name in ("amount", "category", "date")}
+        | {"author_id": people[values["owner"]].id, "description": "", "description_key": ""}
+        for values in made
+    ]
+    if rows:
+        db.session.execute(insert(Expense), rows)
+    db.session.commit()
+    return [values for values in made if values["owner"] == 0]
+
+
+def total(values):
+    return sum((each["amount"] for each in values), Decimal(0))
+
+
+def within(values, period):
+    return [each for each in values if period.first_day <= each["date"] <= period.last_day]
+
+
+def of(values, category):
+    return [each for each in values if each["category"] == category]
+
+
+@TRIED
+@given(expenses, days, days, first_days, budgets, budgets)
+def test_a_month_is_what_an_oracle_says(people, made, day, today, first_day, all_budget, food_budget):
+    mine = keep(people, made)
+    user = people[0]
+    user.monthly_budget = all_budget
+    db.session.execute(delete(Category))
+    db.session.add(Category(author_id=user.id, name="Food", position=1, monthly_budget=food_budget))
+    db.session.add(Category(author_id=people[1].id, name="Housing", position=1, monthly_budget=1))
+    db.session.commit()
+    month = Period.month(day, first_day)
+    spent = within(mine, month)
+
+    report = month_report(user, month, today)
+
+    assert (report.number, report.total) == (len(spent), total(spent))
+    budgeted = {"Food"} if food_budget is not None else set()
+    assert {line.category for line in report.lines} == {each["category"] for each in spent} | budgeted
+    for line in report.lines:
+        chosen = of(spent, line.category)
+        assert (line.number, line.total) == (len(chosen), total(chosen))
+        assert (line.share is not None) == (line.total > 0)
+        assert (line.budget is not None) == (line.category in budgeted)
+    assert [line.total for line in report.lines] == sorted((line.total for line in report.lines), reverse=True)
+    shares = [line.share for line in report.lines if line.share]
+    assert not shares or abs(sum(shares) - 1) < Decimal("1e-20")
+    assert [each.period.first_day for each in report.days] == [
+        month.first_day + timedelta(n) for n in range((month.last_day - month.first_day).days + 1)
+    ]
+    for each in report.days:
+        assert each.period.first_day == each.period.last_day
+        chosen = within(spent, each.period)
+        assert (each.number, each.total) == (len(chosen), total(chosen))
+    largest = sorted((each["amount"] for each in spent if each["amount"] > 0), reverse=True)[:LARGEST]
+    assert [row.amount for row in report.largest] == largest
+
+    months = month.months_before(COMPARED)
+    assert report.total_before == total(within(mine, months[-1]))
+    begun = [each for each in months if any(one["date"] <= each.last_day for one in mine)]
+    assert (report.earlier is not None) == bool(begun)
+    if report.earlier:
+        sum_of_all = sum(total(within(mine, each)) for each in begun)
+        assert (report.earlier.months, report.earlier.total) == (len(begun), sum_of_all)
+        assert report.earlier.average * len(begun) - sum_of_all < Decimal("1e-20")
+        assert total(within(mine, report.earlier.period)) == sum_of_all
+
+    assert report.current == (month.first_day <= today <= month.last_day)
+    assert (report.budget is not None) == (all_budget is not None)
+    for budget, amount, used in (
+        (report.budget, all_budget, spent),
+        *((line.budget, food_budget, of(spent, "Food")) for line in report.lines if line.budget),
+    ):
+        if budget is not None:
+            assert (budget.amount, budget.left) == (amount, amount - total(used))
+            assert (budget.a_day is not None) == (report.current and budget.left >= 0)
+            if budget.a_day is not None:
+                days_left = (month.last_day - today).days + 1
+                assert 0 <= budget.left - budget.a_day * days_left < Decimal("0.01") * days_left
+
+
+@TRIED
+@given(expenses, days, first_days)
+def test_a_year_is_what_an_oracle_says(people, made, day, first_day):
+    mine = keep(people, made)
+    year = Period.year(day, first_day)
+    spent = within(mine, year)
+
+    report = year_report(people[0], year)
+
+    assert (report.number, report.total) == (len(spent), total(spent))
+    assert [column.period for column in report.months] == year.months()
+    for column in report.months:
+        chosen = within(spent, column.period)
+        assert (column.number, column.total) == (len(chosen), total(chosen))
+    assert {line.category for line in report.lines} == {each["category"] for each in spent}
+    assert sum((line.total for line in report.lines), Decimal(0)) == report.total
+    for line in report.lines:
+        assert line.total == total(of(spent, line.category))
+        for month, cell in zip(year.months(), line.months, strict=True):
+            chosen = of(within(spent, month), line.category)
+            assert (cell.period, cell.number, cell.total) == (month, len(chosen), total(chosen))
+
+
+@given(st.lists(st.decimals("-1e9", "1e12", places=3), max_size=30))
+def test_a_scale_holds_every_figure_in_few_even_steps(figures):
+    scale = scale_for(figures)
+
+    steps = {after - before for before, after in zip(scale.ticks, scale.ticks[1:], strict=False)}
+    assert len(steps) == 1
+    assert next(iter(steps)).normalize().as_tuple().digits in {(1,), (2,), (5,)}
+    assert 2 <= len(scale.ticks) <= TICKS
+    assert 0 in scale.ticks
+    assert scale.ticks[0] <= min([0, *figures])
+    assert max([0, *figures]) <= scale.ticks[-1]
+    assert all(0 <= scale.place(figure) <= 100 for figure in figures)
+
+
+def test_a_scale_has_no_smaller_steps_that_would_do():
+    assert list(map(int, scale_for([Decimal(950)]).ticks)) == [0, 500, 1000]
+    assert list(map(int, scale_for([Decimal(-30), Decimal(100)]).ticks)) == [-50, 0, 50, 100]
+
+
+# --- The pages
+
+
+@pytest.fixture
+def spender(app):
+    """Ana, logged in, and what puts expenses and budgets into her ledger."""
+    visitor = Visitor(app).register("ana")
+
+    def spend(made, first_day=1):
+        with app.app_context():
+            user = visitor.user()
+            user.first_day_of_month = first_day
+            mine = keep([user, user], made)
+            db.session.execute(delete(Category))
+            db.session.add(Category(author_id=user.id, name="Food", position=1, monthly_budget=50))
+            user.monthly_budget = 100
+            db.session.commit()
+            return mine
+
+    visitor.spend = spend
+    return visitor
+
+
+def links(page):
+    """What every link to rows shows, and where it leads; a bar says its figure aloud."""
+    for link in page.one("main").all("a"):
+        shown = link.get("aria-label") or link.text
+        if link["href"].startswith("/expenses"):
+            yield shown, link["href"]
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(made=expenses, day=st.sampled_from([date(2026, 1, 31), date(2026, 2, 10)]), first_day=first_days)
+def test_every_link_opens_the_rows_that_make_its_figure(spender, made, day, first_day):
+    spender.spend(made, first_day)
+    opened = {}
+    month = Period.month(day, first_day).text()
+
+    for address in (f"/months/{month}", f"/years/{month[:4]}"):
+        figures = list(links(spender.page(address)))
+        assert figures
+        for shown, target in figures:
+            if target not in opened:
+                opened[target] = spender.page(target)
+            page = opened[target]
+            if target.startswith("/expenses/add") or target.endswith("order=-amount"):
+                continue
+            if "/edit" in target:
+                assert f"${Decimal(page.one(id='amount')['value']):,}" == shown
+            elif "expense" in shown:
+                assert shown.partition(" ")[0] == page.one(id="count").text
+            else:
+                assert shown.rpartition(" ")[2] == page.one(id="total").text, (shown, target)
+
+
+@pytest.mark.parametrize("first_day", [1, 25])
+def test_a_month_of_ones_own_is_the_same_on_every_page(spender, first_day):
+    made = [
+        {"amount": Decimal(n), "category": "Food", "date": date(2026, 11, 20) + timedelta(n), "owner": 0}
+        for n in range(1, 40)
+    ]
+    mine = spender.spend(made, first_day)
+    expected = f"${total(within(mine, Period.month(date(2026, 11, 26), first_day))):,}.00"
+
+    assert spender.total("/months/2026-11") == spender.total("/expenses?period=2026-11") == expected
+    assert spender.page("/expenses?period=2026-11").one("h1").text.startswith("All categories, November 2026 ·")
+
+
+def test_the_month_without_a_name_is_the_current_one_where_the_person_lives(spender):
+    for zone in ("Etc/GMT+12", "Etc/GMT-14"):
+        for first_day in (1, 14, 28):
+            spender.spend([], first_day)
+            with spender.app.app_context():
+                spender.user().time_zone = zone
+                db.session.commit()
+            today = day_in(zone, datetime.now(UTC))
+
+            heading = spender.page("/months").one("h1").text
+
+            assert heading == f"{Period.month(today, first_day).first_day:%B %Y} · 0 expenses so far"
+
+
+def test_a_budget_is_said_in_words(spender):
+    today = day_in("UTC", datetime.now(UTC))
+    spender.spend([{"amount": Decimal("62.30"), "category": "Food", "date": today, "owner": 0}])
+    days_left = (Period.month(today).last_day - today).days + 1
+
+    page = spender.page("/months")
+
+    a_day = (Decimal("37.70") / days_left).quantize(Decimal("0.01"), ROUND_DOWN)
+    words = [item.text for item in page.one("main").all("li")]
+    assert f"$37.70 left, ${a_day} a day of the budget of $100.00" in words
+    assert page.all("table")[0].all("td")[-1].text == "$50.00 $12.30 over"
+
+
+def test_a_month_and_a_year_without_expenses_say_so_and_show_no_picture(spender):
+    spender.spend([])
+
+    for address, words in (("/months/2020-02", "February 2020"), ("/years/2020", "2020")):
+        page = spender.page(address)
+
+        assert f"There are no expenses in {words}." in page.text
+        assert page.all("svg") == []
+        assert page.one(id="total").text == "$0.00"
+
+
+def test_what_is_no_month_or_year_is_not_found(spender):
+    for first_day in (1, 28):
+        spender.spend([], first_day)
+        for address in (
+            *("/months/2026-13", "/months/2026-1", "/months/1899-12", "/months/2101-01", "/months/this-month"),
+            *("/months/", "/months/２０２６-01", "/years/1899", "/years/2101", "/years/99999999999999999999"),
+            *("/years/-1", "/years/２０２６", "/years/2026-01", "/years/", "/months/2026-01%0A", "/years/2026%00"),
+        ):
+            assert spender.get(address).status_code == 404, address
+
+
+NEIGHBOURS = {
+    "/months/1900-01": ([], ["/months/1900-02"]),
+    "/months/2100-12": (["/months/2100-11"], []),
+    "/months/2026-01": (["/months/2025-12"], ["/months/2026-02"]),
+    "/years/1900": ([], ["/years/1901"]),
+    "/years/2100": (["/years/2099"], []),
+}
+
+
+def test_neighbours_are_linked_as_far_as_there_are_any(spender):
+    for first_day in (1, 28):
+        first = {"amount": Decimal(1), "category": "Food", "date": date(1900, 1, 1), "owner": 0}
+        spender.spend([first], first_day)
+        for address, (before, after) in NEIGHBOURS.items():
+            page = spender.page(address)
+
+            assert [link["href"] for link in page.all("a", rel="prev")] == before
+            assert [link["href"] for link in page.all("a", rel="next")] == after
