@@ -3,6 +3,7 @@
 import re
 import unicodedata
 import uuid
+from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import cache, cached_property
@@ -29,8 +30,9 @@ from wtforms import (
     StringField,
     ValidationError,
 )
+from wtforms import Form as Fields
 from wtforms.validators import InputRequired, StopValidation
-from wtforms.widgets import DateInput, Input, Select
+from wtforms.widgets import DateInput, Input, NumberInput, Select
 from wtforms.widgets.core import clean_key
 
 from ledger.accounts import (
@@ -40,6 +42,7 @@ from ledger.accounts import (
     check_new_password,
     check_username,
 )
+from ledger.categories import MOST, CategoryError, OwnCategory, numbers_of
 from ledger.locales import LOCALES
 from ledger.money import (
     SMALLEST,
@@ -63,8 +66,8 @@ from ledger.periods import (
     time_zones,
 )
 from ledger.recurring import EVERY, Due, DueDays
-from ledger.spending import CATEGORIES, ORDERS, VALUES, ExpenseFilter, Place, usual_category
-from models import Expense, RecurringExpense, User, search_key
+from ledger.spending import ORDERS, VALUES, ExpenseFilter, Place, usual_category
+from models import Expense, RecurringExpense, User, category_key, search_key
 from security import token_was_refused
 
 # Control, format, surrogate, private and unassigned characters, and line separators; only the two
@@ -72,6 +75,9 @@ from security import token_was_refused
 _REFUSED_KINDS = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _JOINERS = {"\u200c", "\u200d"}
 
+
+# What one chooses of the categories to type a new one; none can have this name.
+NEW_CATEGORY = "New …"
 
 # What programs send for a box that is not ticked; browsers send nothing.
 UNTICKED = (False, "", "0", "false", "off", "no")
@@ -240,6 +246,30 @@ class NewIdField(HiddenField):
         sent = parse_id(valuelist[0]) if valuelist else None
         if sent is not None and sent.version == 7:
             self.data = sent
+
+
+class PositionField(Field):
+    """A place in a list, counted from 1; None when it was left empty. Keeps the text as it was typed."""
+
+    widget = NumberInput(min=1, max=MOST)
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Turn the text into a number."""
+        if valuelist:
+            self.data = None
+            text = valuelist[0].strip()
+            if re.fullmatch(r"[0-9]{1,3}", text) and int(text):
+                self.data = int(text)
+            elif text:
+                raise ValueError("Write a number, such as 1 for the first.")
+
+    def _value(self) -> str:
+        return self.raw_data[0] if self.raw_data else str(self.data or "")
+
+
+def options(names: Iterable[str], first: str) -> list[SelectChoice]:
+    """Return a dropdown's choices of categories, after a `first` one that stands for none of them."""
+    return [SelectChoice("", first), *map(SelectChoice, names)]
 
 
 class Listed:
@@ -493,17 +523,19 @@ class EndLoginForm(Form):
 class ExpenseForm(Form):
     """One expense, new or changed."""
 
-    TYPED = ("id", "amount", "category", "description", "date", "refund", "every")
+    TYPED = ("id", "amount", "category", "new_category", "description", "date", "refund", "every")
 
     id = NewIdField()
     amount = AmountField(
         "Amount",
         render_kw={"inputmode": "decimal", "autocomplete": "off", "maxlength": TEXT_MAX, "required": True},
     )
-    category = ChoiceField(
-        "Category",
-        choices=[SelectChoice("", "Choose for me"), *map(SelectChoice, CATEGORIES)],
-        validate_choice=False,
+    category = ChoiceField("Category", validate_choice=False)
+    new_category = StringField(
+        "Or a new one",
+        [Text(Expense.CATEGORY_MAX)],
+        filters=[normalise_text],
+        render_kw={"autocomplete": "off"},
     )
     description = StringField(
         "Description",
@@ -520,19 +552,50 @@ class ExpenseForm(Form):
         "Repeat", choices=[SelectChoice("", "Never"), *starmap(SelectChoice, EVERY.items())], validate_choice=False
     )
 
-    def __init__(self, *args: Any, author: User, locale: Locale, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        author: User,
+        locale: Locale,
+        categories: Sequence[OwnCategory],
+        former: str = "",
+        **kwargs: Any,
+    ) -> None:
+        """Offer the author's `categories`, and the `former` one of the expense, whatever became of it."""
         self.author = author
         self.currency = author.currency
         self.locale = locale
+        self.known = {*(category.name for category in categories), former}
         super().__init__(*args, **kwargs)
+        self.offered = [category.name for category in categories if not category.archived]
+        # An archived one is shown where it was chosen already.
+        kept = [name for name in (former, self.category.data) if name in self.known - {"", *self.offered}]
+        names = [*self.offered, *dict.fromkeys(kept), NEW_CATEGORY]
+        self.category.choices = options(names, "Choose for me")
         self.amount.label.text = f"Amount in {self.currency}"
 
     def validate_category(self, field: Field) -> None:
         """Refuse what is no category; left open, it is the one that the description had the last time."""
+        if self.new_category.data or field.data == NEW_CATEGORY:
+            return
         if not field.data:
-            field.data = usual_category(self.author, self.description.data) or ""
-        if field.data not in CATEGORIES:
+            usual = usual_category(self.author, self.description.data)
+            # What was archived since is not chosen for anybody.
+            field.data = usual if usual in self.offered else ""
+        if not field.data or field.data not in self.known:
             raise ValidationError("Choose a category.")
+
+    def validate_new_category(self, field: Field) -> None:
+        """Refuse no name where one is needed, and the one that is none."""
+        if field.data and category_key(field.data) == category_key(NEW_CATEGORY):
+            raise ValidationError("Use another name.")
+        if not field.data and self.category.data == NEW_CATEGORY:
+            raise ValidationError("Type the name of the new category.")
+
+    @property
+    def wants_name(self) -> bool:
+        """Whether the form needs, or has had, the field for a new category, which the list has no room for."""
+        return self.new_category.raw_data or self.category.data == NEW_CATEGORY
 
     def validate_every(self, field: Field) -> None:
         """Refuse what is no repetition."""
@@ -550,7 +613,8 @@ class ExpenseForm(Form):
         """Return the form filled in with an expense, but for its id."""
         amount = plain_amount(abs(expense.amount), kwargs["author"].currency)
         shown = {name: getattr(expense, name) for name in VALUES}
-        return cls(data=shown | {"amount": amount, "refund": expense.amount < 0}, **kwargs)
+        data = shown | {"amount": amount, "refund": expense.amount < 0}
+        return cls(data=data, former=expense.category, **kwargs)
 
     @classmethod
     def draft_of(cls, typed: MultiDict[str, str]) -> dict[str, str]:
@@ -587,12 +651,12 @@ class RecurringForm(ExpenseForm):
         return super().values | {"every": self.every.data}
 
     @classmethod
-    def of(cls, recurring: RecurringExpense, author: User, locale: Locale) -> "RecurringForm":
+    def of(cls, recurring: RecurringExpense, **kwargs: Any) -> "RecurringForm":
         """Return the form filled in with what repeats."""
         shown = {name: getattr(recurring, name) for name in ("category", "description", "every")}
-        amount = plain_amount(abs(recurring.amount), author.currency)
+        amount = plain_amount(abs(recurring.amount), kwargs["author"].currency)
         shown |= {"amount": amount, "refund": recurring.amount < 0, "date": recurring.first_day}
-        return cls(data=shown, author=author, locale=locale)
+        return cls(data=shown, former=recurring.category, **kwargs)
 
 
 class DueForm(Form):
@@ -676,11 +740,7 @@ class ExpenseFilterForm(FlaskForm):
 
     MONTHS = 12
 
-    category = SelectMultipleField(
-        "Category",
-        choices=[SelectChoice("", "All categories"), *map(SelectChoice, CATEGORIES)],
-        validate_choice=False,
-    )
+    category = SelectMultipleField("Category", validate_choice=False)
     period = ChoiceField("Period", validate_choice=False, default="")
     first_day = DayField("From", bound=True)
     last_day = DayField("To", bound=True)
@@ -703,14 +763,20 @@ class ExpenseFilterForm(FlaskForm):
     after = PlaceField()
     before = PlaceField()
 
-    def __init__(self, *args: Any, today: date, currency: str, locale: Locale, first_day_of_month: int) -> None:
+    def __init__(
+        self, *args: Any, today: date, author: User, locale: Locale, categories: Sequence[OwnCategory]
+    ) -> None:
         self.today = today
-        self.currency = currency
+        self.author = author
+        self.currency = author.currency
         self.locale = locale
-        self.first_day_of_month = first_day_of_month
+        self.first_day_of_month = author.first_day_of_month
         super().__init__(*args)
+        offered, archived = ([each.name for each in categories if each.archived == kind] for kind in (False, True))
+        self.archived = archived
+        self.category.choices = options([*offered, *archived], "All categories")
         named = {"": "Any time", "this-month": "This month", "last-month": "Last month", "this-year": "This year"}
-        months = recent_months(today, self.MONTHS, first_day_of_month)
+        months = recent_months(today, self.MONTHS, author.first_day_of_month)
         names = {name: month_name(name) for name in months}
         if self.period.data and self.period.data not in named | names:
             names[self.period.data] = self.period.data
@@ -722,8 +788,11 @@ class ExpenseFilterForm(FlaskForm):
     def validate_category(self, field: Field) -> None:
         """Refuse a category that does not exist, rather than show everything in its place."""
         field.data = [name for name in field.data or () if name]
-        if set(field.data) - set(CATEGORIES):
-            raise ValidationError("There is no such category. Choose one from the list.")
+        if unknown := dict.fromkeys(field.data).keys() - {choice.value for choice in field.choices}:
+            # Expenses that came from elsewhere may be of a category that is nobody's yet.
+            if unknown - numbers_of(self.author).keys():
+                raise ValidationError("There is no such category. Choose one from the list.")
+            field.choices += map(SelectChoice, sorted(unknown))
 
     def validate_period(self, field: Field) -> None:
         """Refuse a period that does not exist."""
@@ -799,15 +868,14 @@ class BulkForm(Form):
     ids = IdsField()
     all_matching = BooleanField(false_values=UNTICKED)
     action = StringField()
-    category = ChoiceField(
-        "Category",
-        choices=[SelectChoice("", "Choose one"), *map(SelectChoice, CATEGORIES)],
-        validate_choice=False,
-    )
+    category = ChoiceField("Category", validate_choice=False)
     date = DayField("Date", bound=True)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, categories: Sequence[OwnCategory], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.known = {category.name for category in categories}
+        names = [category.name for category in categories if not category.archived]
+        self.category.choices = options(names, "Choose one")
         for field in self:
             field.id = field.label.field_id = f"bulk-{field.name}"
 
@@ -829,7 +897,7 @@ class BulkForm(Form):
 
     def validate_category(self, field: Field) -> None:
         """Refuse what is no category, when one is to be set."""
-        if self.action.data == "category" and field.data not in CATEGORIES:
+        if self.action.data == "category" and field.data not in self.known:
             raise ValidationError("Choose the category to set.")
 
     def validate_date(self, field: Field) -> None:
@@ -849,3 +917,115 @@ class RestoreForm(Form):
         """Refuse what names no expense, rather than take back all of them."""
         if field.data is None and any(field.raw_data or []):
             raise ValidationError("There is no such expense.")
+
+
+class CategoryFields(Fields):
+    """One category in the table of all of them."""
+
+    name = StringField("Name", [Text(Expense.CATEGORY_MAX)], filters=[normalise_text])
+    monthly_budget = AmountField(
+        "Budget a month", bound=True, render_kw={"inputmode": "decimal", "maxlength": TEXT_MAX}
+    )
+    position = PositionField("Place")
+    archived = BooleanField("Archived", false_values=UNTICKED)
+
+    def __init__(
+        self, formdata: MultiDict[str, str] | None, row_id: uuid.UUID, currency: str, locale: Locale, **shown: Any
+    ) -> None:
+        self.row_id = row_id
+        self.currency = currency
+        self.locale = locale
+        prefix = f"{row_id}-"
+        self.was_sent = formdata is not None and f"{prefix}name" in formdata
+        super().__init__(formdata if self.was_sent else None, prefix=prefix, data=shown)
+        # For those who hear the page, and not the row that the field is in.
+        of = Markup('<span class="unseen"> of {}</span>').format(shown.get("name", "a new one"))
+        for field in self:
+            field.label.text = Markup("{}{}").format(field.label.text, of)
+
+    def validate_name(self, field: Field) -> None:
+        """Refuse the name that stands for a new one."""
+        if category_key(field.data) == category_key(NEW_CATEGORY):
+            raise ValidationError("Use another name.")
+
+    def wanted(self, place: int) -> OwnCategory:
+        """Return the category as it shall be, at its own `place` unless it was given another."""
+        position = self.position.data or place
+        budget = self.monthly_budget.data
+        return OwnCategory(self.row_id, self.name.data, position, self.archived.data, budget)
+
+
+class CategoriesForm(Form):
+    """All categories of a person, with one more to add, and the budget for all of them; saved at once."""
+
+    monthly_budget = AmountField(
+        "Budget a month for all categories",
+        bound=True,
+        render_kw={"inputmode": "decimal", "autocomplete": "off", "maxlength": TEXT_MAX},
+    )
+    new_id = NewIdField()
+
+    def __init__(self, author: User, locale: Locale, categories: Sequence[OwnCategory]) -> None:
+        self.currency = author.currency
+        self.locale = locale
+
+        def shown(budget: Decimal | None) -> str | None:
+            return None if budget is None else plain_amount(budget, author.currency)
+
+        super().__init__(data={"monthly_budget": shown(author.monthly_budget)})
+        sent = request.form if self.is_submitted() else None
+        common = (author.currency, locale)
+        self.rows = [
+            CategoryFields(
+                sent,
+                each.id,
+                *common,
+                name=each.name,
+                monthly_budget=shown(each.monthly_budget),
+                position=place,
+                archived=each.archived,
+            )
+            for place, each in enumerate(categories, 1)
+        ]
+        self.new = CategoryFields(sent, self.new_id.data, *common)
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Check every row that was sent; a category has a name, and the new one is left out without one."""
+        valid = super().validate(extra_validators)
+        for row in [*self.rows, self.new]:
+            if row.was_sent and not row.validate():
+                valid = False
+        for row in self.rows:
+            if row.was_sent and not row.name.data:
+                row.name.errors = ["Enter a name."]
+                valid = False
+        return valid
+
+    @property
+    def wanted(self) -> list[OwnCategory]:
+        """The categories as they shall be; what was not sent stays as it is."""
+        places = enumerate([*self.rows, self.new], 1)
+        return [row.wanted(place) for place, row in places if row.was_sent and row.name.data]
+
+    def refuse(self, error: CategoryError) -> None:
+        """Say what is wrong beside the category that it concerns."""
+        for row in [*self.rows, self.new]:
+            if row.row_id == error.category_id:
+                row.name.errors = [str(error)]
+
+
+class MergeForm(Form):
+    """Into which other category one is merged."""
+
+    into = ChoiceField("Merge it into", validate_choice=False)
+
+    def __init__(self, others: Sequence[OwnCategory]) -> None:
+        super().__init__()
+        self.others = {str(category.id): category for category in others}
+        choices = [SelectChoice(value, category.name) for value, category in self.others.items()]
+        self.into.choices = [SelectChoice("", "Choose one"), *choices]
+
+    def validate_into(self, field: Field) -> None:
+        """Refuse what is no other category."""
+        if field.data not in self.others:
+            raise ValidationError("Choose the category to merge it into.")

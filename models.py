@@ -278,8 +278,42 @@ class Category(Base):
     @validates("name")
     def set_name_key(self, _name: str, name: str) -> str:
         """Keep the key by which names are compared in step with the name."""
-        self.name_key = identity_key(name)[: self.KEY_MAX]
+        self.name_key = category_key(name)
         return name
+
+
+def category_key(name: str) -> str:
+    """Return the form in which the names of categories are compared."""
+    return identity_key(name)[: Category.KEY_MAX]
+
+
+class ChangedCategory(Base):
+    """What a category was before an act, and what the act made of it, until the act is purged.
+
+    Before it was added, and after it was deleted, it has no name. The row without a category, whose id is
+    zero, is of the budget for all of them.
+    """
+
+    __tablename__ = "changed_category"
+
+    author_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
+    # What was changed together is taken back together, with the expenses that were changed by the same act.
+    batch: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True)
+    id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True)
+    changed_at: Mapped[datetime] = mapped_column(Instant)
+    name: Mapped[str | None] = mapped_column(sa.String(ExpenseColumns.CATEGORY_MAX))
+    position: Mapped[int | None]
+    archived: Mapped[bool | None]
+    monthly_budget: Mapped[Decimal | None] = mapped_column(Money)
+    new_name: Mapped[str | None] = mapped_column(sa.String(ExpenseColumns.CATEGORY_MAX))
+    new_position: Mapped[int | None]
+    new_archived: Mapped[bool | None]
+    new_monthly_budget: Mapped[Decimal | None] = mapped_column(Money)
+    # How many expenses followed its new name, and which category a deleted one was merged into.
+    renamed: Mapped[int] = mapped_column(default=0)
+    merged_into: Mapped[str | None] = mapped_column(sa.String(ExpenseColumns.CATEGORY_MAX))
+
+    __table_args__ = (sa.Index(None, "changed_at"),)
 
 
 class RecurringExpense(Base):

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from itertools import chain
 from typing import Any, TypeVar
 
-from flask import Response, abort, flash, redirect, render_template, request, session, url_for
+from flask import Response, abort, flash, g, redirect, render_template, request, session, url_for
 from flask.globals import request_ctx
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_required, login_user, logout_user
@@ -19,6 +19,7 @@ from database import SAFE_METHODS, Base, close_session, db, is_migrated, is_unav
 from forms import (
     AccountForm,
     BulkForm,
+    CategoriesForm,
     ConfirmedForm,
     DueForm,
     EndLoginForm,
@@ -26,6 +27,7 @@ from forms import (
     ExpenseForm,
     Form,
     LoginForm,
+    MergeForm,
     PasswordForm,
     ProfileForm,
     RecurringForm,
@@ -34,7 +36,8 @@ from forms import (
     SettingsForm,
     parse_id,
 )
-from ledger import accounts, history, logins, recurring, reports, spending, statements
+from ledger import accounts, categories, history, logins, recurring, reports, spending, statements
+from ledger.categories import CategoryError, OwnCategory
 from ledger.periods import DayError, Period, day_in, parse_month, parse_year
 from models import Expense, RecurringExpense, User
 from security import RefusedError, count_attempt, forgive_attempt, hashing, safe_address, token_was_refused
@@ -322,20 +325,28 @@ def end_logins() -> ResponseReturnValue:
 # --- Expenses
 
 
+def own_categories() -> list[OwnCategory]:
+    """Return the current user's categories, which a page with several forms asks for once."""
+    if "categories" not in g:
+        g.categories = categories.categories_of(current_user)
+    return g.categories
+
+
 def filter_form() -> ExpenseFilterForm:
     """Return what the address says about the list."""
     return ExpenseFilterForm(
-        request.args,
-        today=today(),
-        currency=current_user.currency,
-        locale=visitor_locale(),
-        first_day_of_month=current_user.first_day_of_month,
+        request.args, today=today(), author=current_user, locale=visitor_locale(), categories=own_categories()
     )
+
+
+def bulk_form(**options: Any) -> BulkForm:
+    """Return the form that changes many expenses."""
+    return BulkForm(categories=own_categories(), **options)
 
 
 def expense_form(shown: Expense | None = None, **values: Any) -> ExpenseForm:
     """Return a form for an expense: as a lost log-in left it, as it was sent, or showing `shown` or `values`."""
-    options = {"author": current_user, "locale": visitor_locale()} | values
+    options = {"author": current_user, "locale": visitor_locale(), "categories": own_categories()} | values
     draft = session.get("draft")
     if request.method in SAFE_METHODS and draft and draft["path"] == request.path:
         options["formdata"] = MultiDict(draft["typed"])
@@ -352,7 +363,7 @@ def forget_draft() -> None:
 
 
 def show_list(
-    add_form: ExpenseForm | None = None, bulk_form: BulkForm | None = None, due_form: DueForm | None = None
+    add_form: ExpenseForm | None = None, refused_bulk: BulkForm | None = None, due_form: DueForm | None = None
 ) -> ResponseReturnValue:
     """Answer with the list that the address asks for, with its forms, of which one may have been refused."""
     filters = filter_form()
@@ -360,7 +371,7 @@ def show_list(
     if add_form is None:
         last = session.pop("last", None) or {"category": "", "date": str(today())}
         add_form = expense_form(formdata=None, category=last["category"], date=date.fromisoformat(last["date"]))
-    refused = due_form or bulk_form or add_form
+    refused = due_form or refused_bulk or add_form
     if due_form is None:
         # What is due stands above all expenses, not above those that somebody looks for.
         due = recurring.DueDays() if filters.query() else recurring.due(current_user, today())
@@ -370,7 +381,7 @@ def show_list(
         refused,
         due_form=due_form,
         add_form=add_form,
-        bulk_form=bulk_form or BulkForm(formdata=None),
+        bulk_form=refused_bulk or bulk_form(formdata=None),
         filters=filters,
         wanted=wanted,
         summary=spending.summarise(current_user, wanted),
@@ -405,15 +416,32 @@ def save_new(form: ExpenseForm) -> uuid.UUID | None:
     """Save what the form describes, once, and return its id; None when the form has to be shown again."""
     if not form.validate_on_submit():
         return None
+    added = add_category(form)
+    if added is None:
+        return None
+    batch, values = added
     row_id = form.id.data
-    if not spending.add_once(Expense(author_id=current_user.id, id=row_id, **form.values)):
+    if not spending.add_once(Expense(author_id=current_user.id, id=row_id, **values)):
         form.take_fresh_id()
         return None
     words = repeat(form, row_id)
     db.session.commit()
     forget_draft()
-    say(f"Expense added.{words}", row_id=row_id)
+    place = f", in the new category {values['category']}" if batch else ""
+    say(f"Expense added{place}.{words}", row_id=row_id)
     return row_id
+
+
+def add_category(form: ExpenseForm) -> tuple[uuid.UUID | None, dict[str, Any]] | None:
+    """Add the new category, if there is one; return the act and all values, or None to show the form again."""
+    if not form.new_category.data:
+        return None, form.values
+    try:
+        batch, name = categories.add(current_user, form.new_category.data, datetime.now(UTC))
+    except CategoryError as error:
+        form.new_category.errors = [str(error)]
+        return None
+    return batch, form.values | {"category": name}
 
 
 @app.route("/")
@@ -436,10 +464,13 @@ def add_to_list() -> ResponseReturnValue:
     """Add an expense from the list, and stay there."""
     form = expense_form(date=today())
     row_id = save_new(form)
+    if row_id is None and form.wants_name:
+        return show_form("expenses/form.html", form, target=url_for("add_to_list"), here=filter_form().query())
     if row_id is None:
         return show_list(add_form=form)
     # The category as it was sent: what the description chose is for this expense only.
-    session["last"] = {"category": "".join(form.category.raw_data or [])[:64], "date": str(form.date.data)}
+    category = form.new_category.data or "".join(form.category.raw_data or [])
+    session["last"] = {"category": category[:64], "date": str(form.date.data)}
     return back_to_list(row_id)
 
 
@@ -462,14 +493,16 @@ def edit_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
     """Change an expense."""
     expense = own_or_404(Expense, expense_id)
     form = expense_form(shown=expense)
-    if form.validate_on_submit():
+    if form.validate_on_submit() and (added := add_category(form)) is not None:
+        new, values = added
         chosen = Expense.id == expense_id
-        batch, changed = history.change_expenses(current_user, chosen, form.values, datetime.now(UTC))
+        batch, changed = history.change_expenses(current_user, chosen, values, datetime.now(UTC), new)
         words = repeat(form, expense_id)
         db.session.commit()
         forget_draft()
         if changed.number or words:
-            say(f"Expense changed.{words}", batch if changed.number else None, expense_id)
+            # With a new category, the act is of more than this expense.
+            say(f"Expense changed.{words}", batch if changed.number else None, None if new else expense_id)
         return back_to_list(expense_id)
     target, here = url_for("edit_expense", expense_id=expense_id), filter_form().query()
     repeats = recurring.of_expense(current_user, expense_id)
@@ -502,9 +535,9 @@ def delete_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
 @login_required
 def change_expenses() -> ResponseReturnValue:
     """Change or delete many expenses, as one act."""
-    form = BulkForm()
+    form = bulk_form()
     if not form.validate_on_submit():
-        return show_list(bulk_form=form)
+        return show_list(refused_bulk=form)
     matching = spending.expenses_query(current_user, filter_form().wanted).with_only_columns(Expense.id)
     if not form.all_matching.data:
         matching = matching.where(Expense.id.in_(form.ids.data))
@@ -538,11 +571,15 @@ def restore_expenses() -> ResponseReturnValue:
     try:
         restored = history.take_back(current_user, form.batch.data, form.id.data)
         db.session.commit()
-        words = f"Taken back for {counted(restored.number)}. {restored.left_alone}".rstrip()
-        say(words, row_id=form.id.data)
+        only_categories = restored.categories and not restored.number
+        done = "Taken back." if only_categories else f"Taken back for {counted(restored.number)}."
+        say(f"{done} {restored.left_alone}".rstrip(), row_id=form.id.data)
     except history.HistoryError as error:
         say(str(error))
-    return redirect(url_for("list_deleted")) if form.page.data == "deleted" else back_to_list(form.id.data)
+    pages = {"deleted": "list_deleted", "categories": "list_categories"}
+    if form.page.data in pages:
+        return redirect(url_for(pages[form.page.data]))
+    return back_to_list(form.id.data)
 
 
 @app.route("/expenses.csv")
@@ -561,6 +598,92 @@ def export_expenses() -> ResponseReturnValue:
     response = Response(chain([first], lines), content_type="text/csv; charset=utf-8", headers=headers)
     response.call_on_close(lines.close)
     return response
+
+
+# --- Categories
+
+
+def show_categories(form: CategoriesForm | None = None) -> ResponseReturnValue:
+    """Answer with the table of categories, as it is or as it was refused."""
+    numbers = categories.numbers_of(current_user)
+    return show_form("categories/list.html", form or categories_form(numbers), numbers=numbers)
+
+
+def categories_form(numbers: dict[str, int]) -> CategoriesForm:
+    """Return the table of the current user's categories, which have these numbers of expenses."""
+    own = categories.all_categories(current_user, numbers)
+    return CategoriesForm(current_user, visitor_locale(), own)
+
+
+def category_or_404(category_id: uuid.UUID) -> tuple[OwnCategory, list[OwnCategory]]:
+    """Return a category of the current user's and the other ones; nobody else's exists."""
+    own = categories.all_categories(current_user, categories.numbers_of(current_user))
+    found = next((category for category in own if category.id == category_id), None)
+    return found or abort(404), [category for category in own if category is not found]
+
+
+@app.route("/categories")
+@login_required
+def list_categories() -> ResponseReturnValue:
+    """Show all categories, with their budgets."""
+    return show_categories()
+
+
+@app.route("/categories", methods=["POST"])
+@csrf.shows_again
+@login_required
+def save_categories() -> ResponseReturnValue:
+    """Save names, budgets, order and archive of all categories at once, with a new one."""
+    form = categories_form(categories.numbers_of(current_user))
+    if not form.validate_on_submit():
+        return show_categories(form)
+    try:
+        saved = categories.save(current_user, form.wanted, form.monthly_budget.data, datetime.now(UTC))
+    except CategoryError as error:
+        form.refuse(error)
+        return show_categories(form)
+    db.session.commit()
+    if saved is None:
+        say("Everything is so already.")
+    else:
+        batch, done = saved
+        say(f"{done}.", batch)
+    return redirect(url_for("list_categories"))
+
+
+@app.route("/categories/<uuid:category_id>/merge", methods=["GET", "POST"])
+@csrf.shows_again
+@login_required
+def merge_category(category_id: uuid.UUID) -> ResponseReturnValue:
+    """Ask into which other category one is merged, and do it."""
+    category, others = category_or_404(category_id)
+    form = MergeForm(others)
+    if form.validate_on_submit():
+        try:
+            into = form.others[form.into.data]
+            batch, moved = history.merge_category(current_user, category, into, datetime.now(UTC))
+            db.session.commit()
+            say(f"Merged {category.name} into {into.name}: {counted(moved.number)}.", batch)
+            return redirect(url_for("list_categories"))
+        except CategoryError as error:
+            form.into.errors = [str(error)]
+    number = categories.numbers_of(current_user).get(category.name, 0)
+    return show_form("categories/merge.html", form, category=category, number=number)
+
+
+@app.route("/categories/<uuid:category_id>/delete", methods=["POST"])
+@login_required
+def delete_category(category_id: uuid.UUID) -> ResponseReturnValue:
+    """Delete a category that has no expenses."""
+    category, _others = category_or_404(category_id)
+    try:
+        batch = categories.delete(current_user, category_id, datetime.now(UTC))
+        db.session.commit()
+        say(f"Deleted {category.name}.", batch)
+    except CategoryError as error:
+        db.session.rollback()
+        say(str(error))
+    return redirect(url_for("list_categories"))
 
 
 # --- Months and years
@@ -606,10 +729,11 @@ def list_recurring() -> ResponseReturnValue:
 def edit_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
     """Change what repeats, and how often."""
     row = own_or_404(RecurringExpense, recurring_id)
-    form = RecurringForm.of(row, author=current_user, locale=visitor_locale())
-    if not form.validate_on_submit():
+    form = RecurringForm.of(row, author=current_user, locale=visitor_locale(), categories=own_categories())
+    added = add_category(form) if form.validate_on_submit() else None
+    if added is None:
         return show_form("recurring/form.html", form, recurring=row)
-    recurring.change(current_user, row, form.values)
+    recurring.change(current_user, row, added[1])
     db.session.commit()
     say("Changed from now on. What was added stays as it is.")
     return redirect(url_for("list_recurring"))

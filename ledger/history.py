@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
@@ -12,9 +12,11 @@ from sqlalchemy.orm import InstrumentedAttribute
 from uuid_utils.compat import uuid7
 
 from database import Base, Instant, Money, db
+from ledger import categories
+from ledger.categories import UNSYNCHRONISED, CategoryError, OwnCategory
 from ledger.money import currency_digits
 from ledger.spending import VALUES, Summary
-from models import ChangedExpense, DeletedExpense, Expense, User, description_key
+from models import ChangedCategory, ChangedExpense, DeletedExpense, Expense, User, description_key
 
 KEPT = timedelta(days=30)
 # How many acts and how many of their expenses are shown at once, and how many are named in a message.
@@ -24,8 +26,6 @@ _MOMENTS: tuple[tuple[type[DeletedExpense | ChangedExpense], InstrumentedAttribu
     (DeletedExpense, DeletedExpense.deleted_at),
     (ChangedExpense, ChangedExpense.changed_at),
 )
-# These statements may touch a hundred thousand rows, of which the session has none in hand.
-UNSYNCHRONISED = {"synchronize_session": False}
 # All columns that a change of VALUES touches.
 TOUCHED = (*VALUES, "description_key")
 EXPENSE = Expense.__table__.c
@@ -38,22 +38,27 @@ class HistoryError(ValueError):
 
 @dataclass(frozen=True)
 class Act:
-    """What was done together: when, to how many expenses, their former sum, and some of them as they were."""
+    """What was done together: when, to how many expenses, their former sum, and some of them as they were.
+
+    `words` say what was done to categories.
+    """
 
     batch: uuid.UUID
     moment: datetime
-    deleted: bool
-    number: int
-    total: Decimal
-    expenses: tuple[DeletedExpense | ChangedExpense, ...]
+    deleted: bool = False
+    number: int = 0
+    total: Decimal = Decimal(0)
+    expenses: tuple[DeletedExpense | ChangedExpense, ...] = ()
+    words: str = ""
 
 
 @dataclass(frozen=True)
 class Restored:
-    """How many expenses an act was taken back for, and what to say of those that were left alone."""
+    """For how many expenses and categories an act was taken back, and what to say of those left alone."""
 
     number: int
     left_alone: str = ""
+    categories: int = 0
 
 
 def delete_expenses(user: User, chosen: sa.ColumnElement[bool], now: datetime) -> tuple[uuid.UUID, Summary]:
@@ -71,13 +76,17 @@ def delete_expenses(user: User, chosen: sa.ColumnElement[bool], now: datetime) -
 
 
 def change_expenses(
-    user: User, chosen: sa.ColumnElement[bool], values: dict[str, Any], now: datetime
+    user: User,
+    chosen: sa.ColumnElement[bool],
+    values: dict[str, Any],
+    now: datetime,
+    batch: uuid.UUID | None = None,
 ) -> tuple[uuid.UUID, Summary]:
     """Give the user's chosen expenses new `values`, as one act; return its batch, their number and former sum.
 
-    What has these values already is not touched. The caller commits.
+    `batch` is an act of which this is a part. What has these values already is not touched. The caller commits.
     """
-    batch = uuid7()
+    batch = batch or uuid7()
     new = {name: sa.literal(value, EXPENSE[name].type) for name, value in values.items()}
     differs = sa.or_(*(EXPENSE[name] != value for name, value in new.items()))
     query = sa.select(
@@ -99,6 +108,20 @@ def change_expenses(
     return batch, _summary(ChangedExpense, user, batch)
 
 
+def merge_category(user: User, former: OwnCategory, into: OwnCategory, now: datetime) -> tuple[uuid.UUID, Summary]:
+    """Give the expenses of one of the user's categories to another one and delete it, as one act.
+
+    Returns its batch, and number and sum of the expenses. Raises CategoryError. The caller commits.
+    """
+    own = {category.id: category for category in categories.begin(user)}
+    if former.id == into.id or former.id not in own or into.id not in own:
+        raise CategoryError("Choose another category of yours.", former.id)
+    name, new_name = own[former.id].name, own[into.id].name
+    batch, moved = change_expenses(user, Expense.category == name, {"category": new_name}, now)
+    categories.delete(user, former.id, now, batch, new_name)
+    return batch, moved
+
+
 def _lock(query: sa.Select[*tuple[Any, ...]]) -> sa.Select[*tuple[Any, ...]]:
     """Lock the rows of `query`, always in the same order: then two acts cannot wait for each other."""
     return query.order_by(EXPENSE.id).with_for_update()
@@ -109,25 +132,33 @@ def take_back(user: User, batch: uuid.UUID, expense_id: uuid.UUID | None = None)
 
     Deleted expenses return exactly as they were. Changed ones get their former values, unless they were
     changed or deleted since: those are left alone and named, and can be taken back when that has been. The
-    caller commits.
+    same holds for categories; one that is gone comes back with its expenses. The caller commits.
     """
-    restored = _restore_deleted(user, batch, expense_id)
-    if not restored.number:
-        restored = _restore_changed(user, batch, expense_id)
-    if not restored.number and not restored.left_alone:
+    categories.lock(user)
+    acts = [sa.select(model.category).where(*_act(model, user, batch, expense_id)) for model, _ in _MOMENTS]
+    used = db.session.scalars(sa.union(*acts)).all()
+    number, left = _restore_deleted(user, batch, expense_id), list[str]()
+    if not number:
+        number, left = _restore_changed(user, batch, expense_id)
+    restored = Restored(number)
+    if expense_id is None:
+        put_back, unchanged = categories.take_back(user, batch)
+        restored, left = Restored(number, categories=put_back), [*unchanged, *left]
+    categories.keep(user, used)
+    if not restored.number and not restored.categories and not left:
         raise HistoryError("This was taken back already.")
-    return restored
+    return replace(restored, left_alone=left_alone(left))
 
 
-def _restore_deleted(user: User, batch: uuid.UUID, expense_id: uuid.UUID | None) -> Restored:
+def _restore_deleted(user: User, batch: uuid.UUID, expense_id: uuid.UUID | None) -> int:
     act = _act(DeletedExpense, user, batch, expense_id)
     former = [DeletedExpense.__table__.c[name] for name in COLUMNS]
     query = sa.select(*former).where(*act).with_for_update()
     db.session.execute(sa.insert(Expense).from_select(COLUMNS, query))
-    return Restored(_delete(DeletedExpense, act))
+    return _delete(DeletedExpense, act)
 
 
-def _restore_changed(user: User, batch: uuid.UUID, expense_id: uuid.UUID | None) -> Restored:
+def _restore_changed(user: User, batch: uuid.UUID, expense_id: uuid.UUID | None) -> tuple[int, list[str]]:
     act = _act(ChangedExpense, user, batch, expense_id)
 
     def is_as(prefix: str) -> sa.ColumnElement[bool]:
@@ -144,7 +175,7 @@ def _restore_changed(user: User, batch: uuid.UUID, expense_id: uuid.UUID | None)
     number = _delete(ChangedExpense, [*act, sa.exists().where(is_as(""))])
     name = sa.func.coalesce(sa.func.nullif(ChangedExpense.description, ""), ChangedExpense.category)
     left = db.session.scalars(sa.select(name).where(*act).order_by(ChangedExpense.id)).all()
-    return Restored(number, left_alone(left))
+    return number, list(left)
 
 
 def _touched_by(act: list[sa.ColumnElement[bool]]) -> list[str]:
@@ -157,7 +188,7 @@ def _touched_by(act: list[sa.ColumnElement[bool]]) -> list[str]:
 
 
 def left_alone(names: Sequence[str]) -> str:
-    """Say which expenses were left alone, the first few by their names."""
+    """Say what was left alone, the first few by their names."""
     if not names:
         return ""
     named = ", ".join(name if len(name) <= 40 else f"{name[:39]}…" for name in names[:NAMED])
@@ -170,7 +201,7 @@ def recent_acts(user: User, now: datetime, before: uuid.UUID | None = None) -> l
 
     `before` asks for what is older than an act. The ids of acts sort by time.
     """
-    acts = []
+    acts = _category_acts(user, now, before)
     for model, moment in _MOMENTS:
         recent = [model.author_id == user.id, moment >= now - KEPT]
         if before is not None:
@@ -182,8 +213,24 @@ def recent_acts(user: User, now: datetime, before: uuid.UUID | None = None) -> l
         expenses = cast(Sequence[DeletedExpense | ChangedExpense], db.session.scalars(rows).all())
         for batch, done, number, total in db.session.execute(query):
             shown = tuple(each for each in expenses if each.batch == batch)
-            acts.append(Act(batch, done, model is DeletedExpense, number, total, shown))
-    return sorted(acts, key=lambda act: act.batch, reverse=True)[:ACTS]
+            words = acts[batch].words if batch in acts else ""
+            acts[batch] = Act(batch, done, model is DeletedExpense, number, total, shown, words)
+    return sorted(acts.values(), key=lambda act: act.batch, reverse=True)[:ACTS]
+
+
+def _category_acts(user: User, now: datetime, before: uuid.UUID | None) -> dict[uuid.UUID, Act]:
+    """Return up to ACTS of what the user has done to categories."""
+    recent = [ChangedCategory.author_id == user.id, ChangedCategory.changed_at >= now - KEPT]
+    if before is not None:
+        recent.append(ChangedCategory.batch < before)
+    batches = sa.select(ChangedCategory.batch).where(*recent).distinct()
+    latest = batches.order_by(ChangedCategory.batch.desc()).limit(ACTS)
+    notes: dict[uuid.UUID, list[ChangedCategory]] = {}
+    for note in categories.notes_of(user, [ChangedCategory.batch.in_(latest)]):
+        notes.setdefault(note.batch, []).append(note)
+    return {
+        batch: Act(batch, done[0].changed_at, words=categories.describe(done)) for batch, done in notes.items()
+    }
 
 
 def _act(
@@ -211,7 +258,8 @@ def _delete(model: type[Base], conditions: list[sa.ColumnElement[bool]]) -> int:
 
 
 def purge(now: datetime) -> int:
-    """Forget what anyone deleted or changed over 30 days ago; return how many rows. The caller commits."""
+    """Forget what anyone deleted or changed over 30 days ago; return how many expenses. The caller commits."""
+    _delete(ChangedCategory, [ChangedCategory.changed_at < now - KEPT])
     return sum(_delete(model, [moment < now - KEPT]) for model, moment in _MOMENTS)
 
 

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from uuid_utils.compat import uuid7
 
 from database import db
-from ledger.history import KEPT, UNSYNCHRONISED, HistoryError, Restored, left_alone
+from ledger.categories import UNSYNCHRONISED
+from ledger.history import KEPT, HistoryError, Restored, left_alone
 from ledger.periods import month_end
 from ledger.spending import Summary
 from models import ChangedExpense, Expense, RecurringDay, RecurringExpense, User

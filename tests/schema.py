@@ -14,6 +14,7 @@ from database import Base
 from models import (
     Backup,
     Category,
+    ChangedCategory,
     ChangedExpense,
     DeletedExpense,
     Expense,
@@ -73,6 +74,7 @@ def fill(engine):
         ],
         ChangedExpense: [{"id": uuid7(), "batch": uuid7(), "changed_at": moment, **old, **new, **author}],
         Category: [{"author_id": 1, "name": "Food", "name_key": "food", "position": 1}],
+        ChangedCategory: [{"author_id": 1, "batch": uuid7(), "id": uuid7(), "changed_at": moment}],
         RecurringExpense: [
             {"id": recurring, "amount": 1, "every": "month", "first_day": day, "next_day": day, **author}
         ],

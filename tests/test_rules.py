@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 import doctor
 from app import app as application
 from database import Base, db
+from ledger.categories import categories_of
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted({*ROOT.glob("*.py"), *ROOT.glob("ledger/*.py")})
@@ -38,9 +39,13 @@ def address(rule, **values):
         return application.url_for(rule.endpoint, **{name: uuid7() for name in rule.arguments} | values)
 
 
-def own_id(visitor, rule):
-    """The arguments of a rule, of a row of theirs: what repeats has the id of the expense it came from."""
-    return dict.fromkeys(rule.arguments, visitor.expenses()[0].id)
+def row_of(visitor, rule):
+    """The id of a row of somebody's, where a rule wants one."""
+    with application.app_context():
+        category = categories_of(visitor.user())[0]
+    expense = visitor.expenses()[0]
+    # What repeats has the id of the expense it came from; a month is nobody's row.
+    return {name: category.id if name == "category_id" else expense.id for name in rule.arguments}
 
 
 def everything():
@@ -122,7 +127,7 @@ def test_a_stranger_is_sent_to_the_log_in_page(stranger, rule):
 def test_for_the_wrong_user_a_row_does_not_exist(ana, bob, rule):
     ana.add("1", every="month")
     before = everything()
-    theirs, nobodys = address(rule, **own_id(ana, rule)), address(rule)
+    theirs, nobodys = address(rule, **row_of(ana, rule)), address(rule)
 
     for method in rule.methods - {"OPTIONS", "HEAD"}:
         token = {"csrf_token": bob.token()}
@@ -137,7 +142,7 @@ def test_for_the_wrong_user_a_row_does_not_exist(ana, bob, rule):
 def test_reading_changes_nothing(ana, rule):
     ana.add("1", every="month")
     before = everything()
-    target = address(rule, **own_id(ana, rule))
+    target = address(rule, **row_of(ana, rule))
 
     for method in ("GET", "HEAD", "OPTIONS"):
         answer = ana.client.open(target, method=method)
@@ -152,7 +157,7 @@ def test_reading_changes_nothing(ana, rule):
 def test_a_form_without_a_token_changes_nothing(ana, rule, token):
     ana.add("1", every="month")
     before = everything()
-    target = address(rule, **own_id(ana, rule))
+    target = address(rule, **row_of(ana, rule))
 
     answer = ana.client.post(target, data={"amount": "1", "category": "Food", **token})
 

@@ -152,6 +152,8 @@ def test_a_statement_without_its_owner_is_found(statement):
         ("SELECT expense.id FROM expense WHERE expense.author_id = ? AND (expense.id = ? OR expense.id = ?)", {0}),
         ("SELECT 1 FROM expense WHERE expense.id = %(a)s::UUID AND expense.author_id = %(b)s::INTEGER", {"b"}),
         ("INSERT INTO expense (id, author_id) VALUES (?, ?), (?, ?)", {1, 3}),
+        # A column may be called as a table is.
+        ("UPDATE expense SET amount=?, category=? WHERE expense.author_id = ?", {2}),
         ("UPDATE throttle SET attempts=? WHERE throttle.key = ?", set()),
         ("BEGIN", set()),
     ],

@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from app import app as application
 from database import db
-from ledger import history
+from ledger import categories, history
 from ledger.spending import CATEGORIES
 from models import Expense
 from tests.people import Visitor, empty_tables
@@ -28,6 +28,10 @@ ACTS, POOL = 3, 12
 # The statements that read, by what they ask; any other is called by its verb and its table.
 READS = {
     "log-in": r"JOIN login_session",
+    "categories": r"^SELECT category\.id",
+    "lock of categories": r"^SELECT \"?user\"?\.monthly_budget",
+    "categories of the act": r"^SELECT (deleted|changed)_expense\.category",
+    "category acts": r"^SELECT changed_category",
     "log-ins": r"FROM login_session WHERE",
     "person": r"FROM \"?user\"? WHERE",
     "sums": r"^SELECT coalesce\(\S+\.category",
@@ -52,9 +56,9 @@ READS = {
     "days done": r"^SELECT recurring_day\.recurring_id, recurring_day\.day FROM",
     "left alone": r"^SELECT coalesce\(nullif\(changed_expense\.description",
 }
-FOUND = ["log-in", "sums", "rows", "descriptions"]
+FOUND = ["log-in", "categories", "sums", "rows", "descriptions"]
 # What is due stands above the unfiltered list only.
-LIST = ["log-in", "due", "sums", "rows", "descriptions"]
+LIST = ["log-in", "categories", "due", "sums", "rows", "descriptions"]
 # Every page, and the statements that it sends. {id} and {place} are those of an expense.
 PAGES = {
     "/expenses": LIST,
@@ -65,11 +69,12 @@ PAGES = {
     "/expenses?category=Food&text=tea&period=2026&least=1&order=amount": FOUND,
     "/expenses?after={place}": FOUND,
     "/expenses?before={place}": FOUND,
-    "/expenses.csv": ["log-in", "file"],
-    "/expenses/add": ["log-in"],
-    "/expenses/{id}/edit": ["log-in", "expense", "repeats"],
-    "/expenses/{id}/duplicate": ["log-in", "expense"],
-    "/expenses/deleted": ["log-in", *["what acts touched", "acts"] * 2],
+    "/expenses.csv": ["log-in", "categories", "file"],
+    "/expenses/add": ["log-in", "categories"],
+    "/expenses/{id}/edit": ["log-in", "expense", "categories", "repeats"],
+    "/expenses/{id}/duplicate": ["log-in", "expense", "categories"],
+    "/categories": ["log-in", "sums", "categories"],
+    "/expenses/deleted": ["log-in", "category acts", *["what acts touched", "acts"] * 2],
     "/account": ["log-in", "log-ins"],
     "/months": ["log-in", "months", "first day", "budgets", "days", "rows"],
     "/months/2026-03": ["log-in", "months", "first day", "budgets", "days", "rows"],
@@ -82,43 +87,67 @@ ADDED = ["insert expense", "deleted expense"]
 REPEATED = ["insert recurring_expense", "insert recurring_day", "days done", "update recurring_expense"]
 CHANGED = ["insert changed_expense", "update expense", "number of the act"]
 DELETED = ["insert deleted_expense", "delete expense", "number of the act"]
-TAKEN_BACK = ["insert expense", "delete deleted_expense"]
+TAKEN_BACK = ["lock of categories", "categories of the act", "insert expense", "delete deleted_expense"]
+# What was done to categories by the act; and whether those that come back with the expenses are there.
+PUT_BACK = ["category acts", "categories"]
+# One act on categories at a time; which there are, and which are used.
+BEGUN = ["lock of categories", "sums", "categories"]
 # Every form, where it is sent, what is typed, and the statements of it.
 FORMS = {
-    "add": ("/expenses", EXPENSE, ["log-in", *ADDED]),
-    "add without a category": ("/expenses", EXPENSE | {"category": ""}, ["log-in", "usual category", *ADDED]),
+    "add": ("/expenses", EXPENSE, ["log-in", "categories", *ADDED]),
+    "add without a category": (
+        "/expenses",
+        EXPENSE | {"category": ""},
+        ["log-in", "categories", "usual category", *ADDED],
+    ),
+    "add with a new category": (
+        "/expenses",
+        EXPENSE | {"new_category": "Gifts"},
+        ["log-in", "categories", *BEGUN, "insert category", "insert changed_category", *ADDED],
+    ),
+    "save the categories": (
+        "/categories",
+        {"monthly_budget": "5"},
+        [
+            *("log-in", "sums", "categories", *BEGUN, "lock of categories", "update user"),
+            *("insert changed_category", "category acts"),
+        ],
+    ),
     "add what repeats": (
         "/expenses/add",
         EXPENSE | {"every": "year", "date": "2099-01-01"},
-        ["log-in", *ADDED[:2], "repeats", *REPEATED],
+        ["log-in", "categories", *ADDED, "repeats", *REPEATED],
     ),
-    "edit": ("/expenses/{id}/edit", EXPENSE, ["log-in", "expense", *CHANGED]),
-    "delete": ("/expenses/{id}/delete", {}, ["log-in", *DELETED]),
+    "edit": ("/expenses/{id}/edit", EXPENSE, ["log-in", "expense", "categories", *CHANGED]),
+    "delete": ("/expenses/{id}/delete", {}, ["log-in", *DELETED, "categories"]),
     "undo a deletion": (
         "/expenses/restore",
         {"batch": "{deleted}"},
-        ["log-in", *TAKEN_BACK],
+        ["log-in", *TAKEN_BACK, *PUT_BACK, "categories"],
     ),
     "undo a change": (
         "/expenses/restore",
         {"batch": "{changed}"},
-        ["log-in", *TAKEN_BACK, "what the act changed", "update expense", "delete changed_expense", "left alone"],
+        [
+            *("log-in", *TAKEN_BACK, "what the act changed", "update expense", "delete changed_expense"),
+            *("left alone", *PUT_BACK, "categories"),
+        ],
     ),
     "change the ticked": (
         "/expenses/bulk",
         {"ids": "{id}", "action": "category", "category": "Other"},
-        ["log-in", *CHANGED],
+        ["log-in", "categories", *CHANGED],
     ),
     "change all that match": (
         "/expenses/bulk?period=2026-03",
         {"all_matching": "y", "action": "date", "date": "2026-03-02"},
-        ["log-in", *CHANGED],
+        ["log-in", "categories", *CHANGED],
     ),
     "settings": ("/account/settings", {"time_zone": "{zone}"}, ["log-in", "update user"]),
     "delete all that match": (
         "/expenses/bulk?period=2026-03&category=Food",
         {"all_matching": "y", "action": "delete"},
-        ["log-in", *DELETED],
+        ["log-in", "categories", *DELETED],
     ),
 }
 # What grows with the account by its nature: sums over all of it, a text or an order that no index knows, a file.
@@ -145,7 +174,7 @@ def name_of(statement):
     """What a statement is called here."""
     if statement.startswith("SELECT"):
         return next((name for name, pattern in READS.items() if re.search(pattern, statement)), statement)
-    verb, table = re.match(r"(INSERT|UPDATE|DELETE)(?: INTO| FROM)? (\w+)", statement).groups()
+    verb, table = re.match(r"(INSERT|UPDATE|DELETE)(?: INTO| FROM)? \"?(\w+)", statement).groups()
     return f"{verb.lower()} {table}"
 
 
@@ -226,7 +255,7 @@ class Keeper:
         own = {"csrf_token": self.token} | ({} if "batch" in typed else {"id": uuid7()})
         with noted() as sent:
             response = self.visitor.client.post(address, data=own | typed)
-            assert response.location.startswith(("/expenses", "/account"))
+            assert response.location.startswith(("/expenses", "/account", "/categories"))
         return sent
 
 
@@ -235,6 +264,7 @@ def keeper(app, size):
     visitor = Visitor(app).register(f"keeper-{size}")
     with app.app_context():
         author, now = visitor.user(), datetime.now(UTC)
+        categories.begin(author)
         if size:
             db.session.execute(insert(Expense), [row | {"author_id": author.id} for row in rows(size)])
         mine = [Expense.id == expense.id for expense in expenses_of(author, Expense.id)[: size // 10]]

@@ -139,6 +139,21 @@ def turn_page(person):
     person.follow("Older")
 
 
+def refuse_categories(person):
+    """Opens the table of categories as it is after two slips."""
+    person.go("/categories")
+    person.page.get_by_label("Name of Food").fill("travel")
+    person.page.get_by_label("Budget a month of Food").fill("1,234")
+    person.press("Save all")
+    assert person.page.locator(".error").count() == 1
+
+
+def merge(person):
+    """Opens the page that merges a category."""
+    person.go("/categories")
+    person.follow("Merge or delete Education")
+
+
 def refuse_settings(person):
     """Opens the account as it is after two slips."""
     person.go("/account")
@@ -195,6 +210,9 @@ PAGES = {
     "recently deleted": ("bob", address("/expenses/deleted"), "Recently deleted and changed"),
     "add": ("ana", address("/expenses/add"), "Add an expense"),
     "add, refused": ("ana", refuse_expense, "Add an expense"),
+    "categories": ("ana", address("/categories"), "Categories and budgets"),
+    "categories, refused": ("ana", refuse_categories, "Categories and budgets"),
+    "merge": ("ana", merge, "Merge or delete Education"),
     "account": ("bob", address("/account"), "Your account"),
     "account, refused": ("ana", refuse_settings, "Your account"),
     "list, due": ("cleo", address("/expenses"), "All categories · 1 expense"),
