@@ -23,21 +23,62 @@ with app.app.test_client() as client:
 """
 
 
-def start(folder, **settings):
-    """Start the application with these settings, and return what it is like, or its complaint."""
-    base = {
-        "PATH": os.environ["PATH"],
-        "DATABASE_URL": f"sqlite:///{folder}/x.db",
-        "SECRET_KEY": "0123456789abcdef" * 4,
-    }
-    result = subprocess.run(
-        [sys.executable, "-c", ASK], env=base | settings, cwd=ROOT, capture_output=True, text=True
-    )
-    return json.loads(result.stdout) if result.returncode == 0 else result.stderr
+# Imports once what every start does, and then starts as often as it is told to, each time in a new process.
+STARTER = """
+import json, os, sys, traceback
+import babel.dates, email_validator, flask_login, flask_migrate, flask_sqlalchemy, flask_wtf, psycopg, waitress
+for line in sys.stdin:
+    asked = json.loads(line)
+    child = os.fork()
+    if not child:
+        os.environ.clear()
+        os.environ.update(asked["settings"])
+        said = os.open(asked["file"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(said, 1)
+        os.dup2(said, 2)
+        code = 1
+        try:
+            exec(asked["ask"])
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        sys.stdout.flush()
+        os._exit(code)
+    print(os.waitpid(child, 0)[1], flush=True)
+"""
 
 
-def test_without_settings_the_application_is_for_this_machine(tmp_path):
-    found = start(tmp_path)
+@pytest.fixture(scope="module")
+def starter():
+    command = [sys.executable, "-c", STARTER]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+        process.stdin.close()
+
+
+@pytest.fixture
+def start(starter, tmp_path):
+    """Start the application with settings, and return what it is like, or its complaint."""
+
+    def run(**settings):
+        base = {
+            "PATH": os.environ["PATH"],
+            "DATABASE_URL": f"sqlite:///{tmp_path}/x.db",
+            "SECRET_KEY": "0123456789abcdef" * 4,
+        }
+        file = tmp_path / "said"
+        asked = {"settings": base | settings, "ask": ASK, "file": str(file)}
+        starter.stdin.write(f"{json.dumps(asked)}\n")
+        starter.stdin.flush()
+        failed = starter.stdout.readline() != "0\n"
+        said = file.read_text()
+        return said if failed else json.loads(said.splitlines()[-1])
+
+    return run
+
+
+def test_without_settings_the_application_is_for_this_machine(start):
+    found = start()
 
     assert found["config"]["DEBUG"] == "False"
     assert found["config"]["SESSION_COOKIE_NAME"] == "session"
@@ -45,8 +86,8 @@ def test_without_settings_the_application_is_for_this_machine(tmp_path):
     assert (found["address"], found["scheme"]) == ("127.0.0.1", "http")
 
 
-def test_https_makes_cookies_secure(tmp_path):
-    found = start(tmp_path, HTTPS="1")
+def test_https_makes_cookies_secure(start):
+    found = start(HTTPS="1")
 
     assert found["headers"]["Set-Cookie"].startswith("__Host-session=")
     assert "; Secure;" in found["headers"]["Set-Cookie"]
@@ -55,8 +96,8 @@ def test_https_makes_cookies_secure(tmp_path):
     assert found["headers"]["Strict-Transport-Security"] == "max-age=31536000"
 
 
-def test_a_proxy_is_believed_only_when_there_is_one(tmp_path):
-    found = start(tmp_path, PROXY_HOPS="1")
+def test_a_proxy_is_believed_only_when_there_is_one(start):
+    found = start(PROXY_HOPS="1")
 
     assert (found["address"], found["scheme"]) == ("192.0.2.9", "https")
 
@@ -70,13 +111,13 @@ def test_a_proxy_is_believed_only_when_there_is_one(tmp_path):
         ({"TIMEZONE": "Middle/Earth"}, "DEFAULT_CURRENCY must be"),
     ],
 )
-def test_a_setting_that_makes_no_sense_is_refused_at_the_start(tmp_path, settings, words):
-    assert words in start(tmp_path, **settings)
+def test_a_setting_that_makes_no_sense_is_refused_at_the_start(start, settings, words):
+    assert words in start(**settings)
 
 
-def test_lists_and_switches_are_read(tmp_path):
+def test_lists_and_switches_are_read(start):
     keys = f"{'0123456789abcdef' * 3},{'fedcba9876543210' * 3}"
-    found = start(tmp_path, TRUSTED_HOSTS=" localhost , b.example", REGISTRATION="0", SECRET_KEY_FALLBACKS=keys)
+    found = start(TRUSTED_HOSTS=" localhost , b.example", REGISTRATION="0", SECRET_KEY_FALLBACKS=keys)
 
     assert found["config"]["TRUSTED_HOSTS"] == "['localhost', 'b.example']"
     assert found["config"]["REGISTRATION"] == "False"
@@ -90,25 +131,25 @@ def test_lists_and_switches_are_read(tmp_path):
         ("DATABASE_URL", "sqlite:////nowhere-else/ledger.db", "SQLALCHEMY_DATABASE_URI"),
     ],
 )
-def test_a_secret_may_stand_in_a_file(tmp_path, name, content, setting):
+def test_a_secret_may_stand_in_a_file(start, tmp_path, name, content, setting):
     file = tmp_path / "secret"
     content = content.replace("/nowhere-else", str(tmp_path))
     file.write_text(f"{content}\n")
 
-    found = start(tmp_path, **{name: "", f"{name}_FILE": str(file)})
+    found = start(**{name: "", f"{name}_FILE": str(file)})
 
     assert found["config"][setting] == content
 
 
 @pytest.mark.parametrize("name", ["SECRET_KEY", "DATABASE_URL"])
-def test_a_secret_that_is_not_there_is_never_replaced_by_another(tmp_path, name):
+def test_a_secret_that_is_not_there_is_never_replaced_by_another(start, tmp_path, name):
     empty = tmp_path / "empty"
     empty.write_text("\n")
     missing = tmp_path / "missing"
 
-    assert f"{name}_FILE: {empty} is empty" in start(tmp_path, **{name: "", f"{name}_FILE": str(empty)})
-    assert f"{name}_FILE: {missing} cannot be read" in start(tmp_path, **{name: "", f"{name}_FILE": str(missing)})
-    assert f"Set {name} or {name}_FILE, not both" in start(tmp_path, **{f"{name}_FILE": str(missing)})
+    assert f"{name}_FILE: {empty} is empty" in start(**{name: "", f"{name}_FILE": str(empty)})
+    assert f"{name}_FILE: {missing} cannot be read" in start(**{name: "", f"{name}_FILE": str(missing)})
+    assert f"Set {name} or {name}_FILE, not both" in start(**{f"{name}_FILE": str(missing)})
 
 
 def test_the_pages_are_there():
