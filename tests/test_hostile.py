@@ -35,7 +35,7 @@ from tests.people import Visitor, empty_tables, form_values, read
 # Werkzeug leaves the files of a body that ends too early to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 RULES = list(application.url_map.iter_rules())
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES") or 8)
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES") or 5)
 
 # What is only Bob's. No grouping of digits hides the amount.
 BOBS_NAME, BOBS_WORDS, BOBS_CATEGORY, BOBS_AMOUNT = "canary7531", "canary of words", "canary kind", "7531902.46"
