@@ -53,7 +53,8 @@ def test_an_upgrade_that_is_killed_at_any_moment(url, tmp_path, chance, tally, t
     run(url, "downgrade", former, "-d", folder)
 
     ended = Counter()
-    for _ in range(times(3)):
+    # Sooner and sooner, until one has not come to its end: how long it takes varies.
+    while ended.total() < times(3) or not ended[former]:
         process = flask_db(url, "upgrade", "-d", folder)
         time.sleep(chance.uniform(0.5, 1) * length)
         process.kill()
@@ -66,9 +67,9 @@ def test_an_upgrade_that_is_killed_at_any_moment(url, tmp_path, chance, tally, t
         assert contents(engine) == before
         ended[now] += 1
         if now != former:
+            length *= 0.9
             run(url, "downgrade", former, "-d", folder)
 
-    assert ended[former]
     assert ended.keys() <= {former, "test"}
     run(url, "upgrade", "-d", folder)
     assert contents(engine) == before
