@@ -136,7 +136,9 @@ class Dropdown(Select):
     @classmethod
     def render_option(cls, choice: SelectChoice, **_attributes: Any) -> Markup:
         """Return one option."""
-        value = "" if choice.value == choice.label else f' value="{escape(choice.value)}"'
+        # A browser would send a label with single spaces.
+        is_said = choice.value == " ".join(choice.label.split())
+        value = "" if is_said else f' value="{escape(choice.value)}"'
         selected = " selected" if choice.selected else ""
         return Markup(f"<option{value}{selected}>{escape(choice.label)}</option>")  # noqa: S704
 
@@ -167,7 +169,7 @@ class AmountField(StringField):
                 self.data or "", form.currency, form.locale, least=Decimal(0) if self.bound else SMALLEST
             )
         except MinusError as error:
-            box = "" if self.bound else " If money came back, tick “Money back”."
+            box = "" if self.bound or "refund" not in form else " If money came back, tick “Money back”."
             raise ValidationError(f"{error}{box}") from None
         except AmountError as error:
             raise ValidationError(str(error)) from None
@@ -287,6 +289,11 @@ class Listed:
 def normalise_text(text: str | None) -> str:
     """Trim, and compose letters with their accents (NFC)."""
     return unicodedata.normalize("NFC", (text or "").strip())
+
+
+def normalise_name(text: str | None) -> str:
+    """Do the same with a name, and leave one space between its words, as browsers show it."""
+    return " ".join(normalise_text(text).split())
 
 
 class LoginForm(Form):
@@ -496,10 +503,10 @@ class SettingsForm(AccountForm):
         """Say that so many expenses could not be written in it."""
         digits = currency_digits(self.currency.data)
         limit = f"at most {digits} decimals" if digits else "no decimals"
-        expenses = "1 expense has" if number == 1 else f"{number} expenses have"
+        amounts = "1 of yours has" if number == 1 else f"{number} of yours have"
         self.currency.errors = [
-            f"An amount in {self.currency.data} has {limit}, but {expenses} more, counting "
-            "those that were deleted or changed within the last 30 days."
+            f"An amount in {self.currency.data} has {limit}, but {amounts} more, counting budgets, what repeats, "
+            "and what was deleted or changed within the last 30 days."
         ]
 
     @property
@@ -534,7 +541,7 @@ class ExpenseForm(Form):
     new_category = StringField(
         "Or a new one",
         [Text(Expense.CATEGORY_MAX)],
-        filters=[normalise_text],
+        filters=[normalise_name],
         render_kw={"autocomplete": "off"},
     )
     description = StringField(
@@ -922,7 +929,7 @@ class RestoreForm(Form):
 class CategoryFields(Fields):
     """One category in the table of all of them."""
 
-    name = StringField("Name", [Text(Expense.CATEGORY_MAX)], filters=[normalise_text])
+    name = StringField("Name", [Text(Expense.CATEGORY_MAX)], filters=[normalise_name])
     monthly_budget = AmountField(
         "Budget a month", bound=True, render_kw={"inputmode": "decimal", "maxlength": TEXT_MAX}
     )
@@ -999,6 +1006,9 @@ class CategoriesForm(Form):
             if row.was_sent and not row.name.data:
                 row.name.errors = ["Enter a name."]
                 valid = False
+        if self.new.was_sent and not self.new.name.data and self.new.monthly_budget.data is not None:
+            self.new.name.errors = ["Enter a name for the new category."]
+            valid = False
         return valid
 
     @property

@@ -285,8 +285,12 @@ def _rename_expenses(user: User, former: str, name: str) -> int:
 
 
 def _is_used(user: User, name: str) -> bool:
-    query = sa.select(Expense.id).where(Expense.author_id == user.id, Expense.category == name).limit(1)
-    return db.session.scalar(query) is not None
+    """Tell whether an expense of the user's, or what repeats, is of this category."""
+    queries = (
+        sa.select(model.id).where(model.author_id == user.id, model.category == name).limit(1)
+        for model in (Expense, RecurringExpense)
+    )
+    return any(db.session.scalar(query) is not None for query in queries)
 
 
 def _set_overall(user: User, budget: Decimal | None, batch: uuid.UUID, now: datetime) -> None:

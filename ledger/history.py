@@ -16,7 +16,16 @@ from ledger import categories
 from ledger.categories import UNSYNCHRONISED, CategoryError, OwnCategory
 from ledger.money import currency_digits
 from ledger.spending import VALUES, Summary
-from models import ChangedCategory, ChangedExpense, DeletedExpense, Expense, User, description_key
+from models import (
+    Category,
+    ChangedCategory,
+    ChangedExpense,
+    DeletedExpense,
+    Expense,
+    RecurringExpense,
+    User,
+    description_key,
+)
 
 KEPT = timedelta(days=30)
 # How many acts and how many of their expenses are shown at once, and how many are named in a message.
@@ -118,6 +127,11 @@ def merge_category(user: User, former: OwnCategory, into: OwnCategory, now: date
         raise CategoryError("Choose another category of yours.", former.id)
     name, new_name = own[former.id].name, own[into.id].name
     batch, moved = change_expenses(user, Expense.category == name, {"category": new_name}, now)
+    # What repeats goes along, and stays there when the merger is taken back.
+    repeating = sa.update(RecurringExpense).where(
+        RecurringExpense.author_id == user.id, RecurringExpense.category == name
+    )
+    db.session.execute(repeating.values(category=new_name), execution_options=UNSYNCHRONISED)
     categories.delete(user, former.id, now, batch, new_name)
     return batch, moved
 
@@ -264,7 +278,7 @@ def purge(now: datetime) -> int:
 
 
 def count_finer(user: User, currency: str, now: datetime) -> int:
-    """Return how many expenses of `user` cannot be written in `currency`, or could not once back."""
+    """Return how many amounts of `user` cannot be written in `currency`, or could not once back."""
     digits = currency_digits(currency)
     if digits >= currency_digits(user.currency):
         return 0
@@ -279,6 +293,10 @@ def count_finer(user: User, currency: str, now: datetime) -> int:
             (DeletedExpense.amount, DeletedExpense.deleted_at >= now - KEPT),
             (ChangedExpense.amount, ChangedExpense.changed_at >= now - KEPT),
             (ChangedExpense.new_amount, ChangedExpense.changed_at >= now - KEPT),
+            (RecurringExpense.amount,),
+            (Category.monthly_budget,),
         )
     ]
-    return db.session.scalar(sa.select(sa.func.count()).select_from(sa.union(*finer).subquery())) or 0
+    number = db.session.scalar(sa.select(sa.func.count()).select_from(sa.union(*finer).subquery())) or 0
+    overall = user.monthly_budget or Decimal(0)
+    return number + (round(overall, digits) != overall)

@@ -169,10 +169,20 @@ def change(user: User, recurring: RecurringExpense, values: dict[str, Any]) -> N
 
     Days that were added or skipped stay so, and so do the expenses that were added.
     """
+    counted = (recurring.first_day, recurring.every)
     for name, value in values.items():
         setattr(recurring, "first_day" if name == "date" else name, value)
-    recurring.next_day = recurring.first_day
-    _move_on(user, [recurring])
+    if (recurring.first_day, recurring.every) != counted:
+        last = db.session.scalar(
+            sa.select(sa.func.max(RecurringDay.day)).where(
+                RecurringDay.author_id == user.id, RecurringDay.recurring_id == recurring.id
+            )
+        )
+        # Counted anew from what is done: else what was paid on other days would be due once more.
+        recurring.next_day = (
+            recurring.first_day if last is None else max(recurring.first_day, last + timedelta(days=1))
+        )
+        _move_on(user, [recurring])
 
 
 def settle(user: User, chosen: Sequence[tuple[Due, Decimal | None]], now: datetime) -> tuple[uuid.UUID, Summary]:

@@ -386,9 +386,9 @@ def test_another_currency_keeps_the_digits_of_every_amount(ana):
 @pytest.mark.parametrize(
     ("before", "after", "words"),
     [
-        ("USD", "JPY", "An amount in JPY has no decimals, but 2 expenses have more"),
-        ("KWD", "JPY", "An amount in JPY has no decimals, but 2 expenses have more"),
-        ("KWD", "EUR", "An amount in EUR has at most 2 decimals, but 1 expense has more"),
+        ("USD", "JPY", "An amount in JPY has no decimals, but 2 of yours have more"),
+        ("KWD", "JPY", "An amount in JPY has no decimals, but 2 of yours have more"),
+        ("KWD", "EUR", "An amount in EUR has at most 2 decimals, but 1 of yours has more"),
     ],
 )
 def test_a_currency_in_which_amounts_could_not_be_written_is_refused(stranger, before, after, words):
@@ -414,7 +414,7 @@ def test_what_can_be_taken_back_counts_for_another_currency(ana, act):
     else:
         ana.fill(f"/expenses/{expense.id}/edit", amount="12")
 
-    assert "1 expense has more" in errors(send(ana, "settings", currency="JPY"))["settings-currency"]
+    assert "1 of yours has more" in errors(send(ana, "settings", currency="JPY"))["settings-currency"]
 
     long_ago = datetime.now(UTC) - timedelta(days=31)
     with application.app_context():

@@ -15,7 +15,7 @@ from ledger import categories, history
 from ledger.categories import CategoryError, OwnCategory
 from ledger.spending import CATEGORIES, ExpenseFilter, add_once, ordered_query
 from ledger.statements import write_csv
-from models import Category, Expense, User, category_key
+from models import Category, Expense, RecurringExpense, User, category_key
 from tests.people import at_once, empty_tables, form_values, kept_months, read, summed_months
 
 DAY = date(2026, 1, 1)
@@ -396,3 +396,43 @@ def test_of_many_who_add_the_same_name_at_once_all_get_the_one(app, ana):
     (name,) = set(names(ana)) - set(CATEGORIES)
     assert {expense.category for expense in ana.expenses()} == {name}
     assert len(ana.expenses()) == 6
+
+
+# --- What repeats, and what is typed carelessly
+
+
+def own(visitor):
+    with visitor.app.app_context():
+        return categories.categories_of(visitor.user())
+
+
+def test_what_repeats_goes_where_its_category_is_merged_into_and_keeps_one_in_use(ana, app):
+    ana.add("10", "Food", every="week", date="2026-01-01")
+    food, travel = (category.id for category in own(ana) if category.name in {"Food", "Travel"})
+
+    ana.post(f"/categories/{food}/merge", {"into": str(travel)})
+
+    with app.app_context():
+        assert db.session.scalars(select(RecurringExpense.category)).all() == ["Travel"]
+    ana.post(f"/expenses/{ana.expenses()[0].id}/delete")
+    ana.post(f"/categories/{travel}/delete")
+    assert "Travel" in [category.name for category in own(ana)]
+
+
+def test_a_name_has_single_spaces_as_a_browser_sends_it(ana):
+    ana.add("5", "New …", new_category="Eating  out")
+
+    (expense,) = ana.expenses()
+    assert expense.category == "Eating out"
+    assert ana.fill(f"/expenses/{expense.id}/edit", amount="6").status_code == 302
+    assert ana.total("/expenses?category=Eating+out") == "$6.00"
+
+
+def test_a_budget_without_a_name_is_asked_about(ana):
+    form = ana.page("/categories").one("main").one("form")
+    values = form_values(form)
+
+    refused = ana.client.post("/categories", data=values | {f"{values['new_id']}-monthly_budget": "50"})
+
+    assert refused.status_code == 422
+    assert "Enter a name for the new category." in read(refused).one("main").text

@@ -1,5 +1,6 @@
 """What is spent again and again: its days by the calendar, what is due by random histories, and the pages."""
 
+from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
@@ -102,6 +103,8 @@ def test_what_is_due_is_what_was_neither_added_nor_skipped(keeper, made, acts, n
 def play(user, made, acts, new_day):
     """Do this and that, and compare each time with what the calendar says."""
     kept, done, batches = {}, {}, []
+    # Counted anew, nothing is due before the day after the last one that was done, unless that is taken back.
+    since = defaultdict(lambda: date.min)
     for first_day, every in made:
         values = {"amount": Decimal(5), "category": "Food", "description": "", "date": first_day}
         expense = Expense(author_id=user.id, id=uuid7(), **values)
@@ -136,8 +139,9 @@ def play(user, made, acts, new_day):
             undone = [key for key in keys if done[key] is None or there.get(done[key]) == 3]
             restored = recurring.take_back(user, batch, NOW)
             assert restored.number == len(undone)
-            for key in undone:
-                del done[key]
+            for row_id, day in undone:
+                del done[row_id, day]
+                since[row_id] = min(since[row_id], day)
             if len(undone) == len(keys):
                 with pytest.raises(history.HistoryError):
                     recurring.take_back(user, batch, NOW)
@@ -146,12 +150,16 @@ def play(user, made, acts, new_day):
             every = [*EVERY][number % len(EVERY)]
             row = db.session.get(RecurringExpense, (user.id, row_id))
             recurring.change(user, row, {"date": new_day, "every": every})
+            if kept[row_id] != (new_day, every):
+                since[row_id] = max((day for each, day in done if each == row_id), default=date.min) + timedelta(
+                    days=1
+                )
             kept[row_id] = (new_day, every)
         expected = sorted(
             (day, row_id)
             for row_id, (first_day, every) in kept.items()
             for day in (first_day + timedelta(days=n) for n in range((TODAY - first_day).days + 1))
-            if is_due(first_day, every, day) and (row_id, day) not in done
+            if is_due(first_day, every, day) and (row_id, day) not in done and day >= since[row_id]
         )
         found = due(user, TODAY)
         assert [(line.day, line.id) for line in found.lines] == expected[:SHOWN]
@@ -441,3 +449,12 @@ def test_what_is_due_takes_as_many_statements_however_much_it_is(ana, weeks):
     inserted = ["insert expense", "insert recurring_day"]
     assert names_of(shown) == ["log-in", "categories", *found[1:], "sums", "rows", "descriptions"]
     assert sorted(names_of(sent)) == sorted([*found, *inserted, "days done", "update recurring_expense"])
+
+
+def test_counting_anew_makes_nothing_due_that_was_done(ana):
+    ana.add("5", date=weeks_ago(3), every="week")
+    press(ana, "all", form=due_form(ana))
+    # It has the id of the expense that was said to repeat, which is the oldest one.
+    ana.fill(f"/recurring/{ana.expenses()[-1].id}/edit", date=weeks_ago(4))
+
+    assert not ana.page("/expenses").all("form", class_="due")
