@@ -424,7 +424,7 @@ def test_what_can_be_taken_back_counts_for_another_currency(ana, act):
     assert send(ana, "settings", currency="JPY").status_code == 302
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     units=st.lists(st.integers(-(10**6), 10**6).filter(bool), max_size=5),
     currency=st.sampled_from(["JPY", "EUR", "KWD"]),

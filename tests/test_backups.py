@@ -122,7 +122,7 @@ def lots_of(**more):
 
 
 @settings(
-    max_examples=10,
+    max_examples=6,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )

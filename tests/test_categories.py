@@ -151,7 +151,7 @@ class Acts(RuleBasedStateMachine):
         assert kept_months() == summed_months()
 
 
-Acts.TestCase.settings = settings(max_examples=15, stateful_step_count=12, deadline=None)
+Acts.TestCase.settings = settings(max_examples=9, stateful_step_count=12, deadline=None)
 
 
 @pytest.mark.usefixtures("app")

@@ -540,7 +540,7 @@ class Histories(RuleBasedStateMachine):
             assert summarise(user, ExpenseFilter()).number == len(self.there[who])
 
 
-Histories.TestCase.settings = settings(max_examples=12, stateful_step_count=15, deadline=None)
+Histories.TestCase.settings = settings(max_examples=8, stateful_step_count=15, deadline=None)
 
 
 @pytest.mark.usefixtures("app")

@@ -29,7 +29,7 @@ expenses = st.lists(
 )
 first_days = st.sampled_from([1, 1, 1, 2, 15, 25, 28])
 budgets = st.none() | st.decimals(0, "5000", places=2)
-TRIED = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+TRIED = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture

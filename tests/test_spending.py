@@ -89,7 +89,7 @@ def all_pages(user, wanted):
             return rows
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(expenses, filters)
 def test_rows_count_and_total_are_those_of_an_oracle(people, made, wanted):
     db.session.execute(delete(Expense))
