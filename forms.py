@@ -1,5 +1,6 @@
 """Every value a person can send, checked and turned into the type the application works with."""
 
+import hashlib
 import re
 import unicodedata
 import uuid
@@ -971,6 +972,8 @@ class CategoriesForm(Form):
         render_kw={"inputmode": "decimal", "autocomplete": "off", "maxlength": TEXT_MAX},
     )
     new_id = NewIdField()
+    # What the page showed when it was opened: saved as a whole, it must not undo what was done elsewhere since.
+    seen = HiddenField()
 
     def __init__(self, author: User, locale: Locale, categories: Sequence[OwnCategory]) -> None:
         self.currency = author.currency
@@ -980,6 +983,10 @@ class CategoriesForm(Form):
             return None if budget is None else plain_amount(budget, author.currency)
 
         super().__init__(data={"monthly_budget": shown(author.monthly_budget)})
+        state = [(each.id, each.name, each.archived, shown(each.monthly_budget)) for each in categories]
+        now = hashlib.sha256(repr((shown(author.monthly_budget), state)).encode()).hexdigest()
+        self.is_stale = self.seen.data not in {None, "", now}
+        self.seen.data = now
         sent = request.form if self.is_submitted() else None
         common = (author.currency, locale)
         self.rows = [
@@ -1006,6 +1013,12 @@ class CategoriesForm(Form):
             if row.was_sent and not row.name.data:
                 row.name.errors = ["Enter a name."]
                 valid = False
+        if valid and self.is_stale:
+            self.form_errors.append(
+                "Categories were changed in another window since this page was opened. "
+                "What you see here is as you left it; save once more to have it so."
+            )
+            valid = False
         if self.new.was_sent and not self.new.name.data and self.new.monthly_budget.data is not None:
             self.new.name.errors = ["Enter a name for the new category."]
             valid = False

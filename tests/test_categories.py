@@ -436,3 +436,20 @@ def test_a_budget_without_a_name_is_asked_about(ana):
 
     assert refused.status_code == 422
     assert "Enter a name for the new category." in read(refused).one("main").text
+
+
+def test_a_page_left_open_does_not_undo_what_was_done_elsewhere(ana):
+    opened = form_values(ana.page("/categories").one("main").one("form"))
+    food = next(category.id for category in own(ana) if category.name == "Food")
+    ana.fill("/categories", **{f"{food}-name": "Groceries"})
+
+    refused = ana.client.post("/categories", data=opened | {"monthly_budget": "50"})
+
+    assert refused.status_code == 422
+    form = read(refused).one("main").one("form")
+    assert "changed in another window" in read(refused).one("main").text
+    assert form_values(form)["monthly_budget"] == "50"
+    assert "Groceries" in [category.name for category in own(ana)]
+    again = ana.client.post("/categories", data=form_values(form))
+    assert again.status_code == 302
+    assert "Food" in [category.name for category in own(ana)]
