@@ -313,13 +313,16 @@ def _write_overall(user: User, budget: Decimal | None) -> None:
 # --- How it is taken back
 
 
-def take_back(user: User, batch: uuid.UUID) -> tuple[int, list[str]]:
-    """Take back what an act did to the user's categories, where they are as it left them.
+def take_back(user: User, batch: uuid.UUID, deleted_only: bool = False) -> tuple[int, list[str]]:
+    """Take back what an act did to the user's categories, or to those it deleted, where they are as it left them.
 
     Returns how many got their former state, and the names of those that were left alone: changed since, used,
     or with a name that is another one's now. The caller has locked, and commits.
     """
-    notes = notes_of(user, [ChangedCategory.batch == batch])
+    act = [ChangedCategory.batch == batch]
+    if deleted_only:
+        act += [ChangedCategory.new_name.is_(None), ChangedCategory.id != OVERALL]
+    notes = notes_of(user, act)
     left = []
     for note in notes:
         if _put_back(user, note):

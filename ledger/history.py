@@ -155,8 +155,9 @@ def take_back(user: User, batch: uuid.UUID, expense_id: uuid.UUID | None = None)
     if not number:
         number, left = _restore_changed(user, batch, expense_id)
     restored = Restored(number)
-    if expense_id is None:
-        put_back, unchanged = categories.take_back(user, batch)
+    if expense_id is None or number:
+        # With one expense returns the category that was merged away: made anew, it would have lost its place.
+        put_back, unchanged = categories.take_back(user, batch, deleted_only=expense_id is not None)
         restored, left = Restored(number, categories=put_back), [*unchanged, *left]
     categories.keep(user, used)
     if not restored.number and not restored.categories and not left:

@@ -453,3 +453,20 @@ def test_a_page_left_open_does_not_undo_what_was_done_elsewhere(ana):
     again = ana.client.post("/categories", data=form_values(form))
     assert again.status_code == 302
     assert "Food" in [category.name for category in own(ana)]
+
+
+def test_a_merger_that_is_taken_back_one_by_one_gives_back_place_and_budget(ana):
+    for amount in ("10", "20"):
+        ana.add(amount, "Food")
+    food, travel = (category.id for category in own(ana) if category.name in {"Food", "Travel"})
+    ana.fill("/categories", **{f"{food}-monthly_budget": "100"})
+    before = own(ana)
+    ana.post(f"/categories/{food}/merge", {"into": str(travel)})
+    merged = ana.page("/expenses/deleted").all("section", class_="act")[0]
+
+    for item in merged.all("li"):
+        form = item.one("form")
+        assert ana.client.post(form["action"], data=form_values(form)).status_code == 302
+
+    assert own(ana) == before
+    assert {each.category for each in ana.expenses()} == {"Food"}
