@@ -769,7 +769,7 @@ def settle_due() -> ResponseReturnValue:
     if not form.validate_on_submit():
         return show_list(due_form=form)
     if not form.chosen:
-        say("Nothing was added: this was added or skipped already.")
+        say("Nothing was added: this is not due any more.")
         return redirect(url_for("list_expenses"))
     batch, done = recurring.settle(current_user, form.chosen, datetime.now(UTC))
     db.session.commit()
