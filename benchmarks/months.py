@@ -1,4 +1,4 @@
-"""What kept months are worth: `python -m benchmarks.months` prints what docs/decisions/0001-month-totals.md says."""
+"""What kept months are worth: `python -m benchmarks.months` prints the figures of docs/decisions/0001."""
 
 import random
 import sqlite3
@@ -27,7 +27,7 @@ def main() -> None:
     """Print for each size the sum either way, and an add and a bulk insert without and with triggers."""
     with tempfile.TemporaryDirectory(prefix="ledger-months-") as folder:
         for size in SIZES:
-            expenses = list(believable(size))
+            expenses = believable(size)
             figures = [measure(Path(folder, f"{size}-{kept}.db"), expenses, kept) for kept in (False, True)]
             (by_index, add, rate), (months, kept_add, kept_rate) = figures
             print(
