@@ -5,6 +5,7 @@ import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 from babel import Locale, UnknownLocaleError
@@ -76,6 +77,8 @@ def number(name: str, default: int) -> int:
     return int(os.environ.get(name) or default)
 
 
+# How many of the languages that a browser asks for are tried; the rest of a long header costs nothing.
+MAX_LANGUAGES = 10
 HTTPS = switch("HTTPS")
 COOKIE_PREFIX = "__Host-" if HTTPS else ""
 DATABASE = database_url(secret("DATABASE_URL") or "sqlite:///ledger.db")
@@ -96,6 +99,7 @@ app.config.update(
     WTF_CSRF_TIME_LIMIT=None,
     MAX_CONTENT_LENGTH=2 * 1024 * 1024,
     MAX_FORM_MEMORY_SIZE=500_000,
+    MAX_FORM_PARTS=1_000,
     TRUSTED_HOSTS=words("TRUSTED_HOSTS") or None,
     PROXY_HOPS=number("PROXY_HOPS", 0),
     DEFAULT_CURRENCY=os.environ.get("DEFAULT_CURRENCY") or "USD",
@@ -150,7 +154,7 @@ def visitor_locale() -> Locale:
     if "locale" not in g:
         g.locale = Locale("en")
         chosen = current_user.locale if current_user.is_authenticated else ""
-        for name in (chosen, *request.accept_languages.values()):
+        for name in (chosen, *islice(request.accept_languages.values(), MAX_LANGUAGES)):
             try:
                 g.locale = Locale.parse(name.replace("_", "-"), sep="-")
                 break

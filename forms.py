@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from itertools import starmap
 from typing import Any
 from urllib.parse import urlencode
@@ -84,10 +84,46 @@ NEW_CATEGORY = "New …"
 UNTICKED = (False, "", "0", "false", "off", "no")
 
 
+# More characters than any field accepts. Normalising Unicode text takes quadratic time, so no text that is longer
+# reaches a filter or a validator.
+FIELD_MAX_LENGTH = 2_000
+
+
+def limit_length(maximum: int, value: Any) -> Any:
+    """Return the value of a field; raises ValueError for a text of more than FIELD_MAX_LENGTH characters."""
+    texts = value if isinstance(value, list) else [value]
+    if any(isinstance(text, str) and len(text) > FIELD_MAX_LENGTH for text in texts):
+        raise ValueError(f"Use at most {maximum} characters.")
+    return value
+
+
+def stop_if_unreadable(form: Any, field: Field) -> None:
+    """End the validation of a field whose text could not be read."""
+    if field.process_errors:
+        raise StopValidation
+
+
+class BoundedMeta:
+    """Bounds the length of every field of a form before its own filters and validators see the text."""
+
+    def bind_field(self, form: Any, unbound_field: Any, options: dict[str, Any]) -> Field:
+        """Bind a field that refuses an over-long text and shows it again as it was typed.
+
+        A password is only compared, and every one that is not the right one gets the same answer.
+        """
+        field = unbound_field.bind(form=form, **options)
+        if isinstance(field, PasswordField):
+            return field
+        maximum = getattr(field.flags, "maxlength", None) or FIELD_MAX_LENGTH
+        field.filters = [partial(limit_length, maximum), *field.filters]
+        field.validators = [stop_if_unreadable, *field.validators]
+        return field
+
+
 class Form(FlaskForm):
     """A form that is never valid when the check of the request's CSRF token has failed, however it failed."""
 
-    class Meta:
+    class Meta(BoundedMeta):
         def wrap_formdata(self, form: FlaskForm, formdata: Any) -> Any:
             """Read the fields of a sent form; a JSON body or a file is no text that a person typed."""
             if formdata is None or isinstance(formdata, MultiDict):
@@ -162,6 +198,7 @@ class AmountField(StringField):
 
     def pre_validate(self, form: Any) -> None:
         """Turn the text into a Decimal."""
+        stop_if_unreadable(form, self)
         if self.bound and not (self.data or "").strip():
             self.data: Any = None
             return
@@ -684,7 +721,7 @@ class DueForm(Form):
             amount = plain_amount(abs(line.recurring.amount), self.currency)
             attributes = {"inputmode": "decimal", "autocomplete": "off", "maxlength": TEXT_MAX}
             field = AmountField("Amount", default=amount, render_kw=attributes)
-            self._fields[line.key] = field.bind(form=self, name=line.key)
+            self._fields[line.key] = self.meta.bind_field(self, field, {"name": line.key})
         super().process(formdata, *args, **kwargs)
 
     @property
@@ -743,7 +780,7 @@ def month_name(month: str) -> str:
 class ExpenseFilterForm(FlaskForm):
     """What the list shows. It changes nothing, so its address needs no CSRF token and can be shared."""
 
-    class Meta:
+    class Meta(BoundedMeta):
         csrf = False
 
     MONTHS = 12
@@ -779,6 +816,7 @@ class ExpenseFilterForm(FlaskForm):
         self.currency = author.currency
         self.locale = locale
         self.first_day_of_month = author.first_day_of_month
+        self.chosen = self.days = Period()
         super().__init__(*args)
         offered, archived = ([each.name for each in categories if each.archived == kind] for kind in (False, True))
         self.archived = archived
@@ -804,7 +842,6 @@ class ExpenseFilterForm(FlaskForm):
 
     def validate_period(self, field: Field) -> None:
         """Refuse a period that does not exist."""
-        self.chosen = Period()
         try:
             if field.data:
                 self.chosen = parse_period(field.data, self.today, self.first_day_of_month)
@@ -929,6 +966,9 @@ class RestoreForm(Form):
 
 class CategoryFields(Fields):
     """One category in the table of all of them."""
+
+    class Meta(BoundedMeta):
+        pass
 
     name = StringField("Name", [Text(Expense.CATEGORY_MAX)], filters=[normalise_name])
     monthly_budget = AmountField(

@@ -11,15 +11,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 from urllib.parse import urlsplit
 
 import flask
 import sqlalchemy as sa
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from sqlalchemy.dialects import postgresql, sqlite
-from werkzeug.datastructures import ImmutableMultiDict
+from werkzeug.datastructures import FileStorage, ImmutableMultiDict, MultiDict
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.formparser import FormDataParser
 
 from database import db
 from models import Throttle
@@ -78,12 +81,40 @@ def _is_foreign(request: flask.Request) -> bool:
     return origin is not None and origin.partition("://")[2] != request.host
 
 
+class FormParser(FormDataParser):
+    """Form parser that limits the size of a whole form, however it is encoded.
+
+    Werkzeug 3.1 applies `max_form_parts` to multipart bodies only, and `max_form_memory_size` to each of their
+    fields by itself. Here both limit the form: its fields, and the characters of their names and values.
+    """
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        mimetype: str,
+        content_length: int | None,
+        options: dict[str, str] | None = None,
+    ) -> tuple[IO[bytes], MultiDict[str, str], MultiDict[str, FileStorage]]:
+        """Return the stream, the fields and the files. Raises RequestEntityTooLarge."""
+        if mimetype == "application/x-www-form-urlencoded":
+            stream = BytesIO(stream.read())
+            if self.max_form_parts is not None and stream.getvalue().count(b"&") >= self.max_form_parts:
+                raise RequestEntityTooLarge
+        stream, form, files = super().parse(stream, mimetype, content_length, options)
+        size = sum(len(name) + len(value) for name, value in form.items(multi=True))
+        if self.max_form_memory_size is not None and size > self.max_form_memory_size:
+            raise RequestEntityTooLarge
+        return stream, form, files
+
+
 class Request(flask.Request):
-    """A request whose address and cookies are ASCII.
+    """A request whose address and cookies are ASCII, and whose form is limited in size.
 
     Werkzeug 3.1 answers 500 to a query with bytes that are no text, Flask-Login 0.6 to a remember cookie
     beyond ASCII.
     """
+
+    form_data_parser_class = FormParser
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
