@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -18,10 +17,11 @@ from flask import Flask, current_app
 from flask.cli import with_appcontext
 from sqlalchemy.exc import DBAPIError
 
+import clock
 import doctor
 from database import Base, db, distribution
-from ledger import accounts, backups, history, logins
-from ledger.demo import believable_expenses
+from ledger import accounts, backups, history, sessions
+from ledger.demo import sample_expenses
 from ledger.periods import day_in
 from models import Expense, User
 
@@ -131,7 +131,7 @@ def _save_new_user(user: User, password: str) -> None:
     user.set_password(password)
     try:
         accounts.save(user)
-    except accounts.TakenError as taken:
+    except accounts.AlreadyTakenError as taken:
         raise click.ClickException(f"Already in use: {' and '.join(sorted(taken.fields))}.") from None
 
 
@@ -145,7 +145,7 @@ def reset_password(email: str, password: str) -> None:
     minimum = current_app.config["PASSWORD_MIN"]
     _checked(accounts.check_new_password, password, minimum, user.username, user.email)
     user.set_password(password)
-    logins.close_every_login(user)
+    sessions.revoke_all_sessions(user)
     db.session.commit()
     log.info("password reset by command: user %s", user.id)
     click.echo(f"{user.username} has a new password and is logged in nowhere.")
@@ -157,7 +157,7 @@ def reset_password(email: str, password: str) -> None:
 def end_sessions(email: str) -> None:
     """End all log-ins of the account of EMAIL, on every device."""
     user = _person(email)
-    logins.close_every_login(user)
+    sessions.revoke_all_sessions(user)
     db.session.commit()
     click.echo(f"{user.username} is logged in nowhere.")
 
@@ -166,7 +166,7 @@ def end_sessions(email: str) -> None:
 @with_appcontext
 def purge() -> None:
     """Forget for good what was deleted or changed over 30 days ago."""
-    number = history.purge(datetime.now(UTC))
+    number = history.purge(clock.now())
     db.session.commit()
     click.echo(f"Forgot {number} rows.")
 
@@ -178,8 +178,8 @@ def demo() -> None:
     password = secrets.token_urlsafe(9)
     user = User(username="demo", email=DEMO_EMAIL)
     _save_new_user(user, password)
-    today = day_in(user.time_zone, datetime.now(UTC))
-    expenses = [Expense(author_id=user.id, **values) for values in believable_expenses(today)]
+    today = day_in(user.time_zone, clock.now())
+    expenses = [Expense(author_id=user.id, **values) for values in sample_expenses(today)]
     db.session.add_all(expenses)
     db.session.commit()
     click.echo(f"{len(expenses)} expenses are waiting. Log in as {DEMO_EMAIL} with the password {password}")
@@ -215,13 +215,13 @@ def _summary(counts: dict[str, int], started: float) -> str:
 def backup(file: Path) -> None:
     """Write everything into the new FILE, also while people use the application."""
     _need_database()
-    now, started = datetime.now(UTC), time.monotonic()
+    taken_at, started = clock.now(), time.monotonic()
     with _failing_in_words():
         counts = backups.write_backup(db.engine, file, _show_progress)
     size = file.stat().st_size / 1_000_000
     click.echo(f"\n{file} has {size:.1f} MB: {_summary(counts, started)}")
     click.echo("Keep it private, and on another machine. It holds no log-ins and not the secret key.")
-    backups.remember(now, counts["expense"])
+    backups.remember(taken_at, counts["expense"])
     db.session.commit()
 
 

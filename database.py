@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
 from sqlalchemy.orm import DeclarativeBase
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-SQLITE_AWAY = frozenset(
+SQLITE_UNAVAILABLE = frozenset(
     {
         sqlite3.SQLITE_BUSY,
         sqlite3.SQLITE_LOCKED,
@@ -35,7 +35,7 @@ OWNER_TABLE = "user"
 WAIT, SHORT_WAIT = 5000, 250
 patient = threading.BoundedSemaphore(6)
 # The classes of SQLSTATE for lost connections, rolled back by others, out of resources, shutting down.
-POSTGRESQL_AWAY = ("08", "40", "53", "57")
+POSTGRESQL_UNAVAILABLE = ("08", "40", "53", "57")
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
@@ -252,9 +252,9 @@ def is_unavailable(error: Exception) -> bool:
         return False
     if isinstance(error.orig, sqlite3.Error):
         # The low byte is the primary code; an OperationalError may also be a missing table.
-        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in SQLITE_AWAY
+        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in SQLITE_UNAVAILABLE
     sqlstate = getattr(error.orig, "sqlstate", None)
     if sqlstate is None:
         # PostgreSQL has not said anything: there was no connection.
         return isinstance(error, OperationalError)
-    return error.connection_invalidated or sqlstate.startswith(POSTGRESQL_AWAY)
+    return error.connection_invalidated or sqlstate.startswith(POSTGRESQL_UNAVAILABLE)

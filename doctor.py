@@ -6,7 +6,7 @@ import os
 import platform
 import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from babel.dates import format_timedelta
 from flask import current_app
 from sqlalchemy.exc import DBAPIError
 
+import clock
 from database import Base, db, is_migrated, migration_head
 from ledger.backups import count_accounts, count_rows, last_backup
 from models import User
@@ -53,7 +54,7 @@ class Finding(NamedTuple):
     wrong: bool = False
 
 
-def data_place() -> str:
+def database_location() -> str:
     """Return where the data lies, without a password."""
     return db.engine.url.render_as_string(hide_password=True)
 
@@ -64,10 +65,10 @@ def not_ready() -> str | None:
         return None
     if not sa.inspect(db.engine).get_table_names():
         return (
-            f"{data_place()} is empty. If your data should be there, correct DATABASE_URL; "
+            f"{database_location()} is empty. If your data should be there, correct DATABASE_URL; "
             "if you are starting, run: flask db upgrade"
         )
-    return f"The database is not up to date ({data_place()}). Run: flask db upgrade"
+    return f"The database is not up to date ({database_location()}). Run: flask db upgrade"
 
 
 def log_start() -> None:
@@ -81,12 +82,12 @@ def log_start() -> None:
             accounts = count_accounts(connection)
             taken_at = last_backup(connection)
     except DBAPIError as error:
-        log.error("%s cannot be reached: %s", data_place(), error.orig)
+        log.error("%s cannot be reached: %s", database_location(), error.orig)
         return
     saved = _ago(taken_at) if taken_at else "never"
     log.info(
         "data lies in %s: accounts %s, migration %s, last backup %s",
-        data_place(),
+        database_location(),
         accounts,
         migration_head(),
         saved,
@@ -96,7 +97,7 @@ def log_start() -> None:
 
 
 def _ago(moment: datetime) -> str:
-    return format_timedelta(moment - datetime.now(UTC), add_direction=True, locale="en")
+    return format_timedelta(moment - clock.now(), add_direction=True, locale="en")
 
 
 def examine() -> Iterator[Finding]:
@@ -105,7 +106,7 @@ def examine() -> Iterator[Finding]:
     yield Finding(f"Python {platform.python_version()}, {versions}")
     yield from _examine_settings()
     yield from _examine_private_files()
-    yield Finding(f"Data: {data_place()}")
+    yield Finding(f"Data: {database_location()}")
     try:
         missing = not_ready()
         if missing:
@@ -168,7 +169,7 @@ def _examine_rows(connection: sa.Connection) -> Iterator[Finding]:
     if taken_at is None:
         yield Finding("There has never been a backup. Run: flask backup FILE", wrong=True)
     else:
-        old = datetime.now(UTC) - taken_at > BACKUP_MAX_AGE
+        old = clock.now() - taken_at > BACKUP_MAX_AGE
         advice = ". Run: flask backup FILE" if old else ""
         yield Finding(f"Last backup {_ago(taken_at)}{advice}", wrong=old)
 

@@ -58,18 +58,18 @@ from ledger.money import (
 from ledger.periods import (
     FIRST_YEAR,
     LAST_YEAR,
-    DayError,
+    DateError,
     Period,
     is_time_zone,
-    parse_day,
+    parse_date,
     parse_period,
     recent_months,
     time_zones,
 )
-from ledger.recurring import EVERY, Due, DueDays
-from ledger.spending import ORDERS, VALUES, ExpenseFilter, Place, usual_category
+from ledger.recurring import FREQUENCIES, Due, DueDays
+from ledger.spending import ORDERS, VALUES, ExpenseFilter, Place, suggest_category
 from models import Expense, RecurringExpense, User, category_key, search_key
-from security import token_was_refused
+from security import csrf_failed
 
 # Control, format, surrogate, private and unassigned characters, and line separators; only the two
 # joiners that Persian, Indic scripts and family emoji are written with are let through.
@@ -81,7 +81,7 @@ _JOINERS = {"\u200c", "\u200d"}
 NEW_CATEGORY = "New …"
 
 # What programs send for a box that is not ticked; browsers send nothing.
-UNTICKED = (False, "", "0", "false", "off", "no")
+FALSE_VALUES = (False, "", "0", "false", "off", "no")
 
 
 # More characters than any field accepts. Normalising Unicode text takes quadratic time, so no text that is longer
@@ -133,7 +133,7 @@ class Form(FlaskForm):
     def validate(self, extra_validators: Any = None) -> bool:
         """Check every field; a form that may come from elsewhere is shown again, filled in."""
         valid = super().validate(extra_validators)
-        return valid and not token_was_refused()
+        return valid and not csrf_failed()
 
 
 class Text:
@@ -216,7 +216,7 @@ class AmountField(StringField):
         return self.raw_data[0] if self.raw_data else str(self.data or "")
 
 
-class DayField(Field):
+class DateField(Field):
     """A day as `YYYY-MM-DD`, which may be left out when it is a bound.
 
     Keeps the text as it was typed, and the default when nothing was sent.
@@ -235,8 +235,8 @@ class DayField(Field):
             if self.bound and not valuelist[0].strip():
                 return
             try:
-                self.data = parse_day(valuelist[0])
-            except DayError as error:
+                self.data = parse_date(valuelist[0])
+            except DateError as error:
                 raise ValueError(str(error)) from None
 
     def _value(self) -> str:
@@ -347,10 +347,10 @@ class LoginForm(Form):
         [InputRequired("Enter your password.")],
         render_kw={"autocomplete": "current-password"},
     )
-    remember_me = BooleanField("Remember me for 30 days", false_values=UNTICKED)
+    remember_me = BooleanField("Remember me for 30 days", false_values=FALSE_VALUES)
 
 
-class NamesForm(Form):
+class IdentityFields(Form):
     """By what a person is known here, each to one account only."""
 
     username = StringField(
@@ -372,7 +372,7 @@ class NamesForm(Form):
         """Refuse what no mail could reach."""
         field.data = _checked(check_email, field.data)
 
-    def refuse_taken(self, fields: set[str]) -> None:
+    def add_taken_errors(self, fields: set[str]) -> None:
         """Say beside each of `fields` that somebody has it already."""
         words = {"username": "This username is taken.", "email": "There is an account with this e-mail already."}
         for name in fields:
@@ -390,7 +390,7 @@ class AccountForm(Form):
             field.id = field.label.field_id = f"{self.PART}-{field.name}"
 
 
-class ConfirmedForm(AccountForm):
+class CurrentPasswordForm(AccountForm):
     """A change that nobody makes who has merely found a browser logged in."""
 
     current_password = PasswordField(
@@ -399,7 +399,7 @@ class ConfirmedForm(AccountForm):
         render_kw={"autocomplete": "current-password"},
     )
 
-    def refuse_password(self) -> None:
+    def add_password_error(self) -> None:
         """Say that the current password is another one."""
         self.current_password.errors = ["This is not your password."]
 
@@ -443,7 +443,7 @@ def currency_choices() -> list[SelectChoice]:
     return [SelectChoice(code, f"{code} – {name}") for code, name in currencies().items()]
 
 
-class RegisterForm(NamesForm, NewPasswordForm):
+class RegisterForm(IdentityFields, NewPasswordForm):
     """Who is new."""
 
     currency = ChoiceField("Currency", [Listed("Choose a currency from the list.")], validate_choice=False)
@@ -475,13 +475,13 @@ def _checked(check: Any, *values: Any) -> Any:
         raise ValidationError(str(error)) from None
 
 
-class ProfileForm(ConfirmedForm, NamesForm):
+class ProfileForm(CurrentPasswordForm, IdentityFields):
     """By what somebody wants to be known from now on."""
 
     PART = "profile"
 
 
-class PasswordForm(ConfirmedForm, NewPasswordForm):
+class PasswordForm(CurrentPasswordForm, NewPasswordForm):
     """A new password."""
 
     PART = "password"
@@ -537,7 +537,7 @@ class SettingsForm(AccountForm):
         self.currency.choices = currency_choices()
         self.time_zone.choices = [*map(SelectChoice, time_zones())]
 
-    def refuse_currency(self, number: int) -> None:
+    def add_currency_error(self, number: int) -> None:
         """Say that so many expenses could not be written in it."""
         digits = currency_digits(self.currency.data)
         limit = f"at most {digits} decimals" if digits else "no decimals"
@@ -588,13 +588,15 @@ class ExpenseForm(Form):
         filters=[normalise_text],
         render_kw={"autocomplete": "off", "list": "descriptions"},
     )
-    date = DayField(
+    date = DateField(
         "Date",
         render_kw={"required": True, "min": f"{FIRST_YEAR}-01-01", "max": f"{LAST_YEAR}-12-31"},
     )
-    refund = BooleanField("Money back", false_values=UNTICKED)
+    refund = BooleanField("Money back", false_values=FALSE_VALUES)
     every = ChoiceField(
-        "Repeat", choices=[SelectChoice("", "Never"), *starmap(SelectChoice, EVERY.items())], validate_choice=False
+        "Repeat",
+        choices=[SelectChoice("", "Never"), *starmap(SelectChoice, FREQUENCIES.items())],
+        validate_choice=False,
     )
 
     def __init__(
@@ -624,7 +626,7 @@ class ExpenseForm(Form):
         if self.new_category.data or field.data == NEW_CATEGORY:
             return
         if not field.data:
-            usual = usual_category(self.author, self.description.data)
+            usual = suggest_category(self.author, self.description.data)
             # What was archived since is not chosen for anybody.
             field.data = usual if usual in self.offered else ""
         if not field.data or field.data not in self.known:
@@ -644,7 +646,7 @@ class ExpenseForm(Form):
 
     def validate_every(self, field: Field) -> None:
         """Refuse what is no repetition."""
-        if field.data and field.data not in EVERY:
+        if field.data and field.data not in FREQUENCIES:
             raise ValidationError("Choose from the list how often.")
 
     @property
@@ -678,7 +680,7 @@ class ExpenseForm(Form):
 class RecurringForm(ExpenseForm):
     """What repeats: like an expense, whose date is the first day."""
 
-    every = ChoiceField("Repeat", choices=[*starmap(SelectChoice, EVERY.items())], validate_choice=False)
+    every = ChoiceField("Repeat", choices=[*starmap(SelectChoice, FREQUENCIES.items())], validate_choice=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -687,7 +689,7 @@ class RecurringForm(ExpenseForm):
 
     def validate_every(self, field: Field) -> None:
         """Refuse what is no repetition."""
-        if field.data not in EVERY:
+        if field.data not in FREQUENCIES:
             raise ValidationError("Choose from the list how often.")
 
     @property
@@ -747,10 +749,10 @@ class DueForm(Form):
         pressed = [name for name in ("add", "skip", "all") if self[name].data]
         if len(pressed) != 1:
             self.form_errors.append("Press Add or Skip beside the one you mean, or Add all.")
-        return not self.errors and not token_was_refused()
+        return not self.errors and not csrf_failed()
 
 
-class PlaceField(Field):
+class CursorField(Field):
     """Where a page of the list begins: `<day or amount>_<id>`."""
 
     def process_formdata(self, valuelist: list[str]) -> None:
@@ -763,8 +765,8 @@ class PlaceField(Field):
             if re.fullmatch(r"-?[0-9]{1,9}(\.[0-9]{1,3})?", value):
                 place: date | Decimal = Decimal(value)
             else:
-                place = parse_day(value)
-        except DayError:
+                place = parse_date(value)
+        except DateError:
             found = None
         if found is None:
             raise ValueError("There is no such page.")
@@ -774,7 +776,7 @@ class PlaceField(Field):
 @cache
 def month_name(month: str) -> str:
     """Return the name of a month written as `2026-03`."""
-    return format_date(parse_day(f"{month}-01"), "MMMM y", "en")
+    return format_date(parse_date(f"{month}-01"), "MMMM y", "en")
 
 
 class ExpenseFilterForm(FlaskForm):
@@ -787,8 +789,8 @@ class ExpenseFilterForm(FlaskForm):
 
     category = SelectMultipleField("Category", validate_choice=False)
     period = ChoiceField("Period", validate_choice=False, default="")
-    first_day = DayField("From", bound=True)
-    last_day = DayField("To", bound=True)
+    first_day = DateField("From", bound=True)
+    last_day = DateField("To", bound=True)
     text = StringField(
         "Search", [Text(Expense.DESCRIPTION_MAX)], filters=[normalise_text], render_kw={"type": "search"}
     )
@@ -805,8 +807,8 @@ class ExpenseFilterForm(FlaskForm):
         default="-date",
         validate_choice=False,
     )
-    after = PlaceField()
-    before = PlaceField()
+    after = CursorField()
+    before = CursorField()
 
     def __init__(
         self, *args: Any, today: date, author: User, locale: Locale, categories: Sequence[OwnCategory]
@@ -845,7 +847,7 @@ class ExpenseFilterForm(FlaskForm):
         try:
             if field.data:
                 self.chosen = parse_period(field.data, self.today, self.first_day_of_month)
-        except DayError as error:
+        except DateError as error:
             raise ValidationError(str(error)) from None
 
     def validate_last_day(self, field: Field) -> None:
@@ -911,10 +913,10 @@ class BulkForm(Form):
     """What to do with many expenses at once."""
 
     ids = IdsField()
-    all_matching = BooleanField(false_values=UNTICKED)
+    all_matching = BooleanField(false_values=FALSE_VALUES)
     action = StringField()
     category = ChoiceField("Category", validate_choice=False)
-    date = DayField("Date", bound=True)
+    date = DateField("Date", bound=True)
 
     def __init__(self, *args: Any, categories: Sequence[OwnCategory], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -975,7 +977,7 @@ class CategoryFields(Fields):
         "Budget a month", bound=True, render_kw={"inputmode": "decimal", "maxlength": TEXT_MAX}
     )
     position = PositionField("Place")
-    archived = BooleanField("Archived", false_values=UNTICKED)
+    archived = BooleanField("Archived", false_values=FALSE_VALUES)
 
     def __init__(
         self, formdata: MultiDict[str, str] | None, row_id: uuid.UUID, currency: str, locale: Locale, **shown: Any

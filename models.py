@@ -2,7 +2,7 @@
 
 import unicodedata
 import uuid
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 import sqlalchemy as sa
@@ -11,12 +11,13 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 from uuid_utils.compat import uuid7
 from werkzeug.security import check_password_hash, generate_password_hash
 
+import clock
 from database import Base, Instant, Money
 
 
 def utc_now() -> datetime:
-    """Return this moment, in UTC."""
-    return datetime.now(UTC)
+    """Return the current time, in UTC."""
+    return clock.now()
 
 
 # Unicode's combining classes of points in and marks above and below letters. Those in between are vowels,
@@ -323,7 +324,7 @@ class RecurringExpense(Base):
     """What one person spends again and again, counted from its first day; nothing is spent by itself."""
 
     __tablename__ = "recurring_expense"
-    EVERY = ("week", "two-weeks", "month", "quarter", "year")
+    FREQUENCIES = ("week", "two-weeks", "month", "quarter", "year")
 
     author_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
     # That of the expense which was said to repeat, so that saying it twice makes one.
@@ -331,7 +332,7 @@ class RecurringExpense(Base):
     amount: Mapped[Decimal] = mapped_column(Money)
     category: Mapped[str] = mapped_column(sa.String(Expense.CATEGORY_MAX))
     description: Mapped[str] = mapped_column(sa.String(Expense.DESCRIPTION_MAX))
-    every: Mapped[str] = mapped_column(sa.String(max(map(len, EVERY))))
+    every: Mapped[str] = mapped_column(sa.String(max(map(len, FREQUENCIES))))
     first_day: Mapped[date]
     # The first of its days that was neither added nor skipped, kept so that the list need not look for it.
     next_day: Mapped[date]
@@ -343,11 +344,11 @@ class RecurringExpense(Base):
         sa.CheckConstraint(f"amount BETWEEN -{Money.MAX_UNITS} AND {Money.MAX_UNITS}", "amount_within_bounds"),
         sa.CheckConstraint(f"length(category) BETWEEN 1 AND {Expense.CATEGORY_MAX}", "category_length"),
         sa.CheckConstraint(f"length(description) <= {Expense.DESCRIPTION_MAX}", "description_length"),
-        sa.CheckConstraint(f"every IN {EVERY}", "every_known"),
+        sa.CheckConstraint(f"every IN {FREQUENCIES}", "every_known"),
     )
 
 
-class RecurringDay(Base):
+class Occurrence(Base):
     """A day of a recurring expense that was added or skipped; its key is why none is added twice.
 
     Deleting the expense that was added does not make the day due again; taking the act back does.

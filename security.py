@@ -7,7 +7,6 @@ import os
 import re
 import secrets
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -24,6 +23,7 @@ from werkzeug.datastructures import FileStorage, ImmutableMultiDict, MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 
+import clock
 from database import db
 from models import Throttle
 
@@ -53,7 +53,7 @@ class FormProtect(CSRFProtect):
         super().__init__()
         self._shown_again: set[str] = set()
 
-    def shows_again(self, view: View) -> View:
+    def rerender_on_csrf_failure(self, view: View) -> View:
         """Mark a view whose every change goes through a `forms.Form`, which a refused token makes invalid."""
         self._shown_again.add(view.__name__)
         return view
@@ -67,12 +67,15 @@ class FormProtect(CSRFProtect):
             # A page of another site must not even reach the session: it could replace it.
             if flask.request.endpoint not in self._shown_again or _is_foreign(flask.request):
                 raise CSRFError("The form does not come from this session.") from None
-            flask.g.token_was_refused = True
+            flask.g.csrf_failed = True
 
 
-def token_was_refused() -> bool:
+csrf = FormProtect()
+
+
+def csrf_failed() -> bool:
     """Tell whether this request's form may have come from elsewhere, and must not be carried out."""
-    return "token_was_refused" in flask.g
+    return "csrf_failed" in flask.g
 
 
 def _is_foreign(request: flask.Request) -> bool:
@@ -129,7 +132,7 @@ class Request(flask.Request):
         )
 
 
-class RefusedError(Exception):
+class RateLimitedError(Exception):
     """An attempt that must wait: words for the person, a `status` (429 or 503) and `headers` that say how long."""
 
     def __init__(self, message: str, status: int, retry_after: int) -> None:
@@ -149,7 +152,7 @@ def check_secret_key(key: str) -> str:
     return key
 
 
-def kept_secret_key(folder: str) -> str:
+def load_or_create_secret_key(folder: str) -> str:
     """Return the key kept in `folder`, made at the first start and readable by its owner alone.
 
     Workers that start at the same moment agree: the file appears whole, and only once.
@@ -167,7 +170,7 @@ def kept_secret_key(folder: str) -> str:
     return path.read_text().strip()
 
 
-def safe_address(target: str | None) -> str | None:
+def safe_redirect_target(target: str | None) -> str | None:
     """Return `target` when it is an address within this application, else None.
 
     Printable ASCII without a backslash, one leading slash, neither scheme nor host: browsers read all
@@ -195,11 +198,11 @@ def add_headers(response: flask.Response) -> flask.Response:
     return response
 
 
-def count_attempt(address: str | None, email: str | None = None) -> None:
+def record_attempt(address: str | None, email: str | None = None) -> None:
     """Count an attempt from a network address, at an account, before any work is done for it.
 
     Kept in the database, so that it holds over workers and restarts. Each count is a transaction of its
-    own, which locks one row; none is open afterwards, while a hash is computed. Raises RefusedError (429)
+    own, which locks one row; none is open afterwards, while a hash is computed. Raises RateLimitedError (429)
     beyond the limits of the settings.
     """
     db.session.rollback()
@@ -211,10 +214,10 @@ def count_attempt(address: str | None, email: str | None = None) -> None:
         if limit and (wait := _count(key, limit, config["THROTTLE_WINDOW"])):
             minutes = -(-wait // 60)
             when = "a minute" if minutes == 1 else f"{minutes} minutes"
-            raise RefusedError(f"Too many attempts. Try again in {when}.", status=429, retry_after=wait)
+            raise RateLimitedError(f"Too many attempts. Try again in {when}.", status=429, retry_after=wait)
 
 
-def forgive_attempt(address: str | None, email: str) -> None:
+def reset_attempts(address: str | None, email: str) -> None:
     """Take back the count of an attempt that succeeded, and all failures at its account; the caller commits."""
     own = Throttle.key == _address_key(address)
     db.session.execute(
@@ -225,7 +228,7 @@ def forgive_attempt(address: str | None, email: str) -> None:
 
 def _count(key: str, limit: int, window: int) -> int:
     """Count one attempt and return how many seconds to wait: 0 within the limit."""
-    now = int(time.time())
+    now = int(clock.now().timestamp())
     dialect = sqlite if db.engine.dialect.name == "sqlite" else postgresql
     # A start in the future is one of a clock that has been set back since.
     over = sa.or_(Throttle.started_at <= now - window, Throttle.started_at > now)
@@ -261,7 +264,7 @@ def _address_key(address: str | None) -> str:
     return hashlib.sha256(f"address:{network}".encode()).hexdigest()
 
 
-class HashingSlots:
+class PasswordHashLimiter:
     """At most one password hash at a time and two waiting, so that log-ins cannot stop the other pages."""
 
     def __init__(self, places: int = 3) -> None:
@@ -270,9 +273,9 @@ class HashingSlots:
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Wait for the turn to hash. Raises RefusedError (503) when all are taken."""
+        """Wait for the turn to hash. Raises RateLimitedError (503) when all are taken."""
         if not self._places.acquire(blocking=False):
-            raise RefusedError("Many people are logging in. Try again in a moment.", status=503, retry_after=2)
+            raise RateLimitedError("Many people are logging in. Try again in a moment.", status=503, retry_after=2)
         try:
             with self._working:
                 yield
@@ -280,4 +283,4 @@ class HashingSlots:
             self._places.release()
 
 
-hashing = HashingSlots()
+hashing = PasswordHashLimiter()

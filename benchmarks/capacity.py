@@ -23,8 +23,8 @@ import sqlalchemy as sa
 from uuid_utils.compat import uuid7
 
 from database import db
-from ledger import logins, spending
-from ledger.demo import believable_expenses
+from ledger import sessions, spending
+from ledger.demo import sample_expenses
 from ledger.periods import Period
 from models import Expense, User, description_key
 
@@ -91,7 +91,7 @@ def expense_lines(owners: list[int], chance: random.Random) -> Iterator[str]:
     """Yield an expense of each of the owners as PostgreSQL's COPY reads it, by day."""
     usual = [
         (values["amount"], values["category"], values["description"], description_key(values["description"]))
-        for values in believable_expenses(TODAY)
+        for values in sample_expenses(TODAY)
     ]
     first_day = TODAY - timedelta(days=365 * YEARS)
     now = datetime.now(UTC).replace(tzinfo=None)
@@ -148,13 +148,13 @@ def questions(user: User) -> dict[str, Callable[[], object]]:
     """Return what the list asks, by name."""
     now, wanted = datetime.now(UTC), spending.ExpenseFilter()
     month = spending.ExpenseFilter(period=Period(date(2025, 12, 1), date(2025, 12, 31)))
-    logins.open_login(user, remember=False, user_agent="", now=now)
+    sessions.create_session(user, remember=False, user_agent="", now=now)
     db.session.commit()
     # Else every question would begin with reading the person again.
     db.session.refresh(user)
     db.session.expunge(user)
     return {
-        "who is it": lambda: logins.find_login(user.get_id(), now),
+        "who is it": lambda: sessions.find_session(user.get_id(), now),
         "total and parts": lambda: spending.summarise(user, wanted),
         "newest 50": lambda: spending.read_page(user, wanted),
         "last descriptions": lambda: spending.recent_descriptions(user),

@@ -23,7 +23,7 @@ class AccountError(ValueError):
     """A value that an account cannot have; its message tells the person what to write instead."""
 
 
-class TakenError(Exception):
+class AlreadyTakenError(Exception):
     """A username or an e-mail address that somebody has; `fields` names which."""
 
     def __init__(self, fields: set[str]) -> None:
@@ -108,7 +108,7 @@ def _is_sequence(text: str) -> bool:
 
 
 def save(user: User) -> None:
-    """Send `user`, new or changed, to the database at once. Raises TakenError when another got there first.
+    """Send `user`, new or changed, to the database at once. Raises AlreadyTakenError when another got there first.
 
     Nobody asks first whether the names are free: between the question and the statement they could go.
     """
@@ -126,7 +126,7 @@ def save(user: User) -> None:
                 fields |= {"email"} if row.email == email else set()
         if not fields:
             raise
-        raise TakenError(fields) from None
+        raise AlreadyTakenError(fields) from None
 
 
 def canonical_email(text: str) -> str:

@@ -20,10 +20,10 @@ from database import MIGRATIONS, Base, Money, db, migration_head
 from models import Backup, LoginSession, Throttle, User
 
 ROWS_AT_ONCE = 2000
-REMEMBERED = 10
+MAX_RECORDS = 10
 # They concern one database and the browsers that use it; people log in again.
-LEFT_OUT = frozenset({LoginSession.__tablename__, Throttle.__tablename__, Backup.__tablename__})
-TABLES = [table for table in Base.metadata.sorted_tables if table.name not in LEFT_OUT]
+EXCLUDED_TABLES = frozenset({LoginSession.__tablename__, Throttle.__tablename__, Backup.__tablename__})
+TABLES = [table for table in Base.metadata.sorted_tables if table.name not in EXCLUDED_TABLES]
 # Called with the name of a table and how many of its rows are written.
 Progress = Callable[[str, int], None]
 
@@ -51,7 +51,7 @@ def write_backup(engine: sa.Engine, file: Path, progress: Progress) -> dict[str,
         copy = _open_file(unfinished, "rw")
         if engine.dialect.name == "sqlite":
             _copy_file(engine, unfinished)
-            _leave_out(copy)
+            _delete_excluded(copy)
         else:
             _copy_database(engine, copy, progress)
         _refuse_damaged(copy, "quick_check", "What was written")
@@ -88,11 +88,11 @@ def _copy_file(engine: sa.Engine, copy: Path) -> None:
         connection.cursor().execute("VACUUM INTO ?", (str(copy),))
 
 
-def _leave_out(copy: sa.Engine) -> None:
+def _delete_excluded(copy: sa.Engine) -> None:
     """Empty the tables that no backup holds, so that nothing of them can be found in the file."""
     with copy.begin() as connection:
         connection.exec_driver_sql("PRAGMA secure_delete=ON")
-        for name in LEFT_OUT:
+        for name in EXCLUDED_TABLES:
             connection.execute(sa.delete(Base.metadata.tables[name]))
 
 
@@ -219,7 +219,7 @@ def count_accounts(connection: sa.Connection) -> int:
 def remember(now: datetime, expenses: int) -> None:
     """Note that a backup was taken, beside the last few; the caller commits."""
     db.session.add(Backup(taken_at=now, expenses=expenses))
-    newest = sa.select(Backup.taken_at).order_by(Backup.taken_at.desc()).limit(REMEMBERED)
+    newest = sa.select(Backup.taken_at).order_by(Backup.taken_at.desc()).limit(MAX_RECORDS)
     db.session.execute(sa.delete(Backup).where(Backup.taken_at.not_in(newest)))
 
 

@@ -32,7 +32,7 @@ IRREGULAR = (
 )
 
 
-def believable_expenses(today: date) -> Iterator[dict[str, Any]]:
+def sample_expenses(today: date) -> Iterator[dict[str, Any]]:
     """Yield the columns of expenses up to `today`, oldest first; the same ones for the same day."""
     chance = random.Random(today.toordinal())
     first_day = today - timedelta(days=365 * YEARS)

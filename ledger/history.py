@@ -278,7 +278,7 @@ def purge(now: datetime) -> int:
     return sum(_delete(model, [moment < now - KEPT]) for model, moment in _MOMENTS)
 
 
-def count_finer(user: User, currency: str, now: datetime) -> int:
+def count_unrepresentable_amounts(user: User, currency: str, now: datetime) -> int:
     """Return how many amounts of `user` cannot be written in `currency`, or could not once back."""
     digits = currency_digits(currency)
     if digits >= currency_digits(user.currency):

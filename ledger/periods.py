@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, available_timezones
 FIRST_YEAR, LAST_YEAR = 1900, 2100
 
 
-class DayError(ValueError):
+class DateError(ValueError):
     """A text that is not a day or a period; its message tells the person what to write instead."""
 
 
@@ -109,19 +109,19 @@ def _month_after(day: date) -> date:
 
 
 def parse_month(text: str, first_day_of_month: int = 1) -> Period:
-    """Read a month, written as `2026-03`, from 1900 to 2100. Raises DayError."""
+    """Read a month, written as `2026-03`, from 1900 to 2100. Raises DateError."""
     if not re.fullmatch("[0-9]{4}-[0-9]{2}", text):
-        raise DayError("Write the month as year-month, for example 2026-03.")
-    return Period.month(parse_day(f"{text}-{first_day_of_month:02}"), first_day_of_month)
+        raise DateError("Write the month as year-month, for example 2026-03.")
+    return Period.month(parse_date(f"{text}-{first_day_of_month:02}"), first_day_of_month)
 
 
 def parse_year(text: str, first_day_of_month: int = 1) -> Period:
-    """Read a year, written as `2026`, from 1900 to 2100. Raises DayError."""
-    return Period.year(parse_day(f"{text}-01-{first_day_of_month:02}"), first_day_of_month)
+    """Read a year, written as `2026`, from 1900 to 2100. Raises DateError."""
+    return Period.year(parse_date(f"{text}-01-{first_day_of_month:02}"), first_day_of_month)
 
 
 def parse_period(text: str, today: date, first_day_of_month: int = 1) -> Period:
-    """Read `this-month`, `last-month`, `this-year`, a month (`2026-03`) or a year (`2026`). Raises DayError."""
+    """Read `this-month`, `last-month`, `this-year`, a month (`2026-03`) or a year (`2026`). Raises DateError."""
     this_month = Period.month(today, first_day_of_month)
     if text == "this-month":
         return this_month
@@ -130,9 +130,9 @@ def parse_period(text: str, today: date, first_day_of_month: int = 1) -> Period:
     if text == "this-year":
         return Period.year(today, first_day_of_month)
     for parse in (parse_month, parse_year):
-        with suppress(DayError):
+        with suppress(DateError):
             return parse(text, first_day_of_month)
-    raise DayError("There is no such period. Choose one from the list.")
+    raise DateError("There is no such period. Choose one from the list.")
 
 
 def recent_months(today: date, count: int, first_day_of_month: int = 1) -> list[str]:
@@ -157,17 +157,17 @@ def time_zones() -> dict[str, None]:
     return dict.fromkeys(sorted(available_timezones()))
 
 
-def parse_day(text: str) -> date:
-    """Read a day written as `YYYY-MM-DD`, in ASCII, from 1900 to 2100. Raises DayError."""
+def parse_date(text: str) -> date:
+    """Read a day written as `YYYY-MM-DD`, in ASCII, from 1900 to 2100. Raises DateError."""
     text = text.strip()
     if not text:
-        raise DayError("Enter a date.")
+        raise DateError("Enter a date.")
     try:
         if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
             raise ValueError
         day = date.fromisoformat(text)
     except ValueError:
-        raise DayError("Write the date as year-month-day, for example 2026-03-31.") from None
+        raise DateError("Write the date as year-month-day, for example 2026-03-31.") from None
     if not FIRST_YEAR <= day.year <= LAST_YEAR:
-        raise DayError(f"Enter a date between {FIRST_YEAR} and {LAST_YEAR}.")
+        raise DateError(f"Enter a date between {FIRST_YEAR} and {LAST_YEAR}.")
     return day

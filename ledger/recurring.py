@@ -17,10 +17,10 @@ from ledger.categories import UNSYNCHRONISED
 from ledger.history import KEPT, HistoryError, Restored, left_alone
 from ledger.periods import month_end
 from ledger.spending import Summary
-from models import ChangedExpense, Expense, RecurringDay, RecurringExpense, User
+from models import ChangedExpense, Expense, Occurrence, RecurringExpense, User
 
 # How often, in words.
-EVERY = {
+FREQUENCIES = {
     "week": "Every week",
     "two-weeks": "Every two weeks",
     "month": "Every month",
@@ -110,10 +110,10 @@ def due(user: User, today: date, lock: bool = False) -> DueDays:
 
 def _done(user: User, recurring: Sequence[RecurringExpense]) -> set[tuple[uuid.UUID, date]]:
     """Return which days of these were added or skipped, from the earliest of their next days on."""
-    query = sa.select(RecurringDay.recurring_id, RecurringDay.day).where(
-        RecurringDay.author_id == user.id,
-        RecurringDay.recurring_id.in_([each.id for each in recurring]),
-        RecurringDay.day >= min(each.next_day for each in recurring),
+    query = sa.select(Occurrence.recurring_id, Occurrence.day).where(
+        Occurrence.author_id == user.id,
+        Occurrence.recurring_id.in_([each.id for each in recurring]),
+        Occurrence.day >= min(each.next_day for each in recurring),
     )
     return {(row.recurring_id, row.day) for row in db.session.execute(query)}
 
@@ -140,7 +140,7 @@ def repeat(user: User, expense_id: uuid.UUID, values: dict[str, Any], every: str
     )
     db.session.add(recurring)
     db.session.flush()
-    db.session.add(RecurringDay(author_id=user.id, recurring_id=expense_id, day=first_day, expense_id=expense_id))
+    db.session.add(Occurrence(author_id=user.id, recurring_id=expense_id, day=first_day, expense_id=expense_id))
     db.session.flush()
     _move_on(user, [recurring])
     return recurring
@@ -148,8 +148,8 @@ def repeat(user: User, expense_id: uuid.UUID, values: dict[str, Any], every: str
 
 def of_expense(user: User, expense_id: uuid.UUID) -> RecurringExpense | None:
     """Return the recurring expense that the user's expense belongs to, or None."""
-    day_of = sa.select(RecurringDay.recurring_id).where(
-        RecurringDay.author_id == user.id, RecurringDay.expense_id == expense_id
+    day_of = sa.select(Occurrence.recurring_id).where(
+        Occurrence.author_id == user.id, Occurrence.expense_id == expense_id
     )
     query = sa.select(RecurringExpense).where(
         RecurringExpense.author_id == user.id, RecurringExpense.id.in_(day_of)
@@ -174,8 +174,8 @@ def change(user: User, recurring: RecurringExpense, values: dict[str, Any]) -> N
         setattr(recurring, "first_day" if name == "date" else name, value)
     if (recurring.first_day, recurring.every) != counted:
         last = db.session.scalar(
-            sa.select(sa.func.max(RecurringDay.day)).where(
-                RecurringDay.author_id == user.id, RecurringDay.recurring_id == recurring.id
+            sa.select(sa.func.max(Occurrence.day)).where(
+                Occurrence.author_id == user.id, Occurrence.recurring_id == recurring.id
             )
         )
         # Counted anew from what is done: else what was paid on other days would be due once more.
@@ -192,7 +192,7 @@ def settle(user: User, chosen: Sequence[tuple[Due, Decimal | None]], now: dateti
     """
     batch, total = uuid7(), Decimal(0)
     for (day, recurring_id, recurring), amount in chosen:
-        done = RecurringDay(author_id=user.id, recurring_id=recurring_id, day=day, batch=batch, done_at=now)
+        done = Occurrence(author_id=user.id, recurring_id=recurring_id, day=day, batch=batch, done_at=now)
         db.session.add(done)
         if amount is not None:
             # Money that came back stays money that came back.
@@ -213,13 +213,13 @@ def take_back(user: User, batch: uuid.UUID, now: datetime) -> Restored:
     An expense that was changed or deleted since is left alone, and its day stays done: it could come back, and
     then be there twice. Raises HistoryError when there is nothing left. The caller commits.
     """
-    act = [RecurringDay.author_id == user.id, RecurringDay.batch == batch, RecurringDay.done_at > now - KEPT]
-    touched = sa.select(RecurringDay.recurring_id).where(*act)
+    act = [Occurrence.author_id == user.id, Occurrence.batch == batch, Occurrence.done_at > now - KEPT]
+    touched = sa.select(Occurrence.recurring_id).where(*act)
     query = sa.select(RecurringExpense).where(
         RecurringExpense.author_id == user.id, RecurringExpense.id.in_(touched)
     )
     recurring = db.session.scalars(query.order_by(RecurringExpense.id).with_for_update()).all()
-    days = db.session.scalars(sa.select(RecurringDay).where(*act)).all()
+    days = db.session.scalars(sa.select(Occurrence).where(*act)).all()
     if not days:
         raise HistoryError("This was taken back already.")
     gone = _remove_unchanged(user, [day.expense_id for day in days if day.expense_id])

@@ -14,18 +14,18 @@ from ledger.periods import FIRST_YEAR, LAST_YEAR, Period
 from ledger.spending import ExpenseFilter, Part, Summary
 from models import Category, User
 
-LARGEST = 10
+TOP_COUNT = 10
 # With how many months before it a month is compared.
-COMPARED = 12
+COMPARISON_MONTHS = 12
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What may be spent in a month; `a_day` is what that leaves for each day still to come, today included."""
+    """What may be spent in a month; `per_day` is what that leaves for each day still to come, today included."""
 
     amount: Decimal
     left: Decimal
-    a_day: Decimal | None
+    per_day: Decimal | None
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def budgets_of(user: User) -> dict[str, Decimal]:
 
 def month_report(user: User, month: Period, today: date) -> MonthReport:
     """Return the report of a month, by a number of statements that does not depend on what lies in it."""
-    *earlier, spent = spending.summarise_each(user, [*month.months_before(COMPARED), month])
+    *earlier, spent = spending.summarise_each(user, [*month.months_before(COMPARISON_MONTHS), month])
     wanted = ExpenseFilter(period=month, least=Decimal(0), order="-amount")
     current = month.begin <= today <= month.end
     days_left = (month.end - today).days + 1 if current else None
@@ -132,7 +132,7 @@ def month_report(user: User, month: Period, today: date) -> MonthReport:
         budget=_budget(user, user.monthly_budget, spent.total, days_left),
         lines=tuple(_lines(user, spent, days_left)),
         days=tuple(_days(user, month)),
-        largest=list(db.session.execute(spending.ordered_query(user, wanted).limit(LARGEST))),
+        largest=list(db.session.execute(spending.ordered_query(user, wanted).limit(TOP_COUNT))),
     )
 
 
@@ -165,7 +165,7 @@ def _earlier(month: Period, summaries: list[Summary], since: date | None) -> Ear
     """Return what was spent in the months before `month` that began after, or in which, expenses began."""
     if since is None or since >= month.begin:
         return None
-    months = [each for each in month.months_before(COMPARED) if each.end >= since]
+    months = [each for each in month.months_before(COMPARISON_MONTHS) if each.end >= since]
     # In the very first month there may be days that lie outside of all addresses.
     first_day = max(months[0].begin, since)
     total = sum((summary.total for summary in summaries[-len(months) :]), Decimal(0))

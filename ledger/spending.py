@@ -39,7 +39,7 @@ VALUES = ("amount", "category", "description", "date")
 PAGE_SIZE = 50
 Query = TypeVar("Query", bound=sa.Select[*tuple[Any, ...]])
 # Of how many recent expenses the descriptions are proposed, and how many at the most.
-RECENT, PROPOSED = 200, 12
+RECENT, MAX_SUGGESTIONS = 200, 12
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def expenses_query(user: User, wanted: ExpenseFilter) -> sa.Select[uuid.UUID, da
     return query
 
 
-def _bare(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+def _without_index(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     """Return the values of `column` without its indexes.
 
     SQLite takes an index that spares it the sorting, even when it has to look up every expense for it, before
@@ -133,7 +133,7 @@ def ordered(query: Query, order: str, backwards: bool = False, bare: bool = Fals
     column, descending = ORDERS[order]
     keys: list[Any] = [column, Expense.id]
     if bare:
-        keys = [_bare(key) for key in keys]
+        keys = [_without_index(key) for key in keys]
     return query.order_by(*(key.desc() if descending ^ backwards else key for key in keys))
 
 
@@ -144,8 +144,12 @@ def ordered_query(user: User, wanted: ExpenseFilter) -> sa.Select[uuid.UUID, dat
 
 def summarise(user: User, wanted: ExpenseFilter) -> Summary:
     """Return number, sum and parts of all the wanted expenses, by one statement; zero when there are none."""
-    addends = _addends(user, wanted).c
-    category, number, total = _bare(addends.category), sa.func.sum(addends.number), sa.func.sum(addends.amount)
+    addends = _total_rows(user, wanted).c
+    category, number, total = (
+        _without_index(addends.category),
+        sa.func.sum(addends.number),
+        sa.func.sum(addends.amount),
+    )
     query = (
         sa.select(category, number, total, sa.func.sum(number).over(), sa.func.sum(total).over())
         .group_by(category)
@@ -162,7 +166,7 @@ def summarise_each(user: User, periods: Sequence[Period]) -> list[Summary]:
     whole = Period(periods[0].first_day, periods[-1].last_day)
     # Only whole calendar months are kept.
     by_months = all(period == period.by_months()[0] for period in periods)
-    addends = _addends(user, ExpenseFilter(period=whole), by_months).c
+    addends = _total_rows(user, ExpenseFilter(period=whole), by_months).c
     ends = [addends.date <= period.last_day for period in periods]
     place = sa.case(*((is_before, place) for place, is_before in enumerate(ends)))
     placed = sa.select(place.label("place"), addends.category, addends.number, addends.amount).subquery().c
@@ -196,7 +200,7 @@ def first_day(user: User) -> date | None:
     return db.session.scalar(expenses_query(user, ExpenseFilter()).with_only_columns(sa.func.min(Expense.date)))
 
 
-def _addends(user: User, wanted: ExpenseFilter, by_months: bool = True) -> sa.Subquery:
+def _total_rows(user: User, wanted: ExpenseFilter, by_months: bool = True) -> sa.Subquery:
     """Return rows of date, category, number and amount that add up to the wanted expenses.
 
     Where months are kept, and may be used, these are whole months and the single expenses before and after them.
@@ -214,11 +218,11 @@ def _addends(user: User, wanted: ExpenseFilter, by_months: bool = True) -> sa.Su
     months, edges = wanted.period.by_months()
     addends = [single(replace(wanted, period=edge)) for edge in edges]
     if months is not None:
-        addends.append(_kept_months(user, wanted.categories, months))
+        addends.append(_monthly_totals(user, wanted.categories, months))
     return sa.union_all(*addends).subquery()
 
 
-def _kept_months(user: User, categories: tuple[str, ...], months: Period) -> sa.Select[date, str, int, Decimal]:
+def _monthly_totals(user: User, categories: tuple[str, ...], months: Period) -> sa.Select[date, str, int, Decimal]:
     """Return first day, category, number and amount of the user's whole months in these categories, or in all."""
     kept = month_total.c
     month = kept.month.label("date")
@@ -291,7 +295,7 @@ def add_once(expense: Expense) -> bool:
     return True
 
 
-def usual_category(user: User, description: str) -> str | None:
+def suggest_category(user: User, description: str) -> str | None:
     """Return the category that the user last gave to this description, or None."""
     key = description_key(description)
     query = (
@@ -307,4 +311,4 @@ def recent_descriptions(user: User) -> list[str]:
     """Return the descriptions that the user has used lately, the latest first, each once."""
     query = expenses_query(user, ExpenseFilter()).with_only_columns(Expense.description)
     used = db.session.scalars(ordered(query, "-date").limit(RECENT))
-    return [text for text in dict.fromkeys(used) if text][:PROPOSED]
+    return [text for text in dict.fromkeys(used) if text][:MAX_SUGGESTIONS]

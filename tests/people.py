@@ -14,7 +14,7 @@ from sqlalchemy import delete, select
 from werkzeug.test import TestResponse
 
 from database import OWNER_TABLE, Base, db
-from ledger import logins
+from ledger import sessions
 from models import Expense, User, month_total
 
 # Tests hash in a quicker way; one asks for the real one.
@@ -155,7 +155,7 @@ class Visitor:
     def lose_log_ins(self) -> None:
         """End every log-in of this person, as from another device."""
         with self.app.app_context():
-            logins.close_every_login(self.user())
+            sessions.revoke_all_sessions(self.user())
             db.session.commit()
 
     def add(self, amount: str = "12.50", category: str = "Food", **typed: str) -> TestResponse:

@@ -19,7 +19,7 @@ from models import (
     DeletedExpense,
     Expense,
     LoginSession,
-    RecurringDay,
+    Occurrence,
     RecurringExpense,
     Throttle,
     User,
@@ -78,7 +78,7 @@ def fill(engine):
         RecurringExpense: [
             {"id": recurring, "amount": 1, "every": "month", "first_day": day, "next_day": day, **author}
         ],
-        RecurringDay: [{"author_id": 1, "recurring_id": recurring, "day": day}],
+        Occurrence: [{"author_id": 1, "recurring_id": recurring, "day": day}],
         Throttle: [{"key": "x", "started_at": 1, "attempts": 1}],
         Backup: [{"taken_at": moment, "expenses": 1}],
     }

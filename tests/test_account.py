@@ -439,7 +439,7 @@ def test_exactly_the_amounts_with_more_decimals_are_counted(ana, bob, units, cur
         db.session.add(Expense(author_id=bob.user().id, amount=Decimal("0.001"), **values))
         db.session.flush()
 
-        number = history.count_finer(user, currency, datetime.now(UTC))
+        number = history.count_unrepresentable_amounts(user, currency, datetime.now(UTC))
 
         db.session.rollback()
     assert number == sum(amount != round(amount, currency_digits(currency)) for amount in amounts)

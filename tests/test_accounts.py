@@ -8,7 +8,7 @@ from sqlalchemy import func, select, update
 
 from app import app as application
 from database import db
-from ledger import accounts, logins
+from ledger import accounts, sessions
 from ledger.accounts import AccountError, check_email, check_new_password, check_username
 from models import LoginSession, User
 from tests.people import PASSWORD, Visitor, at_once, form_values, read
@@ -270,7 +270,7 @@ def test_a_password_that_is_reset_while_it_is_checked_opens_nothing(app, ana, mo
         with app.app_context():
             user = ana.user()
             user.set_password("another river")
-            logins.close_every_login(user)
+            sessions.revoke_all_sessions(user)
             db.session.commit()
         return real(stored, password)
 

@@ -204,7 +204,7 @@ def test_a_backup_holds_no_log_ins(app, ana, run, file):
     assert login.token_hash.encode() not in file.read_bytes()
     with backups._open_file(file, "ro").connect() as copy:
         assert set(
-            backups.count_rows(copy, [Base.metadata.tables[name] for name in backups.LEFT_OUT]).values()
+            backups.count_rows(copy, [Base.metadata.tables[name] for name in backups.EXCLUDED_TABLES]).values()
         ) == {0}
 
 
@@ -331,7 +331,7 @@ def test_the_last_few_backups_are_remembered_and_not_part_of_themselves(app, ana
 
     with app.app_context():
         rows = db.session.scalars(sa.select(Backup).order_by(Backup.taken_at.desc())).all()
-    assert len(rows) == backups.REMEMBERED
+    assert len(rows) == backups.MAX_RECORDS
     assert rows[0].expenses == 1
     assert datetime.now(UTC) - rows[0].taken_at < timedelta(minutes=1)
     assert rows[1].taken_at == MOMENT

@@ -13,8 +13,8 @@ from app import app as application
 from database import db
 from ledger import categories, history
 from ledger.categories import CategoryError, OwnCategory
+from ledger.csv_export import write_csv
 from ledger.spending import CATEGORIES, ExpenseFilter, add_once, ordered_query
-from ledger.statements import write_csv
 from models import Category, Expense, RecurringExpense, User, category_key
 from tests.people import at_once, empty_tables, form_values, kept_months, read, summed_months
 

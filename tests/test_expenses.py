@@ -8,23 +8,12 @@ import pytest
 from sqlalchemy import insert
 from uuid_utils.compat import uuid7
 
-import routes
+import clock
 from app import app as application
 from database import db
 from ledger.periods import day_in
 from models import Expense
 from tests.people import Visitor, at_once, form_values, read
-
-
-def at(monkeypatch, moment):
-    """Set the clock that the pages read."""
-
-    class Clock(datetime):
-        @classmethod
-        def now(cls, tz=None):
-            return moment
-
-    monkeypatch.setattr(routes, "datetime", Clock)
 
 
 def give(visitor, count):
@@ -449,8 +438,8 @@ def test_nobody_can_set_what_the_form_does_not_ask_for(ana, bob, extra):
 def test_today_is_the_persons_own_at_half_past_eleven(stranger, monkeypatch, hours):
     zone = f"Etc/GMT{-hours:+d}"
     evening = datetime(2026, 12, 31, 23, 30, tzinfo=UTC)
+    monkeypatch.setattr(clock, "now", lambda: evening)
     stranger.register("ana", time_zone=zone)
-    at(monkeypatch, evening)
 
     offered = stranger.page("/expenses/add").one(id="date")["value"]
     stranger.post("/expenses/add", {"amount": "1", "category": "Food"})

@@ -15,8 +15,8 @@ from sqlalchemy import func, select, update
 from app import app as application
 from database import db
 from ledger import history
+from ledger.csv_export import write_csv
 from ledger.spending import CATEGORIES, ExpenseFilter, add_once, ordered_query, read_page, summarise
-from ledger.statements import write_csv
 from models import ChangedExpense, DeletedExpense, Expense, User
 from tests.people import Visitor, at_once, empty_tables, form_values, kept_months, read, summed_months
 

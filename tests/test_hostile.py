@@ -391,7 +391,7 @@ def kept_cookies(cookies, response):
     [
         *("list_expenses", "add_to_list", "add_expense", "edit_expense", "change_expenses"),
         *("save_categories", "merge_category"),
-        *("settle_due", "edit_recurring"),
+        *("post_due", "edit_recurring"),
     ],
 )
 def test_markup_in_any_one_field_comes_back_escaped(world, endpoint, method):

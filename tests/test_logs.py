@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-import routes
 from database import db
+from ledger import spending
 from logs import JsonFormatter, WordFormatter
 from tests.people import read
+from views import health
 
 ROOT = Path(__file__).parent.parent
 
@@ -74,7 +75,7 @@ def test_nothing_that_was_typed_is_in_the_lines(ana, caplog, lines):
 
 def test_a_page_that_failed_and_the_log_name_the_same_request(ana, app, caplog, monkeypatch):
     app.testing = False
-    monkeypatch.setattr(routes.spending, "summarise", lambda *_: 1 / 0)
+    monkeypatch.setattr(spending, "summarise", lambda *_: 1 / 0)
     handler = logging.Handler()
     written = []
     handler.emit = lambda record: written.append(json.loads(JsonFormatter().format(record)))
@@ -144,7 +145,7 @@ def test_the_application_is_ready_once_the_database_is(stranger, app, monkeypatc
     def away(*_):
         raise sa.exc.OperationalError("", {}, Exception())
 
-    monkeypatch.setattr(routes, "is_migrated", away)
+    monkeypatch.setattr(health, "is_migrated", away)
     gone = stranger.get("/readyz")
 
     assert (ready.status_code, ready.text) == (200, "ok\n")

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.periods import (
-    DayError,
+    DateError,
     Period,
     day_in,
     is_time_zone,
-    parse_day,
+    parse_date,
     parse_month,
     parse_period,
     parse_year,
@@ -43,7 +43,7 @@ def test_half_past_eleven_in_the_evening_is_still_today_everywhere():
 
 @pytest.mark.parametrize("text", ["2026-02-28", " 2026-02-28 ", "2024-02-29", "1900-01-01", "2100-12-31"])
 def test_a_day_is_read_in_iso_form(text):
-    assert parse_day(text) == date.fromisoformat(text.strip())
+    assert parse_date(text) == date.fromisoformat(text.strip())
 
 
 @pytest.mark.parametrize(
@@ -54,15 +54,15 @@ def test_a_day_is_read_in_iso_form(text):
     ],
 )
 def test_what_is_no_day_of_ours_is_refused(text):
-    with pytest.raises(DayError, match=r"\.$"):
-        parse_day(text)
+    with pytest.raises(DateError, match=r"\.$"):
+        parse_date(text)
 
 
 @given(st.text(max_size=20))
 def test_any_text_is_a_day_or_is_refused(text):
     try:
-        day = parse_day(text)
-    except DayError:
+        day = parse_date(text)
+    except DateError:
         return
     assert day.isoformat() == text.strip()
 
@@ -95,7 +95,7 @@ def test_a_period_has_both_its_ends(text, today, first_day, last_day, name):
     "text", ["", "today", "2026-13", "2026-00", "1899", "2101-01", "20261", "２０２６", "2026-1"]
 )
 def test_what_is_no_period_is_refused(text):
-    with pytest.raises(DayError, match=r"\.$"):
+    with pytest.raises(DateError, match=r"\.$"):
         parse_period(text, date(2026, 1, 1))
 
 

@@ -14,8 +14,8 @@ from uuid_utils.compat import uuid7
 from app import app as application
 from database import db
 from ledger import history, recurring
-from ledger.recurring import EVERY, SHOWN, due, due_days
-from models import Expense, RecurringDay, RecurringExpense, User
+from ledger.recurring import FREQUENCIES, SHOWN, due, due_days
+from models import Expense, Occurrence, RecurringExpense, User
 from tests.people import Visitor, at_once, empty_tables, form_values, read
 from tests.test_speed import names_of, noted
 
@@ -38,7 +38,7 @@ def is_due(first_day, every, day):
 
 
 @settings(max_examples=100, deadline=None)
-@given(days, st.sampled_from([*EVERY]), days, st.integers(0, 800))
+@given(days, st.sampled_from([*FREQUENCIES]), days, st.integers(0, 800))
 def test_the_days_are_those_of_the_calendar(first_day, every, since, length):
     until = since + timedelta(days=length)
 
@@ -87,7 +87,9 @@ acts = st.tuples(
 
 @settings(max_examples=25, deadline=None)
 @given(
-    st.lists(st.tuples(st.dates(date(2026, 1, 1), TODAY), st.sampled_from([*EVERY])), min_size=1, max_size=3),
+    st.lists(
+        st.tuples(st.dates(date(2026, 1, 1), TODAY), st.sampled_from([*FREQUENCIES])), min_size=1, max_size=3
+    ),
     st.lists(acts, max_size=8),
     days,
 )
@@ -121,7 +123,7 @@ def play(user, made, acts, new_day):
             amount = None if act == "skip" else Decimal(3)
             batch, _ = recurring.settle(user, [(line, amount) for line in chosen], NOW)
             batches.append((batch, [(line.id, line.day) for line in chosen]))
-            rows = db.session.scalars(select(RecurringDay).where(RecurringDay.author_id == user.id))
+            rows = db.session.scalars(select(Occurrence).where(Occurrence.author_id == user.id))
             done = {(row.recurring_id, row.day): row.expense_id for row in rows}
         elif act in {"edit", "delete"} and batches:
             first = batches[number % len(batches)][1][0]
@@ -147,7 +149,7 @@ def play(user, made, acts, new_day):
                     recurring.take_back(user, batch, NOW)
         elif act == "change":
             row_id = [*kept][number % len(kept)]
-            every = [*EVERY][number % len(EVERY)]
+            every = [*FREQUENCIES][number % len(FREQUENCIES)]
             row = db.session.get(RecurringExpense, (user.id, row_id))
             recurring.change(user, row, {"date": new_day, "every": every})
             if kept[row_id] != (new_day, every):

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, insert
 
 from database import db
+from ledger.axis import TICKS, axis_for
 from ledger.periods import Period, day_in
-from ledger.reports import COMPARED, LARGEST, month_report, year_report
-from ledger.scales import TICKS, scale_for
+from ledger.reports import COMPARISON_MONTHS, TOP_COUNT, month_report, year_report
 from ledger.spending import CATEGORIES
 from models import Category, Expense, User
 from tests.people import Visitor
@@ -101,10 +101,10 @@ def test_a_month_is_what_an_oracle_says(people, made, day, today, first_day, all
         assert each.period.first_day == each.period.last_day
         chosen = within(spent, each.period)
         assert (each.number, each.total) == (len(chosen), total(chosen))
-    largest = sorted((each["amount"] for each in spent if each["amount"] > 0), reverse=True)[:LARGEST]
+    largest = sorted((each["amount"] for each in spent if each["amount"] > 0), reverse=True)[:TOP_COUNT]
     assert [row.amount for row in report.largest] == largest
 
-    months = month.months_before(COMPARED)
+    months = month.months_before(COMPARISON_MONTHS)
     assert report.total_before == total(within(mine, months[-1]))
     begun = [each for each in months if any(one["date"] <= each.last_day for one in mine)]
     assert (report.earlier is not None) == bool(begun)
@@ -122,10 +122,10 @@ def test_a_month_is_what_an_oracle_says(people, made, day, today, first_day, all
     ):
         if budget is not None:
             assert (budget.amount, budget.left) == (amount, amount - total(used))
-            assert (budget.a_day is not None) == (report.current and budget.left >= 0)
-            if budget.a_day is not None:
+            assert (budget.per_day is not None) == (report.current and budget.left >= 0)
+            if budget.per_day is not None:
                 days_left = (month.last_day - today).days + 1
-                assert 0 <= budget.left - budget.a_day * days_left < Decimal("0.01") * days_left
+                assert 0 <= budget.left - budget.per_day * days_left < Decimal("0.01") * days_left
 
 
 @TRIED
@@ -153,7 +153,7 @@ def test_a_year_is_what_an_oracle_says(people, made, day, first_day):
 
 @given(st.lists(st.decimals("-1e9", "1e12", places=3), max_size=30))
 def test_a_scale_holds_every_figure_in_few_even_steps(figures):
-    scale = scale_for(figures)
+    scale = axis_for(figures)
 
     steps = {after - before for before, after in zip(scale.ticks, scale.ticks[1:], strict=False)}
     assert len(steps) == 1
@@ -162,12 +162,12 @@ def test_a_scale_holds_every_figure_in_few_even_steps(figures):
     assert 0 in scale.ticks
     assert scale.ticks[0] <= min([0, *figures])
     assert max([0, *figures]) <= scale.ticks[-1]
-    assert all(0 <= scale.place(figure) <= 100 for figure in figures)
+    assert all(0 <= scale.position(figure) <= 100 for figure in figures)
 
 
 def test_a_scale_has_no_smaller_steps_that_would_do():
-    assert list(map(int, scale_for([Decimal(950)]).ticks)) == [0, 500, 1000]
-    assert list(map(int, scale_for([Decimal(-30), Decimal(100)]).ticks)) == [-50, 0, 50, 100]
+    assert list(map(int, axis_for([Decimal(950)]).ticks)) == [0, 500, 1000]
+    assert list(map(int, axis_for([Decimal(-30), Decimal(100)]).ticks)) == [-50, 0, 50, 100]
 
 
 # --- The pages
@@ -259,9 +259,9 @@ def test_a_budget_is_said_in_words(spender):
 
     page = spender.page("/months")
 
-    a_day = (Decimal("37.70") / days_left).quantize(Decimal("0.01"), ROUND_DOWN)
+    per_day = (Decimal("37.70") / days_left).quantize(Decimal("0.01"), ROUND_DOWN)
     words = [item.text for item in page.one("main").all("li")]
-    assert f"$37.70 left, ${a_day} a day of the budget of $100.00" in words
+    assert f"$37.70 left, ${per_day} a day of the budget of $100.00" in words
     assert page.all("table")[0].all("td")[-1].text == "$50.00 $12.30 over"
 
 

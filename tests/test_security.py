@@ -17,12 +17,12 @@ from database import db
 from ledger import accounts
 from models import Throttle
 from security import (
-    HashingSlots,
-    RefusedError,
+    PasswordHashLimiter,
+    RateLimitedError,
     check_secret_key,
-    count_attempt,
-    kept_secret_key,
-    safe_address,
+    load_or_create_secret_key,
+    record_attempt,
+    safe_redirect_target,
 )
 from tests.people import PASSWORD, Visitor, at_once, read
 
@@ -33,7 +33,7 @@ from tests.people import PASSWORD, Visitor, at_once, read
     "address", ["/", "/expenses", "/expenses?category=Food&x=%2F%2Fy", "/a//b", "/login?next=/x"]
 )
 def test_an_address_within_the_application_is_safe(address):
-    assert safe_address(address) == address
+    assert safe_redirect_target(address) == address
 
 
 @pytest.mark.parametrize(
@@ -54,12 +54,12 @@ def test_an_address_within_the_application_is_safe(address):
     ],
 )
 def test_any_other_address_is_not(address):
-    assert safe_address(address) is None
+    assert safe_redirect_target(address) is None
 
 
 @given(st.text(max_size=40))
 def test_a_safe_address_always_begins_with_one_slash(address):
-    found = safe_address(address)
+    found = safe_redirect_target(address)
 
     assert found is None or (found == address and found[0] == "/" and found[1:2] not in {"/", "\\"})
 
@@ -144,9 +144,9 @@ def test_the_count_is_exact_when_all_try_at_once(app, stranger):
     def attempt():
         with app.test_request_context(method="POST"):
             try:
-                count_attempt("192.0.2.1", "ana@example.com")
+                record_attempt("192.0.2.1", "ana@example.com")
                 answers.append("in")
-            except RefusedError:
+            except RateLimitedError:
                 answers.append("out")
 
     at_once(lambda _: attempt(), range(16))
@@ -158,7 +158,7 @@ def test_counts_of_a_window_that_has_passed_are_swept(app, stranger):
     with app.test_request_context(method="POST"):
         db.session.add(Throttle(key="old", started_at=int(time.time()) - 901, attempts=3))
         db.session.commit()
-        count_attempt("192.0.2.1")
+        record_attempt("192.0.2.1")
 
         assert db.session.scalar(select(func.count()).select_from(Throttle)) == 1
 
@@ -189,7 +189,7 @@ def test_a_clock_that_is_set_back_locks_nobody_out(app, ana):
 
 def test_an_attempt_that_was_turned_away_for_lack_of_room_does_not_count(app, ana, monkeypatch):
     app.config["THROTTLE_ACCOUNT"] = 2
-    monkeypatch.setattr("routes.hashing", HashingSlots(places=0))
+    monkeypatch.setattr("views.accounts.hashing", PasswordHashLimiter(places=0))
     for _ in range(3):
         response = Visitor(app).log_in(email="ana@example.com")
         assert response.status_code == 503
@@ -203,7 +203,7 @@ def test_an_attempt_that_was_turned_away_for_lack_of_room_does_not_count(app, an
 
 
 def test_one_hashes_two_wait_and_the_rest_come_back_later():
-    slots, entered, release = HashingSlots(), threading.Event(), threading.Event()
+    slots, entered, release = PasswordHashLimiter(), threading.Event(), threading.Event()
     finished = []
 
     def hash_slowly():
@@ -222,7 +222,7 @@ def test_one_hashes_two_wait_and_the_rest_come_back_later():
         slots._places.release()
         time.sleep(0.01)
 
-    with pytest.raises(RefusedError) as refusal, slots.slot():
+    with pytest.raises(RateLimitedError) as refusal, slots.slot():
         pass
 
     assert (refusal.value.status, refusal.value.headers) == (503, {"Retry-After": "2"})
@@ -253,7 +253,7 @@ def test_no_transaction_is_open_while_a_password_is_hashed(app, ana, monkeypatch
 def test_a_key_is_made_once_and_readable_by_its_owner_alone(tmp_path):
     folder = tmp_path / "instance"
     found = []
-    at_once(lambda _: found.append(kept_secret_key(str(folder))), range(8))
+    at_once(lambda _: found.append(load_or_create_secret_key(str(folder))), range(8))
 
     assert len(set(found)) == 1
     assert len(check_secret_key(found[0])) == 64
@@ -266,7 +266,7 @@ def test_a_kept_key_that_others_could_read_is_closed(tmp_path):
     (tmp_path / "secret_key").write_text("0123456789abcdef" * 4)
     (tmp_path / "secret_key").chmod(0o644)
 
-    assert kept_secret_key(str(tmp_path)) == "0123456789abcdef" * 4
+    assert load_or_create_secret_key(str(tmp_path)) == "0123456789abcdef" * 4
     assert (tmp_path / "secret_key").stat().st_mode & 0o777 == 0o600
 
 

@@ -20,8 +20,8 @@ from ledger.spending import (
     add_once,
     read_page,
     recent_descriptions,
+    suggest_category,
     summarise,
-    usual_category,
 )
 from models import Expense, User, search_key
 
@@ -204,7 +204,7 @@ def test_the_usual_category_is_the_last_one_of_the_same_description(people, desc
         db.session.add(Expense(author_id=people[owner].id, **values))
     db.session.commit()
 
-    assert usual_category(people[0], asked) == usual
+    assert suggest_category(people[0], asked) == usual
 
 
 def test_recent_descriptions_are_ones_own_each_once_the_latest_first(people):

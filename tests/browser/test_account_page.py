@@ -56,10 +56,10 @@ def test_somebody_settles_in_and_throws_another_device_out(server, visit, script
     phone.log_in(password=NEW)
     assert phone.path == "/expenses"
     ana.go("/account")
-    logins = part(ana, "Where you are logged in")
-    assert logins.get_by_role("listitem").count() == 2
+    sessions = part(ana, "Where you are logged in")
+    assert sessions.get_by_role("listitem").count() == 2
     with ana.page.expect_navigation():
-        logins.get_by_role("listitem").nth(1).get_by_role("button").click()
+        sessions.get_by_role("listitem").nth(1).get_by_role("button").click()
     assert ana.said == ["That device is logged out."]
     phone.go("/expenses")
     assert phone.path == "/login?next=/expenses"

@@ -11,19 +11,21 @@ from database import db
 from models import LoginSession, User
 
 # A log-in that is not to be remembered ends this long after the last change made with it, any other after
-# LOGIN_MAX. Reading does not count: it would have to write.
-IDLE_MAX = timedelta(hours=24)
-LOGIN_MAX = timedelta(days=30)
+# SESSION_MAX_AGE. Reading does not count: it would have to write.
+SESSION_MAX_IDLE = timedelta(hours=24)
+SESSION_MAX_AGE = timedelta(days=30)
 # Noted this seldom, because every note is a write.
-SEEN_EVERY = timedelta(minutes=5)
+TOUCH_INTERVAL = timedelta(minutes=5)
 # So many are listed; a program that logs in again and again has more.
-LIST_MAX = 100
+MAX_SESSIONS_SHOWN = 100
 
 
-def open_login(user: User, remember: bool, user_agent: str, now: datetime) -> None:
+def create_session(user: User, remember: bool, user_agent: str, now: datetime) -> None:
     """Begin a log-in for `user`, whose `login_token` is then the one thing that proves it."""
     user.login_token = secrets.token_urlsafe(32)
-    expired = sa.or_(LoginSession.created_at < now - LOGIN_MAX, LoginSession.last_seen_at < now - LOGIN_MAX)
+    expired = sa.or_(
+        LoginSession.created_at < now - SESSION_MAX_AGE, LoginSession.last_seen_at < now - SESSION_MAX_AGE
+    )
     db.session.execute(sa.delete(LoginSession).where(LoginSession.user_id == user.id, expired))
     db.session.add(
         LoginSession(
@@ -37,7 +39,7 @@ def open_login(user: User, remember: bool, user_agent: str, now: datetime) -> No
     )
 
 
-def find_login(login_id: str, now: datetime) -> tuple[User, LoginSession] | None:
+def find_session(login_id: str, now: datetime) -> tuple[User, LoginSession] | None:
     """Return the person and the log-in that `User.get_id` named, or None when it has ended or never was."""
     match = re.fullmatch(r"([0-9]{1,9})\.([\w-]{1,100})", login_id, re.ASCII)
     if match is None:
@@ -57,17 +59,17 @@ def find_login(login_id: str, now: datetime) -> tuple[User, LoginSession] | None
 
 def _lasts(login: LoginSession, now: datetime) -> bool:
     """Tell whether a log-in has not ended by its age."""
-    idle_max = LOGIN_MAX if login.remember else IDLE_MAX
-    return now - login.last_seen_at <= idle_max and now - login.created_at <= LOGIN_MAX
+    idle_max = SESSION_MAX_AGE if login.remember else SESSION_MAX_IDLE
+    return now - login.last_seen_at <= idle_max and now - login.created_at <= SESSION_MAX_AGE
 
 
-def list_logins(user: User, now: datetime) -> list[LoginSession]:
+def list_sessions(user: User, now: datetime) -> list[LoginSession]:
     """Return the log-ins of `user`, the one by which they are here first, then by when they were last used."""
     query = (
         sa.select(LoginSession)
         .where(LoginSession.user_id == user.id)
         .order_by(sa.desc(LoginSession.token_hash == key_of(user)), LoginSession.last_seen_at.desc())
-        .limit(LIST_MAX)
+        .limit(MAX_SESSIONS_SHOWN)
     )
     return [login for login in db.session.scalars(query) if _lasts(login, now)]
 
@@ -83,19 +85,19 @@ def is_remembered(user: User) -> bool:
     return login is not None and login.remember
 
 
-def close_login(user: User, key: str) -> bool:
+def revoke_session(user: User, key: str) -> bool:
     """End the log-in of `user` with this name, for every copy of its cookies; tell whether there was one."""
     where = (LoginSession.user_id == user.id, LoginSession.token_hash == key)
     ended = db.session.execute(sa.delete(LoginSession).where(*where).returning(LoginSession.user_id))
     return ended.first() is not None
 
 
-def close_every_login(user: User) -> None:
+def revoke_all_sessions(user: User) -> None:
     """End all log-ins of `user`, on every device."""
     db.session.execute(sa.delete(LoginSession).where(LoginSession.user_id == user.id))
 
 
-def note_seen(login: LoginSession, now: datetime) -> None:
+def touch(login: LoginSession, now: datetime) -> None:
     """Note, at most once in five minutes, that `login` is in use; the caller commits.
 
     One that was begun in the future, by a clock that has been set back since, is taken to begin now: else it
@@ -103,7 +105,7 @@ def note_seen(login: LoginSession, now: datetime) -> None:
     """
     if login.created_at > now:
         login.created_at = login.last_seen_at = now
-    if now - login.last_seen_at >= SEEN_EVERY:
+    if now - login.last_seen_at >= TOUCH_INTERVAL:
         login.last_seen_at = now
 
 

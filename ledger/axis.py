@@ -1,4 +1,4 @@
-"""Scales for pictures: even steps of 1, 2 or 5 times a power of ten, from below the least figure to above all."""
+"""Chart axes: even steps of 1, 2 or 5 times a power of ten that enclose all figures and zero."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ TICKS = 5
 
 
 @dataclass(frozen=True)
-class Scale:
-    """The figures along an axis, from the first to the last of `ticks`, with zero among them."""
+class Axis:
+    """An axis from the first to the last of its `ticks`, with zero among them."""
 
     ticks: tuple[Decimal, ...]
 
-    def place(self, figure: Decimal) -> float:
-        """Return where a figure lies, in hundredths of the axis."""
+    def position(self, figure: Decimal) -> float:
+        """Return the position of a figure on the axis, in percent of its length."""
         low, high = self.ticks[0], self.ticks[-1]
         return round(float(100 * (figure - low) / (high - low)), 2)
 
 
-def scale_for(figures: Iterable[Decimal]) -> Scale:
-    """Return the scale with the smallest steps that holds all figures and zero."""
+def axis_for(figures: Iterable[Decimal]) -> Axis:
+    """Return the axis with the smallest steps that holds all figures and zero."""
     known = [Decimal(0), *figures]
     low, high = min(known), max(known)
     if low == high:
@@ -33,4 +33,4 @@ def scale_for(figures: Iterable[Decimal]) -> Scale:
         last = (high / step).to_integral_value(ROUND_CEILING)
         if last - first < TICKS:
             break
-    return Scale(tuple(step * number for number in range(int(first), int(last) + 1)))
+    return Axis(tuple(step * multiple for multiple in range(int(first), int(last) + 1)))

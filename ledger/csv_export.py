@@ -18,14 +18,14 @@ _FORMULA = re.compile("'*[=+\\-@\t\r\n\0\uff1d\uff0b\uff0d\uff20]")
 _GUARDED = re.compile("'" + _FORMULA.pattern)
 
 
-def guard(text: str) -> str:
-    """Put an apostrophe before a text that a spreadsheet would take for a formula; `unguard` takes it off."""
+def escape_formula(text: str) -> str:
+    """Put an apostrophe before a text that a spreadsheet would read as a formula."""
     # Nearly every text begins with a letter, and asking for that is quicker.
     return f"'{text}" if not text[:1].isalpha() and _FORMULA.match(text) else text
 
 
-def unguard(text: str) -> str:
-    """Return the text that `guard` was given."""
+def unescape_formula(text: str) -> str:
+    """Return the text that `escape_formula` was given."""
     return text[1:] if _GUARDED.match(text) else text
 
 
@@ -53,7 +53,13 @@ def write_csv(
     ):
         for some in rows.partitions():
             writer.writerows(
-                (day, guard(category), guard(description), plain_thousandths(amount, digits), currency)
+                (
+                    day,
+                    escape_formula(category),
+                    escape_formula(description),
+                    plain_thousandths(amount, digits),
+                    currency,
+                )
                 for day, category, description, amount in some
             )
             yield buffer.getvalue()

@@ -1,0 +1,88 @@
+"""Settings, read from the environment and checked."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from database import database_url, engine_options
+from ledger.money import currencies
+from ledger.periods import is_time_zone
+from ledger.sessions import SESSION_MAX_AGE
+from security import check_secret_key, load_or_create_secret_key
+
+
+def env_list(name: str) -> list[str]:
+    """Return the values of a comma-separated setting."""
+    return [value.strip() for value in os.environ.get(name, "").split(",") if value.strip()]
+
+
+def env_secret(name: str) -> str:
+    """Return a setting, or the contents of the file that `<name>_FILE` names; "" without either.
+
+    Raises RuntimeError for a file that cannot be read: anything milder would quietly open another database, or
+    end every session.
+    """
+    value, file = os.environ.get(name, ""), os.environ.get(f"{name}_FILE")
+    if not file:
+        return value
+    if value:
+        raise RuntimeError(f"Set {name} or {name}_FILE, not both.")
+    try:
+        value = Path(file).read_text().strip()
+    except (OSError, ValueError) as error:
+        raise RuntimeError(f"{name}_FILE: {file} cannot be read: {error}") from None
+    if not value:
+        raise RuntimeError(f"{name}_FILE: {file} is empty.")
+    return value
+
+
+def env_bool(name: str, default: str = "0") -> bool:
+    """Return a setting that is on (1) or off (0)."""
+    return os.environ.get(name, default).strip().casefold() in {"1", "true", "yes", "on"}
+
+
+def env_int(name: str, default: int) -> int:
+    """Return a setting that is a whole number."""
+    return int(os.environ.get(name) or default)
+
+
+def read_config(instance_path: str) -> dict[str, Any]:
+    """Return the configuration of the application. Raises RuntimeError for a setting that is not valid."""
+    https = env_bool("HTTPS")
+    cookie_prefix = "__Host-" if https else ""
+    url = database_url(env_secret("DATABASE_URL") or "sqlite:///ledger.db")
+    secret_key = env_secret("SECRET_KEY") or load_or_create_secret_key(instance_path)
+    config: dict[str, Any] = {
+        "SECRET_KEY": check_secret_key(secret_key),
+        "SECRET_KEY_FALLBACKS": [check_secret_key(key) for key in env_list("SECRET_KEY_FALLBACKS")],
+        "SQLALCHEMY_DATABASE_URI": url,
+        "SQLALCHEMY_ENGINE_OPTIONS": engine_options(url),
+        "SESSION_COOKIE_NAME": f"{cookie_prefix}session",
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_SECURE": https,
+        "REMEMBER_COOKIE_NAME": f"{cookie_prefix}remember_token",
+        "REMEMBER_COOKIE_DURATION": SESSION_MAX_AGE,
+        "REMEMBER_COOKIE_HTTPONLY": True,
+        "REMEMBER_COOKIE_SAMESITE": "Lax",
+        "REMEMBER_COOKIE_SECURE": https,
+        # The token ends with the session; a shorter life would only lose what somebody typed slowly.
+        "WTF_CSRF_TIME_LIMIT": None,
+        "MAX_CONTENT_LENGTH": 2 * 1024 * 1024,
+        "MAX_FORM_MEMORY_SIZE": 500_000,
+        "MAX_FORM_PARTS": 1_000,
+        "TRUSTED_HOSTS": env_list("TRUSTED_HOSTS") or None,
+        "PROXY_HOPS": env_int("PROXY_HOPS", 0),
+        "DEFAULT_CURRENCY": os.environ.get("DEFAULT_CURRENCY") or "USD",
+        "TIMEZONE": os.environ.get("TIMEZONE") or "UTC",
+        "PASSWORD_MIN": env_int("PASSWORD_MIN", 8),
+        "REGISTRATION": env_bool("REGISTRATION", "1"),
+        "THROTTLE_ACCOUNT": env_int("THROTTLE_ACCOUNT", 10),
+        "THROTTLE_ADDRESS": env_int("THROTTLE_ADDRESS", 50),
+        "THROTTLE_WINDOW": env_int("THROTTLE_WINDOW", 900),
+        "ALLOW_LOCAL_EMAILS": env_bool("ALLOW_LOCAL_EMAILS"),
+    }
+    if config["DEFAULT_CURRENCY"] not in currencies() or not is_time_zone(config["TIMEZONE"]):
+        raise RuntimeError(
+            "DEFAULT_CURRENCY must be a code such as EUR, and TIMEZONE a name such as Europe/Berlin."
+        )
+    return config

@@ -1,0 +1,241 @@
+"""Registering, logging in and out, and the account page."""
+
+import logging
+
+from flask import abort, current_app, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user, login_user, logout_user
+
+import clock
+from database import SAFE_METHODS, db
+from forms import (
+    AccountForm,
+    CurrentPasswordForm,
+    EndLoginForm,
+    LoginForm,
+    PasswordForm,
+    ProfileForm,
+    RegisterForm,
+    SettingsForm,
+)
+from ledger import accounts, history, sessions
+from models import User
+from security import RateLimitedError, csrf, hashing, record_attempt, reset_attempts, safe_redirect_target
+from views.common import say, show_form
+
+log = logging.getLogger("ledger")
+
+
+def start_session(user: User, remember: bool = False) -> None:
+    """Log `user` in, in a session that takes nothing over but an unsaved draft; commits."""
+    sessions.create_session(user, remember, request.user_agent.string, clock.now())
+    db.session.commit()
+    draft = session.get("draft")
+    session.clear()
+    # A draft belongs to who typed it, as far as that is known.
+    if draft and draft["owner"] in {"", str(user.id)}:
+        session["draft"] = draft
+    login_user(user, remember=remember)
+
+
+@csrf.rerender_on_csrf_failure
+def register() -> ResponseReturnValue:
+    """Create an account and log it in."""
+    if current_user.is_authenticated:
+        return redirect(url_for("list_expenses"))
+    if not current_app.config["REGISTRATION"]:
+        abort(403, "No accounts can be made here. Ask the person who runs this site for one.")
+    form = RegisterForm()
+    refusal = None
+    if form.validate_on_submit():
+        try:
+            user = form.new_user()
+            with hashing.slot():
+                record_attempt(request.remote_addr)
+                user.set_password(form.password.data)
+            accounts.save(user)
+            start_session(user)
+            log.info("registered: user %s from %s", user.id, request.remote_addr)
+            return redirect(url_for("list_expenses"))
+        except accounts.AlreadyTakenError as taken:
+            form.add_taken_errors(taken.fields)
+        except RateLimitedError as error:
+            refusal = error
+    return show_form("accounts/register.html", form, refusal)
+
+
+@csrf.rerender_on_csrf_failure
+def login() -> ResponseReturnValue:
+    """Log in and go to the page that was asked for."""
+    target = safe_redirect_target(request.args.get("next"))
+    if current_user.is_authenticated:
+        return redirect(target or url_for("list_expenses"))
+    form = LoginForm()
+    refusal = None
+    if form.validate_on_submit():
+        email = accounts.canonical_email(form.email.data)
+        try:
+            with hashing.slot():
+                record_attempt(request.remote_addr, email)
+                user = accounts.authenticate(email, form.password.data)
+            if user is not None:
+                reset_attempts(request.remote_addr, email)
+                start_session(user, form.remember_me.data)
+                log.info("logged in: user %s from %s", user.id, request.remote_addr)
+                return redirect(target or url_for("list_expenses"))
+            log.info("log-in failed from %s", request.remote_addr)
+            form.form_errors.append("The e-mail address or the password is wrong.")
+        except RateLimitedError as error:
+            log.warning("log-in refused (%s) from %s", error.status, request.remote_addr)
+            refusal = error
+    return show_form("accounts/login.html", form, refusal, target=target)
+
+
+def logout() -> ResponseReturnValue:
+    """Show one button, which ends this log-in."""
+    if not current_user.is_authenticated:
+        return redirect(url_for("login"))
+    if request.method in SAFE_METHODS:
+        return render_template("accounts/logout.html")
+    log.info("logged out: user %s from %s", current_user.id, request.remote_addr)
+    sessions.revoke_session(current_user, sessions.key_of(current_user))
+    db.session.commit()
+    return logged_out_response("You are logged out.")
+
+
+def logged_out_response(words: str) -> ResponseReturnValue:
+    """Send a browser whose log-in was ended to the log-in page, without its cookies."""
+    # In this order: cleared after logout_user, the session would forget to remove the remember cookie.
+    session.clear()
+    logout_user()
+    say(words)
+    response = redirect(url_for("login"))
+    response.headers["Clear-Site-Data"] = '"cache"'
+    # Flask-Login deletes this cookie without its attributes, which browsers ignore behind TLS.
+    name, secure = current_app.config["REMEMBER_COOKIE_NAME"], current_app.config["REMEMBER_COOKIE_SECURE"]
+    response.delete_cookie(name, secure=secure, httponly=True, samesite="Lax")
+    return response
+
+
+def account_page(
+    refused: AccountForm | None = None, refusal: RateLimitedError | None = None
+) -> ResponseReturnValue:
+    """Answer with the account page and its forms, of which one may have been refused."""
+    fresh = [kind(formdata=None, obj=current_user) for kind in (ProfileForm, PasswordForm, SettingsForm)]
+    return show_form(
+        "accounts/account.html",
+        refused or fresh[0],
+        refusal,
+        forms={form.PART: form for form in (*fresh, *([refused] if refused else []))},
+        logins=sessions.list_sessions(current_user, clock.now()),
+        here=sessions.key_of(current_user),
+    )
+
+
+def confirm(form: CurrentPasswordForm, new_password: str | None = None) -> User | None:
+    """Return the current user, locked, when the form has their password, else None. Raises RateLimitedError."""
+    user_id, email = current_user.id, current_user.email
+    # Nobody who wants to write waits while this waits for its turn to hash.
+    db.session.rollback()
+    try:
+        with hashing.slot():
+            # As at the log-in page: who has found a browser logged in must not guess any faster.
+            record_attempt(request.remote_addr, email)
+            user = accounts.confirm(current_user, form.current_password.data, new_password)
+    except RateLimitedError as error:
+        log.warning("password check refused (%s): user %s from %s", error.status, user_id, request.remote_addr)
+        raise
+    if user is None:
+        log.info("password check failed: user %s from %s", user_id, request.remote_addr)
+        form.add_password_error()
+    else:
+        reset_attempts(request.remote_addr, email)
+    return user
+
+
+def end_other_sessions(user: User) -> None:
+    """End every log-in of `user`, and begin the one in this browser anew; commits."""
+    remember = sessions.is_remembered(user)
+    sessions.revoke_all_sessions(user)
+    start_session(user, remember)
+
+
+def show_account() -> ResponseReturnValue:
+    """Show who the person is here, how they count, and where they are logged in."""
+    return account_page()
+
+
+@csrf.rerender_on_csrf_failure
+def change_profile() -> ResponseReturnValue:
+    """Change the username and the e-mail address; another address ends the other log-ins."""
+    form = ProfileForm(obj=current_user)
+    refusal = None
+    if form.validate_on_submit():
+        try:
+            if (user := confirm(form)) is not None:
+                moved = user.email != form.email.data
+                user.username, user.email = form.username.data, form.email.data
+                accounts.save(user)
+                if moved:
+                    end_other_sessions(user)
+                    log.info("e-mail changed: user %s from %s", user.id, request.remote_addr)
+                db.session.commit()
+                say("Saved. Other devices have to log in again." if moved else "Saved.")
+                return redirect(url_for("show_account"))
+        except accounts.AlreadyTakenError as taken:
+            form.add_taken_errors(taken.fields)
+        except RateLimitedError as error:
+            refusal = error
+    return account_page(form, refusal)
+
+
+@csrf.rerender_on_csrf_failure
+def change_password() -> ResponseReturnValue:
+    """Change the password, which ends the other log-ins."""
+    form = PasswordForm(obj=current_user)
+    refusal = None
+    if form.validate_on_submit():
+        try:
+            if (user := confirm(form, form.password.data)) is not None:
+                end_other_sessions(user)
+                log.info("password changed: user %s from %s", user.id, request.remote_addr)
+                say("Your password is changed. Other devices have to log in again.")
+                return redirect(url_for("show_account"))
+        except RateLimitedError as error:
+            refusal = error
+    return account_page(form, refusal)
+
+
+@csrf.rerender_on_csrf_failure
+def change_settings() -> ResponseReturnValue:
+    """Change how the person counts and writes."""
+    form = SettingsForm(obj=current_user)
+    if form.validate_on_submit():
+        finer = history.count_unrepresentable_amounts(current_user, form.currency.data, clock.now())
+        if not finer:
+            for name, value in form.values.items():
+                setattr(current_user, name, value)
+            db.session.commit()
+            say("Saved.")
+            return redirect(url_for("show_account"))
+        form.add_currency_error(finer)
+    return account_page(form)
+
+
+def end_login() -> ResponseReturnValue:
+    """End one log-in of the person."""
+    form = EndLoginForm()
+    if not form.validate() or not sessions.revoke_session(current_user, form.token_hash.data):
+        abort(404)
+    log.info("log-in ended: user %s from %s", current_user.id, request.remote_addr)
+    db.session.commit()
+    say("That device is logged out.")
+    return redirect(url_for("show_account"))
+
+
+def end_logins() -> ResponseReturnValue:
+    """End every log-in of the person, this one too."""
+    log.info("all log-ins ended: user %s from %s", current_user.id, request.remote_addr)
+    sessions.revoke_all_sessions(current_user)
+    db.session.commit()
+    return logged_out_response("You are logged out everywhere.")

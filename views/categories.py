@@ -1,0 +1,91 @@
+"""Categories and budgets."""
+
+import uuid
+
+from flask import abort, redirect, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+import clock
+from database import db
+from forms import CategoriesForm, MergeForm
+from ledger import categories, history
+from ledger.categories import CategoryError, OwnCategory
+from security import csrf
+from views.common import say, show_form
+from views.filters import expense_count, visitor_locale
+
+
+def show_categories(form: CategoriesForm | None = None) -> ResponseReturnValue:
+    """Answer with the table of categories, as it is or as it was refused."""
+    numbers = categories.numbers_of(current_user)
+    return show_form("categories/list.html", form or categories_form(numbers), numbers=numbers)
+
+
+def categories_form(numbers: dict[str, int]) -> CategoriesForm:
+    """Return the table of the current user's categories, which have these numbers of expenses."""
+    own = categories.all_categories(current_user, numbers)
+    return CategoriesForm(current_user, visitor_locale(), own)
+
+
+def category_or_404(category_id: uuid.UUID) -> tuple[OwnCategory, list[OwnCategory]]:
+    """Return a category of the current user's and the other ones; nobody else's exists."""
+    own = categories.all_categories(current_user, categories.numbers_of(current_user))
+    found = next((category for category in own if category.id == category_id), None)
+    return found or abort(404), [category for category in own if category is not found]
+
+
+def list_categories() -> ResponseReturnValue:
+    """Show all categories, with their budgets."""
+    return show_categories()
+
+
+@csrf.rerender_on_csrf_failure
+def save_categories() -> ResponseReturnValue:
+    """Save names, budgets, order and archive of all categories at once, with a new one."""
+    form = categories_form(categories.numbers_of(current_user))
+    if not form.validate_on_submit():
+        return show_categories(form)
+    try:
+        saved = categories.save(current_user, form.wanted, form.monthly_budget.data, clock.now())
+    except CategoryError as error:
+        form.refuse(error)
+        return show_categories(form)
+    db.session.commit()
+    if saved is None:
+        say("Everything is so already.")
+    else:
+        batch, done = saved
+        say(f"{done}.", batch)
+    return redirect(url_for("list_categories"))
+
+
+@csrf.rerender_on_csrf_failure
+def merge_category(category_id: uuid.UUID) -> ResponseReturnValue:
+    """Ask into which other category one is merged, and do it."""
+    category, others = category_or_404(category_id)
+    form = MergeForm(others)
+    if form.validate_on_submit():
+        try:
+            into = form.others[form.into.data]
+            batch, moved = history.merge_category(current_user, category, into, clock.now())
+            db.session.commit()
+            say(f"Merged {category.name} into {into.name}: {expense_count(moved.number)}.", batch)
+            return redirect(url_for("list_categories"))
+        except CategoryError as error:
+            form.into.errors = [str(error)]
+    number = categories.numbers_of(current_user).get(category.name, 0)
+    return show_form("categories/merge.html", form, category=category, number=number)
+
+
+def delete_category(category_id: uuid.UUID) -> ResponseReturnValue:
+    """Delete a category that has no expenses."""
+    category, _others = category_or_404(category_id)
+    try:
+        batch = categories.delete(current_user, category_id, clock.now())
+        db.session.commit()
+        say(f"Deleted {category.name}.", batch)
+    except CategoryError as error:
+        db.session.rollback()
+        say(str(error))
+    return redirect(url_for("list_categories"))

@@ -1,0 +1,76 @@
+"""Helpers that views of several nouns share."""
+
+import uuid
+from datetime import date
+from typing import TypeVar
+
+from flask import abort, flash, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+import clock
+from database import SAFE_METHODS, Base, db
+from forms import ExpenseFilterForm, Form
+from ledger import categories
+from ledger.categories import OwnCategory
+from ledger.periods import day_in
+from security import RateLimitedError, csrf_failed
+from views.filters import visitor_locale
+
+Row = TypeVar("Row", bound=Base)
+
+
+def own_or_404(model: type[Row], row_id: uuid.UUID) -> Row:
+    """Return the current user's row, locked when the request may change it; nobody else's exists."""
+    lock = request.method not in SAFE_METHODS
+    return db.session.get(model, (current_user.id, row_id), with_for_update=lock) or abort(404)
+
+
+def today() -> date:
+    """Return the day it is where the current user lives."""
+    return day_in(current_user.time_zone, clock.now())
+
+
+def own_categories() -> list[OwnCategory]:
+    """Return the current user's categories, which a page with several forms asks for once."""
+    if "categories" not in g:
+        g.categories = categories.categories_of(current_user)
+    return g.categories
+
+
+def filter_form() -> ExpenseFilterForm:
+    """Return what the address says about the list."""
+    return ExpenseFilterForm(
+        request.args, today=today(), author=current_user, locale=visitor_locale(), categories=own_categories()
+    )
+
+
+def back_to_list(row_id: uuid.UUID | None = None) -> ResponseReturnValue:
+    """Go back to the list as it was, to the row that was touched."""
+    anchor = f"#e{row_id}" if row_id else ""
+    return redirect(f"{url_for('list_expenses')}{filter_form().query()}{anchor}")
+
+
+def show_form(
+    template: str, form: Form, refusal: RateLimitedError | None = None, **values: object
+) -> ResponseReturnValue:
+    """Answer with the page around `form`; when it was refused, with everything still in it and the reason."""
+    status, headers = (422, {}) if form.is_submitted() else (200, {})
+    if csrf_failed():
+        form.form_errors.append(
+            "Nothing was saved: this page had expired, or your browser hides which page the form was on. "
+            "Please send it once more."
+        )
+        status = 400
+    if refusal is not None:
+        form.form_errors.append(str(refusal))
+        status, headers = refusal.status, refusal.headers
+    return render_template(template, form=form, **values), status, headers
+
+
+def say(
+    text: str, batch: uuid.UUID | None = None, row_id: uuid.UUID | None = None, undo: str = "restore_expenses"
+) -> None:
+    """Say something on the next page, with a button that takes the act `batch` back, or a link to the row."""
+    message = {"text": text, "batch": str(batch or ""), "row_id": str(row_id or ""), "undo": undo}
+    flash(message)  # type: ignore[arg-type]

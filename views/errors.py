@@ -1,0 +1,34 @@
+"""Error pages."""
+
+import logging
+
+from flask import current_app, render_template
+from flask.globals import request_ctx
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException, ServiceUnavailable
+
+from database import close_session, is_unavailable
+
+log = logging.getLogger("ledger")
+
+
+def show_database_error(error: Exception) -> ResponseReturnValue:
+    """Ask for patience while the database is away, busy or full; anything else is our own mistake."""
+    if not is_unavailable(error):
+        raise error
+    log.error("the database is unavailable: %s", type(error).__name__)
+    return show_error(ServiceUnavailable(retry_after=5))
+
+
+def show_error(error: HTTPException) -> ResponseReturnValue:
+    """Show the one error page, with the status and the headers that belong to it."""
+    cause = getattr(error, "original_exception", None)
+    if cause is not None and is_unavailable(cause):
+        error = ServiceUnavailable(retry_after=5)
+    if request_ctx.url_adapter is None:
+        # For a host that is not trusted there are no addresses, but the page needs some for its links.
+        request_ctx.url_adapter = current_app.url_map.bind("")
+    # Closed first, else the next query, the error page's own, would fail as well.
+    close_session()
+    headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
+    return render_template("error.html", error=error), error.code or 500, headers

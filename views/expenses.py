@@ -1,0 +1,217 @@
+"""Adding, listing, editing and deleting expenses."""
+
+import uuid
+from datetime import date
+from itertools import chain
+from typing import Any
+
+from flask import Response, abort, redirect, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from werkzeug.datastructures import MultiDict
+
+import clock
+from database import SAFE_METHODS, db
+from forms import BulkForm, DueForm, ExpenseForm
+from ledger import categories, csv_export, history, recurring, spending
+from ledger.categories import CategoryError
+from models import Expense
+from security import csrf
+from views.common import back_to_list, filter_form, own_categories, own_or_404, say, show_form, today
+from views.drafts import forget_draft
+from views.filters import expense_count, money_text, visitor_locale
+
+
+def bulk_form(**options: Any) -> BulkForm:
+    """Return the form that changes many expenses."""
+    return BulkForm(categories=own_categories(), **options)
+
+
+def expense_form(shown: Expense | None = None, **values: Any) -> ExpenseForm:
+    """Return a form for an expense: as a lost log-in left it, as it was sent, or showing `shown` or `values`."""
+    options = {"author": current_user, "locale": visitor_locale(), "categories": own_categories()} | values
+    draft = session.get("draft")
+    if request.method in SAFE_METHODS and draft and draft["path"] == request.path:
+        options["formdata"] = MultiDict(draft["typed"])
+        if request.method == "GET" and not draft.get("said"):
+            session["draft"] = draft | {"said": True}
+            say("You had to log in again. What you typed is here; it is not saved yet.")
+    return ExpenseForm.showing(shown, **options) if shown is not None else ExpenseForm(**options)
+
+
+def show_list(
+    add_form: ExpenseForm | None = None, refused_bulk: BulkForm | None = None, due_form: DueForm | None = None
+) -> ResponseReturnValue:
+    """Answer with the list that the address asks for, with its forms, of which one may have been refused."""
+    filters = filter_form()
+    wanted = filters.wanted
+    if add_form is None:
+        last = session.pop("last", None) or {"category": "", "date": str(today())}
+        add_form = expense_form(formdata=None, category=last["category"], date=date.fromisoformat(last["date"]))
+    refused = due_form or refused_bulk or add_form
+    if due_form is None:
+        # What is due stands above all expenses, not above those that somebody looks for.
+        due = recurring.DueDays() if filters.query() else recurring.due(current_user, today())
+        due_form = DueForm(formdata=None, due=due, author=current_user, locale=visitor_locale())
+    return show_form(
+        "expenses/list.html",
+        refused,
+        due_form=due_form,
+        add_form=add_form,
+        bulk_form=refused_bulk or bulk_form(formdata=None),
+        filters=filters,
+        wanted=wanted,
+        summary=spending.summarise(current_user, wanted),
+        page=spending.read_page(current_user, wanted, filters.after.data, filters.before.data),
+        descriptions=spending.recent_descriptions(current_user),
+    )
+
+
+def repeat(form: ExpenseForm, row_id: uuid.UUID) -> str:
+    """Make the saved expense repeat when the form says so, and return what to say of it."""
+    if not form.every.data:
+        return ""
+    found = recurring.repeat(current_user, row_id, form.values, form.every.data)
+    return f" It repeats {recurring.FREQUENCIES[found.every].lower()}."
+
+
+def save_new(form: ExpenseForm) -> uuid.UUID | None:
+    """Save what the form describes, once, and return its id; None when the form has to be shown again."""
+    if not form.validate_on_submit():
+        return None
+    added = add_category(form)
+    if added is None:
+        return None
+    batch, values = added
+    row_id = form.id.data
+    if not spending.add_once(Expense(author_id=current_user.id, id=row_id, **values)):
+        form.take_fresh_id()
+        return None
+    words = repeat(form, row_id)
+    db.session.commit()
+    forget_draft()
+    place = f", in the new category {values['category']}" if batch else ""
+    say(f"Expense added{place}.{words}", row_id=row_id)
+    return row_id
+
+
+def add_category(form: ExpenseForm) -> tuple[uuid.UUID | None, dict[str, Any]] | None:
+    """Add the new category, if there is one; return the act and all values, or None to show the form again."""
+    if not form.new_category.data:
+        return None, form.values
+    try:
+        batch, name = categories.add(current_user, form.new_category.data, clock.now())
+    except CategoryError as error:
+        form.new_category.errors = [str(error)]
+        return None
+    return batch, form.values | {"category": name}
+
+
+def index() -> ResponseReturnValue:
+    """Go to the list."""
+    return redirect(url_for("list_expenses"))
+
+
+def list_expenses() -> ResponseReturnValue:
+    """Show a page of the wanted expenses, and the total of all of them."""
+    return show_list()
+
+
+@csrf.rerender_on_csrf_failure
+def add_to_list() -> ResponseReturnValue:
+    """Add an expense from the list, and stay there."""
+    form = expense_form(date=today())
+    row_id = save_new(form)
+    if row_id is None and form.wants_name:
+        return show_form("expenses/form.html", form, target=url_for("add_to_list"), here=filter_form().query())
+    if row_id is None:
+        return show_list(add_form=form)
+    # The category as it was sent: what the description chose is for this expense only.
+    category = form.new_category.data or "".join(form.category.raw_data or [])
+    session["last"] = {"category": category[:64], "date": str(form.date.data)}
+    return back_to_list(row_id)
+
+
+@csrf.rerender_on_csrf_failure
+def add_expense() -> ResponseReturnValue:
+    """Add an expense; the address may fill the form in."""
+    given: dict[str, Any] = {"formdata": request.args} if request.method in SAFE_METHODS and request.args else {}
+    form = expense_form(date=today(), **given)
+    if save_new(form) is not None:
+        return redirect(url_for("list_expenses"))
+    return show_form("expenses/form.html", form, target=url_for("add_expense"), here="")
+
+
+@csrf.rerender_on_csrf_failure
+def edit_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
+    """Change an expense."""
+    expense = own_or_404(Expense, expense_id)
+    form = expense_form(shown=expense)
+    if form.validate_on_submit() and (added := add_category(form)) is not None:
+        new, values = added
+        chosen = Expense.id == expense_id
+        batch, changed = history.change_expenses(current_user, chosen, values, clock.now(), new)
+        words = repeat(form, expense_id)
+        db.session.commit()
+        forget_draft()
+        if changed.number or words:
+            # With a new category, the act is of more than this expense.
+            say(f"Expense changed.{words}", batch if changed.number else None, None if new else expense_id)
+        return back_to_list(expense_id)
+    target, here = url_for("edit_expense", expense_id=expense_id), filter_form().query()
+    repeats = recurring.of_expense(current_user, expense_id)
+    return show_form("expenses/form.html", form, expense=expense, repeats=repeats, target=target, here=here)
+
+
+def duplicate_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
+    """Show the form for an expense like another one, today."""
+    form = expense_form(shown=own_or_404(Expense, expense_id))
+    form.date.data = today()
+    return show_form("expenses/form.html", form, target=url_for("add_to_list"), here=filter_form().query())
+
+
+def delete_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
+    """Delete an expense and go back to the list as it was."""
+    batch, deleted = history.delete_expenses(current_user, Expense.id == expense_id, clock.now())
+    if not deleted.number:
+        abort(404)
+    db.session.commit()
+    say("Expense deleted.", batch, expense_id)
+    return back_to_list()
+
+
+@csrf.rerender_on_csrf_failure
+def change_expenses() -> ResponseReturnValue:
+    """Change or delete many expenses, as one act."""
+    form = bulk_form()
+    if not form.validate_on_submit():
+        return show_list(refused_bulk=form)
+    matching = spending.expenses_query(current_user, filter_form().wanted).with_only_columns(Expense.id)
+    if not form.all_matching.data:
+        matching = matching.where(Expense.id.in_(form.ids.data))
+    chosen = Expense.id.in_(matching)
+    if form.action.data == "delete":
+        batch, touched = history.delete_expenses(current_user, chosen, clock.now())
+    else:
+        values = {form.action.data: form[form.action.data].data}
+        batch, touched = history.change_expenses(current_user, chosen, values, clock.now())
+    db.session.commit()
+    done = "Deleted" if form.action.data == "delete" else "Changed"
+    say(f"{done} {expense_count(touched.number)}, {money_text(touched.total)}.", batch if touched.number else None)
+    return back_to_list()
+
+
+def export_expenses() -> ResponseReturnValue:
+    """Send all wanted expenses as a CSV file, in the order of the list."""
+    wanted = filter_form().wanted
+    if wanted.nothing:
+        # An empty file could be taken for an empty ledger.
+        abort(400)
+    query = spending.ordered_query(current_user, wanted)
+    lines = csv_export.write_csv(db.engine, query, current_user.currency, byte_order_mark="bom" in request.args)
+    # Asked for now: once an answer has begun, no error page can follow.
+    first = next(lines)
+    headers = {"Content-Disposition": "attachment; filename=expenses.csv"}
+    response = Response(chain([first], lines), content_type="text/csv; charset=utf-8", headers=headers)
+    response.call_on_close(lines.close)
+    return response

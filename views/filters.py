@@ -1,0 +1,126 @@
+"""Template filters: amounts, dates and counts as the visitor reads them."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from functools import lru_cache
+from itertools import islice
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, format_datetime, get_timezone
+from babel.numbers import format_compact_decimal, format_decimal, format_percent
+from flask import Flask, g, request
+from flask_login import current_user
+from markupsafe import Markup
+
+from ledger.axis import axis_for
+from ledger.money import currency_digits, currency_sign, format_amount
+from ledger.recurring import FREQUENCIES
+from ledger.sessions import device_name
+
+# How many of the languages that a browser asks for are tried; the rest of a long header costs nothing.
+MAX_LANGUAGES = 10
+
+
+def init_app(app: Flask) -> None:
+    """Add the filters to the templates of `app`."""
+    app.jinja_env.filters.update(
+        money=money,
+        expense_count=expense_count,
+        frequency=frequency,
+        month=month,
+        short_month=short_month,
+        short_number=short_number,
+        percent=percent,
+        datetime=datetime_text,
+        day=day,
+        digits=currency_digits,
+        device=device_name,
+    )
+    app.jinja_env.globals.update(axis_for=axis_for)
+
+
+def visitor_locale() -> Locale:
+    """Return the locale that the account or the browser asks for, for amounts and dates; the words are English."""
+    if "locale" not in g:
+        g.locale = Locale("en")
+        chosen = current_user.locale if current_user.is_authenticated else ""
+        for name in (chosen, *islice(request.accept_languages.values(), MAX_LANGUAGES)):
+            try:
+                g.locale = Locale.parse(name.replace("_", "-"), sep="-")
+                break
+            except (UnknownLocaleError, ValueError):
+                continue
+    return g.locale
+
+
+def money(amount: Decimal) -> Markup:
+    """Write an amount in the currency of the account, its sign set apart from the digits."""
+    if "currency" not in g:
+        # Asking who is here takes longer than writing an amount.
+        g.currency = current_user.currency
+    return _money(amount, g.currency, visitor_locale())
+
+
+# The same page is often opened again, and Babel takes as long for its amounts and days as all else in its rows.
+@lru_cache(maxsize=4096)
+def _money(amount: Decimal, currency: str, locale: Locale) -> Markup:
+    before, sign, after = format_amount(amount, currency, locale).partition(currency_sign(currency, locale))
+    return Markup("{}<i>{}</i>{}").format(before, sign, after)
+
+
+def money_text(amount: Decimal) -> str:
+    """Write an amount in the currency of the account, as plain text."""
+    return format_amount(amount, current_user.currency, visitor_locale())
+
+
+def expense_count(number: int) -> str:
+    """Write a number of expenses."""
+    return f"{number} expense" if number == 1 else f"{number} expenses"
+
+
+def frequency(code: str) -> str:
+    """Write how often something repeats: "Every month"."""
+    return FREQUENCIES[code]
+
+
+def month(value: date) -> str:
+    """Write the month that a day lies in."""
+    return _month(value, "MMMM y", visitor_locale())
+
+
+def short_month(value: date) -> str:
+    """Write the month that a day lies in without its year, for where there is little room."""
+    return _month(value, "LLL", visitor_locale())
+
+
+@lru_cache(maxsize=1024)
+def _month(value: date, pattern: str, locale: Locale) -> str:
+    return format_date(value, pattern, locale)
+
+
+def short_number(value: Decimal) -> str:
+    """Write a number beside an axis, where there is little room: 0.5, 200, 1.5K."""
+    locale = visitor_locale()
+    if abs(value) < 1:
+        return format_decimal(value.normalize(), locale=locale)
+    return format_compact_decimal(value, locale=locale, fraction_digits=1)
+
+
+def percent(share: Decimal) -> str:
+    """Write a share with one decimal."""
+    return format_percent(round(share, 3), locale=visitor_locale(), decimal_quantization=False)
+
+
+def datetime_text(value: datetime) -> str:
+    """Write a date and time in the account's time zone."""
+    return format_datetime(value, "medium", get_timezone(current_user.time_zone), visitor_locale())
+
+
+def day(value: date) -> str:
+    """Write a day as readers of the visitor's locale expect it."""
+    return _day(value, visitor_locale())
+
+
+@lru_cache(maxsize=4096)
+def _day(value: date, locale: Locale) -> str:
+    return format_date(value, "medium", locale)
