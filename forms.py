@@ -2,12 +2,11 @@
 
 import hashlib
 import re
-import unicodedata
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from functools import cache, cached_property, partial
+from functools import cache, cached_property
 from itertools import starmap
 from typing import Any
 from urllib.parse import urlencode
@@ -16,8 +15,7 @@ from babel import Locale
 from babel.dates import format_date
 from flask import current_app, request
 from flask_wtf import FlaskForm
-from markupsafe import Markup, escape
-from uuid_utils.compat import uuid7
+from markupsafe import Markup
 from werkzeug.datastructures import MultiDict
 from wtforms import (
     BooleanField,
@@ -26,16 +24,30 @@ from wtforms import (
     HiddenField,
     PasswordField,
     SelectChoice,
-    SelectField,
     SelectMultipleField,
     StringField,
     ValidationError,
 )
 from wtforms import Form as Fields
-from wtforms.validators import InputRequired, StopValidation
-from wtforms.widgets import DateInput, Input, NumberInput, Select
-from wtforms.widgets.core import clean_key
+from wtforms.validators import InputRequired
 
+from fields import (
+    FALSE_VALUES,
+    AmountField,
+    BoundedMeta,
+    ChoiceField,
+    CursorField,
+    DateField,
+    IdField,
+    IdsField,
+    Listed,
+    NewIdField,
+    PositionField,
+    Text,
+    normalise_name,
+    normalise_text,
+    options,
+)
 from ledger.accounts import (
     PASSWORD_MAX,
     AccountError,
@@ -43,16 +55,12 @@ from ledger.accounts import (
     check_new_password,
     check_username,
 )
-from ledger.categories import MOST, CategoryError, OwnCategory, numbers_of
+from ledger.categories import CategoryError, OwnCategory, numbers_of
 from ledger.locales import LOCALES
 from ledger.money import (
-    SMALLEST,
     TEXT_MAX,
-    AmountError,
-    MinusError,
     currencies,
     currency_digits,
-    parse_amount,
     plain_amount,
 )
 from ledger.periods import (
@@ -67,57 +75,12 @@ from ledger.periods import (
     time_zones,
 )
 from ledger.recurring import FREQUENCIES, Due, DueDays
-from ledger.spending import ORDERS, VALUES, ExpenseFilter, Place, suggest_category
+from ledger.spending import ORDERS, VALUES, ExpenseFilter, suggest_category
 from models import Expense, RecurringExpense, User, category_key, search_key
 from security import csrf_failed
 
-# Control, format, surrogate, private and unassigned characters, and line separators; only the two
-# joiners that Persian, Indic scripts and family emoji are written with are let through.
-_REFUSED_KINDS = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-_JOINERS = {"\u200c", "\u200d"}
-
-
 # What one chooses of the categories to type a new one; none can have this name.
 NEW_CATEGORY = "New …"
-
-# What programs send for a box that is not ticked; browsers send nothing.
-FALSE_VALUES = (False, "", "0", "false", "off", "no")
-
-
-# More characters than any field accepts. Normalising Unicode text takes quadratic time, so no text that is longer
-# reaches a filter or a validator.
-FIELD_MAX_LENGTH = 2_000
-
-
-def limit_length(maximum: int, value: Any) -> Any:
-    """Return the value of a field; raises ValueError for a text of more than FIELD_MAX_LENGTH characters."""
-    texts = value if isinstance(value, list) else [value]
-    if any(isinstance(text, str) and len(text) > FIELD_MAX_LENGTH for text in texts):
-        raise ValueError(f"Use at most {maximum} characters.")
-    return value
-
-
-def stop_if_unreadable(form: Any, field: Field) -> None:
-    """End the validation of a field whose text could not be read."""
-    if field.process_errors:
-        raise StopValidation
-
-
-class BoundedMeta:
-    """Bounds the length of every field of a form before its own filters and validators see the text."""
-
-    def bind_field(self, form: Any, unbound_field: Any, options: dict[str, Any]) -> Field:
-        """Bind a field that refuses an over-long text and shows it again as it was typed.
-
-        A password is only compared, and every one that is not the right one gets the same answer.
-        """
-        field = unbound_field.bind(form=form, **options)
-        if isinstance(field, PasswordField):
-            return field
-        maximum = getattr(field.flags, "maxlength", None) or FIELD_MAX_LENGTH
-        field.filters = [partial(limit_length, maximum), *field.filters]
-        field.validators = [stop_if_unreadable, *field.validators]
-        return field
 
 
 class Form(FlaskForm):
@@ -134,204 +97,6 @@ class Form(FlaskForm):
         """Check every field; a form that may come from elsewhere is shown again, filled in."""
         valid = super().validate(extra_validators)
         return valid and not csrf_failed()
-
-
-class Text:
-    """Refuse characters that cannot be seen, and more than `maximum` characters."""
-
-    def __init__(self, maximum: int) -> None:
-        self.maximum = maximum
-        self.field_flags = {"maxlength": maximum}
-
-    def __call__(self, form: Form, field: Field) -> None:
-        """Raise StopValidation where the text could not be shown or stored as it was typed."""
-        if any(
-            unicodedata.category(character) in _REFUSED_KINDS and character not in _JOINERS
-            for character in field.data
-        ):
-            raise StopValidation("Remove the invisible characters.")
-        if len(field.data) > self.maximum:
-            raise StopValidation(f"Use at most {self.maximum} characters.")
-
-
-def attributes(**values: Any) -> Markup:
-    """Write attributes as WTForms' `html_params` does, which takes a fifth of the time of the list page."""
-    written = [
-        clean_key(name) if value is True else f'{clean_key(name)}="{escape(value)}"'
-        for name, value in sorted(values.items())
-        if value is not False
-    ]
-    return Markup(" ".join(written))  # noqa: S704
-
-
-Input.html_params = staticmethod(attributes)
-
-
-class Dropdown(Select):
-    """A dropdown that writes no value which its label says already: there are three of categories on one page."""
-
-    @classmethod
-    def render_option(cls, choice: SelectChoice, **_attributes: Any) -> Markup:
-        """Return one option."""
-        # A browser would send a label with single spaces.
-        is_said = choice.value == " ".join(choice.label.split())
-        value = "" if is_said else f' value="{escape(choice.value)}"'
-        selected = " selected" if choice.selected else ""
-        return Markup(f"<option{value}{selected}>{escape(choice.label)}</option>")  # noqa: S704
-
-
-class ChoiceField(SelectField):
-    """One of several choices."""
-
-    widget = Dropdown()
-
-
-class AmountField(StringField):
-    """An amount in the currency of the form's owner, above zero, or a bound that may be zero or left out.
-
-    Keeps the text as it was typed.
-    """
-
-    def __init__(self, *args: Any, bound: bool = False, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.bound = bound
-
-    def pre_validate(self, form: Any) -> None:
-        """Turn the text into a Decimal."""
-        stop_if_unreadable(form, self)
-        if self.bound and not (self.data or "").strip():
-            self.data: Any = None
-            return
-        try:
-            self.data = parse_amount(
-                self.data or "", form.currency, form.locale, least=Decimal(0) if self.bound else SMALLEST
-            )
-        except MinusError as error:
-            box = "" if self.bound or "refund" not in form else " If money came back, tick “Money back”."
-            raise ValidationError(f"{error}{box}") from None
-        except AmountError as error:
-            raise ValidationError(str(error)) from None
-
-    def _value(self) -> str:
-        return self.raw_data[0] if self.raw_data else str(self.data or "")
-
-
-class DateField(Field):
-    """A day as `YYYY-MM-DD`, which may be left out when it is a bound.
-
-    Keeps the text as it was typed, and the default when nothing was sent.
-    """
-
-    widget = DateInput()
-
-    def __init__(self, *args: Any, bound: bool = False, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.bound = bound
-
-    def process_formdata(self, valuelist: list[str]) -> None:
-        """Turn the text into a date."""
-        if valuelist:
-            self.data = None
-            if self.bound and not valuelist[0].strip():
-                return
-            try:
-                self.data = parse_date(valuelist[0])
-            except DateError as error:
-                raise ValueError(str(error)) from None
-
-    def _value(self) -> str:
-        if self.raw_data:
-            return self.raw_data[0]
-        return self.data.isoformat() if self.data else ""
-
-
-class IdField(HiddenField):
-    """The id of a row or of an act."""
-
-    def process_formdata(self, valuelist: list[str]) -> None:
-        """Turn the text into a UUID; anything else is None."""
-        self.data = parse_id(valuelist[0]) if valuelist else None
-
-
-class IdsField(Field):
-    """The ids of rows that were ticked."""
-
-    def process_data(self, value: Any) -> None:
-        """Begin with none."""
-        self.data: list[uuid.UUID] = []
-
-    def process_formdata(self, valuelist: list[str]) -> None:
-        """Turn the texts into UUIDs; what is none, is nobody's row."""
-        self.data = [found for found in map(parse_id, valuelist) if found]
-
-
-def parse_id(text: str) -> uuid.UUID | None:
-    """Read an id in the one form in which ids are written, or return None."""
-    try:
-        found = uuid.UUID(text)
-    except ValueError:
-        return None
-    return found if str(found) == text else None
-
-
-class NewIdField(HiddenField):
-    """The id of the row that a form will create, so that the form can be sent twice and make one row."""
-
-    def process_data(self, value: Any) -> None:
-        """Begin with a fresh id."""
-        self.data = uuid7()
-
-    def process_formdata(self, valuelist: list[str]) -> None:
-        """Take the id that was sent, if it is one that we could have made."""
-        sent = parse_id(valuelist[0]) if valuelist else None
-        if sent is not None and sent.version == 7:
-            self.data = sent
-
-
-class PositionField(Field):
-    """A place in a list, counted from 1; None when it was left empty. Keeps the text as it was typed."""
-
-    widget = NumberInput(min=1, max=MOST)
-
-    def process_formdata(self, valuelist: list[str]) -> None:
-        """Turn the text into a number."""
-        if valuelist:
-            self.data = None
-            text = valuelist[0].strip()
-            if re.fullmatch(r"[0-9]{1,3}", text) and int(text):
-                self.data = int(text)
-            elif text:
-                raise ValueError("Write a number, such as 1 for the first.")
-
-    def _value(self) -> str:
-        return self.raw_data[0] if self.raw_data else str(self.data or "")
-
-
-def options(names: Iterable[str], first: str) -> list[SelectChoice]:
-    """Return a dropdown's choices of categories, after a `first` one that stands for none of them."""
-    return [SelectChoice("", first), *map(SelectChoice, names)]
-
-
-class Listed:
-    """Refuse what is not among the choices, in words of our own."""
-
-    def __init__(self, message: str) -> None:
-        self.message = message
-
-    def __call__(self, form: Form, field: Field) -> None:
-        """Raise StopValidation for any other value."""
-        if field.data not in [choice.value for choice in field.choices]:
-            raise StopValidation(self.message)
-
-
-def normalise_text(text: str | None) -> str:
-    """Trim, and compose letters with their accents (NFC)."""
-    return unicodedata.normalize("NFC", (text or "").strip())
-
-
-def normalise_name(text: str | None) -> str:
-    """Do the same with a name, and leave one space between its words, as browsers show it."""
-    return " ".join(normalise_text(text).split())
 
 
 class LoginForm(Form):
@@ -750,27 +515,6 @@ class DueForm(Form):
         if len(pressed) != 1:
             self.form_errors.append("Press Add or Skip beside the one you mean, or Add all.")
         return not self.errors and not csrf_failed()
-
-
-class CursorField(Field):
-    """Where a page of the list begins: `<day or amount>_<id>`."""
-
-    def process_formdata(self, valuelist: list[str]) -> None:
-        """Turn the text into a Place."""
-        if not (valuelist and valuelist[0]):
-            return
-        value, _, row = valuelist[0].partition("_")
-        found = parse_id(row)
-        try:
-            if re.fullmatch(r"-?[0-9]{1,9}(\.[0-9]{1,3})?", value):
-                place: date | Decimal = Decimal(value)
-            else:
-                place = parse_date(value)
-        except DateError:
-            found = None
-        if found is None:
-            raise ValueError("There is no such page.")
-        self.data = Place(place, found)
 
 
 @cache

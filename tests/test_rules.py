@@ -77,8 +77,9 @@ BELOW = {
     "ledger": {"database", "models"},
     "security": {"clock", "database", "models"},
     "logs": {"models"},
-    "forms": {"ledger", "models", "security"},
-    "views": {"clock", "database", "forms", "ledger", "models", "security"},
+    "fields": {"ledger"},
+    "forms": {"fields", "ledger", "models", "security"},
+    "views": {"clock", "database", "fields", "forms", "ledger", "models", "security"},
     "config": {"database", "ledger", "security"},
     "doctor": {"clock", "database", "ledger", "models"},
     "commands": {"clock", "database", "doctor", "ledger", "models"},
@@ -129,7 +130,7 @@ def test_one_clock_tells_the_time():
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_module_can_be_read_in_one_sitting(path):
-    limits = {"routes.py": 130, "forms.py": 1100, "models.py": 650}
+    limits = {"routes.py": 130, "forms.py": 900, "models.py": 650}
 
     assert len(path.read_text().splitlines()) <= limits.get(path.name, 420)
 

@@ -6,7 +6,8 @@ from flask_login import current_user
 
 import clock
 from database import db
-from forms import RestoreForm, parse_id
+from fields import parse_id
+from forms import RestoreForm
 from ledger import history
 from views.common import back_to_list, say
 from views.filters import expense_count

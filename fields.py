@@ -1,0 +1,287 @@
+"""Field types, validators and widgets."""
+
+import re
+import unicodedata
+import uuid
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from markupsafe import Markup, escape
+from uuid_utils.compat import uuid7
+from wtforms import (
+    Field,
+    HiddenField,
+    PasswordField,
+    SelectChoice,
+    SelectField,
+    StringField,
+    ValidationError,
+)
+from wtforms.validators import StopValidation
+from wtforms.widgets import DateInput, NumberInput, Select
+
+from ledger.categories import MOST
+from ledger.money import (
+    SMALLEST,
+    AmountError,
+    MinusError,
+    parse_amount,
+)
+from ledger.periods import (
+    DateError,
+    parse_date,
+)
+from ledger.spending import Place
+
+# Control, format, surrogate, private and unassigned characters, and line separators; only the two
+# joiners that Persian, Indic scripts and family emoji are written with are let through.
+_REFUSED_KINDS = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+_JOINERS = {"\u200c", "\u200d"}
+
+# What programs send for a box that is not ticked; browsers send nothing.
+FALSE_VALUES = (False, "", "0", "false", "off", "no")
+
+# More characters than any field accepts. Normalising Unicode text takes quadratic time, so no text that is longer
+# reaches a filter or a validator.
+FIELD_MAX_LENGTH = 2_000
+
+
+def limit_length(maximum: int, value: Any) -> Any:
+    """Return the value of a field; raises ValueError for a text of more than FIELD_MAX_LENGTH characters."""
+    texts = value if isinstance(value, list) else [value]
+    if any(isinstance(text, str) and len(text) > FIELD_MAX_LENGTH for text in texts):
+        raise ValueError(f"Use at most {maximum} characters.")
+    return value
+
+
+def stop_if_unreadable(form: Any, field: Field) -> None:
+    """End the validation of a field whose text could not be read."""
+    if field.process_errors:
+        raise StopValidation
+
+
+class BoundedMeta:
+    """Bounds the length of every field of a form before its own filters and validators see the text."""
+
+    def bind_field(self, form: Any, unbound_field: Any, options: dict[str, Any]) -> Field:
+        """Bind a field that refuses an over-long text and shows it again as it was typed.
+
+        A password is only compared, and every one that is not the right one gets the same answer.
+        """
+        field = unbound_field.bind(form=form, **options)
+        if isinstance(field, PasswordField):
+            return field
+        maximum = getattr(field.flags, "maxlength", None) or FIELD_MAX_LENGTH
+        field.filters = [partial(limit_length, maximum), *field.filters]
+        field.validators = [stop_if_unreadable, *field.validators]
+        return field
+
+
+class Text:
+    """Refuse characters that cannot be seen, and more than `maximum` characters."""
+
+    def __init__(self, maximum: int) -> None:
+        self.maximum = maximum
+        self.field_flags = {"maxlength": maximum}
+
+    def __call__(self, form: Any, field: Field) -> None:
+        """Raise StopValidation where the text could not be shown or stored as it was typed."""
+        if any(
+            unicodedata.category(character) in _REFUSED_KINDS and character not in _JOINERS
+            for character in field.data
+        ):
+            raise StopValidation("Remove the invisible characters.")
+        if len(field.data) > self.maximum:
+            raise StopValidation(f"Use at most {self.maximum} characters.")
+
+
+class Dropdown(Select):
+    """A dropdown that writes no value which its label says already: there are three of categories on one page."""
+
+    @classmethod
+    def render_option(cls, choice: SelectChoice, **_attributes: Any) -> Markup:
+        """Return one option."""
+        # A browser would send a label with single spaces.
+        is_said = choice.value == " ".join(choice.label.split())
+        value = "" if is_said else f' value="{escape(choice.value)}"'
+        selected = " selected" if choice.selected else ""
+        return Markup(f"<option{value}{selected}>{escape(choice.label)}</option>")  # noqa: S704
+
+
+class ChoiceField(SelectField):
+    """One of several choices."""
+
+    widget = Dropdown()
+
+
+class AmountField(StringField):
+    """An amount in the currency of the form's owner, above zero, or a bound that may be zero or left out.
+
+    Keeps the text as it was typed.
+    """
+
+    def __init__(self, *args: Any, bound: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.bound = bound
+
+    def pre_validate(self, form: Any) -> None:
+        """Turn the text into a Decimal."""
+        stop_if_unreadable(form, self)
+        if self.bound and not (self.data or "").strip():
+            self.data: Any = None
+            return
+        try:
+            self.data = parse_amount(
+                self.data or "", form.currency, form.locale, least=Decimal(0) if self.bound else SMALLEST
+            )
+        except MinusError as error:
+            box = "" if self.bound or "refund" not in form else " If money came back, tick “Money back”."
+            raise ValidationError(f"{error}{box}") from None
+        except AmountError as error:
+            raise ValidationError(str(error)) from None
+
+    def _value(self) -> str:
+        return self.raw_data[0] if self.raw_data else str(self.data or "")
+
+
+class DateField(Field):
+    """A day as `YYYY-MM-DD`, which may be left out when it is a bound.
+
+    Keeps the text as it was typed, and the default when nothing was sent.
+    """
+
+    widget = DateInput()
+
+    def __init__(self, *args: Any, bound: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.bound = bound
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Turn the text into a date."""
+        if valuelist:
+            self.data = None
+            if self.bound and not valuelist[0].strip():
+                return
+            try:
+                self.data = parse_date(valuelist[0])
+            except DateError as error:
+                raise ValueError(str(error)) from None
+
+    def _value(self) -> str:
+        if self.raw_data:
+            return self.raw_data[0]
+        return self.data.isoformat() if self.data else ""
+
+
+class IdField(HiddenField):
+    """The id of a row or of an act."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Turn the text into a UUID; anything else is None."""
+        self.data = parse_id(valuelist[0]) if valuelist else None
+
+
+class IdsField(Field):
+    """The ids of rows that were ticked."""
+
+    def process_data(self, value: Any) -> None:
+        """Begin with none."""
+        self.data: list[uuid.UUID] = []
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Turn the texts into UUIDs; what is none, is nobody's row."""
+        self.data = [found for found in map(parse_id, valuelist) if found]
+
+
+def parse_id(text: str) -> uuid.UUID | None:
+    """Read an id in the one form in which ids are written, or return None."""
+    try:
+        found = uuid.UUID(text)
+    except ValueError:
+        return None
+    return found if str(found) == text else None
+
+
+class NewIdField(HiddenField):
+    """The id of the row that a form will create, so that the form can be sent twice and make one row."""
+
+    def process_data(self, value: Any) -> None:
+        """Begin with a fresh id."""
+        self.data = uuid7()
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Take the id that was sent, if it is one that we could have made."""
+        sent = parse_id(valuelist[0]) if valuelist else None
+        if sent is not None and sent.version == 7:
+            self.data = sent
+
+
+class PositionField(Field):
+    """A place in a list, counted from 1; None when it was left empty. Keeps the text as it was typed."""
+
+    widget = NumberInput(min=1, max=MOST)
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Turn the text into a number."""
+        if valuelist:
+            self.data = None
+            text = valuelist[0].strip()
+            if re.fullmatch(r"[0-9]{1,3}", text) and int(text):
+                self.data = int(text)
+            elif text:
+                raise ValueError("Write a number, such as 1 for the first.")
+
+    def _value(self) -> str:
+        return self.raw_data[0] if self.raw_data else str(self.data or "")
+
+
+def options(names: Iterable[str], first: str) -> list[SelectChoice]:
+    """Return a dropdown's choices of categories, after a `first` one that stands for none of them."""
+    return [SelectChoice("", first), *map(SelectChoice, names)]
+
+
+class Listed:
+    """Refuse what is not among the choices, in words of our own."""
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+
+    def __call__(self, form: Any, field: Field) -> None:
+        """Raise StopValidation for any other value."""
+        if field.data not in [choice.value for choice in field.choices]:
+            raise StopValidation(self.message)
+
+
+def normalise_text(text: str | None) -> str:
+    """Trim, and compose letters with their accents (NFC)."""
+    return unicodedata.normalize("NFC", (text or "").strip())
+
+
+def normalise_name(text: str | None) -> str:
+    """Do the same with a name, and leave one space between its words, as browsers show it."""
+    return " ".join(normalise_text(text).split())
+
+
+class CursorField(Field):
+    """Where a page of the list begins: `<day or amount>_<id>`."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Turn the text into a Place."""
+        if not (valuelist and valuelist[0]):
+            return
+        value, _, row = valuelist[0].partition("_")
+        found = parse_id(row)
+        try:
+            if re.fullmatch(r"-?[0-9]{1,9}(\.[0-9]{1,3})?", value):
+                place: date | Decimal = Decimal(value)
+            else:
+                place = parse_date(value)
+        except DateError:
+            found = None
+        if found is None:
+            raise ValueError("There is no such page.")
+        self.data = Place(place, found)
