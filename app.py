@@ -3,6 +3,7 @@
 import os
 
 from flask import Flask, request
+from flask_babel import Babel
 from flask_login import LoginManager, current_user
 from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -60,6 +61,9 @@ def load_user(session_id: str) -> User | None:
     return user
 
 
+# Amounts and dates follow the visitor; the sentences are English only, so far.
+Babel(app, locale_selector=lambda: "en")
+app.jinja_env.policies["ext.i18n.trimmed"] = True
 app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 filters.init_app(app)
 app.jinja_env.globals.update(

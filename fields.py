@@ -9,6 +9,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+from flask_babel import lazy_gettext
 from markupsafe import Markup, escape
 from uuid_utils.compat import uuid7
 from wtforms import (
@@ -27,7 +28,6 @@ from ledger.categories import MOST
 from ledger.money import (
     SMALLEST,
     AmountError,
-    MinusError,
     parse_amount,
 )
 from ledger.periods import (
@@ -35,6 +35,7 @@ from ledger.periods import (
     parse_date,
 )
 from ledger.spending import Place
+from messages import error_message
 
 # Control, format, surrogate, private and unassigned characters, and line separators; only the two
 # joiners that Persian, Indic scripts and family emoji are written with are let through.
@@ -124,6 +125,8 @@ class AmountField(StringField):
     Keeps the text as it was typed.
     """
 
+    MINUS_MESSAGE = lazy_gettext("Enter the amount without a minus sign. For money you got back, select “Refund”.")
+
     def __init__(self, *args: Any, bound: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.bound = bound
@@ -138,11 +141,10 @@ class AmountField(StringField):
             self.data = parse_amount(
                 self.data or "", form.currency, form.locale, least=Decimal(0) if self.bound else SMALLEST
             )
-        except MinusError as error:
-            box = "" if self.bound or "refund" not in form else " If money came back, tick “Money back”."
-            raise ValidationError(f"{error}{box}") from None
         except AmountError as error:
-            raise ValidationError(str(error)) from None
+            if error.code == "amount_with_minus" and "refund" in form:
+                raise ValidationError(self.MINUS_MESSAGE) from None
+            raise ValidationError(error_message(error)) from None
 
     def _value(self) -> str:
         return self.raw_data[0] if self.raw_data else str(self.data or "")
@@ -169,7 +171,7 @@ class DateField(Field):
             try:
                 self.data = parse_date(valuelist[0])
             except DateError as error:
-                raise ValueError(str(error)) from None
+                raise ValueError(error_message(error)) from None
 
     def _value(self) -> str:
         if self.raw_data:

@@ -76,6 +76,7 @@ from ledger.periods import (
 )
 from ledger.recurring import FREQUENCIES, Due, DueDays
 from ledger.spending import ORDERS, VALUES, ExpenseFilter, suggest_category
+from messages import error_message
 from models import Expense, RecurringExpense, User, category_key, search_key
 from security import csrf_failed
 
@@ -592,7 +593,7 @@ class ExpenseFilterForm(FlaskForm):
             if field.data:
                 self.chosen = parse_period(field.data, self.today, self.first_day_of_month)
         except DateError as error:
-            raise ValidationError(str(error)) from None
+            raise ValidationError(error_message(error)) from None
 
     def validate_last_day(self, field: Field) -> None:
         """Refuse days that cannot be."""

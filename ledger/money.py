@@ -9,6 +9,7 @@ from babel.core import get_global
 from babel.numbers import NumberPattern, get_currency_precision, get_territory_currencies
 
 from database import Money
+from ledger.errors import LedgerError
 
 TEXT_MAX = 60
 SMALLEST = Decimal(1).scaleb(-Money.SCALE)
@@ -26,43 +27,40 @@ _GROUPED = re.compile(
 )
 
 
-class AmountError(ValueError):
-    """A text that is not an amount; its message tells the person what to write instead."""
-
-
-class MinusError(AmountError):
-    """An amount with a minus sign, for which some forms have a box."""
+class AmountError(LedgerError):
+    """A text that is not an amount."""
 
 
 def parse_amount(text: str, currency: str, locale: Locale | None = None, least: Decimal = SMALLEST) -> Decimal:
     """Read an amount of at least `least` as people write it, with or without the currency's sign.
 
     Accepts a point or a comma before the decimals, and spaces, apostrophes, points or commas between
-    thousands. What can be read in two ways is refused, never guessed. Calculates sums, differences and
+    thousands. Ambiguous input is refused, never guessed. Calculates sums, differences and
     products (`12+3.50`, `3*4.20`), exactly. The result has at most as many decimals as `currency`.
     Raises AmountError.
     """
     text = _DIRECTIONS.sub("", text).strip()
     if not text:
-        raise AmountError("Enter an amount, for example 12.50.")
+        raise AmountError("amount_missing")
     if len(text) > TEXT_MAX:
-        raise AmountError("Enter a shorter amount, for example 12.50.")
+        raise AmountError("amount_too_long")
     number = _APOSTROPHES.sub("'", _SPACES.sub(" ", _without_sign(text, currency, locale)))
     number = _TIMES.sub("*", _MINUS_SIGNS.sub("-", number))
     if number.startswith("-") or number.endswith("-"):
-        raise MinusError("Write the amount without a minus sign.")
+        raise AmountError("amount_with_minus")
     # Wide enough that no product of what fits into the field is rounded.
     with localcontext(prec=2 * TEXT_MAX):
         amount = _calculate(number, currency)
     if amount < 0:
-        raise AmountError(f"This comes to {amount:f}. Write an amount above zero.")
+        raise AmountError("amount_negative", amount=f"{amount:f}")
     if amount > Money.MAX:
-        raise AmountError("Enter an amount below 1000000000.")
-    rounded = round(amount, currency_digits(currency))
+        raise AmountError("amount_too_large")
+    digits = currency_digits(currency)
+    rounded = round(amount, digits)
     if amount != rounded:
-        raise AmountError(f"This comes to {amount:f}. An amount in {currency} has fewer decimals.")
+        raise AmountError("result_too_precise", amount=f"{amount:f}", currency=currency, digits=digits)
     if amount < least:
-        raise AmountError("Enter an amount other than zero.")
+        raise AmountError("amount_zero")
     return rounded
 
 
@@ -86,10 +84,10 @@ def _read_number(number: str, currency: str, alone: bool) -> Decimal:
     """Read one number; `alone` means that it is an amount of money by itself, not a factor."""
     match = _PLAIN.fullmatch(number) or _GROUPED.fullmatch(number)
     if match is None or not any(character.isdigit() for character in number):
-        raise AmountError(f"Write the amount in {currency} with digits only, for example 12.50 or 1234.50.")
+        raise AmountError("not_an_amount", currency=currency)
     whole = re.sub("[^0-9]", "", match["whole"])
     fraction = match["fraction"] or ""
-    _refuse_doubtful(whole, match["point"], fraction, currency_digits(currency) if alone else None, currency)
+    _refuse_ambiguous(whole, match["point"], fraction, currency, is_factor=not alone)
     return Decimal(f"{whole or 0}.{fraction or 0}")
 
 
@@ -113,18 +111,23 @@ def _signs(currency: str, locale: Locale | None) -> tuple[str, ...]:
     return tuple(sorted(signs, key=len, reverse=True))
 
 
-def _refuse_doubtful(whole: str, point: str | None, fraction: str, digits: int | None, currency: str) -> None:
-    """Raise AmountError where a reader could take the decimals for thousands, or there are over `digits`."""
+def _refuse_ambiguous(whole: str, point: str | None, fraction: str, currency: str, is_factor: bool) -> None:
+    """Raise AmountError where decimals could be read as thousands, or where there are too many decimals.
+
+    Only a number that will be accepted is suggested.
+    """
+    digits = currency_digits(currency)
     looks_grouped = len(fraction) == 3 and 1 <= len(whole) <= 3 and whole[0] != "0"
-    # A factor has no limit of decimals, by which `1.200` would be refused; with a fourth one it is clear.
-    factor = digits is None
-    if looks_grouped and (point == "," or factor):
-        clear = f"{whole}.{fraction}{'0' if factor else ''}"
-        raise AmountError(f"{whole}{point}{fraction} can be read in two ways. Write {whole}{fraction} or {clear}.")
-    if digits is not None and len(fraction) > digits:
-        limit = f"at most {digits} decimals" if digits else "no decimals"
-        also = f" If you mean thousands, write {whole}{fraction}." if looks_grouped else ""
-        raise AmountError(f"An amount in {currency} has {limit}.{also}")
+    if looks_grouped and (point == "," or is_factor):
+        # A factor may have any number of decimals; a fourth one makes it clear that they are decimals.
+        decimal = f"{whole}.{fraction}0" if is_factor else f"{whole}.{fraction}"
+        if is_factor or digits >= len(fraction):
+            raise AmountError("amount_ambiguous", amount=f"{whole}{fraction}", other=decimal)
+        raise AmountError("amount_grouped", amount=f"{whole}{fraction}")
+    if not is_factor and len(fraction) > digits:
+        if looks_grouped:
+            raise AmountError("amount_grouped", amount=f"{whole}{fraction}")
+        raise AmountError("amount_too_precise", currency=currency, digits=digits)
 
 
 def format_amount(amount: Decimal, currency: str, locale: Locale) -> str:

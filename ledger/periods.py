@@ -11,11 +11,13 @@ from datetime import date, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
+from ledger.errors import LedgerError
+
 FIRST_YEAR, LAST_YEAR = 1900, 2100
 
 
-class DateError(ValueError):
-    """A text that is not a day or a period; its message tells the person what to write instead."""
+class DateError(LedgerError):
+    """A text that is not a date or a period."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def _month_after(day: date) -> date:
 def parse_month(text: str, first_day_of_month: int = 1) -> Period:
     """Read a month, written as `2026-03`, from 1900 to 2100. Raises DateError."""
     if not re.fullmatch("[0-9]{4}-[0-9]{2}", text):
-        raise DateError("Write the month as year-month, for example 2026-03.")
+        raise DateError("not_a_month")
     return Period.month(parse_date(f"{text}-{first_day_of_month:02}"), first_day_of_month)
 
 
@@ -132,7 +134,7 @@ def parse_period(text: str, today: date, first_day_of_month: int = 1) -> Period:
     for parse in (parse_month, parse_year):
         with suppress(DateError):
             return parse(text, first_day_of_month)
-    raise DateError("There is no such period. Choose one from the list.")
+    raise DateError("not_a_period")
 
 
 def recent_months(today: date, count: int, first_day_of_month: int = 1) -> list[str]:
@@ -161,13 +163,13 @@ def parse_date(text: str) -> date:
     """Read a day written as `YYYY-MM-DD`, in ASCII, from 1900 to 2100. Raises DateError."""
     text = text.strip()
     if not text:
-        raise DateError("Enter a date.")
+        raise DateError("date_missing")
     try:
         if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
             raise ValueError
         day = date.fromisoformat(text)
     except ValueError:
-        raise DateError("Write the date as year-month-day, for example 2026-03-31.") from None
+        raise DateError("not_a_date") from None
     if not FIRST_YEAR <= day.year <= LAST_YEAR:
-        raise DateError(f"Enter a date between {FIRST_YEAR} and {LAST_YEAR}.")
+        raise DateError("date_out_of_range", first_year=FIRST_YEAR, last_year=LAST_YEAR)
     return day

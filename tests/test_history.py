@@ -257,7 +257,7 @@ def test_what_was_changed_since_is_left_alone_and_named(four):
         ({"all_matching": "y", "action": "category"}, "Choose the category to set."),
         ({"all_matching": "y", "action": "category", "category": "Nope"}, "Choose the category to set."),
         ({"all_matching": "y", "action": "date"}, "Enter the date to set."),
-        ({"all_matching": "y", "action": "date", "date": "2026-02-30"}, "Write the date as"),
+        ({"all_matching": "y", "action": "date", "date": "2026-02-30"}, "Enter the date as"),
     ],
 )
 def test_a_refused_bulk_change_says_why_and_changes_nothing(four, values, words):

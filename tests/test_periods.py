@@ -54,7 +54,7 @@ def test_a_day_is_read_in_iso_form(text):
     ],
 )
 def test_what_is_no_day_of_ours_is_refused(text):
-    with pytest.raises(DateError, match=r"\.$"):
+    with pytest.raises(DateError):
         parse_date(text)
 
 
@@ -95,7 +95,7 @@ def test_a_period_has_both_its_ends(text, today, first_day, last_day, name):
     "text", ["", "today", "2026-13", "2026-00", "1899", "2101-01", "20261", "２０２６", "2026-1"]
 )
 def test_what_is_no_period_is_refused(text):
-    with pytest.raises(DateError, match=r"\.$"):
+    with pytest.raises(DateError):
         parse_period(text, date(2026, 1, 1))
 
 

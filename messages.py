@@ -1,0 +1,47 @@
+"""Sentences for the errors that the ledger raises."""
+
+from flask_babel import gettext, lazy_gettext, ngettext
+
+from ledger.errors import LedgerError
+
+MESSAGES = {
+    # Amounts
+    "amount_missing": lazy_gettext("Enter an amount such as 12.50."),
+    "amount_too_long": lazy_gettext("Enter a shorter amount, such as 12.50."),
+    "amount_with_minus": lazy_gettext("Enter the amount without a minus sign."),
+    "amount_negative": lazy_gettext("This adds up to %(amount)s. Enter an amount above zero."),
+    "amount_too_large": lazy_gettext("Enter an amount below 1 billion."),
+    "amount_zero": lazy_gettext("Enter an amount other than zero."),
+    "not_an_amount": lazy_gettext("Enter an amount such as 12.50. Your account uses %(currency)s."),
+    "amount_grouped": lazy_gettext("Did you mean %(amount)s? Enter it without a separator."),
+    "amount_ambiguous": lazy_gettext("Did you mean %(amount)s or %(other)s? Enter one of them."),
+    # Dates
+    "date_missing": lazy_gettext("Enter a date."),
+    "not_a_date": lazy_gettext("Enter the date as year-month-day, for example 2026-03-31."),
+    "date_out_of_range": lazy_gettext("Enter a date between %(first_year)s and %(last_year)s."),
+    "not_a_month": lazy_gettext("Enter the month as year-month, for example 2026-03."),
+    "not_a_period": lazy_gettext("There is no such period. Choose one from the list."),
+}
+
+
+def error_message(error: LedgerError) -> str:
+    """Return the sentence that tells a user how to correct an error."""
+    if error.code in {"amount_too_precise", "result_too_precise"}:
+        return _precision_message(**error.values)
+    return str(MESSAGES[error.code]) % error.values
+
+
+def _precision_message(currency: str, digits: int, amount: str | None = None) -> str:
+    """Return how many decimals an amount may have, after the result of a calculation."""
+    if not digits:
+        limit = gettext("Amounts in %(currency)s have no decimals.", currency=currency)
+    else:
+        limit = ngettext(
+            "Amounts in %(currency)s have at most %(num)d decimal.",
+            "Amounts in %(currency)s have at most %(num)d decimals.",
+            digits,
+            currency=currency,
+        )
+    if amount is None:
+        return limit
+    return gettext("This adds up to %(amount)s. %(limit)s", amount=amount, limit=limit)
