@@ -34,7 +34,7 @@ from ledger.periods import (
     DateError,
     parse_date,
 )
-from ledger.spending import Place
+from ledger.spending import Cursor
 from messages import error_message
 
 # Control, format, surrogate, private and unassigned characters, and line separators; only the two
@@ -269,21 +269,21 @@ def normalise_name(text: str | None) -> str:
 
 
 class CursorField(Field):
-    """Where a page of the list begins: `<day or amount>_<id>`."""
+    """Cursor of a page of the list: `<date or amount>_<id>`."""
 
     def process_formdata(self, valuelist: list[str]) -> None:
-        """Turn the text into a Place."""
+        """Turn the text into a Cursor."""
         if not (valuelist and valuelist[0]):
             return
-        value, _, row = valuelist[0].partition("_")
+        text, _, row = valuelist[0].partition("_")
         found = parse_id(row)
         try:
-            if re.fullmatch(r"-?[0-9]{1,9}(\.[0-9]{1,3})?", value):
-                place: date | Decimal = Decimal(value)
+            if re.fullmatch(r"-?[0-9]{1,9}(\.[0-9]{1,3})?", text):
+                value: date | Decimal = Decimal(text)
             else:
-                place = parse_date(value)
+                value = parse_date(text)
         except DateError:
             found = None
         if found is None:
             raise ValueError("There is no such page.")
-        self.data = Place(place, found)
+        self.data = Cursor(value, found)

@@ -525,7 +525,7 @@ def month_name(month: str) -> str:
 
 
 class ExpenseFilterForm(FlaskForm):
-    """What the list shows. It changes nothing, so its address needs no CSRF token and can be shared."""
+    """Filter of the expense list. It changes nothing, so its URL needs no CSRF token and can be shared."""
 
     class Meta(BoundedMeta):
         csrf = False
@@ -534,15 +534,19 @@ class ExpenseFilterForm(FlaskForm):
 
     category = SelectMultipleField("Category", validate_choice=False)
     period = ChoiceField("Period", validate_choice=False, default="")
-    first_day = DateField("From", bound=True)
-    last_day = DateField("To", bound=True)
-    text = StringField(
+    start_date = DateField("From", bound=True)
+    end_date = DateField("To", bound=True)
+    search = StringField(
         "Search", [Text(Expense.DESCRIPTION_MAX)], filters=[normalise_text], render_kw={"type": "search"}
     )
-    least = AmountField("At least", bound=True, render_kw={"inputmode": "decimal", "maxlength": TEXT_MAX})
-    most = AmountField("At most", bound=True, render_kw={"inputmode": "decimal", "maxlength": TEXT_MAX})
-    order = ChoiceField(
-        "Order",
+    min_amount = AmountField(
+        "Minimum amount", bound=True, render_kw={"inputmode": "decimal", "maxlength": TEXT_MAX}
+    )
+    max_amount = AmountField(
+        "Maximum amount", bound=True, render_kw={"inputmode": "decimal", "maxlength": TEXT_MAX}
+    )
+    sort = ChoiceField(
+        "Sort by",
         choices=[
             SelectChoice("-date", "Newest first"),
             SelectChoice("date", "Oldest first"),
@@ -565,7 +569,9 @@ class ExpenseFilterForm(FlaskForm):
         self.first_day_of_month = author.first_day_of_month
         self.chosen = self.days = Period()
         super().__init__(*args)
-        offered, archived = ([each.name for each in categories if each.archived == kind] for kind in (False, True))
+        offered, archived = (
+            [category.name for category in categories if category.archived == kind] for kind in (False, True)
+        )
         self.archived = archived
         self.category.choices = options([*offered, *archived], "All categories")
         named = {"": "Any time", "this-month": "This month", "last-month": "Last month", "this-year": "This year"}
@@ -595,63 +601,63 @@ class ExpenseFilterForm(FlaskForm):
         except DateError as error:
             raise ValidationError(error_message(error)) from None
 
-    def validate_last_day(self, field: Field) -> None:
-        """Refuse days that cannot be."""
-        self.days = self.chosen.within(Period(self.first_day.data, field.data))
-        if self.days.first_day and self.days.last_day and self.days.last_day < self.days.first_day:
-            raise ValidationError("There are no such days: the last one is before the first.")
+    def validate_end_date(self, field: Field) -> None:
+        """Refuse an end date before the start date."""
+        self.days = self.chosen.within(Period(self.start_date.data, field.data))
+        if self.days.start_date and self.days.end_date and self.days.end_date < self.days.start_date:
+            raise ValidationError("The end date is before the start date.")
 
-    def validate_text(self, field: Field) -> None:
+    def validate_search(self, field: Field) -> None:
         """Refuse to search for accents alone, which every text would match."""
         if field.data and not search_key(field.data):
             raise ValidationError("Write at least one letter or digit.")
 
-    def validate_most(self, field: Field) -> None:
-        """Refuse amounts that cannot be."""
-        least = self.least.data
-        if isinstance(field.data, Decimal) and isinstance(least, Decimal) and field.data < least:
-            raise ValidationError("This is less than the other.")
+    def validate_max_amount(self, field: Field) -> None:
+        """Refuse a maximum below the minimum."""
+        min_amount = self.min_amount.data
+        if isinstance(field.data, Decimal) and isinstance(min_amount, Decimal) and field.data < min_amount:
+            raise ValidationError("The maximum is less than the minimum.")
 
-    def validate_order(self, field: Field) -> None:
+    def validate_sort(self, field: Field) -> None:
         """Refuse an order that does not exist."""
         field.data = field.data or "-date"
         if field.data not in ORDERS:
             raise ValidationError("There is no such order. Choose one from the list.")
 
     def validate_after(self, field: Field) -> None:
-        """Refuse a place of another order."""
-        kind = Decimal if "amount" in (self.order.data or "") else date
+        """Refuse a cursor of another order."""
+        kind = Decimal if "amount" in (self.sort.data or "") else date
         if field.data is not None and not isinstance(field.data.value, kind):
             raise ValidationError("There is no such page.")
 
     validate_before = validate_after
 
     @cached_property
-    def wanted(self) -> ExpenseFilter:
-        """The filter; when something in it makes no sense, one that nothing matches."""
+    def filters(self) -> ExpenseFilter:
+        """The criteria; an invalid form matches nothing."""
         if not self.validate():
-            return ExpenseFilter(nothing=True)
+            return ExpenseFilter(is_invalid=True)
         return ExpenseFilter(
             categories=tuple(dict.fromkeys(self.category.data)),
             period=self.days,
-            text=self.text.data,
-            least=self.least.data,
-            most=self.most.data,
-            order=self.order.data,
+            search=self.search.data,
+            min_amount=self.min_amount.data,
+            max_amount=self.max_amount.data,
+            sort=self.sort.data,
         )
 
-    def kept(self, **changes: Any) -> dict[str, list[str]]:
-        """Return what the address of this very view says, but for `changes`, for a link to one like it."""
+    def query_args(self, **changes: Any) -> dict[str, list[str]]:
+        """Return the query arguments of this page with `changes`, for a link; None removes one."""
         # Of a value that is given twice, the first one counts, here as everywhere.
         sent = {field.name: (field.raw_data or [])[: None if field is self.category else 1] for field in self}
         for name, value in changes.items():
             sent[name] = [] if value is None else [str(value)]
         return {name: filled for name, values in sent.items() if (filled := [value for value in values if value])}
 
-    def query(self, **changes: Any) -> str:
-        """Return the same as the end of an address: `?category=Food`, or nothing."""
-        kept = self.kept(**changes)
-        return f"?{urlencode(kept, doseq=True)}" if kept else ""
+    def query_string(self, **changes: Any) -> str:
+        """Return the same as a query string: `?category=Food`, or nothing."""
+        args = self.query_args(**changes)
+        return f"?{urlencode(args, doseq=True)}" if args else ""
 
 
 class BulkForm(Form):

@@ -93,7 +93,7 @@ def expense_lines(owners: list[int], chance: random.Random) -> Iterator[str]:
         (values["amount"], values["category"], values["description"], description_key(values["description"]))
         for values in sample_expenses(TODAY)
     ]
-    first_day = TODAY - timedelta(days=365 * YEARS)
+    start_date = TODAY - timedelta(days=365 * YEARS)
     now = datetime.now(UTC).replace(tzinfo=None)
     for number, owner in enumerate(owners):
         amount, category, description, key = chance.choice(usual)
@@ -104,7 +104,7 @@ def expense_lines(owners: list[int], chance: random.Random) -> Iterator[str]:
             "category": category,
             "description": description,
             "description_key": key,
-            "date": first_day + timedelta(days=number * 365 * YEARS // len(owners)),
+            "date": start_date + timedelta(days=number * 365 * YEARS // len(owners)),
             "created_at": now,
         }
         yield "\t".join(str(values[name]) for name in COLUMNS) + "\n"
@@ -146,7 +146,7 @@ def report_pages(sizes: dict[int, int]) -> None:
 
 def questions(user: User) -> dict[str, Callable[[], object]]:
     """Return what the list asks, by name."""
-    now, wanted = datetime.now(UTC), spending.ExpenseFilter()
+    now, filters = datetime.now(UTC), spending.ExpenseFilter()
     month = spending.ExpenseFilter(period=Period(date(2025, 12, 1), date(2025, 12, 31)))
     sessions.create_session(user, remember=False, user_agent="", now=now)
     db.session.commit()
@@ -155,8 +155,8 @@ def questions(user: User) -> dict[str, Callable[[], object]]:
     db.session.expunge(user)
     return {
         "who is it": lambda: sessions.find_session(user.get_id(), now),
-        "total and parts": lambda: spending.summarise(user, wanted),
-        "newest 50": lambda: spending.read_page(user, wanted),
+        "total and parts": lambda: spending.summarise(user, filters),
+        "newest 50": lambda: spending.read_page(user, filters),
         "last descriptions": lambda: spending.recent_descriptions(user),
         "total of a month": lambda: spending.summarise(user, month),
     }

@@ -75,7 +75,7 @@ def all_categories(user: User, used: Iterable[str]) -> list[OwnCategory]:
 
 def numbers_of(user: User) -> dict[str, int]:
     """Return how many expenses are of each category that has any."""
-    return {part.category: part.number for part in summarise(user, ExpenseFilter()).parts}
+    return {entry.category: entry.count for entry in summarise(user, ExpenseFilter()).breakdown}
 
 
 def _rows(user: User) -> list[OwnCategory]:

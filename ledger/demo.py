@@ -35,9 +35,9 @@ IRREGULAR = (
 def sample_expenses(today: date) -> Iterator[dict[str, Any]]:
     """Yield the columns of expenses up to `today`, oldest first; the same ones for the same day."""
     chance = random.Random(today.toordinal())
-    first_day = today - timedelta(days=365 * YEARS)
-    for passed in range((today - first_day).days + 1):
-        day = first_day + timedelta(days=passed)
+    start_date = today - timedelta(days=365 * YEARS)
+    for passed in range((today - start_date).days + 1):
+        day = start_date + timedelta(days=passed)
         for day_of_month, category, description, amount in MONTHLY:
             if day.day == day_of_month:
                 yield _expense(day, category, description, Decimal(amount))

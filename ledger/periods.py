@@ -1,6 +1,6 @@
 """Days and periods of days: which day it is where a person lives, and how both are read from text.
 
-Both ends of a period are included; `first_day` and `last_day` say so wherever they stand.
+Both ends of a period are included; `start_date` and `end_date` say so wherever they stand.
 """
 
 import re
@@ -22,18 +22,18 @@ class DateError(LedgerError):
 
 @dataclass(frozen=True)
 class Period:
-    """Days from `first_day` to `last_day`, both included; None leaves an end open."""
+    """Days from `start_date` to `end_date`, both included; None leaves an end open."""
 
-    first_day: date | None = None
-    last_day: date | None = None
+    start_date: date | None = None
+    end_date: date | None = None
 
     @classmethod
     def month(cls, day: date, first_day_of_month: int = 1) -> "Period":
         """Return the month that `day` lies in, called after the calendar month in which it begins."""
-        first_day = day.replace(day=first_day_of_month)
-        if first_day > day:
-            first_day = (day.replace(day=1) - timedelta(days=1)).replace(day=first_day_of_month)
-        return cls(first_day, _month_after(first_day) - timedelta(days=1))
+        start_date = day.replace(day=first_day_of_month)
+        if start_date > day:
+            start_date = (day.replace(day=1) - timedelta(days=1)).replace(day=first_day_of_month)
+        return cls(start_date, _month_after(start_date) - timedelta(days=1))
 
     @classmethod
     def year(cls, day: date, first_day_of_month: int = 1) -> "Period":
@@ -43,26 +43,26 @@ class Period:
 
     def name(self, first_day_of_month: int = 1) -> str | None:
         """Return `month` or `year` when it is exactly one, else None."""
-        if self.first_day is not None and self == Period.month(self.first_day, first_day_of_month):
+        if self.start_date is not None and self == Period.month(self.start_date, first_day_of_month):
             return "month"
-        if self.first_day is not None and self == Period.year(self.first_day, first_day_of_month):
+        if self.start_date is not None and self == Period.year(self.start_date, first_day_of_month):
             return "year"
         return None
 
     def months_before(self, count: int) -> list["Period"]:
         """Return the `count` months before this one, the earliest first."""
         months: list[Period] = []
-        first_day = self.begin
+        start_date = self.begin
         for _ in range(count):
-            month = Period.month(first_day - timedelta(days=1), first_day.day)
+            month = Period.month(start_date - timedelta(days=1), start_date.day)
             months.insert(0, month)
-            first_day = month.begin
+            start_date = month.begin
         return months
 
     def months(self) -> list["Period"]:
         """Return the twelve months of this year."""
-        first_day = self.begin
-        return [Period.month(first_day.replace(month=month), first_day.day) for month in range(1, 13)]
+        start_date = self.begin
+        return [Period.month(start_date.replace(month=month), start_date.day) for month in range(1, 13)]
 
     def text(self) -> str:
         """Return a month as `parse_month` reads it: `2026-03`."""
@@ -71,24 +71,24 @@ class Period:
     @property
     def begin(self) -> date:
         """The first day of a period that has one, as every month and year has."""
-        assert self.first_day is not None
-        return self.first_day
+        assert self.start_date is not None
+        return self.start_date
 
     @property
     def end(self) -> date:
         """The last day of a period that has one, as every month and year has."""
-        assert self.last_day is not None
-        return self.last_day
+        assert self.end_date is not None
+        return self.end_date
 
     def within(self, other: "Period") -> "Period":
         """Return the days that lie in both periods; there are none when it ends before it begins."""
-        first_days = [day for day in (self.first_day, other.first_day) if day is not None]
-        last_days = [day for day in (self.last_day, other.last_day) if day is not None]
+        first_days = [day for day in (self.start_date, other.start_date) if day is not None]
+        last_days = [day for day in (self.end_date, other.end_date) if day is not None]
         return Period(max(first_days, default=None), min(last_days, default=None))
 
     def by_months(self) -> tuple["Period | None", list["Period"]]:
         """Return the whole months in this period, if there are any, and the days before and after them."""
-        first, last, edges = self.first_day, self.last_day, []
+        first, last, edges = self.start_date, self.end_date, []
         if first is not None and first.day != 1:
             edges.append(Period(first, month_end(first)))
             first = month_end(first) + timedelta(days=1)

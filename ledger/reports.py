@@ -11,7 +11,7 @@ from database import db
 from ledger import spending
 from ledger.money import currency_digits
 from ledger.periods import FIRST_YEAR, LAST_YEAR, Period
-from ledger.spending import ExpenseFilter, Part, Summary
+from ledger.spending import CategoryTotal, ExpenseFilter, Summary
 from models import Category, User
 
 TOP_COUNT = 10
@@ -29,27 +29,27 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Line:
+class CategoryLine:
     """What was spent on one category, its share of all that was spent, and its budget, where there are such."""
 
     category: str
-    number: int
+    count: int
     total: Decimal
     share: Decimal | None
     budget: Budget | None
 
 
 @dataclass(frozen=True)
-class Column:
+class Bar:
     """What was spent on one day of a month, or in one month of a year."""
 
     period: Period
-    number: int
+    count: int
     total: Decimal
 
 
 @dataclass(frozen=True)
-class Earlier:
+class PreviousMonths:
     """What was spent in the months before, as far as there are expenses, at most twelve."""
 
     period: Period
@@ -73,23 +73,23 @@ class MonthReport:
     current: bool
     before: Period | None
     after: Period | None
-    number: int
+    count: int
     total: Decimal
     total_before: Decimal
-    earlier: Earlier | None
+    previous_months: PreviousMonths | None
     budget: Budget | None
-    lines: tuple[Line, ...]
-    days: tuple[Column, ...]
+    lines: tuple[CategoryLine, ...]
+    days: tuple[Bar, ...]
     largest: list[sa.Row[Any]]
 
 
 @dataclass(frozen=True)
-class YearLine:
+class YearRow:
     """What was spent on one category in a year, and in each of its months."""
 
     category: str
     total: Decimal
-    months: tuple[Column, ...]
+    months: tuple[Bar, ...]
 
 
 @dataclass(frozen=True)
@@ -99,10 +99,10 @@ class YearReport:
     year: Period
     before: Period | None
     after: Period | None
-    number: int
+    count: int
     total: Decimal
-    months: tuple[Column, ...]
-    lines: tuple[YearLine, ...]
+    months: tuple[Bar, ...]
+    lines: tuple[YearRow, ...]
 
 
 def budgets_of(user: User) -> dict[str, Decimal]:
@@ -116,8 +116,8 @@ def budgets_of(user: User) -> dict[str, Decimal]:
 
 def month_report(user: User, month: Period, today: date) -> MonthReport:
     """Return the report of a month, by a number of statements that does not depend on what lies in it."""
-    *earlier, spent = spending.summarise_each(user, [*month.months_before(COMPARISON_MONTHS), month])
-    wanted = ExpenseFilter(period=month, least=Decimal(0), order="-amount")
+    *previous, spent = spending.summarise_periods(user, [*month.months_before(COMPARISON_MONTHS), month])
+    filters = ExpenseFilter(period=month, min_amount=Decimal(0), sort="-amount")
     current = month.begin <= today <= month.end
     days_left = (month.end - today).days + 1 if current else None
     return MonthReport(
@@ -125,51 +125,51 @@ def month_report(user: User, month: Period, today: date) -> MonthReport:
         current=current,
         before=_within_years(month.months_before(1)[0]),
         after=_within_years(Period.month(month.end + timedelta(days=1), month.begin.day)),
-        number=spent.number,
+        count=spent.count,
         total=spent.total,
-        total_before=earlier[-1].total,
-        earlier=_earlier(month, earlier, spending.first_day(user)),
+        total_before=previous[-1].total,
+        previous_months=_previous_months(month, previous, spending.first_expense_date(user)),
         budget=_budget(user, user.monthly_budget, spent.total, days_left),
         lines=tuple(_lines(user, spent, days_left)),
         days=tuple(_days(user, month)),
-        largest=list(db.session.execute(spending.ordered_query(user, wanted).limit(TOP_COUNT))),
+        largest=list(db.session.execute(spending.ordered_query(user, filters).limit(TOP_COUNT))),
     )
 
 
 def year_report(user: User, year: Period) -> YearReport:
     """Return the report of a year, by one statement."""
     months = year.months()
-    summaries = spending.summarise_each(user, months)
-    parts = [{part.category: part for part in summary.parts} for summary in summaries]
+    summaries = spending.summarise_periods(user, months)
+    totals = [{entry.category: entry for entry in summary.breakdown} for summary in summaries]
     lines = []
-    for category in sorted({name for each in parts for name in each}):
-        nothing = Part(category, 0, Decimal(0))
-        cells = [each.get(category, nothing) for each in parts]
-        columns = tuple(Column(month, cell.number, cell.total) for month, cell in zip(months, cells, strict=True))
-        lines.append(YearLine(category, sum((cell.total for cell in cells), Decimal(0)), columns))
+    for category in sorted({name for month_totals in totals for name in month_totals}):
+        nothing = CategoryTotal(category, 0, Decimal(0))
+        cells = [month_totals.get(category, nothing) for month_totals in totals]
+        bars = tuple(Bar(month, cell.count, cell.total) for month, cell in zip(months, cells, strict=True))
+        lines.append(YearRow(category, sum((cell.total for cell in cells), Decimal(0)), bars))
     lines.sort(key=lambda line: line.total, reverse=True)
     return YearReport(
         year=year,
         before=_within_years(Period.year(year.begin - timedelta(days=1), year.begin.day)),
         after=_within_years(Period.year(year.end + timedelta(days=1), year.begin.day)),
-        number=sum(summary.number for summary in summaries),
+        count=sum(summary.count for summary in summaries),
         total=sum((summary.total for summary in summaries), Decimal(0)),
         months=tuple(
-            Column(month, summary.number, summary.total) for month, summary in zip(months, summaries, strict=True)
+            Bar(month, summary.count, summary.total) for month, summary in zip(months, summaries, strict=True)
         ),
         lines=tuple(lines),
     )
 
 
-def _earlier(month: Period, summaries: list[Summary], since: date | None) -> Earlier | None:
+def _previous_months(month: Period, summaries: list[Summary], since: date | None) -> PreviousMonths | None:
     """Return what was spent in the months before `month` that began after, or in which, expenses began."""
     if since is None or since >= month.begin:
         return None
-    months = [each for each in month.months_before(COMPARISON_MONTHS) if each.end >= since]
+    months = [earlier for earlier in month.months_before(COMPARISON_MONTHS) if earlier.end >= since]
     # In the very first month there may be days that lie outside of all addresses.
-    first_day = max(months[0].begin, since)
+    start_date = max(months[0].begin, since)
     total = sum((summary.total for summary in summaries[-len(months) :]), Decimal(0))
-    return Earlier(Period(first_day, months[-1].end), len(months), total)
+    return PreviousMonths(Period(start_date, months[-1].end), len(months), total)
 
 
 def _within_years(period: Period) -> Period | None:
@@ -177,20 +177,22 @@ def _within_years(period: Period) -> Period | None:
     return period if FIRST_YEAR <= period.begin.year <= LAST_YEAR else None
 
 
-def _lines(user: User, spent: Summary, days_left: int | None) -> list[Line]:
+def _lines(user: User, spent: Summary, days_left: int | None) -> list[CategoryLine]:
     """Return the categories with expenses or a budget, the largest first."""
     budgets = budgets_of(user)
-    known = {part.category for part in spent.parts}
-    empty = [Part(name, 0, Decimal(0)) for name in budgets if name not in known]
-    all_spent = sum((part.total for part in spent.parts if part.total > 0), Decimal(0))
+    known = {entry.category for entry in spent.breakdown}
+    empty = [CategoryTotal(name, 0, Decimal(0)) for name in budgets if name not in known]
+    all_spent = sum((entry.total for entry in spent.breakdown if entry.total > 0), Decimal(0))
     return [
-        Line(
-            *part,
+        CategoryLine(
+            entry.category,
+            entry.count,
+            entry.total,
             # What came back more than was spent has no share.
-            share=part.total / all_spent if part.total > 0 else None,
-            budget=_budget(user, budgets.get(part.category), part.total, days_left),
+            share=entry.total / all_spent if entry.total > 0 else None,
+            budget=_budget(user, budgets.get(entry.category), entry.total, days_left),
         )
-        for part in sorted((*spent.parts, *empty), key=lambda part: part.total, reverse=True)
+        for entry in sorted((*spent.breakdown, *empty), key=lambda entry: entry.total, reverse=True)
     ]
 
 
@@ -206,8 +208,8 @@ def _budget(user: User, amount: Decimal | None, spent: Decimal, days_left: int |
     return Budget(amount, left, (left / days_left).quantize(unit, ROUND_DOWN))
 
 
-def _days(user: User, month: Period) -> list[Column]:
+def _days(user: User, month: Period) -> list[Bar]:
     """Return all days of a month, also those without an expense."""
     spent = spending.summarise_days(user, month)
-    days = [month.begin + timedelta(days=number) for number in range((month.end - month.begin).days + 1)]
-    return [Column(Period(day, day), *spent.get(day, (0, Decimal(0)))) for day in days]
+    days = [month.begin + timedelta(days=offset) for offset in range((month.end - month.begin).days + 1)]
+    return [Bar(Period(day, day), *spent.get(day, (0, Decimal(0)))) for day in days]

@@ -44,23 +44,24 @@ RECENT, MAX_SUGGESTIONS = 200, 12
 
 @dataclass(frozen=True)
 class ExpenseFilter:
-    """Which expenses are wanted, and in which order; an empty one wants them all, newest first."""
+    """Criteria of a list of expenses, and its order; empty criteria match every expense, newest first."""
 
     categories: tuple[str, ...] = ()
     period: Period = field(default_factory=Period)
-    text: str = ""
-    least: Decimal | None = None
-    most: Decimal | None = None
-    order: str = "-date"
-    nothing: bool = False
+    search: str = ""
+    min_amount: Decimal | None = None
+    max_amount: Decimal | None = None
+    sort: str = "-date"
+    is_invalid: bool = False
 
-    def narrows(self) -> bool:
-        """Tell whether some expenses may be left out."""
-        return self != ExpenseFilter(order=self.order)
+    @property
+    def is_active(self) -> bool:
+        """Whether some expenses may be left out."""
+        return self != ExpenseFilter(sort=self.sort)
 
 
-class Place(NamedTuple):
-    """Where a page begins: next to the expense of this day or amount and this id, which may be gone."""
+class Cursor(NamedTuple):
+    """Start of a page: the date or amount and the id of the expense before it, which may be gone."""
 
     value: date | Decimal
     id: uuid.UUID
@@ -69,50 +70,51 @@ class Place(NamedTuple):
         return f"{self.value}_{self.id}"
 
 
-class Part(NamedTuple):
-    """How many of the wanted expenses are of one category, and their sum."""
+@dataclass(frozen=True)
+class CategoryTotal:
+    """Count and sum of the matching expenses in one category."""
 
     category: str
-    number: int
+    count: int
     total: Decimal
 
 
 @dataclass(frozen=True)
 class Summary:
-    """How many expenses there are, their sum, and the parts by category, largest first, that add up to both."""
+    """Count and sum of the matching expenses, and their breakdown by category, largest first."""
 
-    number: int
+    count: int
     total: Decimal
-    parts: tuple[Part, ...] = ()
+    breakdown: tuple[CategoryTotal, ...] = ()
 
 
 @dataclass(frozen=True)
 class Page:
-    """Up to PAGE_SIZE rows in the wanted order, and the places where the neighbouring pages begin."""
+    """Up to PAGE_SIZE rows in order, and the cursors of the neighbouring pages."""
 
     rows: list[sa.Row[uuid.UUID, date, str, str, Decimal]]
-    before: Place | None
-    after: Place | None
+    before: Cursor | None
+    after: Cursor | None
 
 
-def expenses_query(user: User, wanted: ExpenseFilter) -> sa.Select[uuid.UUID, date, str, str, Decimal]:
-    """Return the Select of the user's expenses that are wanted; every list, sum and export begins here."""
+def expenses_query(user: User, filters: ExpenseFilter) -> sa.Select[uuid.UUID, date, str, str, Decimal]:
+    """Return the Select of the user's matching expenses; every list, sum and export begins here."""
     query = sa.select(Expense.id, Expense.date, Expense.category, Expense.description, Expense.amount)
     query = query.where(Expense.author_id == user.id)
-    if wanted.nothing:
+    if filters.is_invalid:
         query = query.where(sa.false())
-    if wanted.categories:
-        query = query.where(Expense.category.in_(wanted.categories))
-    if wanted.period.first_day is not None:
-        query = query.where(Expense.date >= wanted.period.first_day)
-    if wanted.period.last_day is not None:
-        query = query.where(Expense.date <= wanted.period.last_day)
-    if wanted.text:
-        query = query.where(Expense.description_key.contains(description_key(wanted.text), autoescape=True))
-    if wanted.least is not None:
-        query = query.where(Expense.amount >= wanted.least)
-    if wanted.most is not None:
-        query = query.where(Expense.amount <= wanted.most)
+    if filters.categories:
+        query = query.where(Expense.category.in_(filters.categories))
+    if filters.period.start_date is not None:
+        query = query.where(Expense.date >= filters.period.start_date)
+    if filters.period.end_date is not None:
+        query = query.where(Expense.date <= filters.period.end_date)
+    if filters.search:
+        query = query.where(Expense.description_key.contains(description_key(filters.search), autoescape=True))
+    if filters.min_amount is not None:
+        query = query.where(Expense.amount >= filters.min_amount)
+    if filters.max_amount is not None:
+        query = query.where(Expense.amount <= filters.max_amount)
     return query
 
 
@@ -120,7 +122,7 @@ def _without_index(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     """Return the values of `column` without its indexes.
 
     SQLite takes an index that spares it the sorting, even when it has to look up every expense for it, before
-    the one by which it would find the wanted ones.
+    the one by which it would find the matching ones.
     """
     return sa.func.coalesce(column, column)
 
@@ -137,14 +139,14 @@ def ordered(query: Query, order: str, backwards: bool = False, bare: bool = Fals
     return query.order_by(*(key.desc() if descending ^ backwards else key for key in keys))
 
 
-def ordered_query(user: User, wanted: ExpenseFilter) -> sa.Select[uuid.UUID, date, str, str, Decimal]:
-    """Return the Select of all the wanted expenses, in their order."""
-    return ordered(expenses_query(user, wanted), wanted.order)
+def ordered_query(user: User, filters: ExpenseFilter) -> sa.Select[uuid.UUID, date, str, str, Decimal]:
+    """Return the Select of all matching expenses, in order."""
+    return ordered(expenses_query(user, filters), filters.sort)
 
 
-def summarise(user: User, wanted: ExpenseFilter) -> Summary:
-    """Return number, sum and parts of all the wanted expenses, by one statement; zero when there are none."""
-    addends = _total_rows(user, wanted).c
+def summarise(user: User, filters: ExpenseFilter) -> Summary:
+    """Return count, sum and breakdown of all matching expenses, by one statement; zero when there are none."""
+    addends = _total_rows(user, filters).c
     category, number, total = (
         _without_index(addends.category),
         sa.func.sum(addends.number),
@@ -158,67 +160,70 @@ def summarise(user: User, wanted: ExpenseFilter) -> Summary:
     rows = db.session.execute(query).all()
     if not rows:
         return Summary(0, Decimal(0))
-    return Summary(int(rows[0][3]), rows[0][4], tuple(Part(row[0], int(row[1]), row[2]) for row in rows))
+    return Summary(int(rows[0][3]), rows[0][4], tuple(CategoryTotal(row[0], int(row[1]), row[2]) for row in rows))
 
 
-def summarise_each(user: User, periods: Sequence[Period]) -> list[Summary]:
-    """Return a summary of each of these periods, of which one begins the day after the other, by one statement."""
-    whole = Period(periods[0].first_day, periods[-1].last_day)
-    # Only whole calendar months are kept.
+def summarise_periods(user: User, periods: Sequence[Period]) -> list[Summary]:
+    """Return a summary of each of these consecutive periods, by one statement."""
+    whole = Period(periods[0].start_date, periods[-1].end_date)
+    # Monthly totals cover whole calendar months only.
     by_months = all(period == period.by_months()[0] for period in periods)
-    addends = _total_rows(user, ExpenseFilter(period=whole), by_months).c
-    ends = [addends.date <= period.last_day for period in periods]
-    place = sa.case(*((is_before, place) for place, is_before in enumerate(ends)))
-    placed = sa.select(place.label("place"), addends.category, addends.number, addends.amount).subquery().c
-    number, total = sa.func.sum(placed.number), sa.func.sum(placed.amount)
+    rows = _total_rows(user, ExpenseFilter(period=whole), by_months).c
+    index = sa.case(*((rows.date <= period.end_date, index) for index, period in enumerate(periods)))
+    indexed = sa.select(index.label("index"), rows.category, rows.number, rows.amount).subquery().c
+    count, total = sa.func.sum(indexed.number), sa.func.sum(indexed.amount)
     query = (
-        sa.select(placed.place, placed.category, number, total)
-        .group_by(placed.place, placed.category)
-        .order_by(placed.place, total.desc(), placed.category)
+        sa.select(indexed.index, indexed.category, count, total)
+        .group_by(indexed.index, indexed.category)
+        .order_by(indexed.index, total.desc(), indexed.category)
     )
-    parts: list[list[Part]] = [[] for _ in periods]
+    breakdowns: list[list[CategoryTotal]] = [[] for _ in periods]
     for row in db.session.execute(query):
-        parts[row[0]].append(Part(row[1], int(row[2]), row[3]))
+        breakdowns[row[0]].append(CategoryTotal(row[1], int(row[2]), row[3]))
     return [
-        Summary(sum(part.number for part in each), sum((part.total for part in each), Decimal(0)), tuple(each))
-        for each in parts
+        Summary(
+            sum(entry.count for entry in breakdown),
+            sum((entry.total for entry in breakdown), Decimal(0)),
+            tuple(breakdown),
+        )
+        for breakdown in breakdowns
     ]
 
 
 def summarise_days(user: User, period: Period) -> dict[date, tuple[int, Decimal]]:
-    """Return number and sum of each day of the period that has expenses."""
+    """Return count and sum of each day of the period that has expenses."""
     query = (
         expenses_query(user, ExpenseFilter(period=period))
         .with_only_columns(Expense.date, sa.func.count(), sa.func.sum(Expense.amount))
         .group_by(Expense.date)
     )
-    return {day: (number, total) for day, number, total in db.session.execute(query)}
+    return {day: (count, total) for day, count, total in db.session.execute(query)}
 
 
-def first_day(user: User) -> date | None:
+def first_expense_date(user: User) -> date | None:
     """Return the day of the user's first expense, if there is one."""
     return db.session.scalar(expenses_query(user, ExpenseFilter()).with_only_columns(sa.func.min(Expense.date)))
 
 
-def _total_rows(user: User, wanted: ExpenseFilter, by_months: bool = True) -> sa.Subquery:
-    """Return rows of date, category, number and amount that add up to the wanted expenses.
+def _total_rows(user: User, filters: ExpenseFilter, by_months: bool = True) -> sa.Subquery:
+    """Return rows of date, category, number and amount that add up to the matching expenses.
 
     Where months are kept, and may be used, these are whole months and the single expenses before and after them.
     """
 
-    def single(wanted: ExpenseFilter) -> sa.Select[date, str, int, Decimal]:
+    def single(filters: ExpenseFilter) -> sa.Select[date, str, int, Decimal]:
         number = sa.literal_column("1", sa.Integer).label("number")
-        return expenses_query(user, wanted).with_only_columns(
+        return expenses_query(user, filters).with_only_columns(
             Expense.date, Expense.category, number, Expense.amount
         )
 
-    by_months &= wanted == ExpenseFilter(wanted.categories, wanted.period, order=wanted.order)
+    by_months &= filters == ExpenseFilter(filters.categories, filters.period, sort=filters.sort)
     if not by_months or db.session.get_bind().dialect.name != "sqlite":
-        return single(wanted).subquery()
-    months, edges = wanted.period.by_months()
-    addends = [single(replace(wanted, period=edge)) for edge in edges]
+        return single(filters).subquery()
+    months, edges = filters.period.by_months()
+    addends = [single(replace(filters, period=edge)) for edge in edges]
     if months is not None:
-        addends.append(_monthly_totals(user, wanted.categories, months))
+        addends.append(_monthly_totals(user, filters.categories, months))
     return sa.union_all(*addends).subquery()
 
 
@@ -229,30 +234,32 @@ def _monthly_totals(user: User, categories: tuple[str, ...], months: Period) -> 
     query = sa.select(month, kept.category, kept.number, kept.amount).where(kept.author_id == user.id)
     if categories:
         query = query.where(kept.category.in_(categories))
-    if months.first_day is not None:
-        query = query.where(kept.month >= months.first_day)
-    if months.last_day is not None:
-        query = query.where(kept.month <= months.last_day)
+    if months.start_date is not None:
+        query = query.where(kept.month >= months.start_date)
+    if months.end_date is not None:
+        query = query.where(kept.month <= months.end_date)
     return query
 
 
-def read_page(user: User, wanted: ExpenseFilter, after: Place | None = None, before: Place | None = None) -> Page:
-    """Return one page of the wanted expenses, in their order and by creation among equals.
+def read_page(
+    user: User, filters: ExpenseFilter, after: Cursor | None = None, before: Cursor | None = None
+) -> Page:
+    """Return one page of the matching expenses, in their order and by creation among equals.
 
     `after` asks for what follows a place, `before` for what precedes it. Pages are found by place, not by
     number, so that none skips or repeats a row when others are added or removed in between.
     """
-    column, descending = ORDERS[wanted.order]
-    query = expenses_query(user, wanted)
-    backwards, place = before is not None, before or after
-    if place is not None:
-        here, there = sa.tuple_(column, Expense.id), sa.tuple_(*_bound(column, place))
+    column, descending = ORDERS[filters.sort]
+    query = expenses_query(user, filters)
+    backwards, cursor = before is not None, before or after
+    if cursor is not None:
+        here, there = sa.tuple_(column, Expense.id), sa.tuple_(*_typed_cursor(column, cursor))
         query = query.where(here < there if descending ^ backwards else here > there)
-    if wanted.text:
+    if filters.search:
         # By the index of descriptions, which covers the search, first which ones they are.
-        found = ordered(query.with_only_columns(Expense.id), wanted.order, backwards, bare=True)
+        found = ordered(query.with_only_columns(Expense.id), filters.sort, backwards, bare=True)
         query = query.where(Expense.id.in_(found.limit(PAGE_SIZE + 1)))
-    query = ordered(query, wanted.order, backwards, bare=bool(wanted.text))
+    query = ordered(query, filters.sort, backwards, bare=bool(filters.search))
     rows = list(db.session.execute(query.limit(PAGE_SIZE + 1)))
     more = len(rows) > PAGE_SIZE
     rows = rows[:PAGE_SIZE]
@@ -260,15 +267,15 @@ def read_page(user: User, wanted: ExpenseFilter, after: Place | None = None, bef
         rows.reverse()
     if not rows:
         return Page([], None, None)
-    first, last = (Place(getattr(row, column.key), row.id) for row in (rows[0], rows[-1]))
+    first, last = (Cursor(getattr(row, column.key), row.id) for row in (rows[0], rows[-1]))
     has_before = more if backwards else after is not None
     has_after = backwards or more
     return Page(rows, first if has_before else None, last if has_after else None)
 
 
-def _bound(column: InstrumentedAttribute[Any], place: Place) -> tuple[sa.BindParameter[Any], ...]:
-    """Return the values of `place` as the database stores them: in a tuple they would have no type."""
-    return sa.bindparam(None, place.value, column.type), sa.bindparam(None, place.id, Expense.id.type)
+def _typed_cursor(column: InstrumentedAttribute[Any], cursor: Cursor) -> tuple[sa.BindParameter[Any], ...]:
+    """Return the values of `cursor` as the database stores them: in a tuple they would have no type."""
+    return sa.bindparam(None, cursor.value, column.type), sa.bindparam(None, cursor.id, Expense.id.type)
 
 
 def add_once(expense: Expense) -> bool:

@@ -33,7 +33,7 @@ if (location.hash.startsWith("#e") && matchMedia("(min-width: 50rem)").matches) 
 
 // Keys: n new, / search, j and k to go through the rows, e to edit, ? for this list.
 const rows = [...document.querySelectorAll(".expenses tbody tr")];
-if (document.getElementById("filter-text")) {
+if (document.getElementById("filter-search")) {
   document.querySelector("main").insertAdjacentHTML("beforeend", `<details id="keys"><summary>Keys</summary>
     <p><kbd>n</kbd> new, <kbd>/</kbd> search, <kbd>j</kbd> <kbd>k</kbd> next and previous row, <kbd>space</kbd> tick,
     <kbd>e</kbd> edit, <kbd>?</kbd> these keys, <kbd>Esc</kbd> leave a field</p></details>`);
@@ -47,7 +47,7 @@ function go(step) {
 }
 const keys = {
   n: () => document.getElementById("amount")?.focus(),
-  "/": () => document.getElementById("filter-text")?.focus(),
+  "/": () => document.getElementById("filter-search")?.focus(),
   j: () => go(1),
   k: () => go(-1),
   e: () => document.activeElement.closest("tr")?.querySelector('a[href*="/edit"]')?.click(),

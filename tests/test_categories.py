@@ -123,7 +123,7 @@ class Acts(RuleBasedStateMachine):
         chosen = Expense.category == self.one(who, data).name
         batch, gone = history.delete_expenses(self.people[who], chosen, now())
         db.session.commit()
-        if gone.number:
+        if gone.count:
             self.acts[who].append(batch)
         self.there[who] = self.note(self.people[who])
 

@@ -82,14 +82,14 @@ def test_demo_makes_two_believable_years_and_says_how_to_log_in(app, run):
     assert visitor.log_in(email=commands.DEMO_EMAIL, password=password).status_code == 302
     assert f"{visitor.count()} expenses are waiting." in printed
     with app.app_context():
-        made, first_day, last_day, least = db.session.execute(
+        made, start_date, end_date, least = db.session.execute(
             select(func.count(), func.min(Expense.date), func.max(Expense.date), func.min(Expense.amount))
         ).one()
         categories = set(db.session.scalars(select(Expense.category)))
     today = datetime.now(UTC).date()
     assert 600 < made < 1500
-    assert today - timedelta(days=731) <= first_day <= today - timedelta(days=720)
-    assert today - timedelta(days=10) <= last_day <= today
+    assert today - timedelta(days=731) <= start_date <= today - timedelta(days=720)
+    assert today - timedelta(days=10) <= end_date <= today
     assert least > 0
     assert categories == set(CATEGORIES)
 

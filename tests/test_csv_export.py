@@ -40,7 +40,7 @@ def test_the_file_is_the_view_in_its_order_and_exact(ana):
     ana.add("0.10", "Travel", description="a, b", date="2026-03-02", refund="y")
     ana.add("7", "Food", date="2026-03-03")
 
-    response = ana.get("/expenses.csv?order=amount")
+    response = ana.get("/expenses.csv?sort=amount")
 
     assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert response.headers["Content-Disposition"] == "attachment; filename=expenses.csv"

@@ -182,23 +182,27 @@ def week(ana):
         ("period=2026-10", ["Train_to Łódź", "Tea 100%", "Café crème"], "All categories, October 2026"),
         ("period=2026", ["", "かき氷", "Train_to Łódź", "Tea 100%", "Café crème"], "All categories, 2026"),
         (
-            "first_day=2026-10-31&last_day=2026-11-01",
+            "start_date=2026-10-31&end_date=2026-11-01",
             ["かき氷", "Train_to Łódź", "Tea 100%"],
             "Oct 31, 2026 to Nov 1",
         ),
-        ("first_day=2026-11-01", ["", "かき氷"], "since Nov 1, 2026"),
-        ("last_day=2026-10-30", ["Café crème"], "until Oct 30, 2026"),
-        ("period=2026-10&first_day=2026-10-31", ["Train_to Łódź", "Tea 100%"], "Oct 31, 2026"),
-        ("text=CAFE", ["Café crème"], "containing “CAFE”"),
-        ("text=100%25", ["Tea 100%"], "containing “100%”"),
-        ("text=n_t", ["Train_to Łódź"], "containing “n_t”"),
-        ("text=かき", ["かき氷"], "containing “かき”"),
-        ("text=がき", [], "containing “がき”"),
-        ("least=7.75&most=40", ["かき氷", "Train_to Łódź", "Café crème"], "at least $7.75, at most $40.00"),
-        ("least=0", ["", "かき氷", "Train_to Łódź", "Tea 100%", "Café crème"], "at least $0.00"),
-        ("order=amount&category=Food", ["Tea 100%", "かき氷", "Café crème"], "Food"),
-        ("order=-amount&category=Food", ["Café crème", "かき氷", "Tea 100%"], "Food"),
-        ("order=date&category=Food", ["Café crème", "Tea 100%", "かき氷"], "Food"),
+        ("start_date=2026-11-01", ["", "かき氷"], "since Nov 1, 2026"),
+        ("end_date=2026-10-30", ["Café crème"], "until Oct 30, 2026"),
+        ("period=2026-10&start_date=2026-10-31", ["Train_to Łódź", "Tea 100%"], "Oct 31, 2026"),
+        ("search=CAFE", ["Café crème"], "containing “CAFE”"),
+        ("search=100%25", ["Tea 100%"], "containing “100%”"),
+        ("search=n_t", ["Train_to Łódź"], "containing “n_t”"),
+        ("search=かき", ["かき氷"], "containing “かき”"),
+        ("search=がき", [], "containing “がき”"),
+        (
+            "min_amount=7.75&max_amount=40",
+            ["かき氷", "Train_to Łódź", "Café crème"],
+            "at least $7.75, at most $40.00",
+        ),
+        ("min_amount=0", ["", "かき氷", "Train_to Łódź", "Tea 100%", "Café crème"], "at least $0.00"),
+        ("sort=amount&category=Food", ["Tea 100%", "かき氷", "Café crème"], "Food"),
+        ("sort=-amount&category=Food", ["Café crème", "かき氷", "Tea 100%"], "Food"),
+        ("sort=date&category=Food", ["Café crème", "Tea 100%", "かき氷"], "Food"),
     ],
 )
 def test_what_is_asked_for_is_found_and_said_in_words(week, query, found, words):
@@ -210,9 +214,9 @@ def test_what_is_asked_for_is_found_and_said_in_words(week, query, found, words)
 
 
 def test_the_parts_add_up_and_each_leads_to_its_rows(week):
-    address = "/expenses?period=2026-10&order=amount"
+    address = "/expenses?period=2026-10&sort=amount"
     page = week.page(address)
-    parts = page.one(id="parts").all("li")
+    parts = page.one(id="breakdown").all("li")
 
     assert [part.one("a").text for part in parts] == ["Travel", "Food"]
     for part in parts:
@@ -225,15 +229,16 @@ def test_the_parts_add_up_and_each_leads_to_its_rows(week):
 
 def test_the_forms_keep_showing_what_was_asked_for(week):
     query = (
-        "category=Food&category=Travel&period=2024-02&text=te&least=1,50&most=9&first_day=2024-02-01&order=amount"
+        "category=Food&category=Travel&period=2024-02&search=te&min_amount=1,50&max_amount=9"
+        "&start_date=2024-02-01&sort=amount"
     )
 
     form = week.page(f"/expenses?{query}").one("form", class_="finding")
 
     values = form_values(form)
     assert values["period"] == "2024-02"
-    assert (values["text"], values["least"], values["most"]) == ("te", "1,50", "9")
-    assert (values["first_day"], values["order"]) == ("2024-02-01", "amount")
+    assert (values["search"], values["min_amount"], values["max_amount"]) == ("te", "1,50", "9")
+    assert (values["start_date"], values["sort"]) == ("2024-02-01", "amount")
     assert [box["value"] for box in form.all("input", name="category") if "checked" in box.attributes] == [
         "Travel"
     ]
@@ -254,8 +259,8 @@ def test_the_head_of_a_column_orders_by_it_either_way(week, column, first, secon
         return next(head.one("a")["href"] for head in page.all("th") if head.text == column)
 
     once = press(week.page("/expenses?category=Food"))
-    assert once == f"/expenses?category=Food&order={first}"
-    assert press(week.page(once)) == f"/expenses?category=Food&order={second}"
+    assert once == f"/expenses?category=Food&sort={first}"
+    assert press(week.page(once)) == f"/expenses?category=Food&sort={second}"
 
 
 def test_a_place_in_the_list_survives_what_is_done_there(app, ana):
@@ -326,7 +331,7 @@ def test_a_lost_log_in_brings_the_entry_back_to_the_same_list(app, week):
 
 
 def test_of_a_value_that_is_given_twice_the_first_counts_everywhere(week):
-    page = week.page("/expenses?text=&text=tea&least=&least=50")
+    page = week.page("/expenses?search=&search=tea&min_amount=&min_amount=50")
 
     assert page.one(id="count").text == "5"
     assert page.one(id="bulk")["action"] == "/expenses/bulk"
@@ -364,7 +369,7 @@ def test_money_that_came_back_is_below_zero(ana):
     assert ana.expenses()[0].amount == Decimal("-5.50")
     assert ana.rows()[0] == (ana.rows()[0][0], "Food", "Bottles", "-$5.50 money back")
     assert ana.total() == "$14.50"
-    assert ana.count("/expenses?least=0") == 1
+    assert ana.count("/expenses?min_amount=0") == 1
 
 
 # --- Adding

@@ -190,9 +190,9 @@ def bulk(visitor, action, chosen=(), address="/expenses/bulk", **values):
 def test_many_get_a_category_at_once_and_undo_restores_each(four):
     before, chosen = everything(four), ids(four)[1:4]
 
-    response = bulk(four, "category", chosen, "/expenses/bulk?order=amount", category="Health")
+    response = bulk(four, "category", chosen, "/expenses/bulk?sort=amount", category="Health")
 
-    assert response.location == "/expenses?order=amount"
+    assert response.location == "/expenses?sort=amount"
     assert sorted(each.category for each in four.expenses()) == ["Food", "Health", "Health", "Health"]
     assert "Changed 3 expenses, $7.00." in four.message().text
     bulk(four, "date", chosen, date="2024-02-29")
@@ -279,7 +279,7 @@ def test_ticks_survive_a_refusal(four):
     assert ticked == chosen
 
 
-@pytest.mark.parametrize("query", ["category=Nope", "least=x", "order=sideways", "period=never", "after=x"])
+@pytest.mark.parametrize("query", ["category=Nope", "min_amount=x", "sort=sideways", "period=never", "after=x"])
 def test_under_a_garbled_address_all_that_match_are_none(four, query):
     before = everything(four)
 
@@ -466,7 +466,7 @@ class Histories(RuleBasedStateMachine):
         db.session.commit()
         after = self.note(who)
         touched = {key for key in before if before[key] != after.get(key)}
-        assert summary.number == len(touched)
+        assert summary.count == len(touched)
         if touched:
             self.acts[who].append((batch, {key: before[key] for key in touched}, after))
         self.there[who] = after
@@ -529,15 +529,15 @@ class Histories(RuleBasedStateMachine):
     @invariant()
     def all_figures_agree(self):
         for who, user in enumerate(self.people):
-            for wanted in (ExpenseFilter(), ExpenseFilter(categories=CATEGORIES[:2], text="t", order="amount")):
+            for wanted in (ExpenseFilter(), ExpenseFilter(categories=CATEGORIES[:2], search="t", sort="amount")):
                 summary = summarise(user, wanted)
                 rows = read_page(user, wanted).rows
                 lines = "".join(write_csv(db.engine, ordered_query(user, wanted), "USD"))
                 amounts = [Decimal(line["amount"]) for line in csv.DictReader(StringIO(lines, newline=""))]
-                assert summary.total == sum((part.total for part in summary.parts), Decimal(0))
+                assert summary.total == sum((part.total for part in summary.breakdown), Decimal(0))
                 assert summary.total == sum((row.amount for row in rows), Decimal(0)) == sum(amounts, Decimal(0))
-                assert summary.number == len(rows) == len(amounts)
-            assert summarise(user, ExpenseFilter()).number == len(self.there[who])
+                assert summary.count == len(rows) == len(amounts)
+            assert summarise(user, ExpenseFilter()).count == len(self.there[who])
 
 
 Histories.TestCase.settings = settings(max_examples=8, stateful_step_count=15, deadline=None)

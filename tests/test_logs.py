@@ -61,7 +61,7 @@ def test_nothing_that_was_typed_is_in_the_lines(ana, caplog, lines):
     caplog.clear()
 
     ana.add("4711.50", description="a secret shop")
-    ana.get("/expenses?text=hidden+wish&least=815")
+    ana.get("/expenses?search=hidden+wish&min_amount=815")
     ana.get("/nowhere/hidden")
     ana.log_in(email="someone@hidden.example")
 

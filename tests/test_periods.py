@@ -73,7 +73,7 @@ def test_only_names_of_the_time_zone_database_are_time_zones():
 
 
 @pytest.mark.parametrize(
-    ("text", "today", "first_day", "last_day", "name"),
+    ("text", "today", "start_date", "end_date", "name"),
     [
         ("this-month", date(2026, 2, 15), date(2026, 2, 1), date(2026, 2, 28), "month"),
         ("last-month", date(2026, 1, 31), date(2025, 12, 1), date(2025, 12, 31), "month"),
@@ -84,10 +84,10 @@ def test_only_names_of_the_time_zone_database_are_time_zones():
         ("1900", date(2026, 7, 1), date(1900, 1, 1), date(1900, 12, 31), "year"),
     ],
 )
-def test_a_period_has_both_its_ends(text, today, first_day, last_day, name):
+def test_a_period_has_both_its_ends(text, today, start_date, end_date, name):
     period = parse_period(text, today)
 
-    assert period == Period(first_day, last_day)
+    assert period == Period(start_date, end_date)
     assert period.name() == name
 
 
@@ -107,7 +107,7 @@ days = st.none() | st.dates(date(1900, 1, 1), date(2100, 12, 31))
 )
 def test_a_day_is_within_two_periods_when_it_is_in_both(one, other, day):
     def holds(period):
-        return (period.first_day or day) <= day <= (period.last_day or day)
+        return (period.start_date or day) <= day <= (period.end_date or day)
 
     assert holds(one.within(other)) == (holds(one) and holds(other))
 
@@ -115,15 +115,15 @@ def test_a_day_is_within_two_periods_when_it_is_in_both(one, other, day):
 @given(st.builds(Period, days, days), st.dates(date(1900, 1, 1), date(2100, 12, 31)))
 def test_whole_months_and_the_days_around_them_are_the_period(period, day):
     def holds(part):
-        return (part.first_day or day) <= day <= (part.last_day or day)
+        return (part.start_date or day) <= day <= (part.end_date or day)
 
     months, edges = period.by_months()
 
     assert sum(holds(part) for part in [months, *edges] if part is not None) == holds(period)
     if months is not None:
-        assert months.first_day is None or months.first_day.day == 1
-        assert months.last_day is None or (months.last_day + timedelta(days=1)).day == 1
-    assert all((edge.last_day - edge.first_day).days <= 61 for edge in edges)
+        assert months.start_date is None or months.start_date.day == 1
+        assert months.end_date is None or (months.end_date + timedelta(days=1)).day == 1
+    assert all((edge.end_date - edge.start_date).days <= 61 for edge in edges)
 
 
 def test_recent_months_go_back_over_the_new_year():
@@ -136,33 +136,33 @@ within_reach = st.dates(date(1901, 1, 1), date(2099, 12, 31))
 
 
 @given(within_reach, first_days)
-def test_a_month_begins_on_its_first_day_and_is_followed_by_the_next(day, first_day):
-    month = Period.month(day, first_day)
-    following = Period.month(month.last_day + timedelta(days=1), first_day)
+def test_a_month_begins_on_its_first_day_and_is_followed_by_the_next(day, start_date):
+    month = Period.month(day, start_date)
+    following = Period.month(month.end_date + timedelta(days=1), start_date)
 
-    assert month.first_day <= day <= month.last_day
-    assert month.first_day.day == following.first_day.day == first_day
+    assert month.start_date <= day <= month.end_date
+    assert month.start_date.day == following.start_date.day == start_date
     assert following.months_before(1) == [month]
-    assert month.name(first_day) == "month"
-    assert parse_month(month.text(), first_day) == month
-    assert month.first_day.month % 12 + 1 == following.first_day.month
+    assert month.name(start_date) == "month"
+    assert parse_month(month.text(), start_date) == month
+    assert month.start_date.month % 12 + 1 == following.start_date.month
 
 
 @given(within_reach, first_days)
-def test_a_year_is_its_twelve_months(day, first_day):
-    year = Period.year(day, first_day)
+def test_a_year_is_its_twelve_months(day, start_date):
+    year = Period.year(day, start_date)
     months = year.months()
 
-    assert year.first_day <= day <= year.last_day
-    assert (months[0].first_day, months[-1].last_day) == (year.first_day, year.last_day)
-    assert [month.text() for month in months] == [f"{year.first_day.year}-{n:02}" for n in range(1, 13)]
-    assert year.name(first_day) == "year"
-    assert parse_year(str(year.first_day.year), first_day) == year
-    assert Period.month(months[-1].last_day + timedelta(days=1), first_day).months_before(12) == months
+    assert year.start_date <= day <= year.end_date
+    assert (months[0].start_date, months[-1].end_date) == (year.start_date, year.end_date)
+    assert [month.text() for month in months] == [f"{year.start_date.year}-{n:02}" for n in range(1, 13)]
+    assert year.name(start_date) == "year"
+    assert parse_year(str(year.start_date.year), start_date) == year
+    assert Period.month(months[-1].end_date + timedelta(days=1), start_date).months_before(12) == months
 
 
 @pytest.mark.parametrize(
-    ("text", "first_day", "last_day"),
+    ("text", "start_date", "end_date"),
     [
         ("this-month", date(2025, 12, 25), date(2026, 1, 24)),
         ("last-month", date(2025, 11, 25), date(2025, 12, 24)),
@@ -171,8 +171,8 @@ def test_a_year_is_its_twelve_months(day, first_day):
         ("2026", date(2026, 1, 25), date(2027, 1, 24)),
     ],
 )
-def test_a_month_is_called_after_the_one_in_which_it_begins(text, first_day, last_day):
+def test_a_month_is_called_after_the_one_in_which_it_begins(text, start_date, end_date):
     today = date(2026, 1, 24)
 
-    assert parse_period(text, today, 25) == Period(first_day, last_day)
+    assert parse_period(text, today, 25) == Period(start_date, end_date)
     assert recent_months(today, 2, 25) == ["2025-12", "2025-11"]

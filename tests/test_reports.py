@@ -61,7 +61,7 @@ def total(values):
 
 
 def within(values, period):
-    return [each for each in values if period.first_day <= each["date"] <= period.last_day]
+    return [each for each in values if period.start_date <= each["date"] <= period.end_date]
 
 
 def of(values, category):
@@ -70,7 +70,7 @@ def of(values, category):
 
 @TRIED
 @given(expenses, days, days, first_days, budgets, budgets)
-def test_a_month_is_what_an_oracle_says(people, made, day, today, first_day, all_budget, food_budget):
+def test_a_month_is_what_an_oracle_says(people, made, day, today, start_date, all_budget, food_budget):
     mine = keep(people, made)
     user = people[0]
     user.monthly_budget = all_budget
@@ -78,43 +78,43 @@ def test_a_month_is_what_an_oracle_says(people, made, day, today, first_day, all
     db.session.add(Category(author_id=user.id, name="Food", position=1, monthly_budget=food_budget))
     db.session.add(Category(author_id=people[1].id, name="Housing", position=1, monthly_budget=1))
     db.session.commit()
-    month = Period.month(day, first_day)
+    month = Period.month(day, start_date)
     spent = within(mine, month)
 
     report = month_report(user, month, today)
 
-    assert (report.number, report.total) == (len(spent), total(spent))
+    assert (report.count, report.total) == (len(spent), total(spent))
     budgeted = {"Food"} if food_budget is not None else set()
     assert {line.category for line in report.lines} == {each["category"] for each in spent} | budgeted
     for line in report.lines:
         chosen = of(spent, line.category)
-        assert (line.number, line.total) == (len(chosen), total(chosen))
+        assert (line.count, line.total) == (len(chosen), total(chosen))
         assert (line.share is not None) == (line.total > 0)
         assert (line.budget is not None) == (line.category in budgeted)
     assert [line.total for line in report.lines] == sorted((line.total for line in report.lines), reverse=True)
     shares = [line.share for line in report.lines if line.share]
     assert not shares or abs(sum(shares) - 1) < Decimal("1e-20")
-    assert [each.period.first_day for each in report.days] == [
-        month.first_day + timedelta(n) for n in range((month.last_day - month.first_day).days + 1)
+    assert [each.period.start_date for each in report.days] == [
+        month.start_date + timedelta(n) for n in range((month.end_date - month.start_date).days + 1)
     ]
     for each in report.days:
-        assert each.period.first_day == each.period.last_day
+        assert each.period.start_date == each.period.end_date
         chosen = within(spent, each.period)
-        assert (each.number, each.total) == (len(chosen), total(chosen))
+        assert (each.count, each.total) == (len(chosen), total(chosen))
     largest = sorted((each["amount"] for each in spent if each["amount"] > 0), reverse=True)[:TOP_COUNT]
     assert [row.amount for row in report.largest] == largest
 
     months = month.months_before(COMPARISON_MONTHS)
     assert report.total_before == total(within(mine, months[-1]))
-    begun = [each for each in months if any(one["date"] <= each.last_day for one in mine)]
-    assert (report.earlier is not None) == bool(begun)
-    if report.earlier:
+    begun = [each for each in months if any(one["date"] <= each.end_date for one in mine)]
+    assert (report.previous_months is not None) == bool(begun)
+    if report.previous_months:
         sum_of_all = sum(total(within(mine, each)) for each in begun)
-        assert (report.earlier.months, report.earlier.total) == (len(begun), sum_of_all)
-        assert report.earlier.average * len(begun) - sum_of_all < Decimal("1e-20")
-        assert total(within(mine, report.earlier.period)) == sum_of_all
+        assert (report.previous_months.months, report.previous_months.total) == (len(begun), sum_of_all)
+        assert report.previous_months.average * len(begun) - sum_of_all < Decimal("1e-20")
+        assert total(within(mine, report.previous_months.period)) == sum_of_all
 
-    assert report.current == (month.first_day <= today <= month.last_day)
+    assert report.current == (month.start_date <= today <= month.end_date)
     assert (report.budget is not None) == (all_budget is not None)
     for budget, amount, used in (
         (report.budget, all_budget, spent),
@@ -124,31 +124,31 @@ def test_a_month_is_what_an_oracle_says(people, made, day, today, first_day, all
             assert (budget.amount, budget.left) == (amount, amount - total(used))
             assert (budget.per_day is not None) == (report.current and budget.left >= 0)
             if budget.per_day is not None:
-                days_left = (month.last_day - today).days + 1
+                days_left = (month.end_date - today).days + 1
                 assert 0 <= budget.left - budget.per_day * days_left < Decimal("0.01") * days_left
 
 
 @TRIED
 @given(expenses, days, first_days)
-def test_a_year_is_what_an_oracle_says(people, made, day, first_day):
+def test_a_year_is_what_an_oracle_says(people, made, day, start_date):
     mine = keep(people, made)
-    year = Period.year(day, first_day)
+    year = Period.year(day, start_date)
     spent = within(mine, year)
 
     report = year_report(people[0], year)
 
-    assert (report.number, report.total) == (len(spent), total(spent))
+    assert (report.count, report.total) == (len(spent), total(spent))
     assert [column.period for column in report.months] == year.months()
     for column in report.months:
         chosen = within(spent, column.period)
-        assert (column.number, column.total) == (len(chosen), total(chosen))
+        assert (column.count, column.total) == (len(chosen), total(chosen))
     assert {line.category for line in report.lines} == {each["category"] for each in spent}
     assert sum((line.total for line in report.lines), Decimal(0)) == report.total
     for line in report.lines:
         assert line.total == total(of(spent, line.category))
         for month, cell in zip(year.months(), line.months, strict=True):
             chosen = of(within(spent, month), line.category)
-            assert (cell.period, cell.number, cell.total) == (month, len(chosen), total(chosen))
+            assert (cell.period, cell.count, cell.total) == (month, len(chosen), total(chosen))
 
 
 @given(st.lists(st.decimals("-1e9", "1e12", places=3), max_size=30))
@@ -178,10 +178,10 @@ def spender(app):
     """Ana, logged in, and what puts expenses and budgets into her ledger."""
     visitor = Visitor(app).register("ana")
 
-    def spend(made, first_day=1):
+    def spend(made, start_date=1):
         with app.app_context():
             user = visitor.user()
-            user.first_day_of_month = first_day
+            user.first_day_of_month = start_date
             mine = keep([user, user], made)
             db.session.execute(delete(Category))
             db.session.add(Category(author_id=user.id, name="Food", position=1, monthly_budget=50))
@@ -202,11 +202,11 @@ def links(page):
 
 
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(made=expenses, day=st.sampled_from([date(2026, 1, 31), date(2026, 2, 10)]), first_day=first_days)
-def test_every_link_opens_the_rows_that_make_its_figure(spender, made, day, first_day):
-    spender.spend(made, first_day)
+@given(made=expenses, day=st.sampled_from([date(2026, 1, 31), date(2026, 2, 10)]), start_date=first_days)
+def test_every_link_opens_the_rows_that_make_its_figure(spender, made, day, start_date):
+    spender.spend(made, start_date)
     opened = {}
-    month = Period.month(day, first_day).text()
+    month = Period.month(day, start_date).text()
 
     for address in (f"/months/{month}", f"/years/{month[:4]}"):
         figures = list(links(spender.page(address)))
@@ -215,7 +215,7 @@ def test_every_link_opens_the_rows_that_make_its_figure(spender, made, day, firs
             if target not in opened:
                 opened[target] = spender.page(target)
             page = opened[target]
-            if target.startswith("/expenses/add") or target.endswith("order=-amount"):
+            if target.startswith("/expenses/add") or target.endswith("sort=-amount"):
                 continue
             if "/edit" in target:
                 assert f"${Decimal(page.one(id='amount')['value']):,}" == shown
@@ -225,14 +225,14 @@ def test_every_link_opens_the_rows_that_make_its_figure(spender, made, day, firs
                 assert shown.rpartition(" ")[2] == page.one(id="total").text, (shown, target)
 
 
-@pytest.mark.parametrize("first_day", [1, 25])
-def test_a_month_of_ones_own_is_the_same_on_every_page(spender, first_day):
+@pytest.mark.parametrize("start_date", [1, 25])
+def test_a_month_of_ones_own_is_the_same_on_every_page(spender, start_date):
     made = [
         {"amount": Decimal(n), "category": "Food", "date": date(2026, 11, 20) + timedelta(n), "owner": 0}
         for n in range(1, 40)
     ]
-    mine = spender.spend(made, first_day)
-    expected = f"${total(within(mine, Period.month(date(2026, 11, 26), first_day))):,}.00"
+    mine = spender.spend(made, start_date)
+    expected = f"${total(within(mine, Period.month(date(2026, 11, 26), start_date))):,}.00"
 
     assert spender.total("/months/2026-11") == spender.total("/expenses?period=2026-11") == expected
     assert spender.page("/expenses?period=2026-11").one("h1").text.startswith("All categories, November 2026 ·")
@@ -240,8 +240,8 @@ def test_a_month_of_ones_own_is_the_same_on_every_page(spender, first_day):
 
 def test_the_month_without_a_name_is_the_current_one_where_the_person_lives(spender):
     for zone in ("Etc/GMT+12", "Etc/GMT-14"):
-        for first_day in (1, 14, 28):
-            spender.spend([], first_day)
+        for start_date in (1, 14, 28):
+            spender.spend([], start_date)
             with spender.app.app_context():
                 spender.user().time_zone = zone
                 db.session.commit()
@@ -249,13 +249,13 @@ def test_the_month_without_a_name_is_the_current_one_where_the_person_lives(spen
 
             heading = spender.page("/months").one("h1").text
 
-            assert heading == f"{Period.month(today, first_day).first_day:%B %Y} · 0 expenses so far"
+            assert heading == f"{Period.month(today, start_date).start_date:%B %Y} · 0 expenses so far"
 
 
 def test_a_budget_is_said_in_words(spender):
     today = day_in("UTC", datetime.now(UTC))
     spender.spend([{"amount": Decimal("62.30"), "category": "Food", "date": today, "owner": 0}])
-    days_left = (Period.month(today).last_day - today).days + 1
+    days_left = (Period.month(today).end_date - today).days + 1
 
     page = spender.page("/months")
 
@@ -277,8 +277,8 @@ def test_a_month_and_a_year_without_expenses_say_so_and_show_no_picture(spender)
 
 
 def test_what_is_no_month_or_year_is_not_found(spender):
-    for first_day in (1, 28):
-        spender.spend([], first_day)
+    for start_date in (1, 28):
+        spender.spend([], start_date)
         for address in (
             *("/months/2026-13", "/months/2026-1", "/months/1899-12", "/months/2101-01", "/months/this-month"),
             *("/months/", "/months/２０２６-01", "/years/1899", "/years/2101", "/years/99999999999999999999"),
@@ -297,9 +297,9 @@ NEIGHBOURS = {
 
 
 def test_neighbours_are_linked_as_far_as_there_are_any(spender):
-    for first_day in (1, 28):
+    for start_date in (1, 28):
         first = {"amount": Decimal(1), "category": "Food", "date": date(1900, 1, 1), "owner": 0}
-        spender.spend([first], first_day)
+        spender.spend([first], start_date)
         for address, (before, after) in NEIGHBOURS.items():
             page = spender.page(address)
 

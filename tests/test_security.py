@@ -359,12 +359,12 @@ def open_raw(visitor, address, query, **options):
 @pytest.mark.parametrize("address", ["/login", "/expenses", "/expenses.csv", "/nope"])
 def test_bytes_in_an_address_that_are_no_text_are_no_error_of_ours(ana, app, address):
     for visitor in (ana, Visitor(app)):
-        assert open_raw(visitor, address, b"text=\xff&next=\x80").status_code < 500
+        assert open_raw(visitor, address, b"search=\xff&next=\x80").status_code < 500
 
 
 def test_an_address_with_bytes_beyond_ascii_means_what_it_says_everywhere(app, ana):
     ana.add("1", description="café")
-    query = "text=café".encode()
+    query = "search=café".encode()
 
     page = read(open_raw(ana, "/expenses", query))
     assert page.one(id="count").text == "1"
@@ -373,7 +373,7 @@ def test_an_address_with_bytes_beyond_ascii_means_what_it_says_everywhere(app, a
         ana, f"/expenses/{ana.expenses()[0].id}/delete", query, method="POST", data={"csrf_token": ana.token()}
     )
     undo = read(open_raw(ana, "/expenses", query)).one("div", role="status").one("form")
-    assert undo["action"] == "/expenses/restore?text=caf%C3%A9"
+    assert undo["action"] == "/expenses/restore?search=caf%C3%A9"
 
 
 def test_two_slashes_are_another_address_and_no_redirect_to_the_host_that_was_named(ana):

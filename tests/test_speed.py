@@ -64,9 +64,9 @@ PAGES = {
     "/expenses": LIST,
     "/expenses?category=Food": FOUND,
     "/expenses?period=2026-03": FOUND,
-    "/expenses?text=tea": FOUND,
-    "/expenses?order=-amount": FOUND,
-    "/expenses?category=Food&text=tea&period=2026&least=1&order=amount": FOUND,
+    "/expenses?search=tea": FOUND,
+    "/expenses?sort=-amount": FOUND,
+    "/expenses?category=Food&search=tea&period=2026&min_amount=1&sort=amount": FOUND,
     "/expenses?after={place}": FOUND,
     "/expenses?before={place}": FOUND,
     "/expenses.csv": ["log-in", "categories", "file"],
@@ -152,9 +152,9 @@ FORMS = {
 }
 # What grows with the account by its nature: sums over all of it, a text or an order that no index knows, a file.
 GROWS = {
-    ("/expenses?text=tea", "rows"),
-    ("/expenses?order=-amount", "rows"),
-    ("/expenses?category=Food&text=tea&period=2026&least=1&order=amount", "rows"),
+    ("/expenses?search=tea", "rows"),
+    ("/expenses?sort=-amount", "rows"),
+    ("/expenses?category=Food&search=tea&period=2026&min_amount=1&sort=amount", "rows"),
     ("/expenses.csv", "file"),
     *((page, "sums") for page in PAGES if "text=" in page),
 }

@@ -46,11 +46,11 @@ filters = st.builds(
     ExpenseFilter,
     categories=st.lists(st.sampled_from(CATEGORIES[:4]), max_size=3, unique=True).map(tuple),
     period=st.builds(Period, days, days),
-    text=st.sampled_from(["", "", "a", "TÉ", "%", "_", "\\", "が", "ß"]),
-    least=amounts,
-    most=amounts,
-    order=st.sampled_from(list(ORDERS)),
-    nothing=st.sampled_from([False, False, False, True]),
+    search=st.sampled_from(["", "", "a", "TÉ", "%", "_", "\\", "が", "ß"]),
+    min_amount=amounts,
+    max_amount=amounts,
+    sort=st.sampled_from(list(ORDERS)),
+    is_invalid=st.sampled_from([False, False, False, True]),
 )
 
 
@@ -58,13 +58,13 @@ def wants(wanted, values):
     """The oracle: whether an expense is wanted, in plain Python."""
     period = wanted.period
     return (
-        not wanted.nothing
+        not wanted.is_invalid
         and (not wanted.categories or values["category"] in wanted.categories)
-        and (period.first_day is None or period.first_day <= values["date"])
-        and (period.last_day is None or values["date"] <= period.last_day)
-        and search_key(wanted.text) in search_key(values["description"])
-        and (wanted.least is None or wanted.least <= values["amount"])
-        and (wanted.most is None or values["amount"] <= wanted.most)
+        and (period.start_date is None or period.start_date <= values["date"])
+        and (period.end_date is None or values["date"] <= period.end_date)
+        and search_key(wanted.search) in search_key(values["description"])
+        and (wanted.min_amount is None or wanted.min_amount <= values["amount"])
+        and (wanted.max_amount is None or values["amount"] <= wanted.max_amount)
     )
 
 
@@ -101,7 +101,7 @@ def test_rows_count_and_total_are_those_of_an_oracle(people, made, wanted):
     db.session.commit()
     mine = [values for values in made if values["owner"] == 0 and wants(wanted, values)]
     # A sort keeps the order of equals: within a day, the last made comes first.
-    column, descending = wanted.order.strip("-"), wanted.order.startswith("-")
+    column, descending = wanted.sort.strip("-"), wanted.sort.startswith("-")
     mine = mine[::-1] if descending else mine
     mine.sort(key=lambda values: values[column], reverse=descending)
 
@@ -112,12 +112,12 @@ def test_rows_count_and_total_are_those_of_an_oracle(people, made, wanted):
         (values["date"], values["category"], values["description"], values["amount"]) for values in mine
     ]
     total = sum((each["amount"] for each in mine), Decimal(0))
-    assert (summary.number, summary.total) == (len(mine), total)
-    assert sum(part.number for part in summary.parts) == len(mine)
-    assert sum((part.total for part in summary.parts), Decimal(0)) == total
-    for part in summary.parts:
+    assert (summary.count, summary.total) == (len(mine), total)
+    assert sum(part.count for part in summary.breakdown) == len(mine)
+    assert sum((part.total for part in summary.breakdown), Decimal(0)) == total
+    for part in summary.breakdown:
         chosen = [each["amount"] for each in mine if each["category"] == part.category]
-        assert (part.number, part.total) == (len(chosen), sum(chosen))
+        assert (part.count, part.total) == (len(chosen), sum(chosen))
 
 
 def make(user, count, first=date(2026, 1, 1)):
@@ -181,13 +181,13 @@ def test_a_form_sent_twice_adds_one_expense(people):
     assert not add_once(sent(amount=Decimal("12.51")))
     author = db.session.get(User, author_id)
     summary = summarise(author, ExpenseFilter())
-    assert (summary.number, summary.total) == (1, Decimal("12.50"))
+    assert (summary.count, summary.total) == (1, Decimal("12.50"))
 
 
 @pytest.mark.parametrize("order", list(ORDERS))
 def test_equal_amounts_and_days_are_neither_skipped_nor_repeated(people, order):
     make(people[0], 2 * PAGE_SIZE + 3)
-    wanted = ExpenseFilter(order=order)
+    wanted = ExpenseFilter(sort=order)
 
     rows = all_pages(people[0], wanted)
 

@@ -70,7 +70,7 @@ def merge_category(category_id: uuid.UUID) -> ResponseReturnValue:
             into = form.others[form.into.data]
             batch, moved = history.merge_category(current_user, category, into, clock.now())
             db.session.commit()
-            say(f"Merged {category.name} into {into.name}: {expense_count(moved.number)}.", batch)
+            say(f"Merged {category.name} into {into.name}: {expense_count(moved.count)}.", batch)
             return redirect(url_for("list_categories"))
         except CategoryError as error:
             form.into.errors = [str(error)]

@@ -48,7 +48,7 @@ def filter_form() -> ExpenseFilterForm:
 def back_to_list(row_id: uuid.UUID | None = None) -> ResponseReturnValue:
     """Go back to the list as it was, to the row that was touched."""
     anchor = f"#e{row_id}" if row_id else ""
-    return redirect(f"{url_for('list_expenses')}{filter_form().query()}{anchor}")
+    return redirect(f"{url_for('list_expenses')}{filter_form().query_string()}{anchor}")
 
 
 def show_form(

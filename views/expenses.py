@@ -43,15 +43,15 @@ def show_list(
     add_form: ExpenseForm | None = None, refused_bulk: BulkForm | None = None, due_form: DueForm | None = None
 ) -> ResponseReturnValue:
     """Answer with the list that the address asks for, with its forms, of which one may have been refused."""
-    filters = filter_form()
-    wanted = filters.wanted
+    form = filter_form()
+    filters = form.filters
     if add_form is None:
         last = session.pop("last", None) or {"category": "", "date": str(today())}
         add_form = expense_form(formdata=None, category=last["category"], date=date.fromisoformat(last["date"]))
     refused = due_form or refused_bulk or add_form
     if due_form is None:
         # What is due stands above all expenses, not above those that somebody looks for.
-        due = recurring.DueDays() if filters.query() else recurring.due(current_user, today())
+        due = recurring.DueDays() if form.query_string() else recurring.due(current_user, today())
         due_form = DueForm(formdata=None, due=due, author=current_user, locale=visitor_locale())
     return show_form(
         "expenses/list.html",
@@ -59,10 +59,10 @@ def show_list(
         due_form=due_form,
         add_form=add_form,
         bulk_form=refused_bulk or bulk_form(formdata=None),
+        filter_form=form,
         filters=filters,
-        wanted=wanted,
-        summary=spending.summarise(current_user, wanted),
-        page=spending.read_page(current_user, wanted, filters.after.data, filters.before.data),
+        summary=spending.summarise(current_user, filters),
+        page=spending.read_page(current_user, filters, form.after.data, form.before.data),
         descriptions=spending.recent_descriptions(current_user),
     )
 
@@ -113,7 +113,7 @@ def index() -> ResponseReturnValue:
 
 
 def list_expenses() -> ResponseReturnValue:
-    """Show a page of the wanted expenses, and the total of all of them."""
+    """Show a page of the matching expenses, and the total of all of them."""
     return show_list()
 
 
@@ -123,7 +123,9 @@ def add_to_list() -> ResponseReturnValue:
     form = expense_form(date=today())
     row_id = save_new(form)
     if row_id is None and form.wants_name:
-        return show_form("expenses/form.html", form, target=url_for("add_to_list"), here=filter_form().query())
+        return show_form(
+            "expenses/form.html", form, target=url_for("add_to_list"), here=filter_form().query_string()
+        )
     if row_id is None:
         return show_list(add_form=form)
     # The category as it was sent: what the description chose is for this expense only.
@@ -154,11 +156,11 @@ def edit_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
         words = repeat(form, expense_id)
         db.session.commit()
         forget_draft()
-        if changed.number or words:
+        if changed.count or words:
             # With a new category, the act is of more than this expense.
-            say(f"Expense changed.{words}", batch if changed.number else None, None if new else expense_id)
+            say(f"Expense changed.{words}", batch if changed.count else None, None if new else expense_id)
         return back_to_list(expense_id)
-    target, here = url_for("edit_expense", expense_id=expense_id), filter_form().query()
+    target, here = url_for("edit_expense", expense_id=expense_id), filter_form().query_string()
     repeats = recurring.of_expense(current_user, expense_id)
     return show_form("expenses/form.html", form, expense=expense, repeats=repeats, target=target, here=here)
 
@@ -167,13 +169,13 @@ def duplicate_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
     """Show the form for an expense like another one, today."""
     form = expense_form(shown=own_or_404(Expense, expense_id))
     form.date.data = today()
-    return show_form("expenses/form.html", form, target=url_for("add_to_list"), here=filter_form().query())
+    return show_form("expenses/form.html", form, target=url_for("add_to_list"), here=filter_form().query_string())
 
 
 def delete_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
     """Delete an expense and go back to the list as it was."""
     batch, deleted = history.delete_expenses(current_user, Expense.id == expense_id, clock.now())
-    if not deleted.number:
+    if not deleted.count:
         abort(404)
     db.session.commit()
     say("Expense deleted.", batch, expense_id)
@@ -186,7 +188,7 @@ def change_expenses() -> ResponseReturnValue:
     form = bulk_form()
     if not form.validate_on_submit():
         return show_list(refused_bulk=form)
-    matching = spending.expenses_query(current_user, filter_form().wanted).with_only_columns(Expense.id)
+    matching = spending.expenses_query(current_user, filter_form().filters).with_only_columns(Expense.id)
     if not form.all_matching.data:
         matching = matching.where(Expense.id.in_(form.ids.data))
     chosen = Expense.id.in_(matching)
@@ -197,17 +199,17 @@ def change_expenses() -> ResponseReturnValue:
         batch, touched = history.change_expenses(current_user, chosen, values, clock.now())
     db.session.commit()
     done = "Deleted" if form.action.data == "delete" else "Changed"
-    say(f"{done} {expense_count(touched.number)}, {money_text(touched.total)}.", batch if touched.number else None)
+    say(f"{done} {expense_count(touched.count)}, {money_text(touched.total)}.", batch if touched.count else None)
     return back_to_list()
 
 
 def export_expenses() -> ResponseReturnValue:
-    """Send all wanted expenses as a CSV file, in the order of the list."""
-    wanted = filter_form().wanted
-    if wanted.nothing:
+    """Send all matching expenses as a CSV file, in the order of the list."""
+    filters = filter_form().filters
+    if filters.is_invalid:
         # An empty file could be taken for an empty ledger.
         abort(400)
-    query = spending.ordered_query(current_user, wanted)
+    query = spending.ordered_query(current_user, filters)
     lines = csv_export.write_csv(db.engine, query, current_user.currency, byte_order_mark="bom" in request.args)
     # Asked for now: once an answer has begun, no error page can follow.
     first = next(lines)

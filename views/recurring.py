@@ -64,9 +64,9 @@ def post_due() -> ResponseReturnValue:
         return redirect(url_for("list_expenses"))
     batch, done = recurring.settle(current_user, form.chosen, clock.now())
     db.session.commit()
-    words = f"Skipped {expense_count(done.number)}"
+    words = f"Skipped {expense_count(done.count)}"
     if not form.skip.data:
-        words = f"Added {expense_count(done.number)}, {money_text(done.total)}"
+        words = f"Added {expense_count(done.count)}, {money_text(done.total)}"
     say(f"{words}.", batch, undo="take_back_due")
     return redirect(url_for("list_expenses"))
 

@@ -11,9 +11,9 @@ from views.common import today
 
 def show_month(month: str | None = None) -> ResponseReturnValue:
     """Show where the money of a month went, by default of the current one."""
-    first_day = current_user.first_day_of_month
+    start_date = current_user.first_day_of_month
     try:
-        period = parse_month(month, first_day) if month is not None else Period.month(today(), first_day)
+        period = parse_month(month, start_date) if month is not None else Period.month(today(), start_date)
     except DateError:
         abort(404)
     return render_template("reports/month.html", report=reports.month_report(current_user, period, today()))

@@ -258,7 +258,7 @@ class Person:
     def parts(self) -> list[tuple[str, str, int]]:
         """The parts of the total: category, sum, how many."""
         parts = []
-        for part in self.page.locator("#parts li").all():
+        for part in self.page.locator("#breakdown li").all():
             name, number = part.locator("a").inner_text(), part.locator("small").inner_text()
             parts.append((name, part.inner_text().removeprefix(name).removesuffix(number).strip(), int(number)))
         return parts
@@ -276,6 +276,6 @@ class Person:
 READ_ROWS = """rows => rows.map(row => [
     row.querySelector("time").dateTime, ...Array.from(row.cells).slice(1, 4).map(cell => cell.innerText.trim())])
 """
-FIRST_FILTERS = {"category", "period", "text"}
-CHOSEN_FILTERS = {"category", "period", "order"}
+FIRST_FILTERS = {"category", "period", "search"}
+CHOSEN_FILTERS = {"category", "period", "sort"}
 EXPENSE_FIELDS = ("amount", "category", "description", "date")

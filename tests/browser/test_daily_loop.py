@@ -208,7 +208,7 @@ def test_an_expense_is_changed_and_changed_back(ana_everywhere, ledger):
     ana = ana_everywhere
     ledger.save("ana", KEPT[::-1])
     before, saved = ids(ledger), ledger.expenses("ana")
-    ana.go("/expenses?category=Food&order=date")
+    ana.go("/expenses?category=Food&sort=date")
 
     ana.follow("Edit", "Café Noir")
     assert ana.values() == {"amount": "4.20", "category": "Food", "description": "Café Noir", "date": "2026-03-02"}
@@ -216,14 +216,14 @@ def test_an_expense_is_changed_and_changed_back(ana_everywhere, ledger):
     ana.press("Save changes")
 
     changed = ("2026-03-20", "Food", "Café Blanc", "$17.50")
-    assert ana.query == {"category": ["Food"], "order": ["date"]}
+    assert ana.query == {"category": ["Food"], "sort": ["date"]}
     assert ana.said == ["Expense changed."]
     assert ana.rows == [*in_dollars(CENTRAL, GROCERIES), changed]
     assert ana.marked == [changed]
 
     ana.press("Undo")
 
-    assert ana.query == {"category": ["Food"], "order": ["date"]}
+    assert ana.query == {"category": ["Food"], "sort": ["date"]}
     assert ana.said == ["Taken back for 1 expense."]
     assert ana.rows == in_dollars(CENTRAL, CAFE, GROCERIES)
     assert (ids(ledger), ledger.expenses("ana")) == (before, saved)
@@ -231,7 +231,7 @@ def test_an_expense_is_changed_and_changed_back(ana_everywhere, ledger):
 
 def test_an_expense_is_repeated_today(ana, ledger):
     ledger.save("ana", KEPT[::-1])
-    ana.go("/expenses?text=lake")
+    ana.go("/expenses?search=lake")
 
     before = today()
     ana.follow("Edit", "Train to the lake")
@@ -250,13 +250,13 @@ def test_an_expense_is_repeated_today(ana, ledger):
 def test_the_address_is_kept_by_a_duplicate(ana_at_a_desk, ledger):
     ana = ana_at_a_desk
     ledger.save("ana", KEPT[::-1])
-    ana.go("/expenses?category=Travel&order=amount")
+    ana.go("/expenses?category=Travel&sort=amount")
 
     ana.follow("Edit", "Flight")
     ana.follow("Duplicate")
     ana.press("Add expense")
 
-    assert ana.query == {"category": ["Travel"], "order": ["amount"]}
+    assert ana.query == {"category": ["Travel"], "sort": ["amount"]}
     assert [row[2] for row in ana.marked] == ["Flight"]
 
 
@@ -267,17 +267,17 @@ def test_what_was_deleted_comes_back(ana_everywhere, ledger):
     ana = ana_everywhere
     ledger.save("ana", KEPT[::-1])
     before, saved = ids(ledger), ledger.expenses("ana")
-    ana.go("/expenses?category=Travel&order=amount")
+    ana.go("/expenses?category=Travel&sort=amount")
 
     ana.press("Delete", "Train to the lake")
 
-    assert ana.query == {"category": ["Travel"], "order": ["amount"]}
+    assert ana.query == {"category": ["Travel"], "sort": ["amount"]}
     assert ana.said == ["Expense deleted."]
     assert (ana.rows, ana.total) == (in_dollars(FLIGHT), "$240.00")
 
     ana.press("Undo")
 
-    assert ana.query == {"category": ["Travel"], "order": ["amount"]}
+    assert ana.query == {"category": ["Travel"], "sort": ["amount"]}
     assert ana.said == ["Taken back for 1 expense."]
     assert (ana.rows, ana.total) == (in_dollars(TRAIN, FLIGHT), "$286.20")
     assert (ids(ledger), ledger.expenses("ana")) == (before, saved)
@@ -375,20 +375,20 @@ def test_expenses_are_found_by_category_and_text_and_amount(ana, ledger):
     assert ana.heading == "Food and Travel · 5 expenses"
     assert ana.rows == in_dollars(TRAIN, GROCERIES, CAFE, CENTRAL, FLIGHT)
 
-    ana.find(text="café")
+    ana.find(search="café")
     assert ana.heading == "Food and Travel, containing “café” · 2 expenses"
     assert (ana.rows, ana.total) == (in_dollars(CAFE, CENTRAL), sum_of(CAFE, CENTRAL))
 
-    ana.find(text="%", least="10+10")
+    ana.find(search="%", min_amount="10+10")
     assert ana.heading == "Food and Travel, containing “%”, at least $20.00 · 1 expense"
     assert ana.rows == in_dollars(GROCERIES)
 
-    ana.find(text="", least="10", most="63.17", order="Smallest first")
+    ana.find(search="", min_amount="10", max_amount="63.17", sort="Smallest first")
     assert ana.heading == "Food and Travel, at least $10.00, at most $63.17 · 2 expenses"
     assert ana.rows == in_dollars(TRAIN, GROCERIES)
     assert ana.shown_category == "Food"
 
-    ana.find(text="nowhere")
+    ana.find(search="nowhere")
     assert (ana.count, ana.total, ana.rows) == (0, "$0.00", [])
     ana.follow("Show all expenses")
     assert ana.heading == "All categories · 6 expenses"
@@ -408,11 +408,11 @@ def test_expenses_are_found_by_time(ana, ledger):
     assert ana.heading == f"All categories, {first - timedelta(days=1):%B %Y} · 1 expense"
     assert ana.rows == in_dollars(*then)
 
-    ana.find(period="Any time", first_day="2026-02-14", last_day="2026-03-05")
+    ana.find(period="Any time", start_date="2026-02-14", end_date="2026-03-05")
     assert ana.heading == "All categories, Feb 14, 2026 to Mar 5, 2026 · 3 expenses"
     assert ana.rows == in_dollars(GROCERIES, CAFE, CENTRAL)
 
-    ana.find(first_day="2026-03-01", last_day="2026-03-31")
+    ana.find(start_date="2026-03-01", end_date="2026-03-31")
     assert ana.heading == "All categories, March 2026 · 4 expenses"
 
 
@@ -420,13 +420,13 @@ def test_a_slip_in_the_form_that_finds_shows_nothing_and_says_why(ana, ledger):
     ledger.save("ana", KEPT)
     ana.go("/expenses")
 
-    ana.find(least="20", most="10")
+    ana.find(min_amount="20", max_amount="10")
 
     assert ana.heading == "Nothing · 0 expenses"
-    assert ana.page.locator("#filter-most-error").inner_text() == "This is less than the other."
-    assert ana.page.locator("#filter-most-error").is_visible()
+    assert ana.page.locator("#filter-max_amount-error").inner_text() == "This is less than the other."
+    assert ana.page.locator("#filter-max_amount-error").is_visible()
 
-    ana.find(most="100")
+    ana.find(max_amount="100")
 
     assert ana.rows == in_dollars(TRAIN, GROCERIES)
 
@@ -436,7 +436,7 @@ def test_what_is_not_used_to_find_stays_folded(ana_at_a_desk, ledger):
     ledger.save("ana", KEPT)
     ana.go("/expenses")
 
-    ana.find(category="Food", text="a")
+    ana.find(category="Food", search="a")
 
     assert ana.filter_form.locator("details").get_attribute("open") is None
 
@@ -472,7 +472,7 @@ def test_turning_the_order_opens_nothing(ana_at_a_desk, ledger):
 
 def test_every_part_leads_to_its_rows(ana, ledger):
     ledger.save("ana", KEPT[::-1])
-    ana.go("/expenses?first_day=2026-01-01&order=amount")
+    ana.go("/expenses?start_date=2026-01-01&sort=amount")
 
     parts = ana.parts
     assert parts == [
@@ -481,12 +481,12 @@ def test_every_part_leads_to_its_rows(ana, ledger):
         ("Health", sum_of(PHARMACY), 1),
     ]
     for name, total, number in parts:
-        ana.go("/expenses?first_day=2026-01-01&order=amount")
-        ana.page.locator("#parts").get_by_role("link", name=name).click()
+        ana.go("/expenses?start_date=2026-01-01&sort=amount")
+        ana.page.locator("#breakdown").get_by_role("link", name=name).click()
         ana.page.wait_for_url("**category=**")
         assert ana.heading == f"{name}, since Jan 1, 2026 · {number} expense{'s' * (number > 1)}"
         assert (ana.total, len(ana.rows)) == (total, number)
-        assert ana.query == {"category": [name], "first_day": ["2026-01-01"], "order": ["amount"]}
+        assert ana.query == {"category": [name], "start_date": ["2026-01-01"], "sort": ["amount"]}
 
 
 # --- Many at once
@@ -496,8 +496,8 @@ def test_ticked_expenses_are_changed_and_deleted_and_brought_back(ana_everywhere
     ana = ana_everywhere
     ledger.save("ana", KEPT[::-1])
     before, saved = ids(ledger), ledger.expenses("ana")
-    ana.go("/expenses?first_day=2026-01-01&order=amount")
-    kept = {"first_day": ["2026-01-01"], "order": ["amount"]}
+    ana.go("/expenses?start_date=2026-01-01&sort=amount")
+    kept = {"start_date": ["2026-01-01"], "sort": ["amount"]}
     rows = in_dollars(CENTRAL, CAFE, PHARMACY, TRAIN, GROCERIES)
 
     ana.tick("Café Noir", "Pharmacy")
@@ -617,7 +617,7 @@ def test_what_was_ticked_stays_ticked_when_the_change_is_refused(ana, ledger):
 
 def test_the_file_holds_what_the_page_shows(ana, ledger):
     ledger.save("ana", KEPT[::-1])
-    ana.go("/expenses?category=Food&category=Travel&order=-amount")
+    ana.go("/expenses?category=Food&category=Travel&sort=-amount")
 
     with ana.page.expect_download() as download:
         ana.page.get_by_role("link", name="Download CSV").click()
@@ -650,7 +650,7 @@ def test_keys_go_through_the_rows_and_to_the_forms(ana_at_a_desk, ledger):
     assert (ana.focused, ana.values()["amount"]) == ("amount", "n/jke?")
     ana.page.locator("h1").click()
     keyboard.press("/")
-    assert (ana.focused, ana.filter_form.get_by_label("Search").input_value()) == ("filter-text", "")
+    assert (ana.focused, ana.filter_form.get_by_label("Search").input_value()) == ("filter-search", "")
     ana.page.locator("h1").click()
     assert not ana.page.get_by_text("next and previous row").is_visible()
     keyboard.press("?")

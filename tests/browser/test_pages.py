@@ -182,8 +182,8 @@ PAGES = {
     "list, everything asked": (
         "ana",
         address(
-            "/expenses?category=Education&category=Travel&first_day=2025-12-01&last_day=2026-03-31"
-            "&text=E&least=100&most=99999&order=-amount"
+            "/expenses?category=Education&category=Travel&start_date=2025-12-01&end_date=2026-03-31"
+            "&search=E&min_amount=100&max_amount=99999&sort=-amount"
         ),
         "Education and Travel, Dec 1, 2025 to Mar 31, 2026, containing “E”, at least $100.00, "
         "at most $99,999.00 · 2 expenses",
@@ -191,8 +191,8 @@ PAGES = {
     "list, wrong in every field": (
         "ana",
         address(
-            "/expenses?category=Fud&period=2026-13&first_day=1&last_day=31.12.&text=%00&least=abc&most=1,234"
-            "&order=up&after=here&before=there"
+            "/expenses?category=Fud&period=2026-13&start_date=1&end_date=31.12.&search=%00&min_amount=abc&max_amount=1,234"
+            "&sort=up&after=here&before=there"
         ),
         "Nothing · 0 expenses",
     ),
@@ -342,7 +342,7 @@ TARGETS = """() => {
 
 
 @pytest.mark.parametrize(
-    "page", ["/expenses?category=Education&category=Shopping", "/expenses?order=amount", "/expenses/add"]
+    "page", ["/expenses?category=Education&category=Shopping", "/expenses?sort=amount", "/expenses/add"]
 )
 def test_a_finger_hits_every_box_and_link_of_the_list_on_a_phone(ana, page):
     ana.go(page)
