@@ -151,7 +151,7 @@ def test_a_days_repetition_is_dimmed(ana):
 
     rows = ana.page("/expenses").one("tbody").all("tr")
 
-    assert [row.all("td")[0].has("class_", "again") for row in rows] == [False, True, False]
+    assert [row.all("td")[0].has("class_", "repeated-date") for row in rows] == [False, True, False]
 
 
 # --- Finding

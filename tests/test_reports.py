@@ -261,8 +261,8 @@ def test_a_budget_is_said_in_words(spender):
 
     per_day = (Decimal("37.70") / days_left).quantize(Decimal("0.01"), ROUND_DOWN)
     words = [item.text for item in page.one("main").all("li")]
-    assert f"$37.70 left, ${per_day} a day of the budget of $100.00" in words
-    assert page.all("table")[0].all("td")[-1].text == "$50.00 $12.30 over"
+    assert f"$37.70 of $100.00 left – ${per_day} a day" in words
+    assert page.all("table")[0].all("td")[-1].text == "$12.30 over the budget of $50.00"
 
 
 def test_a_month_and_a_year_without_expenses_say_so_and_show_no_picture(spender):

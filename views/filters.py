@@ -9,6 +9,7 @@ from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_datetime, get_timezone
 from babel.numbers import format_compact_decimal, format_decimal, format_percent
 from flask import Flask, g, request
+from flask_babel import get_locale
 from flask_login import current_user
 from markupsafe import Markup
 
@@ -40,7 +41,7 @@ def init_app(app: Flask) -> None:
 
 
 def visitor_locale() -> Locale:
-    """Return the locale that the account or the browser asks for, for amounts and dates; the words are English."""
+    """Return the locale of amounts and dates: that of the account, or the browser's."""
     if "locale" not in g:
         g.locale = Locale("en")
         chosen = current_user.locale if current_user.is_authenticated else ""
@@ -54,14 +55,14 @@ def visitor_locale() -> Locale:
 
 
 def money(amount: Decimal) -> Markup:
-    """Write an amount in the currency of the account, its sign set apart from the digits."""
+    """Write an amount in the currency of the account, with its sign in an `i` element."""
     if "currency" not in g:
-        # Asking who is here takes longer than writing an amount.
+        # Looking up the current user takes longer than formatting an amount.
         g.currency = current_user.currency
     return _money(amount, g.currency, visitor_locale())
 
 
-# The same page is often opened again, and Babel takes as long for its amounts and days as all else in its rows.
+# Formatting the amounts and dates of a page takes Babel as long as the rest of its rows.
 @lru_cache(maxsize=4096)
 def _money(amount: Decimal, currency: str, locale: Locale) -> Markup:
     before, sign, after = format_amount(amount, currency, locale).partition(currency_sign(currency, locale))
@@ -84,13 +85,13 @@ def frequency(code: str) -> str:
 
 
 def month(value: date) -> str:
-    """Write the month that a day lies in."""
-    return _month(value, "MMMM y", visitor_locale())
+    """Write the month of a date in the language of the sentences around it: "October 2026"."""
+    return _month(value, "MMMM y", get_locale())
 
 
 def short_month(value: date) -> str:
-    """Write the month that a day lies in without its year, for where there is little room."""
-    return _month(value, "LLL", visitor_locale())
+    """Write the month of a date without its year, in short: "Oct"."""
+    return _month(value, "LLL", get_locale())
 
 
 @lru_cache(maxsize=1024)
@@ -99,7 +100,7 @@ def _month(value: date, pattern: str, locale: Locale) -> str:
 
 
 def short_number(value: Decimal) -> str:
-    """Write a number beside an axis, where there is little room: 0.5, 200, 1.5K."""
+    """Write a number in short for an axis: 0.5, 200, 1.5K."""
     locale = visitor_locale()
     if abs(value) < 1:
         return format_decimal(value.normalize(), locale=locale)
@@ -107,7 +108,7 @@ def short_number(value: Decimal) -> str:
 
 
 def percent(share: Decimal) -> str:
-    """Write a share with one decimal."""
+    """Write a share as a percentage with one decimal."""
     return format_percent(round(share, 3), locale=visitor_locale(), decimal_quantization=False)
 
 
@@ -117,7 +118,7 @@ def datetime_text(value: datetime) -> str:
 
 
 def day(value: date) -> str:
-    """Write a day as readers of the visitor's locale expect it."""
+    """Write a date in the visitor's format."""
     return _day(value, visitor_locale())
 
 
