@@ -165,7 +165,7 @@ class DateField(Field):
     def process_formdata(self, valuelist: list[str]) -> None:
         """Turn the text into a date."""
         if valuelist:
-            self.data = None
+            self.data: Any = None
             if self.bound and not valuelist[0].strip():
                 return
             try:

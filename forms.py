@@ -55,7 +55,7 @@ from ledger.accounts import (
     check_new_password,
     check_username,
 )
-from ledger.categories import CategoryError, OwnCategory, numbers_of
+from ledger.categories import NEW_CATEGORY, CategoryError, OwnCategory, numbers_of
 from ledger.locales import LOCALES
 from ledger.money import (
     TEXT_MAX,
@@ -75,13 +75,10 @@ from ledger.periods import (
     time_zones,
 )
 from ledger.recurring import FREQUENCIES, Due, DueDays
-from ledger.spending import ORDERS, VALUES, ExpenseFilter, suggest_category
+from ledger.spending import ORDERS, VALUES, ExpenseFilter, ExpenseValues, suggest_category
 from messages import error_message
-from models import Expense, RecurringExpense, User, category_key, search_key
+from models import Expense, RecurringExpense, User, search_key
 from security import csrf_failed
-
-# What one chooses of the categories to type a new one; none can have this name.
-NEW_CATEGORY = "New …"
 
 
 class Form(FlaskForm):
@@ -378,30 +375,32 @@ class ExpenseForm(Form):
         self.author = author
         self.currency = author.currency
         self.locale = locale
-        self.known = {*(category.name for category in categories), former}
+        self.known = {*(category.name for category in categories), former} - {""}
         super().__init__(*args, **kwargs)
         self.offered = [category.name for category in categories if not category.archived]
         # An archived one is shown where it was chosen already.
-        kept = [name for name in (former, self.category.data) if name in self.known - {"", *self.offered}]
+        kept = [name for name in (former, self.category.data) if name in self.known - {*self.offered}]
         names = [*self.offered, *dict.fromkeys(kept), NEW_CATEGORY]
         self.category.choices = options(names, "Choose for me")
         self.amount.label.text = f"Amount in {self.currency}"
 
+    @cached_property
+    def existing_category(self) -> str:
+        """The category that was chosen; left open, the one that the description had the last time, or nothing."""
+        if self.category.data:
+            return self.category.data
+        usual = suggest_category(self.author, self.description.data) or ""
+        # What was archived since is not chosen for anybody.
+        return usual if usual in self.offered else ""
+
     def validate_category(self, field: Field) -> None:
-        """Refuse what is no category; left open, it is the one that the description had the last time."""
-        if self.new_category.data or field.data == NEW_CATEGORY:
-            return
-        if not field.data:
-            usual = suggest_category(self.author, self.description.data)
-            # What was archived since is not chosen for anybody.
-            field.data = usual if usual in self.offered else ""
-        if not field.data or field.data not in self.known:
+        """Refuse what is no category, unless a new one is to be named."""
+        is_new = self.new_category.data or field.data == NEW_CATEGORY
+        if not is_new and self.existing_category not in self.known:
             raise ValidationError("Choose a category.")
 
     def validate_new_category(self, field: Field) -> None:
-        """Refuse no name where one is needed, and the one that is none."""
-        if field.data and category_key(field.data) == category_key(NEW_CATEGORY):
-            raise ValidationError("Use another name.")
+        """Refuse no name where one is needed."""
         if not field.data and self.category.data == NEW_CATEGORY:
             raise ValidationError("Type the name of the new category.")
 
@@ -415,11 +414,10 @@ class ExpenseForm(Form):
         if field.data and field.data not in FREQUENCIES:
             raise ValidationError("Choose from the list how often.")
 
-    @property
-    def values(self) -> dict[str, Any]:
-        """The columns that the form fills; money that came back is below zero."""
+    def values(self, category: str) -> ExpenseValues:
+        """Return what the form says of an expense in `category`; money that came back is below zero."""
         amount = -self.amount.data if self.refund.data else self.amount.data
-        return {name: self[name].data for name in VALUES} | {"amount": amount}
+        return ExpenseValues(amount, category, self.description.data, self.date.data)
 
     @classmethod
     def showing(cls, expense: Expense, **kwargs: Any) -> "ExpenseForm":
@@ -457,11 +455,6 @@ class RecurringForm(ExpenseForm):
         """Refuse what is no repetition."""
         if field.data not in FREQUENCIES:
             raise ValidationError("Choose from the list how often.")
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """The columns that the form fills; the date is the first day."""
-        return super().values | {"every": self.every.data}
 
     @classmethod
     def of(cls, recurring: RecurringExpense, **kwargs: Any) -> "RecurringForm":
@@ -743,11 +736,6 @@ class CategoryFields(Fields):
         of = Markup('<span class="unseen"> of {}</span>').format(shown.get("name", "a new one"))
         for field in self:
             field.label.text = Markup("{}{}").format(field.label.text, of)
-
-    def validate_name(self, field: Field) -> None:
-        """Refuse the name that stands for a new one."""
-        if category_key(field.data) == category_key(NEW_CATEGORY):
-            raise ValidationError("Use another name.")
 
     def wanted(self, place: int) -> OwnCategory:
         """Return the category as it shall be, at its own `place` unless it was given another."""

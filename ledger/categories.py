@@ -17,6 +17,8 @@ from models import Category, ChangedCategory, Expense, RecurringExpense, User, c
 
 # So many categories fit a page.
 MOST = 200
+# The choice that the dropdowns have for a category still to be named, which is why none can be called so.
+NEW_CATEGORY = "New …"
 # How many categories are named when it is told what an act did.
 NAMED = 3
 # The category in whose place the journal notes the budget for all.
@@ -209,6 +211,14 @@ def _refuse_too_many(number: int, category_id: uuid.UUID) -> None:
         raise CategoryError(f"There are {MOST} categories already. Merge or delete some first.", category_id)
 
 
+def _refuse_reserved(former: OwnCategory | None, new: OwnCategory | None) -> None:
+    """Raise CategoryError when a category would be named like the choice NEW_CATEGORY."""
+    if new is None or (former is not None and former.name == new.name):
+        return
+    if new.key == category_key(NEW_CATEGORY):
+        raise CategoryError("Use another name.", new.id)
+
+
 def delete(
     user: User, category_id: uuid.UUID, now: datetime, batch: uuid.UUID | None = None, into: str | None = None
 ) -> uuid.UUID:
@@ -232,7 +242,9 @@ def delete(
 def _change(
     user: User, batch: uuid.UUID, now: datetime, changes: Sequence[Change], into: str | None = None
 ) -> None:
-    """Carry out changes of the user's categories, and note them as one act."""
+    """Carry out changes of the user's categories, and note them as one act. Raises CategoryError."""
+    for former, new in changes:
+        _refuse_reserved(former, new)
     for former, new in changes:
         one = former or new
         assert one is not None

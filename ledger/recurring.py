@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from heapq import merge
 from itertools import count, islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from uuid_utils.compat import uuid7
@@ -16,7 +16,7 @@ from database import db
 from ledger.categories import UNSYNCHRONISED
 from ledger.history import KEPT, HistoryError, Restored, left_alone
 from ledger.periods import month_end
-from ledger.spending import Summary
+from ledger.spending import ExpenseValues, Summary
 from models import ChangedExpense, Expense, Occurrence, RecurringExpense, User
 
 # How often, in words.
@@ -126,21 +126,28 @@ def _move_on(user: User, recurring: Sequence[RecurringExpense]) -> None:
         each.next_day = next(day for day in days if (each.id, day) not in done)
 
 
-def repeat(user: User, expense_id: uuid.UUID, values: dict[str, Any], every: str) -> RecurringExpense:
-    """Make the user's expense of these `values` repeat, unless it does; its own day is done.
+def repeat(user: User, expense_id: uuid.UUID, every: str) -> RecurringExpense:
+    """Make the user's expense repeat as it is stored, unless it does; its own day is done.
 
-    The caller commits.
+    The expense is locked or new. The caller commits.
     """
     if (former := of_expense(user, expense_id)) is not None:
         return former
-    rest = {name: value for name, value in values.items() if name != "date"}
-    first_day = values["date"]
+    # Read again: changes are made by statements that the session does not see.
+    expense = db.session.get_one(Expense, (user.id, expense_id), populate_existing=True)
     recurring = RecurringExpense(
-        author_id=user.id, id=expense_id, every=every, first_day=first_day, next_day=first_day, **rest
+        author_id=user.id,
+        id=expense_id,
+        amount=expense.amount,
+        category=expense.category,
+        description=expense.description,
+        every=every,
+        first_day=expense.date,
+        next_day=expense.date,
     )
     db.session.add(recurring)
     db.session.flush()
-    db.session.add(Occurrence(author_id=user.id, recurring_id=expense_id, day=first_day, expense_id=expense_id))
+    db.session.add(Occurrence(author_id=user.id, recurring_id=expense_id, day=expense.date, expense_id=expense_id))
     db.session.flush()
     _move_on(user, [recurring])
     return recurring
@@ -164,14 +171,14 @@ def all_recurring(user: User) -> Sequence[RecurringExpense]:
     return db.session.scalars(query.order_by(*order)).all()
 
 
-def change(user: User, recurring: RecurringExpense, values: dict[str, Any]) -> None:
-    """Give what repeats new `values`; its `date` is the first day, from which is counted. The caller commits.
+def change(user: User, recurring: RecurringExpense, values: ExpenseValues, every: str) -> None:
+    """Give what repeats new `values`; their date is the first day, from which is counted. The caller commits.
 
     Days that were added or skipped stay so, and so do the expenses that were added.
     """
     counted = (recurring.first_day, recurring.every)
-    for name, value in values.items():
-        setattr(recurring, "first_day" if name == "date" else name, value)
+    recurring.amount, recurring.category, recurring.description, recurring.first_day = values
+    recurring.every = every
     if (recurring.first_day, recurring.every) != counted:
         last = db.session.scalar(
             sa.select(sa.func.max(Occurrence.day)).where(

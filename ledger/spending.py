@@ -34,12 +34,22 @@ ORDERS: dict[str, tuple[InstrumentedAttribute[Any], bool]] = {
     "-amount": (Expense.amount, True),
     "amount": (Expense.amount, False),
 }
-# The columns that a person fills in.
-VALUES = ("amount", "category", "description", "date")
 PAGE_SIZE = 50
 Query = TypeVar("Query", bound=sa.Select[*tuple[Any, ...]])
 # Of how many recent expenses the descriptions are proposed, and how many at the most.
 RECENT, MAX_SUGGESTIONS = 200, 12
+
+
+class ExpenseValues(NamedTuple):
+    """The columns of an expense that a person fills in; its category is the name of one that they have."""
+
+    amount: Decimal
+    category: str
+    description: str
+    date: date
+
+
+VALUES = ExpenseValues._fields
 
 
 @dataclass(frozen=True)
@@ -291,7 +301,8 @@ def add_once(expense: Expense) -> bool:
         db.session.flush()
     except IntegrityError:
         db.session.rollback()
-        stored = db.session.get(Expense, key)
+        # Locked, so that it is still there when the caller commits.
+        stored = db.session.get(Expense, key, with_for_update=True)
         if stored is None and db.session.get(DeletedExpense, key) is None:
             raise
         return stored is not None and values == {name: getattr(stored, name) for name in VALUES}

@@ -8,10 +8,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from sqlalchemy import func, select
+from uuid_utils.compat import uuid7
 
 from app import app as application
 from database import db
-from ledger import categories, history
+from ledger import categories, history, recurring
 from ledger.categories import CategoryError, OwnCategory
 from ledger.csv_export import write_csv
 from ledger.spending import CATEGORIES, ExpenseFilter, add_once, ordered_query
@@ -19,7 +20,9 @@ from models import Category, Expense, RecurringExpense, User, category_key
 from tests.people import at_once, empty_tables, form_values, kept_months, read, summed_months
 
 DAY = date(2026, 1, 1)
-NAMES = st.sampled_from(["Food", "food", "Gifts", "gifts", "Café", "Cafe\u0301", "CAFÉ", "Travel", "Straße"])
+NAMES = st.sampled_from(
+    ["Food", "food", "Gifts", "gifts", "Café", "Cafe\u0301", "CAFÉ", "Travel", "Straße", "New …", "new ..."]
+)
 
 
 def now():
@@ -78,10 +81,12 @@ class Acts(RuleBasedStateMachine):
     def one(self, who, data):
         return data.draw(st.sampled_from(categories.categories_of(self.people[who])))
 
-    @rule(who=st.integers(0, 1), data=st.data())
-    def spend(self, who, data):
-        category = self.one(who, data).name
-        assert add_once(Expense(author_id=self.people[who].id, amount=Decimal(1), category=category, date=DAY))
+    @rule(who=st.integers(0, 1), every=st.sampled_from(["", "month"]), data=st.data())
+    def spend(self, who, every, data):
+        category, user, row_id = self.one(who, data).name, self.people[who], uuid7()
+        assert add_once(Expense(author_id=user.id, id=row_id, amount=Decimal(1), category=category, date=DAY))
+        if every:
+            recurring.repeat(user, row_id, every)
         db.session.commit()
         self.there[who] = self.note(self.people[who])
 
@@ -141,6 +146,8 @@ class Acts(RuleBasedStateMachine):
             own = [category.name for category in categories.categories_of(user)]
             assert len({category_key(name) for name in own}) == len(own) > 0
             assert set(categories.numbers_of(user)) <= set(own)
+            assert {series.category for series in recurring.all_recurring(user)} <= set(own)
+            assert not {"New …", "new ..."} & set(own)
 
     @invariant()
     def nobody_touched_the_other(self):
@@ -470,3 +477,47 @@ def test_a_merger_that_is_taken_back_one_by_one_gives_back_place_and_budget(ana)
 
     assert own(ana) == before
     assert {each.category for each in ana.expenses()} == {"Food"}
+
+
+# --- The name that the dropdown has for a category still to be named
+
+RESERVED = ["New …", " new  ... ", "ＮＥＷ …"]
+
+
+@pytest.mark.parametrize("name", RESERVED)
+def test_no_expense_gets_a_category_that_is_called_like_the_choice_of_a_new_one(ana, name):
+    for chosen in ("", "New …", "Food"):
+        response = ana.fill("/expenses/add", amount="3", category=chosen, new_category=name, every="month")
+
+        assert response.status_code == 422
+        assert "Use another name." in read(response).one(id="new_category-error").text
+        assert form_values(read(response).one("main").one("form"))["amount"] == "3"
+    assert ana.expenses() == []
+    assert names(ana) == list(CATEGORIES)
+
+
+@pytest.mark.parametrize("name", RESERVED)
+def test_no_category_is_named_like_the_choice_of_a_new_one(ana, name):
+    form = table(ana)
+    for row in (key(ana, "Food"), form["new_id"]):
+        response = ana.client.post("/categories", data=form | {f"{row}-name": name, "monthly_budget": "77"})
+
+        assert response.status_code == 422
+        page = read(response)
+        assert "Use another name." in page.one(id=f"{row}-name-error").text
+        assert page.one(id="monthly_budget")["value"] == "77"
+    assert names(ana) == list(CATEGORIES)
+    assert state(ana)[1] is None
+
+
+def test_a_category_from_elsewhere_that_has_this_name_does_not_keep_others_from_being_saved(ana):
+    with ana.app.app_context():
+        db.session.add(Expense(author_id=ana.user().id, amount=Decimal(3), category="New …", date=DAY))
+        db.session.commit()
+
+    assert ana.fill("/categories", monthly_budget="5").status_code == 302
+    assert ana.fill("/categories", **{f"{key(ana, 'New …')}-position": "1"}).status_code == 302
+    assert names(ana)[0] == "New …"
+    assert ana.fill("/categories", **{f"{key(ana, 'New …')}-name": "Club"}).status_code == 302
+    assert [row[1] for row in ana.rows()] == ["Club"]
+    assert names(ana) == ["Club", *CATEGORIES]

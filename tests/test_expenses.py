@@ -351,6 +351,40 @@ def test_the_category_is_chosen_by_the_description(week):
     assert {"Café crème", "かき氷"} <= {option.text for option in proposed}
 
 
+def test_a_refused_form_chooses_by_the_description_again(week):
+    refused = week.post("/expenses", {"amount": "x", "description": "Café crème"})
+    form = read(refused).one("form", class_="adding")
+
+    assert form_values(form)["category"] == ""
+    week.client.post(form["action"], data=form_values(form) | {"amount": "4", "description": "Train_to Łódź"})
+    assert week.expenses()[0].category == "Travel"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "typed", "kept"),
+    [
+        ("", "", ""),
+        ("Travel", "", "Travel"),
+        ("Travel", " gym ", "gym"),
+        ("New …", "fOOD", "Food"),
+        ("", "HOUSING", "Housing"),
+    ],
+)
+def test_the_list_keeps_the_category_of_the_last_expense(week, chosen, typed, kept):
+    sent = {"amount": "4", "category": chosen, "new_category": typed, "description": "Café crème"}
+
+    assert week.post("/expenses", sent).status_code == 302
+
+    assert adding(week)[1]["category"] == kept
+    assert week.expenses()[0].category == (kept or "Food")
+
+
+def test_of_a_category_that_is_sent_twice_the_first_is_kept(week):
+    assert week.post("/expenses", {"amount": "4", "category": ["Travel", "Food"]}).status_code == 302
+
+    assert week.expenses()[0].category == adding(week)[1]["category"] == "Travel"
+
+
 def test_the_address_can_fill_the_form_in(ana):
     page = ana.page("/expenses/add?amount=4,50&category=Food&description=Tea&date=2026-03-31")
 

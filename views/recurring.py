@@ -13,7 +13,7 @@ from ledger import history, recurring
 from models import RecurringExpense
 from security import csrf
 from views.common import own_categories, own_or_404, say, show_form, today
-from views.expenses import add_category, show_list
+from views.expenses import show_list, submitted_values
 from views.filters import expense_count, money_text, visitor_locale
 
 
@@ -27,10 +27,9 @@ def edit_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
     """Change what repeats, and how often."""
     row = own_or_404(RecurringExpense, recurring_id)
     form = RecurringForm.of(row, author=current_user, locale=visitor_locale(), categories=own_categories())
-    added = add_category(form) if form.validate_on_submit() else None
-    if added is None:
+    if (sent := submitted_values(form)) is None:
         return show_form("recurring/form.html", form, recurring=row)
-    recurring.change(current_user, row, added[1])
+    recurring.change(current_user, row, sent[1], form.every.data)
     db.session.commit()
     say("Changed from now on. What was added stays as it is.")
     return redirect(url_for("list_recurring"))
