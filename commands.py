@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 import clock
 import doctor
 from database import Base, db, distribution
-from ledger import accounts, backups, history, sessions
+from ledger import accounts, backups, history, sessions, throttling
 from ledger.demo import sample_expenses
 from ledger.periods import day_in
 from models import Expense, User
@@ -140,12 +140,13 @@ def _save_new_user(user: User, password: str) -> None:
 @click.password_option(prompt="New password")
 @with_appcontext
 def reset_password(email: str, password: str) -> None:
-    """Give the account of EMAIL a new password and end all its log-ins."""
+    """Give the account of EMAIL a new password, end all its log-ins and forget the failed ones."""
     user = _person(email)
     minimum = current_app.config["PASSWORD_MIN"]
     _checked(accounts.check_new_password, password, minimum, user.username, user.email)
     user.set_password(password)
     sessions.revoke_all_sessions(user)
+    throttling.forget_account(user.email)
     db.session.commit()
     log.info("password reset by command: user %s", user.id)
     click.echo(f"{user.username} has a new password and is logged in nowhere.")

@@ -60,6 +60,7 @@ def read_config(instance_path: str) -> dict[str, Any]:
         "SESSION_COOKIE_NAME": f"{cookie_prefix}session",
         "SESSION_COOKIE_SAMESITE": "Lax",
         "SESSION_COOKIE_SECURE": https,
+        "DEVICE_COOKIE_NAME": f"{cookie_prefix}device",
         "REMEMBER_COOKIE_NAME": f"{cookie_prefix}remember_token",
         "REMEMBER_COOKIE_DURATION": SESSION_MAX_AGE,
         "REMEMBER_COOKIE_HTTPONLY": True,

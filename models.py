@@ -377,13 +377,21 @@ class Occurrence(Base):
 
 
 class Throttle(Base):
-    """How often one account or one network address has tried and failed within the current window."""
+    """Failed attempts of one kind, such as those at one account or from one network address.
+
+    `started_at` is when the first of them was, or when the wait that they led to began. `waits` is how many times
+    the next wait is twice as long as the first one. Times are seconds since 1970.
+    """
 
     __tablename__ = "throttle"
+    KEY_MAX = 64
 
-    key: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    key: Mapped[str] = mapped_column(sa.String(KEY_MAX), primary_key=True)
     started_at: Mapped[int] = mapped_column(sa.BigInteger)
     attempts: Mapped[int]
+    waits: Mapped[int] = mapped_column(default=0, server_default="0")
+    # From then on the row says nothing any more.
+    expires_at: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0", index=True)
 
 
 class Backup(Base):

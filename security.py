@@ -1,14 +1,11 @@
-"""What guards the door: secret key, return addresses, throttling, hashing slots, response headers."""
+"""Security: secret key, safe redirect targets, throttling, known devices, hashing slots, response headers."""
 
-import hashlib
-import ipaddress
 import logging
 import os
 import re
 import secrets
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -16,16 +13,10 @@ from typing import IO, Any, TypeVar
 from urllib.parse import urlsplit
 
 import flask
-import sqlalchemy as sa
 from flask_wtf.csrf import CSRFError, CSRFProtect
-from sqlalchemy.dialects import postgresql, sqlite
 from werkzeug.datastructures import FileStorage, ImmutableMultiDict, MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
-
-import clock
-from database import db
-from models import Throttle
 
 log = logging.getLogger("ledger")
 View = TypeVar("View", bound=Callable[..., object])
@@ -132,15 +123,6 @@ class Request(flask.Request):
         )
 
 
-class RateLimitedError(Exception):
-    """An attempt that must wait: words for the person, a `status` (429 or 503) and `headers` that say how long."""
-
-    def __init__(self, message: str, status: int, retry_after: int) -> None:
-        super().__init__(message)
-        self.status = status
-        self.headers = {"Retry-After": str(retry_after)}
-
-
 def check_secret_key(key: str) -> str:
     """Return `key`; raises RuntimeError when it is short enough or known well enough to be guessed."""
     if len(key) < KEY_MIN or len(set(key)) < 8 or key.casefold().startswith(WELL_KNOWN_KEYS):
@@ -196,91 +178,3 @@ def add_headers(response: flask.Response) -> flask.Response:
     if flask.current_app.config["SESSION_COOKIE_SECURE"]:
         headers["Strict-Transport-Security"] = "max-age=31536000"
     return response
-
-
-def record_attempt(address: str | None, email: str | None = None) -> None:
-    """Count an attempt from a network address, at an account, before any work is done for it.
-
-    Kept in the database, so that it holds over workers and restarts. Each count is a transaction of its
-    own, which locks one row; none is open afterwards, while a hash is computed. Raises RateLimitedError (429)
-    beyond the limits of the settings.
-    """
-    db.session.rollback()
-    config = flask.current_app.config
-    counters = [(_address_key(address), config["THROTTLE_ADDRESS"])]
-    if email is not None:
-        counters.append((_account_key(email), config["THROTTLE_ACCOUNT"]))
-    for key, limit in counters:
-        if limit and (wait := _count(key, limit, config["THROTTLE_WINDOW"])):
-            minutes = -(-wait // 60)
-            when = "a minute" if minutes == 1 else f"{minutes} minutes"
-            raise RateLimitedError(f"Too many attempts. Try again in {when}.", status=429, retry_after=wait)
-
-
-def reset_attempts(address: str | None, email: str) -> None:
-    """Take back the count of an attempt that succeeded, and all failures at its account; the caller commits."""
-    own = Throttle.key == _address_key(address)
-    db.session.execute(
-        sa.update(Throttle).where(own, Throttle.attempts > 0).values(attempts=Throttle.attempts - 1)
-    )
-    db.session.execute(sa.delete(Throttle).where(Throttle.key == _account_key(email)))
-
-
-def _count(key: str, limit: int, window: int) -> int:
-    """Count one attempt and return how many seconds to wait: 0 within the limit."""
-    now = int(clock.now().timestamp())
-    dialect = sqlite if db.engine.dialect.name == "sqlite" else postgresql
-    # A start in the future is one of a clock that has been set back since.
-    over = sa.or_(Throttle.started_at <= now - window, Throttle.started_at > now)
-    insert = dialect.insert(Throttle).values(key=key, started_at=now, attempts=1)
-    upsert = insert.on_conflict_do_update(
-        index_elements=[Throttle.key],
-        set_={
-            "attempts": sa.case((over, 1), else_=Throttle.attempts + 1),
-            "started_at": sa.case((over, now), else_=Throttle.started_at),
-        },
-    ).returning(Throttle.attempts, Throttle.started_at)
-    attempts, started_at = db.session.execute(upsert).one()
-    db.session.commit()
-    if attempts == 1:
-        db.session.execute(sa.delete(Throttle).where(Throttle.started_at <= now - window))
-        db.session.commit()
-    return max(1, started_at + window - now) if attempts > limit else 0
-
-
-def _account_key(email: str) -> str:
-    return hashlib.sha256(f"account:{email}".encode()).hexdigest()
-
-
-def _address_key(address: str | None) -> str:
-    """Return the key of a network address; an IPv6 household has a whole /64 to choose from."""
-    network = address or ""
-    with suppress(ValueError):
-        found = ipaddress.ip_address(network)
-        found = getattr(found, "ipv4_mapped", None) or found
-        network = str(found)
-        if found.version == 6:
-            network = str(ipaddress.ip_network((int(found), 64), strict=False))
-    return hashlib.sha256(f"address:{network}".encode()).hexdigest()
-
-
-class PasswordHashLimiter:
-    """At most one password hash at a time and two waiting, so that log-ins cannot stop the other pages."""
-
-    def __init__(self, places: int = 3) -> None:
-        self._working = threading.Lock()
-        self._places = threading.BoundedSemaphore(places)
-
-    @contextmanager
-    def slot(self) -> Iterator[None]:
-        """Wait for the turn to hash. Raises RateLimitedError (503) when all are taken."""
-        if not self._places.acquire(blocking=False):
-            raise RateLimitedError("Many people are logging in. Try again in a moment.", status=503, retry_after=2)
-        try:
-            with self._working:
-                yield
-        finally:
-            self._places.release()
-
-
-hashing = PasswordHashLimiter()

@@ -1,10 +1,9 @@
 """Accounts: what a username, an e-mail address and a password must be, and who has them."""
 
+import re
 import secrets
 import unicodedata
 from functools import cache
-from itertools import pairwise
-from pathlib import Path
 
 import email_validator
 import sqlalchemy as sa
@@ -13,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from werkzeug.security import check_password_hash
 
 from database import db
+from ledger.passwords import is_guessable
 from models import User, identity_key
 
 APPLICATION_NAME = "Ledger"
@@ -76,7 +76,7 @@ def allow_local_emails() -> None:
 
 
 def check_new_password(password: str, minimum: int, username: str, email: str) -> None:
-    """Refuse a password that is short, common or made of the person's own names. Raises AccountError.
+    """Refuse a password that is short, easy to guess or one of the person's own names. Raises AccountError.
 
     There are no rules about kinds of characters, and nothing is trimmed.
     """
@@ -87,24 +87,15 @@ def check_new_password(password: str, minimum: int, username: str, email: str) -
     if "\0" in password:
         # The hash would be the same with and without it.
         raise AccountError("Use a password without the NUL character.")
-    folded = password.casefold()
-    names = {identity_key(name) for name in (username, email, email.partition("@")[0], APPLICATION_NAME)}
-    if identity_key(password) in names - {""}:
+    # Longer ones are refused elsewhere, and would only take long here.
+    username, email = username[: User.USERNAME_MAX], email[: User.EMAIL_MAX]
+    local_part = email.partition("@")[0]
+    names = {identity_key(name) for name in (username, email, local_part, APPLICATION_NAME)} - {""}
+    if identity_key(password) in names:
         raise AccountError("Use a password that is not your own name or address.")
-    if folded in _common_passwords() or _is_sequence(folded):
-        raise AccountError("This password is among the first that are tried. Use a less common one.")
-
-
-@cache
-def _common_passwords() -> frozenset[str]:
-    lines = Path(__file__).with_name("common_passwords.txt").read_text("utf-8").splitlines()
-    return frozenset(line for line in lines if not line.startswith("#"))
-
-
-def _is_sequence(text: str) -> bool:
-    """Tell whether `text` is one character repeated, or counts up or down (`abcdefgh`, `87654321`)."""
-    steps = {ord(after) - ord(before) for before, after in pairwise(text)}
-    return len(steps) == 1 and steps <= {-1, 0, 1}
+    name_parts = re.split(r"[\W_]+", identity_key(f"{username} {local_part}"))
+    if is_guessable(password, {*names, *name_parts}):
+        raise AccountError("This password is easy to guess. Use a less common one.")
 
 
 def save(user: User) -> None:

@@ -76,7 +76,7 @@ def fill(engine):
         Category: [{"author_id": 1, "name": "Food", "name_key": "food", "position": 1}],
         ChangedCategory: [{"author_id": 1, "batch": uuid7(), "id": uuid7(), "changed_at": moment}],
         RecurringExpense: [
-            {"id": recurring, "amount": 1, "every": "month", "start_date": day, "next_day": day, **author}
+            {"id": recurring, "amount": 1, "every": "month", "first_day": day, "next_day": day, **author}
         ],
         Occurrence: [{"author_id": 1, "recurring_id": recurring, "day": day}],
         Throttle: [{"key": "x", "started_at": 1, "attempts": 1}],

@@ -17,6 +17,7 @@ from ledger.money import currency_digits
 from models import ChangedExpense, DeletedExpense, Expense, LoginSession, User
 from tests.people import PASSWORD, Visitor, at_once, form_values, read
 from tests.test_accounts import cookies, errors, with_cookies
+from views.rate_limits import PasswordHashLimiter
 
 NEW = "a wide lake at dawn"
 NEW_PASSWORD = {"current_password": PASSWORD, "password": NEW, "confirm_password": NEW}
@@ -129,10 +130,10 @@ def test_nobody_changes_how_to_log_in_without_the_current_password(app, ana, par
     assert device(app)
 
 
-def test_guesses_at_the_current_password_count_as_those_at_the_log_in_page(app, ana, bob, caplog):
-    for _ in range(5):
+def test_guesses_at_the_current_password_close_it_for_a_while_in_this_browser_only(app, ana, bob, caplog):
+    other = device(app)
+    for _ in range(10):
         assert send(ana, "password", **NEW_PASSWORD | {"current_password": "guess"}).status_code == 422
-        assert Visitor(app).log_in(email="ana@example.com", password="guess").status_code == 422
 
     response = send(ana, "profile", username="anna", current_password=PASSWORD)
 
@@ -142,7 +143,43 @@ def test_guesses_at_the_current_password_count_as_those_at_the_log_in_page(app, 
     assert read(response).one(id="profile-username")["value"] == "anna"
     assert send(ana, "settings", locale="de_DE").status_code == 302
     assert send(bob, "password", **NEW_PASSWORD).status_code == 302
+    assert send(other, "password", **NEW_PASSWORD).status_code == 302
     assert "password check refused (429)" in caplog.text
+
+
+def test_failed_logins_of_others_keep_nobody_from_changing_the_password(app, ana):
+    app.config["THROTTLE_ADDRESS"] = 20
+    for _ in range(20):
+        Visitor(app).log_in(email="ana@example.com", password="guess")
+    assert Visitor(app).log_in(email="ana@example.com").status_code == 429
+
+    assert send(ana, "password", **NEW_PASSWORD).status_code == 302
+    assert send(ana, "profile", current_password=NEW).status_code == 302
+
+
+def test_a_browser_that_has_to_wait_takes_nobodys_turn_to_hash(app, ana, monkeypatch):
+    app.config["THROTTLE_ACCOUNT"] = 1
+    send(ana, "password", **NEW_PASSWORD | {"current_password": "guess"})
+    monkeypatch.setattr("views.accounts.hashing", PasswordHashLimiter(places=0))
+
+    def examine(*_args):
+        raise AssertionError("too early")
+
+    monkeypatch.setattr("forms.CurrentPasswordForm.validate", examine)
+
+    for part in ("profile", "password"):
+        assert send(ana, part, **NEW_PASSWORD).status_code == 429
+
+
+def test_the_current_password_is_not_checked_more_often_by_logging_in_and_out_with_it(app, ana):
+    """A success forgets the failures of its own browser only."""
+    other = device(app)
+    for _ in range(10):
+        send(other, "password", **NEW_PASSWORD | {"current_password": "guess"})
+
+    assert send(ana, "profile", current_password=PASSWORD).status_code == 302
+
+    assert send(other, "profile", current_password=PASSWORD).status_code == 429
 
 
 def test_the_right_password_forgets_the_failures(app, ana):
@@ -293,6 +330,39 @@ def test_a_name_that_is_taken_is_an_error_beside_its_field(app, ana, bob, typed,
     assert stored(ana, "username", "email") == ("ana", "ana@example.com")
     assert is_in(ana)
     assert is_in(other)
+
+
+@pytest.mark.parametrize("name", ["username", "email"])
+def test_nobody_finds_out_by_trying_which_names_are_taken(app, ana, bob, name):
+    def ask(visitor, number):
+        taken = {"username": "bob", "email": "bob@example.com"}[name]
+        return send(
+            visitor, "profile", current_password=PASSWORD, **{name: taken if number % 2 else f"x{number}{taken}"}
+        )
+
+    other = device(app)
+    for number in range(10):
+        visitor = (ana, other)[number % 2]
+        assert ask(visitor, number).status_code in {302, 422}
+        # Neither the right password nor another log-in gives further tries.
+        assert send(visitor, "profile", current_password=PASSWORD).status_code == 302
+        if name == "email":
+            ana = other = visitor
+
+    for visitor in {ana, other}:
+        response = ask(visitor, 1)
+        assert response.status_code == 429
+        assert "taken" not in read(response).text
+    assert send(ana, "password", **NEW_PASSWORD).status_code == 302
+
+
+def test_new_names_count_for_the_address_like_registrations(app, ana, bob):
+    app.config["THROTTLE_ADDRESS"] = 3
+
+    assert send(ana, "profile", current_password=PASSWORD, username="bob").status_code == 422
+
+    assert send(bob, "profile", current_password=PASSWORD, username="ana").status_code == 429
+    assert send(bob, "profile", current_password=PASSWORD).status_code == 302
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,17 @@ def test_reset_password_asks_for_a_new_one_and_ends_all_log_ins(app, run, ana):
     assert Visitor(app).log_in(email="ana@example.com", password="another river").status_code == 302
 
 
+def test_reset_password_lets_the_person_in_who_had_failed_too_often(app, run, ana, bob):
+    app.config["THROTTLE_ACCOUNT"] = 1
+    for email in ("ana@example.com", "bob@example.com"):
+        assert Visitor(app).log_in(email=email, password="wrong one").status_code == 422
+
+    assert run("reset-password", "ana@example.com", "--password", "another river")[0] == 0
+
+    assert Visitor(app).log_in(email="ana@example.com", password="another river").status_code == 302
+    assert Visitor(app).log_in(email="bob@example.com").status_code == 429
+
+
 def test_reset_password_refuses_a_weak_one_and_an_unknown_account(run, ana):
     assert run("reset-password", "ana@example.com", "--password", "password1")[0] == 1
     assert run("reset-password", "bob@example.com", "--password", PASSWORD)[0] == 1

@@ -68,7 +68,7 @@ def test_a_page_is_read_from_one_snapshot(app, ana):
     with app.test_request_context(method="GET"):
         before = db.session.scalar(count)
         with db.engine.connect() as other:
-            other.execute(text("INSERT INTO throttle VALUES ('x', 1, 1)"))
+            other.execute(text("INSERT INTO throttle (key, started_at, attempts) VALUES ('x', 1, 1)"))
             other.commit()
 
         assert db.session.scalar(count) == before

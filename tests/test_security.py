@@ -1,30 +1,30 @@
 """What guards the door."""
 
+import base64
 import io
 import sqlite3
 import threading
 import time
+from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import func, select, update
+from sqlalchemy import event, select, update
 from sqlalchemy.exc import OperationalError
 
-import security
 from app import app as application
 from database import db
 from ledger import accounts
-from models import Throttle
+from models import Throttle, User
 from security import (
-    PasswordHashLimiter,
-    RateLimitedError,
     check_secret_key,
     load_or_create_secret_key,
-    record_attempt,
     safe_redirect_target,
 )
 from tests.people import PASSWORD, Visitor, at_once, read
+from views import rate_limits
+from views.rate_limits import PasswordHashLimiter, RateLimitedError
 
 # --- Return addresses
 
@@ -67,10 +67,30 @@ def test_a_safe_address_always_begins_with_one_slash(address):
 # --- Throttling
 
 
+def at(app, address):
+    """Somebody with an empty browser, at a network address."""
+    visitor = Visitor(app)
+    visitor.client.environ_base["REMOTE_ADDR"] = address
+    return visitor
+
+
+def fail(visitor, number, email="ana@example.com"):
+    """Try to log in so many times, with a wrong password."""
+    for _ in range(number):
+        assert visitor.log_in(email=email, password="wrong one").status_code == 422
+
+
+def let_time_pass(app, seconds):
+    """Make everything that was counted that much older."""
+    with app.app_context():
+        older = {name: getattr(Throttle, name) - seconds for name in ("started_at", "expires_at")}
+        db.session.execute(update(Throttle).values(older))
+        db.session.commit()
+
+
 def test_ten_failures_close_an_account_for_a_while_and_only_that_one(app, ana, bob):
     device = Visitor(app)
-    for _ in range(10):
-        assert device.log_in(email="Ana@example.com", password="wrong one").status_code == 422
+    fail(device, 10, email="Ana@example.com")
 
     response = device.log_in(email="ana@example.com", password=PASSWORD)
 
@@ -83,33 +103,139 @@ def test_ten_failures_close_an_account_for_a_while_and_only_that_one(app, ana, b
     assert ana.get("/expenses").status_code == 200
 
 
+def test_an_account_that_does_not_exist_is_closed_like_any_other(app, stranger):
+    fail(stranger, 10, email="nobody@example.com")
+
+    assert stranger.log_in(email="nobody@example.com").status_code == 429
+
+
+def test_who_fails_elsewhere_closes_nothing_here(app, ana):
+    attacker = at(app, "192.0.2.1")
+    fail(attacker, 10)
+
+    assert attacker.log_in(email="ana@example.com").status_code == 429
+    assert at(app, "192.0.2.2").log_in(email="ana@example.com").status_code == 302
+
+
+def test_who_fails_from_many_addresses_closes_the_account_but_to_devices_it_knows(app, ana):
+    app.config["THROTTLE_ACCOUNT"] = 2
+    known = at(app, "198.51.100.1")
+    known.log_in(email="ana@example.com")
+    known.post("/logout")
+    for number in range(10):
+        fail(at(app, f"192.0.2.{number}"), 2)
+
+    assert at(app, "198.51.100.2").log_in(email="ana@example.com").status_code == 429
+    assert ana.get("/expenses").status_code == 200
+    assert ana.add("1").status_code == 302
+    assert known.log_in(email="ana@example.com").status_code == 302
+    assert at(app, "198.51.100.2").log_in(email="ana@example.com").status_code == 429
+
+
+def test_a_device_that_is_known_waits_for_its_own_failures_alone(app, ana):
+    app.config.update(THROTTLE_ACCOUNT=3, THROTTLE_ADDRESS=4)
+    ana.post("/logout")
+    fail(Visitor(app), 3)
+    assert Visitor(app).log_in(email="bob@example.com").status_code == 429
+
+    fail(ana, 3)
+
+    response = ana.log_in()
+    assert response.status_code == 429
+    assert 0 < int(response.headers["Retry-After"]) <= 900
+    let_time_pass(app, 900)
+    assert ana.log_in().status_code == 302
+
+
+def test_a_device_is_known_to_the_account_that_it_has_logged_in_to_only(app, ana, bob):
+    app.config["THROTTLE_ACCOUNT"] = 1
+    bob.post("/logout")
+    fail(bob, 1)
+
+    assert bob.log_in(email="ana@example.com").status_code == 429
+
+
+@pytest.mark.parametrize("change", ["x{}", "{}x", "", "e30.x.y"])
+def test_a_device_cannot_call_itself_known(app, ana, change):
+    app.config["THROTTLE_ACCOUNT"] = 1
+    fail(Visitor(app), 1)
+    genuine = ana.client.get_cookie("device").value
+    forger, copy = Visitor(app), Visitor(app)
+    forger.client.set_cookie("device", change.format(genuine))
+    copy.client.set_cookie("device", genuine)
+
+    assert forger.log_in(email="ana@example.com").status_code == 429
+    assert copy.log_in(email="ana@example.com").status_code == 302
+
+
+def test_what_a_device_is_known_by_opens_nothing_and_does_not_name_its_owner(app, ana):
+    cookie = ana.client.get_cookie("device").value
+    thief = Visitor(app)
+    thief.client.set_cookie("device", cookie)
+
+    assert thief.get("/expenses").status_code == 302
+    assert b"ana" not in base64.urlsafe_b64decode(cookie.partition(".")[0] + "==")
+
+
+def test_a_device_is_known_after_the_secret_key_was_changed(app, ana):
+    app.config.update(THROTTLE_ACCOUNT=1, SECRET_KEY_FALLBACKS=[app.config["SECRET_KEY"]], SECRET_KEY="n" * 40)
+    ana.post("/logout")
+    fail(Visitor(app), 1)
+
+    assert ana.log_in().status_code == 302
+
+
 def test_the_wait_ends_with_the_window(app, ana):
     app.config["THROTTLE_ACCOUNT"] = 1
     device = Visitor(app)
-    assert device.log_in(email="ana@example.com", password="wrong one").status_code == 422
+    fail(device, 1)
     assert device.log_in(email="ana@example.com").status_code == 429
-    with app.app_context():
-        db.session.execute(update(Throttle).values(started_at=int(time.time()) - 901))
-        db.session.commit()
+
+    let_time_pass(app, 901)
 
     assert device.log_in(email="ana@example.com").status_code == 302
+
+
+def test_each_wait_is_longer_and_says_so(app, ana):
+    app.config["THROTTLE_ACCOUNT"] = 1
+    device, said = Visitor(app), []
+    for _ in range(9):
+        fail(device, 1)
+        response = device.log_in(email="ana@example.com")
+        assert response.status_code == 429
+        said.append(read(response).one("p", role="alert").text.removeprefix("Too many attempts. Try again in "))
+        let_time_pass(app, int(response.headers["Retry-After"]))
+
+    assert said == [
+        *("15 minutes.", "30 minutes.", "60 minutes.", "2 hours.", "4 hours.", "8 hours.", "16 hours."),
+        *("24 hours.", "24 hours."),
+    ]
+    assert device.log_in(email="ana@example.com").status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("wait", "words"),
+    [(1, "a minute"), (60, "a minute"), (61, "2 minutes"), (5400, "90 minutes"), (5401, "2 hours")],
+)
+def test_a_wait_is_never_longer_than_it_says(wait, words):
+    assert rate_limits._in_words(wait) == words
 
 
 def test_success_forgets_the_failures_of_its_account_and_does_not_count_for_the_address(app, ana):
     app.config.update(THROTTLE_ACCOUNT=3, THROTTLE_ADDRESS=6)
     for _ in range(4):
-        Visitor(app).log_in(email="ana@example.com", password="wrong one")
+        fail(Visitor(app), 1)
         assert Visitor(app).log_in(email="ana@example.com").status_code == 302
 
     # One registration and four failures have been counted for the address.
-    assert Visitor(app).log_in(email="bob@example.com").status_code == 422
+    fail(Visitor(app), 1, email="bob@example.com")
     assert Visitor(app).log_in(email="bob@example.com").status_code == 429
 
 
 def test_an_address_that_tries_many_accounts_is_throttled_too(app, stranger):
     app.config["THROTTLE_ADDRESS"] = 3
     for number in range(3):
-        assert stranger.log_in(email=f"a{number}@example.com").status_code == 422
+        fail(stranger, 1, email=f"a{number}@example.com")
 
     assert stranger.log_in(email="b@example.com").status_code == 429
     elsewhere = {"REMOTE_ADDR": "192.0.2.7"}
@@ -117,6 +243,16 @@ def test_an_address_that_tries_many_accounts_is_throttled_too(app, stranger):
     assert stranger.client.post("/login", data=form, environ_overrides=elsewhere).status_code == 422
     forged = {"X-Forwarded-For": "192.0.2.8", "Forwarded": "for=192.0.2.8"}
     assert stranger.client.post("/login", data=form, headers=forged).status_code == 429
+
+
+def test_an_address_never_waits_longer_than_an_hour_because_many_may_share_it(app, stranger):
+    app.config["THROTTLE_ADDRESS"] = 1
+    for _ in range(6):
+        fail(stranger, 1)
+        response = stranger.log_in(email="b@example.com")
+        let_time_pass(app, int(response.headers["Retry-After"]))
+
+    assert response.headers["Retry-After"] == "3600"
 
 
 def test_registrations_count_and_a_throttled_one_loses_nothing(app, stranger):
@@ -129,60 +265,127 @@ def test_registrations_count_and_a_throttled_one_loses_nothing(app, stranger):
     assert response.status_code == 429
     assert "Retry-After" in response.headers
     assert read(response).one(id="username")["value"] == "bob"
+    assert ana_only(app)
+
+
+def ana_only(app):
+    with app.app_context():
+        return db.session.scalars(select(User.username)).all() == ["ana"]
 
 
 def test_zero_switches_throttling_off(app, ana):
     app.config.update(THROTTLE_ACCOUNT=0, THROTTLE_ADDRESS=0)
     device = Visitor(app)
 
-    assert {device.log_in(email="ana@example.com", password="wrong").status_code for _ in range(12)} == {422}
+    fail(device, 12)
+    ana.post("/logout")
+    fail(ana, 12)
 
 
-def test_the_count_is_exact_when_all_try_at_once(app, stranger):
-    answers = []
+def test_without_a_limit_for_accounts_a_known_device_counts_for_its_address(app, ana):
+    app.config.update(THROTTLE_ACCOUNT=0, THROTTLE_ADDRESS=3)
+    ana.post("/logout")
+    # The registration has been counted as well.
+    fail(ana, 2)
 
-    def attempt():
-        with app.test_request_context(method="POST"):
-            try:
-                record_attempt("192.0.2.1", "ana@example.com")
-                answers.append("in")
-            except RateLimitedError:
-                answers.append("out")
-
-    at_once(lambda _: attempt(), range(16))
-
-    assert (answers.count("in"), answers.count("out")) == (10, 6)
+    assert ana.log_in().status_code == 429
 
 
-def test_counts_of_a_window_that_has_passed_are_swept(app, stranger):
-    with app.test_request_context(method="POST"):
-        db.session.add(Throttle(key="old", started_at=int(time.time()) - 901, attempts=3))
-        db.session.commit()
-        record_attempt("192.0.2.1")
+def test_a_window_of_nothing_is_no_wait(app, ana):
+    app.config.update(THROTTLE_ACCOUNT=1, THROTTLE_WINDOW=0)
 
-        assert db.session.scalar(select(func.count()).select_from(Throttle)) == 1
+    fail(Visitor(app), 5)
+
+
+@pytest.fixture
+def closed(app, ana, request):
+    """Somebody whose address, or whose account at this address, has to wait; it costs nobody else anything."""
+    app.config.update({request.param: 1})
+    device = Visitor(app)
+    if request.param == "THROTTLE_ACCOUNT":
+        fail(device, 1)
+    device.form = {"csrf_token": device.token(), "email": "ana@example.com", "password": PASSWORD}
+    return device
+
+
+@pytest.mark.parametrize("closed", ["THROTTLE_ACCOUNT", "THROTTLE_ADDRESS"], indirect=True)
+def test_who_has_to_wait_takes_nobodys_turn_to_hash(closed, monkeypatch):
+    monkeypatch.setattr("views.accounts.hashing", PasswordHashLimiter(places=0))
+
+    assert closed.client.post("/login", data=closed.form).status_code == 429
+
+
+@pytest.mark.parametrize("closed", ["THROTTLE_ACCOUNT", "THROTTLE_ADDRESS"], indirect=True)
+def test_who_has_to_wait_costs_a_read_and_no_lock(closed):
+    statements = []
+    with closed.app.app_context():
+        engine = db.engine
+    note = lambda _c, _cursor, statement, *_: statements.append(statement)  # noqa: E731
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        assert closed.client.post("/login", data=closed.form).status_code == 429
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+    kinds = [statement.split()[0] for statement in statements if not statement.startswith("SET TRANSACTION")]
+    assert set(kinds) <= {"BEGIN", "SELECT"}
+    assert kinds.count("SELECT") <= 2
+    assert not any("IMMEDIATE" in statement for statement in statements)
+
+
+@pytest.mark.parametrize("closed", ["THROTTLE_ADDRESS"], indirect=True)
+@pytest.mark.parametrize("page", ["/login", "/register"])
+def test_nothing_is_examined_for_an_address_that_has_to_wait(closed, page, monkeypatch):
+    def examine(*_args):
+        raise AssertionError("too early")
+
+    monkeypatch.setattr("forms.Form.validate", examine)
+
+    assert closed.client.post(page, data=closed.form).status_code == 429
+
+
+@pytest.mark.parametrize("closed", ["THROTTLE_ADDRESS"], indirect=True)
+def test_who_has_to_wait_may_look_at_the_pages(closed):
+    for page in ("/login", "/register"):
+        assert closed.get(page).status_code == 200
+
+
+def test_the_limits_hold_when_all_try_at_once(app, ana, bob):
+    app.config["THROTTLE_ADDRESS"] = 0
+    devices = [Visitor(app) for _ in range(16)]
+    tokens = [device.token() for device in devices]
+    answers = Counter()
+
+    def send(number):
+        form = {"csrf_token": tokens[number], "email": "ana@example.com", "password": "wrong one"}
+        while (status := devices[number].client.post("/login", data=form).status_code) == 503:
+            time.sleep(0.01)
+        answers[status] += 1
+
+    at_once(send, range(16))
+
+    assert answers == {422: 10, 429: 6}
 
 
 def test_an_ipv6_household_is_one_address():
-    one, same, other = map(security._address_key, ["2001:db8::1", "2001:db8::ffff", "2001:db8:0:1::1"])
+    one, same, other = map(rate_limits._network, ["2001:db8::1", "2001:db8::ffff", "2001:db8:0:1::1"])
 
     assert one == same != other
-    assert security._address_key("fe80::1%eth0") == security._address_key("fe80::2")
+    assert rate_limits._network("fe80::1%eth0") == rate_limits._network("fe80::2")
 
 
 def test_an_ipv4_address_is_one_person_however_it_is_written():
-    one, mapped, other = map(security._address_key, ["192.0.2.1", "::ffff:192.0.2.1", "::ffff:192.0.2.2"])
+    one, mapped, other = map(rate_limits._network, ["192.0.2.1", "::ffff:192.0.2.1", "::ffff:192.0.2.2"])
 
     assert one == mapped != other
-    assert len({security._address_key(each) for each in ("", "192.0.2.1:5678", "[::1]:443", "a:b")}) == 4
+    assert len({rate_limits._network(each) for each in ("", "192.0.2.1:5678", "[::1]:443", "a:b")}) == 4
 
 
 def test_a_clock_that_is_set_back_locks_nobody_out(app, ana):
     app.config["THROTTLE_ACCOUNT"] = 1
-    Visitor(app).log_in(email="ana@example.com", password="wrong one")
-    with app.app_context():
-        db.session.execute(update(Throttle).values(started_at=int(time.time()) + 400 * 86400))
-        db.session.commit()
+    fail(Visitor(app), 1)
+
+    let_time_pass(app, -400 * 86400)
 
     assert Visitor(app).log_in(email="ana@example.com").status_code == 302
 
@@ -304,7 +507,7 @@ def test_cookies_are_out_of_reach_of_scripts_and_other_sites(app, ana):
 
     cookies = device.log_in(remember_me="y").headers.getlist("Set-Cookie")
 
-    assert {cookie.partition("=")[0] for cookie in cookies} == {"session", "remember_token"}
+    assert {cookie.partition("=")[0] for cookie in cookies} == {"session", "remember_token", "device"}
     for cookie in cookies:
         attributes = set(cookie.split("; ")[1:])
         assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= attributes
@@ -368,7 +571,7 @@ def test_an_address_with_bytes_beyond_ascii_means_what_it_says_everywhere(app, a
 
     page = read(open_raw(ana, "/expenses", query))
     assert page.one(id="count").text == "1"
-    assert open_raw(Visitor(app), "/expenses", query).location == "/login?next=/expenses?text%3Dcaf%25C3%25A9"
+    assert open_raw(Visitor(app), "/expenses", query).location == "/login?next=/expenses?search%3Dcaf%25C3%25A9"
     open_raw(
         ana, f"/expenses/{ana.expenses()[0].id}/delete", query, method="POST", data={"csrf_token": ana.token()}
     )

@@ -1,6 +1,7 @@
 """Registering, logging in and out, and the account page."""
 
 import logging
+from collections.abc import Sequence
 
 from flask import abort, current_app, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -19,9 +20,23 @@ from forms import (
     SettingsForm,
 )
 from ledger import accounts, history, sessions
-from models import User
-from security import RateLimitedError, csrf, hashing, record_attempt, reset_attempts, safe_redirect_target
+from ledger.throttling import Counter
+from models import User, identity_key
+from security import csrf, safe_redirect_target
 from views.common import say, show_form
+from views.rate_limits import (
+    RateLimitedError,
+    address_counter,
+    check_attempts,
+    hashing,
+    is_known_device,
+    login_counters,
+    names_counters,
+    password_counter,
+    record_attempt,
+    remember_device,
+    reset_attempts,
+)
 
 log = logging.getLogger("ledger")
 
@@ -36,6 +51,7 @@ def start_session(user: User, remember: bool = False) -> None:
     if draft and draft["owner"] in {"", str(user.id)}:
         session["draft"] = draft
     login_user(user, remember=remember)
+    remember_device(user.email)
 
 
 @csrf.rerender_on_csrf_failure
@@ -47,20 +63,23 @@ def register() -> ResponseReturnValue:
         abort(403, "No accounts can be made here. Ask the person who runs this site for one.")
     form = RegisterForm()
     refusal = None
-    if form.validate_on_submit():
-        try:
+    try:
+        # First, because it costs least.
+        if form.is_submitted():
+            check_attempts(address_counter(request.remote_addr))
+        if form.validate_on_submit():
             user = form.new_user()
             with hashing.slot():
-                record_attempt(request.remote_addr)
+                record_attempt(address_counter(request.remote_addr))
                 user.set_password(form.password.data)
             accounts.save(user)
             start_session(user)
             log.info("registered: user %s from %s", user.id, request.remote_addr)
             return redirect(url_for("list_expenses"))
-        except accounts.AlreadyTakenError as taken:
-            form.add_taken_errors(taken.fields)
-        except RateLimitedError as error:
-            refusal = error
+    except accounts.AlreadyTakenError as taken:
+        form.add_taken_errors(taken.fields)
+    except RateLimitedError as error:
+        refusal = error
     return show_form("accounts/register.html", form, refusal)
 
 
@@ -72,23 +91,36 @@ def login() -> ResponseReturnValue:
         return redirect(target or url_for("list_expenses"))
     form = LoginForm()
     refusal = None
-    if form.validate_on_submit():
-        email = accounts.canonical_email(form.email.data)
-        try:
-            with hashing.slot():
-                record_attempt(request.remote_addr, email)
-                user = accounts.authenticate(email, form.password.data)
+    try:
+        # First, because it costs least. For a known device it depends on the account.
+        if form.is_submitted() and not is_known_device():
+            check_attempts(address_counter(request.remote_addr))
+        if form.validate_on_submit():
+            user = authenticate(form)
             if user is not None:
-                reset_attempts(request.remote_addr, email)
                 start_session(user, form.remember_me.data)
                 log.info("logged in: user %s from %s", user.id, request.remote_addr)
                 return redirect(target or url_for("list_expenses"))
             log.info("log-in failed from %s", request.remote_addr)
             form.form_errors.append("The e-mail address or the password is wrong.")
-        except RateLimitedError as error:
-            log.warning("log-in refused (%s) from %s", error.status, request.remote_addr)
-            refusal = error
+    except RateLimitedError as error:
+        log.warning("log-in refused (%s) from %s", error.status, request.remote_addr)
+        refusal = error
     return show_form("accounts/login.html", form, refusal, target=target)
+
+
+def authenticate(form: LoginForm) -> User | None:
+    """Return the person whose email and password the form has, locked, else None. Raises RateLimitedError."""
+    email = accounts.canonical_email(form.email.data)
+    counters = login_counters(request.remote_addr, email)
+    # A throttled client must not take a hashing slot.
+    check_attempts(*counters)
+    with hashing.slot():
+        record_attempt(*counters)
+        user = accounts.authenticate(email, form.password.data)
+    if user is not None:
+        reset_attempts(*counters)
+    return user
 
 
 def logout() -> ResponseReturnValue:
@@ -121,6 +153,10 @@ def account_page(
     refused: AccountForm | None = None, refusal: RateLimitedError | None = None
 ) -> ResponseReturnValue:
     """Answer with the account page and its forms, of which one may have been refused."""
+    if refusal is not None:
+        log.warning(
+            "password check refused (%s): user %s from %s", refusal.status, current_user.id, request.remote_addr
+        )
     fresh = [kind(formdata=None, obj=current_user) for kind in (ProfileForm, PasswordForm, SettingsForm)]
     return show_form(
         "accounts/account.html",
@@ -132,25 +168,35 @@ def account_page(
     )
 
 
-def confirm(form: CurrentPasswordForm, new_password: str | None = None) -> User | None:
+def confirm(
+    form: CurrentPasswordForm, new_password: str | None = None, names: Sequence[Counter] = ()
+) -> User | None:
     """Return the current user, locked, when the form has their password, else None. Raises RateLimitedError."""
-    user_id, email = current_user.id, current_user.email
-    # Nobody who wants to write waits while this waits for its turn to hash.
-    db.session.rollback()
-    try:
-        with hashing.slot():
-            # As at the log-in page: who has found a browser logged in must not guess any faster.
-            record_attempt(request.remote_addr, email)
-            user = accounts.confirm(current_user, form.current_password.data, new_password)
-    except RateLimitedError as error:
-        log.warning("password check refused (%s): user %s from %s", error.status, user_id, request.remote_addr)
-        raise
+    # An attacker at the login page or in another browser must not keep the user from changing the password.
+    guesses = own_guesses()
+    check_attempts(guesses, *names)
+    with hashing.slot():
+        record_attempt(guesses, *names)
+        user = accounts.confirm(current_user, form.current_password.data, new_password)
     if user is None:
-        log.info("password check failed: user %s from %s", user_id, request.remote_addr)
+        log.info("password check failed: user %s from %s", current_user.id, request.remote_addr)
         form.add_password_error()
     else:
-        reset_attempts(request.remote_addr, email)
+        reset_attempts(guesses)
     return user
+
+
+def own_guesses() -> Counter:
+    """Return the counter of wrong current passwords in this browser."""
+    return password_counter(sessions.key_of(current_user))
+
+
+def asked_names(form: ProfileForm) -> Sequence[Counter]:
+    """Return the counters of new names, if the form asks for any."""
+    asked = identity_key(form.username.data), form.email.data
+    if asked == (current_user.username_key, current_user.email):
+        return ()
+    return names_counters(request.remote_addr, current_user.id)
 
 
 def end_other_sessions(user: User) -> None:
@@ -170,22 +216,22 @@ def change_profile() -> ResponseReturnValue:
     """Change the username and the e-mail address; another address ends the other log-ins."""
     form = ProfileForm(obj=current_user)
     refusal = None
-    if form.validate_on_submit():
-        try:
-            if (user := confirm(form)) is not None:
-                moved = user.email != form.email.data
-                user.username, user.email = form.username.data, form.email.data
-                accounts.save(user)
-                if moved:
-                    end_other_sessions(user)
-                    log.info("e-mail changed: user %s from %s", user.id, request.remote_addr)
-                db.session.commit()
-                say("Saved. Other devices have to log in again." if moved else "Saved.")
-                return redirect(url_for("show_account"))
-        except accounts.AlreadyTakenError as taken:
-            form.add_taken_errors(taken.fields)
-        except RateLimitedError as error:
-            refusal = error
+    try:
+        check_attempts(own_guesses())
+        if form.validate_on_submit() and (user := confirm(form, names=asked_names(form))) is not None:
+            moved = user.email != form.email.data
+            user.username, user.email = form.username.data, form.email.data
+            accounts.save(user)
+            if moved:
+                end_other_sessions(user)
+                log.info("e-mail changed: user %s from %s", user.id, request.remote_addr)
+            db.session.commit()
+            say("Saved. Other devices have to log in again." if moved else "Saved.")
+            return redirect(url_for("show_account"))
+    except accounts.AlreadyTakenError as taken:
+        form.add_taken_errors(taken.fields)
+    except RateLimitedError as error:
+        refusal = error
     return account_page(form, refusal)
 
 
@@ -194,15 +240,15 @@ def change_password() -> ResponseReturnValue:
     """Change the password, which ends the other log-ins."""
     form = PasswordForm(obj=current_user)
     refusal = None
-    if form.validate_on_submit():
-        try:
-            if (user := confirm(form, form.password.data)) is not None:
-                end_other_sessions(user)
-                log.info("password changed: user %s from %s", user.id, request.remote_addr)
-                say("Your password is changed. Other devices have to log in again.")
-                return redirect(url_for("show_account"))
-        except RateLimitedError as error:
-            refusal = error
+    try:
+        check_attempts(own_guesses())
+        if form.validate_on_submit() and (user := confirm(form, form.password.data)) is not None:
+            end_other_sessions(user)
+            log.info("password changed: user %s from %s", user.id, request.remote_addr)
+            say("Your password is changed. Other devices have to log in again.")
+            return redirect(url_for("show_account"))
+    except RateLimitedError as error:
+        refusal = error
     return account_page(form, refusal)
 
 

@@ -14,8 +14,9 @@ from forms import ExpenseFilterForm, Form
 from ledger import categories
 from ledger.categories import OwnCategory
 from ledger.periods import day_in
-from security import RateLimitedError, csrf_failed
+from security import csrf_failed
 from views.filters import visitor_locale
+from views.rate_limits import RateLimitedError
 
 Row = TypeVar("Row", bound=Base)
 

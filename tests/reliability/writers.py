@@ -68,8 +68,9 @@ class _NoRedirects(HTTPRedirectHandler):
 class Client:
     """A browser's cookies, and the calls of Flask's test client, over HTTP; each to one of the `servers`."""
 
-    def __init__(self, *servers: Server) -> None:
+    def __init__(self, *servers: Server, **headers: str) -> None:
         self.servers = servers
+        self.headers = headers
         self.cookies = HTTPCookieProcessor()
         self.opener = build_opener(ProxyHandler({}), self.cookies, _NoRedirects)
 
@@ -83,7 +84,7 @@ class Client:
         return self._send(address, urlencode(data, doseq=True).encode())
 
     def _send(self, address: str, body: bytes | None) -> Answer:
-        request = Request(urljoin(random.choice(self.servers).address, address), body)
+        request = Request(urljoin(random.choice(self.servers).address, address), body, self.headers)
         try:
             answer = self.opener.open(request, timeout=30)
         except HTTPError as error:
@@ -95,8 +96,8 @@ class Client:
 class Person(Visitor):
     """Somebody with a browser, at one or several servers."""
 
-    def __init__(self, *servers: Server) -> None:
-        self.client = Client(*servers)
+    def __init__(self, *servers: Server, **headers: str) -> None:
+        self.client = Client(*servers, **headers)
 
     def another_window(self) -> Client:
         """A second browser that is logged in by the same cookies."""
