@@ -12,6 +12,7 @@ import clock
 import commands
 import config
 import logs
+from availability import Availability
 from database import SAFE_METHODS, close_session, create_private_file, db, prepare_engine
 from ledger.accounts import APPLICATION_NAME, allow_local_emails
 from ledger.sessions import find_session, touch
@@ -39,6 +40,12 @@ app.teardown_appcontext(close_session)
 with app.app_context():
     prepare_engine(db.engine)
     logs.init_app(app, db.engine)
+    availability = app.extensions["availability"] = Availability(db.engine)
+    if db.engine.dialect.name == "postgresql":
+        # Imported for PostgreSQL only: the driver needs 9 MB and a tenth of a second.
+        from postgresql import limit_waiting
+
+        limit_waiting(db.engine, availability)
 Migrate(app, db, render_as_batch=True, compare_type=True)
 csrf.init_app(app)
 commands.init_app(app)

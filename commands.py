@@ -269,8 +269,6 @@ def distribute(dry_run: bool) -> None:
         existing = sa.inspect(connection).get_table_names()
         tables = [table for table in Base.metadata.sorted_tables if table.name in existing]
         statements = distribution(tables, connection.scalars(sa.text(DISTRIBUTED)).all())
-        # Moving years of rows takes longer than any page may.
-        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
         for statement in statements:
             click.echo(f"{statement};")
             if not dry_run:

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import click
 import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -34,6 +35,14 @@ OWNER_TABLE = "user"
 # wait longer than SHORT_WAIT. If all did, no thread would be left for those who read.
 WAIT, SHORT_WAIT = 5000, 250
 patient = threading.BoundedSemaphore(6)
+# PostgreSQL cancels a statement of a request after this time. Commands have no limit.
+STATEMENT_TIMEOUT_SECONDS = 30
+# The minimum that the driver accepts.
+CONNECT_TIMEOUT_SECONDS = 2
+# How long a request waits for a free connection.
+POOL_TIMEOUT_SECONDS = 5
+# The kernel closes a connection when the other machine has not acknowledged data for this long.
+TCP_USER_TIMEOUT_MS = 5000
 # The classes of SQLSTATE for lost connections, rolled back by others, out of resources, shutting down.
 POSTGRESQL_UNAVAILABLE = ("08", "40", "53", "57")
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -120,8 +129,12 @@ def engine_options(url: sa.URL) -> dict[str, Any]:
         return options
     return options | {
         "pool_pre_ping": True,
-        "pool_timeout": 5,
-        "connect_args": {"connect_timeout": 5, "options": "-c statement_timeout=30000"},
+        "pool_timeout": POOL_TIMEOUT_SECONDS,
+        "connect_args": {
+            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+            "tcp_user_timeout": TCP_USER_TIMEOUT_MS,
+            "options": f"-c statement_timeout={STATEMENT_TIMEOUT_SECONDS}s",
+        },
     }
 
 
@@ -148,7 +161,7 @@ def prepare_engine(engine: sa.Engine) -> None:
     simulated power cuts; and our own BEGIN, because the driver's comes too late to be safe. A request
     that may write takes the write lock at once: a read lock cannot wait to become one. A connection that
     reads outside of a request says so by the execution option `reading`.
-    PostgreSQL: a page is read from one snapshot, as it always is on SQLite.
+    PostgreSQL: a page is read from one snapshot, as it always is on SQLite; commands have no statement timeout.
     """
     sqlite = engine.dialect.name == "sqlite"
 
@@ -159,6 +172,8 @@ def prepare_engine(engine: sa.Engine) -> None:
         if not sqlite:
             if reading:
                 connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            if in_command():
+                connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
         # An in-memory database has a single connection, which may be inside a transaction already.
         elif not getattr(connection.connection.driver_connection, "in_transaction", False):
             if reading:
@@ -173,6 +188,19 @@ def prepare_engine(engine: sa.Engine) -> None:
             connection.isolation_level = None
             for pragma in (f"busy_timeout={WAIT}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
                 connection.execute(f"PRAGMA {pragma}")
+
+    else:
+
+        @sa.event.listens_for(engine, "handle_error")
+        def note_failed_connect(context: sa.engine.ExceptionContext) -> None:
+            # SQLAlchemy recognises a lost connection by its state, so it does not count a failure to connect.
+            if context.connection is None and isinstance(context.sqlalchemy_exception, OperationalError):
+                context.is_disconnect = True
+
+
+def in_command() -> bool:
+    """Tell whether this thread runs a `flask` command rather than a request."""
+    return click.get_current_context(silent=True) is not None and not has_request_context()
 
 
 @cache
@@ -253,8 +281,6 @@ def is_unavailable(error: Exception) -> bool:
     if isinstance(error.orig, sqlite3.Error):
         # The low byte is the primary code; an OperationalError may also be a missing table.
         return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in SQLITE_UNAVAILABLE
-    sqlstate = getattr(error.orig, "sqlstate", None)
-    if sqlstate is None:
-        # PostgreSQL has not said anything: there was no connection.
-        return isinstance(error, OperationalError)
+    # Neither a lost connection nor most mistakes in the use of the driver have an SQLSTATE.
+    sqlstate = getattr(error.orig, "sqlstate", None) or ""
     return error.connection_invalidated or sqlstate.startswith(POSTGRESQL_UNAVAILABLE)

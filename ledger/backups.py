@@ -182,10 +182,6 @@ def restore(source: sa.Connection, target: sa.Connection, progress: Progress) ->
 
 def _copy_rows(source: sa.Connection, target: sa.Connection, progress: Progress) -> None:
     """Copy every table in lots, in memory that does not grow; raises BackupError unless all of it arrived."""
-    for connection in (source, target):
-        if connection.dialect.name == "postgresql":
-            # The limit of a page's statements is not one for sums over everything.
-            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
     for table in TABLES:
         written = 0
         with source.execute(sa.select(table), execution_options={"yield_per": ROWS_AT_ONCE}) as rows:

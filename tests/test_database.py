@@ -4,13 +4,17 @@ import sqlite3
 
 import psycopg
 import pytest
-from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy import NullPool, create_engine, literal, select, text
+from sqlalchemy.event import listen, remove
 from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
 
-from database import create_private_file, database_url, db, engine_options, is_unavailable
+from database import create_private_file, database_url, db, engine_options, is_unavailable, prepare_engine
 from tests.people import at_once
 
 sqlite_only = pytest.mark.skipif("os.environ['DATABASE_URL'].startswith('postgres')", reason="about SQLite")
+postgresql_only = pytest.mark.skipif(
+    "not os.environ['DATABASE_URL'].startswith('postgres')", reason="about PostgreSQL"
+)
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
@@ -117,28 +121,80 @@ def test_a_locked_sqlite_is_unavailable(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("error", "away"),
+    ("error", "lost", "away"),
     [
-        (psycopg.OperationalError("connection is bad: no such file"), True),
-        (psycopg.errors.AdminShutdown("57P01"), True),
-        (psycopg.errors.DeadlockDetected("40P01"), True),
-        (psycopg.errors.UndefinedTable("42P01"), False),
-        (psycopg.DataError("text fields cannot contain NUL"), False),
+        (psycopg.OperationalError("server closed the connection unexpectedly"), True, True),
+        (psycopg.errors.AdminShutdown("57P01"), True, True),
+        (psycopg.errors.IdleInTransactionSessionTimeout("25P03"), True, True),
+        (psycopg.errors.DeadlockDetected("40P01"), False, True),
+        (psycopg.errors.QueryCanceled("57014"), False, True),
+        (psycopg.errors.UndefinedTable("42P01"), False, False),
+        (psycopg.DataError("text fields cannot contain NUL"), False, False),
+        (psycopg.OperationalError("number of parameters must be between 0 and 65535"), False, False),
+        (psycopg.InterfaceError("the cursor is closed"), False, False),
+        (psycopg.ProgrammingError("the query has 1 placeholder but 2 parameters were passed"), False, False),
     ],
 )
-def test_only_a_postgresql_that_is_away_is_unavailable(error, away):
+def test_only_a_postgresql_that_is_away_is_unavailable(error, lost, away):
     kind = OperationalError if isinstance(error, psycopg.OperationalError) else DBAPIError
 
-    assert is_unavailable(kind("", {}, error)) is away
+    assert is_unavailable(kind("", {}, error, connection_invalidated=lost)) is away
 
 
-def test_a_postgresql_that_does_not_listen_is_unavailable():
+@pytest.mark.parametrize("pre_ping", [False, True])
+def test_a_postgresql_that_does_not_listen_is_unavailable(pre_ping):
     url = database_url("postgresql://nobody@127.0.0.1:1/nothing")
+    options = {"connect_args": engine_options(url)["connect_args"], "pool_pre_ping": pre_ping}
+    engine = create_engine(url, **options)
+    prepare_engine(engine)
 
     with pytest.raises(OperationalError) as refusal:
-        create_engine(url, poolclass=NullPool, connect_args=engine_options(url)["connect_args"]).connect()
+        engine.connect()
 
     assert is_unavailable(refusal.value)
+
+
+@postgresql_only
+def test_a_statement_with_more_parameters_than_the_driver_can_send_is_a_mistake_of_ours(app):
+    with app.app_context(), pytest.raises(OperationalError) as refusal:
+        db.session.scalar(select(1).where(literal(1).in_(range(70_000))))
+
+    assert not is_unavailable(refusal.value)
+
+
+@postgresql_only
+def test_a_connection_that_the_server_has_ended_is_unavailable(app):
+    with app.app_context():
+        number = db.session.scalar(text("SELECT pg_backend_pid()"))
+        with db.engine.connect() as other:
+            other.execute(text("SELECT pg_terminate_backend(:number)"), {"number": number})
+        with pytest.raises(OperationalError) as refusal:
+            db.session.scalar(text("SELECT 1"))
+
+    assert is_unavailable(refusal.value)
+
+
+@postgresql_only
+def test_only_a_command_may_let_a_statement_run_as_long_as_it_needs(app, run):
+    found = []
+
+    def note(connection):
+        found.append(connection.exec_driver_sql("SHOW statement_timeout").scalar())
+
+    with app.app_context():
+        engine = db.engine
+        assert db.session.scalar(text("SHOW statement_timeout")) == "30s"
+    listen(engine, "commit", note)
+    try:
+        for command in (["purge"], ["db", "upgrade"]):
+            run(*command)
+    finally:
+        remove(engine, "commit", note)
+
+    assert set(found) == {"0"}
+    assert len(found) >= 2
+    with app.test_request_context():
+        assert db.session.scalar(text("SHOW statement_timeout")) == "30s"
 
 
 def test_a_pool_without_a_free_connection_is_unavailable():

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+import availability
 from database import db
 from ledger import spending
 from logs import JsonFormatter, WordFormatter
 from tests.people import read
-from views import health
 
 ROOT = Path(__file__).parent.parent
 
@@ -145,7 +145,7 @@ def test_the_application_is_ready_once_the_database_is(stranger, app, monkeypatc
     def away(*_):
         raise sa.exc.OperationalError("", {}, Exception())
 
-    monkeypatch.setattr(health, "is_migrated", away)
+    monkeypatch.setattr(availability, "is_migrated", away)
     gone = stranger.get("/readyz")
 
     assert (ready.status_code, ready.text) == (200, "ok\n")

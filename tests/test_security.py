@@ -650,7 +650,9 @@ def test_a_database_that_is_away_altogether_is_a_503_everywhere_and_comes_back(a
 
 
 def test_a_database_that_goes_away_after_the_page_was_made_does_not_take_the_page_back(app, ana, monkeypatch):
-    def fail(_connection):
+    def fail(connection):
+        if dialect.name == "postgresql":
+            connection.driver_connection.pgconn.finish()
         error = dialect.dbapi.OperationalError("the connection is lost")
         error.sqlite_errorcode = sqlite3.SQLITE_IOERR
         raise error
