@@ -1,5 +1,6 @@
 """The application: configuration from the environment, extensions and the user loader."""
 
+import importlib
 import os
 
 from flask import Flask, request
@@ -42,10 +43,8 @@ with app.app_context():
     logs.init_app(app, db.engine)
     availability = app.extensions["availability"] = Availability(db.engine)
     if db.engine.dialect.name == "postgresql":
-        # Imported for PostgreSQL only: the driver needs 9 MB and a tenth of a second.
-        from postgresql import limit_waiting
-
-        limit_waiting(db.engine, availability)
+        # Imported here, because SQLite does not need the driver, which takes 9 MB and a tenth of a second.
+        importlib.import_module("postgresql").limit_waiting(db.engine, availability)
 Migrate(app, db, render_as_batch=True, compare_type=True)
 csrf.init_app(app)
 commands.init_app(app)

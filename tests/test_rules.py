@@ -73,6 +73,8 @@ def everything():
 BELOW = {
     "clock": set(),
     "database": set(),
+    "availability": {"database"},
+    "postgresql": {"availability", "database"},
     "models": {"clock", "database"},
     "ledger": {"database", "models"},
     "security": {"clock", "database", "models"},
@@ -84,7 +86,10 @@ BELOW = {
     "config": {"database", "ledger", "security"},
     "doctor": {"clock", "database", "ledger", "models"},
     "commands": {"clock", "database", "doctor", "ledger", "models"},
-    "app": {"clock", "commands", "config", "database", "ledger", "logs", "models", "routes", "security", "views"},
+    "app": {
+        *("availability", "clock", "commands", "config", "database", "ledger", "logs", "models"),
+        *("routes", "security", "views"),
+    },
     "routes": {"app", "views"},
 }
 
