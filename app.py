@@ -13,8 +13,9 @@ import clock
 import commands
 import config
 import logs
-from availability import Availability
-from database import SAFE_METHODS, close_session, create_private_file, db, prepare_engine
+from database import db
+from database.availability import Availability
+from database.engine import SAFE_METHODS, close_session, create_private_file, prepare_engine
 from ledger.accounts import APPLICATION_NAME, allow_local_emails
 from ledger.sessions import find_session, touch
 from models import User
@@ -44,7 +45,7 @@ with app.app_context():
     availability = app.extensions["availability"] = Availability(db.engine)
     if db.engine.dialect.name == "postgresql":
         # Imported here, because SQLite does not need the driver, which takes 9 MB and a tenth of a second.
-        importlib.import_module("postgresql").limit_waiting(db.engine, availability)
+        importlib.import_module("database.postgresql").limit_waiting(db.engine, availability)
 Migrate(app, db, render_as_batch=True, compare_type=True)
 csrf.init_app(app)
 commands.init_app(app)

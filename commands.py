@@ -19,7 +19,8 @@ from sqlalchemy.exc import DBAPIError
 
 import clock
 import doctor
-from database import Base, db, distribution
+from database import Base, db
+from database.citus import citus_statements
 from ledger import accounts, backups, history, sessions, throttling
 from ledger.demo import sample_expenses
 from ledger.periods import day_in
@@ -268,7 +269,7 @@ def distribute(dry_run: bool) -> None:
         # Views have nothing to spread.
         existing = sa.inspect(connection).get_table_names()
         tables = [table for table in Base.metadata.sorted_tables if table.name in existing]
-        statements = distribution(tables, connection.scalars(sa.text(DISTRIBUTED)).all())
+        statements = citus_statements(tables, connection.scalars(sa.text(DISTRIBUTED)).all())
         for statement in statements:
             click.echo(f"{statement};")
             if not dry_run:

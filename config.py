@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from database import database_url, engine_options
+from database.engine import database_url, engine_options
 from ledger.money import currencies
 from ledger.periods import is_time_zone
 from ledger.sessions import SESSION_MAX_AGE

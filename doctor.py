@@ -18,7 +18,8 @@ from flask import current_app
 from sqlalchemy.exc import DBAPIError
 
 import clock
-from database import Base, db, is_migrated, migration_head
+from database import Base, db
+from database.revision import is_migrated, migration_head
 from ledger.backups import count_accounts, count_rows, last_backup
 from models import User
 

@@ -12,7 +12,8 @@ from uuid_utils.compat import uuid7
 from werkzeug.security import check_password_hash, generate_password_hash
 
 import clock
-from database import Base, Instant, Money
+from database import Base, Money, UTCDateTime
+from database.month_totals import keep_month_totals
 
 
 def utc_now() -> datetime:
@@ -71,7 +72,7 @@ class User(UserMixin, Base):
     # Months begin on this day and are called after the calendar month in which they begin.
     first_day_of_month: Mapped[int] = mapped_column(default=1, server_default="1")
     monthly_budget: Mapped[Decimal | None] = mapped_column(Money)
-    created_at: Mapped[datetime] = mapped_column(Instant, default=utc_now)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utc_now)
 
     expenses: Mapped[list["Expense"]] = relationship(
         back_populates="author",
@@ -126,8 +127,8 @@ class LoginSession(Base):
 
     user_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
     token_hash: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
-    created_at: Mapped[datetime] = mapped_column(Instant, default=utc_now)
-    last_seen_at: Mapped[datetime] = mapped_column(Instant, default=utc_now)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utc_now)
+    last_seen_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utc_now)
     remember: Mapped[bool]
     user_agent: Mapped[str] = mapped_column(sa.String(USER_AGENT_MAX))
 
@@ -149,7 +150,7 @@ class ExpenseColumns:
     description: Mapped[str] = mapped_column(sa.String(DESCRIPTION_MAX), default="")
     description_key: Mapped[str] = mapped_column(sa.String(SEARCH_KEY_MAX), default="")
     date: Mapped[date]
-    created_at: Mapped[datetime] = mapped_column(Instant, default=utc_now)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utc_now)
 
 
 class Expense(ExpenseColumns, Base):
@@ -178,44 +179,7 @@ class Expense(ExpenseColumns, Base):
         return description
 
 
-# What was spent, per person, month and category: from these few rows SQLite adds the total up in the same time
-# whatever the number of expenses. Triggers keep it, so that no way of writing can forget to. It is derived, and
-# therefore no model; other databases do without (docs/decisions/0001-month-totals.md says why).
-month_total = sa.table(
-    "month_total",
-    sa.column("author_id", sa.Integer),
-    sa.column("month", sa.Date),
-    sa.column("category", sa.String),
-    sa.column("number", sa.Integer),
-    sa.column("amount", Money),
-)
-_COUNT_IN = """
-    INSERT INTO month_total VALUES (NEW.author_id, substr(NEW.date, 1, 7) || '-01', NEW.category, 1, NEW.amount)
-    ON CONFLICT (author_id, month, category)
-    DO UPDATE SET number = number + 1, amount = amount + excluded.amount;
-"""
-_COUNT_OUT = """
-    UPDATE month_total SET number = number - 1, amount = amount - OLD.amount
-    WHERE (author_id, month, category) = (OLD.author_id, substr(OLD.date, 1, 7) || '-01', OLD.category);
-    DELETE FROM month_total
-    WHERE (author_id, month, category) = (OLD.author_id, substr(OLD.date, 1, 7) || '-01', OLD.category)
-    AND number = 0;
-"""
-# A migration that makes the table of expenses anew has to create the triggers anew, too.
-MONTH_TOTALS = (
-    """CREATE TABLE month_total (
-    author_id INTEGER NOT NULL, month DATE NOT NULL, category VARCHAR(64) NOT NULL,
-    number INTEGER NOT NULL, amount BIGINT NOT NULL, PRIMARY KEY (author_id, month, category)
-) WITHOUT ROWID""",
-    f"CREATE TRIGGER expense_added AFTER INSERT ON expense BEGIN{_COUNT_IN}END",
-    f"CREATE TRIGGER expense_removed AFTER DELETE ON expense BEGIN{_COUNT_OUT}END",
-    "CREATE TRIGGER expense_changed AFTER UPDATE OF author_id, date, category, amount ON expense "
-    f"BEGIN{_COUNT_OUT}{_COUNT_IN}END",
-)
-for moment, statements in (("after_create", MONTH_TOTALS), ("after_drop", ["DROP TABLE IF EXISTS month_total"])):
-    for statement in statements:
-        ddl = sa.DDL(statement)  # type: ignore[no-untyped-call]
-        sa.event.listen(Expense.__table__, moment, ddl.execute_if(dialect="sqlite"))
+keep_month_totals(Expense.__table__)
 
 
 def description_key(description: str) -> str:
@@ -228,7 +192,7 @@ class DeletedExpense(ExpenseColumns, Base):
 
     __tablename__ = "deleted_expense"
 
-    deleted_at: Mapped[datetime] = mapped_column(Instant)
+    deleted_at: Mapped[datetime] = mapped_column(UTCDateTime)
     # What was deleted together is restored together.
     batch: Mapped[uuid.UUID] = mapped_column(sa.Uuid)
 
@@ -244,7 +208,7 @@ class ChangedExpense(Base):
     # What was changed together is taken back together.
     batch: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True)
     id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True)
-    changed_at: Mapped[datetime] = mapped_column(Instant)
+    changed_at: Mapped[datetime] = mapped_column(UTCDateTime)
     amount: Mapped[Decimal] = mapped_column(Money)
     category: Mapped[str] = mapped_column(sa.String(Expense.CATEGORY_MAX))
     description: Mapped[str] = mapped_column(sa.String(Expense.DESCRIPTION_MAX))
@@ -304,7 +268,7 @@ class ChangedCategory(Base):
     # What was changed together is taken back together, with the expenses that were changed by the same act.
     batch: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True)
     id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True)
-    changed_at: Mapped[datetime] = mapped_column(Instant)
+    changed_at: Mapped[datetime] = mapped_column(UTCDateTime)
     name: Mapped[str | None] = mapped_column(sa.String(ExpenseColumns.CATEGORY_MAX))
     position: Mapped[int | None]
     archived: Mapped[bool | None]
@@ -337,7 +301,7 @@ class RecurringExpense(Base):
     # The first of its days that was neither added nor skipped, kept so that the list need not look for it.
     next_day: Mapped[date]
     stopped: Mapped[bool] = mapped_column(default=False)
-    created_at: Mapped[datetime] = mapped_column(Instant, default=utc_now)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utc_now)
 
     __table_args__ = (
         sa.CheckConstraint("amount <> 0", "amount_not_zero"),
@@ -363,7 +327,7 @@ class Occurrence(Base):
     expense_id: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid)
     # What was done together is taken back together.
     batch: Mapped[uuid.UUID] = mapped_column(sa.Uuid, default=uuid7)
-    done_at: Mapped[datetime] = mapped_column(Instant, default=utc_now)
+    done_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utc_now)
 
     __table_args__ = (
         sa.ForeignKeyConstraint(
@@ -399,5 +363,5 @@ class Backup(Base):
 
     __tablename__ = "backup"
 
-    taken_at: Mapped[datetime] = mapped_column(Instant, primary_key=True)
+    taken_at: Mapped[datetime] = mapped_column(UTCDateTime, primary_key=True)
     expenses: Mapped[int]

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from benchmarks import accounts, crowd, doors, exports, pages, served, starts, writes
 from benchmarks.bench import Bench, guest_of, owner_of
 from benchmarks.report import Row, table, write_json
-from database import database_url, prepare_engine
+from database.engine import database_url, prepare_engine
 
 SIZES = (100, 1_000, 10_000, 100_000, 1_000_000)
 GUESTS = 200

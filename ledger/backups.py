@@ -16,7 +16,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 
-from database import MIGRATIONS, Base, Money, db, migration_head
+from database import Base, Money, db
+from database.revision import MIGRATIONS, migration_head
 from models import Backup, LoginSession, Throttle, User
 
 ROWS_AT_ONCE = 2000

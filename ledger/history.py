@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute
 from uuid_utils.compat import uuid7
 
-from database import Base, Instant, Money, db
+from database import Base, Money, UTCDateTime, db
 from ledger import categories
 from ledger.categories import UNSYNCHRONISED, CategoryError, OwnCategory
 from ledger.money import currency_digits
@@ -76,7 +76,7 @@ def delete_expenses(user: User, chosen: sa.ColumnElement[bool], now: datetime) -
     The caller commits.
     """
     batch = uuid7()
-    query = sa.select(*EXPENSE, sa.literal(now, Instant), sa.literal(batch, sa.Uuid))
+    query = sa.select(*EXPENSE, sa.literal(now, UTCDateTime), sa.literal(batch, sa.Uuid))
     query = _lock(query.where(EXPENSE.author_id == user.id, chosen))
     db.session.execute(sa.insert(DeletedExpense).from_select([*COLUMNS, "deleted_at", "batch"], query))
     moved = sa.select(DeletedExpense.id).where(*_act(DeletedExpense, user, batch))
@@ -102,7 +102,7 @@ def change_expenses(
         EXPENSE.author_id,
         EXPENSE.id,
         sa.literal(batch, sa.Uuid),
-        sa.literal(now, Instant),
+        sa.literal(now, UTCDateTime),
         *(EXPENSE[name] for name in TOUCHED),
         *(new.get(name, EXPENSE[name]) for name in VALUES),
     )

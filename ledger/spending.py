@@ -12,8 +12,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute
 
 from database import db
+from database.month_totals import month_total
 from ledger.periods import Period
-from models import DeletedExpense, Expense, User, description_key, month_total
+from models import DeletedExpense, Expense, User, description_key
 
 CATEGORIES = (
     "Food",

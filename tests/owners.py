@@ -9,7 +9,8 @@ from functools import cache
 import sqlalchemy as sa
 from flask import g, has_app_context, has_request_context
 
-from database import Base, owner_column
+from database import Base
+from database.citus import owner_column
 
 OWNERS = {
     table.name: column.name for table in Base.metadata.sorted_tables if (column := owner_column(table)) is not None

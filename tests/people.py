@@ -13,9 +13,11 @@ from flask.testing import FlaskClient
 from sqlalchemy import delete, select
 from werkzeug.test import TestResponse
 
-from database import OWNER_TABLE, Base, db
+from database import Base, db
+from database.citus import OWNER_TABLE
+from database.month_totals import month_total
 from ledger import sessions
-from models import Expense, User, month_total
+from models import Expense, User
 
 # Tests hash in a quicker way; one asks for the real one.
 REAL_HASH_METHOD = User.HASH_METHOD

@@ -17,7 +17,8 @@ from urllib.request import urlopen
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from database import Base, database_url
+from database import Base
+from database.engine import database_url
 from models import Expense, LoginSession, User
 from tests.people import PASSWORD
 

@@ -9,9 +9,8 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
 
-import availability
-from availability import Availability
-from database import db
+from database import availability, db
+from database.availability import Availability
 from tests.people import at_once
 
 sqlite_only = pytest.mark.skipif("os.environ['DATABASE_URL'].startswith('postgres')", reason="about SQLite")

@@ -20,7 +20,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from uuid_utils.compat import uuid7
 
-from database import MIGRATIONS, Base, Money, db, is_migrated, migration_head
+from database import Base, Money, db
+from database.revision import MIGRATIONS, is_migrated, migration_head
 from ledger import backups
 from models import Backup, ChangedExpense, DeletedExpense, Expense, User
 from tests.people import PASSWORD, Visitor, empty_tables

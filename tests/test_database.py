@@ -8,7 +8,8 @@ from sqlalchemy import NullPool, create_engine, literal, select, text
 from sqlalchemy.event import listen, remove
 from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
 
-from database import create_private_file, database_url, db, engine_options, is_unavailable, prepare_engine
+from database import db
+from database.engine import create_private_file, database_url, engine_options, is_unavailable, prepare_engine
 from tests.people import at_once
 
 sqlite_only = pytest.mark.skipif("os.environ['DATABASE_URL'].startswith('postgres')", reason="about SQLite")

@@ -26,7 +26,8 @@ from wtforms.form import FormMeta
 
 import forms
 from app import app as application
-from database import SAFE_METHODS, Base, db
+from database import Base, db
+from database.engine import SAFE_METHODS
 from ledger import categories
 from ledger.categories import categories_of
 from models import ChangedExpense, DeletedExpense, Expense, RecurringExpense

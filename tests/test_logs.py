@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-import availability
-from database import db
+from database import availability, db
 from ledger import spending
 from logs import JsonFormatter, WordFormatter
 from tests.people import read

@@ -11,7 +11,9 @@ from alembic import command
 from alembic.config import Config
 from uuid_utils.compat import uuid7
 
-from database import MIGRATIONS, Base, database_url, prepare_engine
+from database import Base
+from database.engine import database_url, prepare_engine
+from database.revision import MIGRATIONS
 from models import (
     Category,
     ChangedCategory,

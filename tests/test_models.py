@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError, StatementError
 
-from database import Instant, Money, db
+from database import Money, UTCDateTime, db
 from models import Expense, User, identity_key, search_key
 from tests.people import REAL_HASH_METHOD
 
@@ -166,5 +166,5 @@ def test_a_moment_needs_a_time_zone():
     dialect = sqlite.dialect()
 
     with pytest.raises(ValueError, match="time zone"):
-        Instant().process_bind_param(datetime(2026, 1, 1), dialect)
-    assert Instant().process_result_value(None, dialect) is None
+        UTCDateTime().process_bind_param(datetime(2026, 1, 1), dialect)
+    assert UTCDateTime().process_result_value(None, dialect) is None

@@ -13,9 +13,9 @@ from psycopg.waiting import Wait
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
-import postgresql
-from database import database_url, db, engine_options, is_unavailable, prepare_engine
-from postgresql import Connection, limit_waiting
+from database import db, postgresql
+from database.engine import database_url, engine_options, is_unavailable, prepare_engine
+from database.postgresql import Connection, limit_waiting
 
 postgresql_only = pytest.mark.skipif(
     "not os.environ['DATABASE_URL'].startswith('postgres')", reason="about PostgreSQL"

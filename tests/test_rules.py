@@ -73,8 +73,6 @@ def everything():
 BELOW = {
     "clock": set(),
     "database": set(),
-    "availability": {"database"},
-    "postgresql": {"availability", "database"},
     "models": {"clock", "database"},
     "ledger": {"database", "models"},
     "security": {"clock", "database", "models"},
@@ -87,7 +85,7 @@ BELOW = {
     "doctor": {"clock", "database", "ledger", "models"},
     "commands": {"clock", "database", "doctor", "ledger", "models"},
     "app": {
-        *("availability", "clock", "commands", "config", "database", "ledger", "logs", "models"),
+        *("clock", "commands", "config", "database", "ledger", "logs", "models"),
         *("routes", "security", "views"),
     },
     "routes": {"app", "views"},

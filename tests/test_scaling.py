@@ -3,7 +3,8 @@
 import pytest
 import sqlalchemy as sa
 
-from database import Base, db, distribution, owner_column
+from database import Base, db
+from database.citus import citus_statements, owner_column
 from ledger import spending
 from models import Expense
 from tests.owners import OWNERS, NotOneOwnerError, owner_parameters
@@ -66,7 +67,7 @@ def test_no_table_of_an_owner_has_a_trigger_on_postgresql(app):
 
 
 def test_people_come_first_and_what_belongs_to_them_lies_together():
-    statements = distribution(Base.metadata.sorted_tables, done=[])
+    statements = citus_statements(Base.metadata.sorted_tables, done=[])
 
     first, *spread, last = statements
     assert first == "SELECT create_reference_table('\"user\"')"
@@ -89,11 +90,11 @@ def test_a_table_of_a_later_version_joins_those_that_are_spread():
             sa.Column("id", sa.Integer, primary_key=True),
         )
 
-    statements = distribution(metadata.sorted_tables, done=["user", "expense"])
+    statements = citus_statements(metadata.sorted_tables, done=["user", "expense"])
 
     assert statements[0] == "SELECT create_distributed_table('budget', 'author_id', colocate_with => 'expense')"
     assert len(statements) == 2
-    assert distribution(metadata.sorted_tables, done=["user", "expense", "budget"]) == []
+    assert citus_statements(metadata.sorted_tables, done=["user", "expense", "budget"]) == []
     assert owner_column(metadata.tables["nobodys"]) is None
 
 

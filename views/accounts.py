@@ -8,7 +8,8 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_user, logout_user
 
 import clock
-from database import SAFE_METHODS, db
+from database import db
+from database.engine import SAFE_METHODS
 from forms import (
     AccountForm,
     CurrentPasswordForm,

@@ -9,7 +9,8 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 import clock
-from database import SAFE_METHODS, Base, db
+from database import Base, db
+from database.engine import SAFE_METHODS
 from forms import ExpenseFilterForm, Form
 from ledger import categories
 from ledger.categories import OwnCategory

@@ -3,7 +3,7 @@
 from flask import redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from database import SAFE_METHODS
+from database.engine import SAFE_METHODS
 from forms import ExpenseForm
 from security import safe_redirect_target
 from views.common import say

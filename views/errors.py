@@ -7,7 +7,7 @@ from flask.globals import request_ctx
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
-from database import close_session, is_unavailable
+from database.engine import close_session, is_unavailable
 
 log = logging.getLogger("ledger")
 

@@ -11,7 +11,8 @@ from flask_login import current_user
 from werkzeug.datastructures import MultiDict
 
 import clock
-from database import SAFE_METHODS, db
+from database import db
+from database.engine import SAFE_METHODS
 from forms import BulkForm, DueForm, ExpenseForm
 from ledger import categories, csv_export, history, recurring, spending
 from ledger.categories import CategoryError

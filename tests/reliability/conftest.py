@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from database import database_url
+from database.engine import database_url
 from tests.postgres import start_postgres
 from tests.reliability.writers import Tally
 from tests.server import Server

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import sqlalchemy as sa
 
-from database import database_url
+from database.engine import database_url
 from tests.people import form_values
 from tests.postgres import frozen
 from tests.reliability.writers import (

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 from uuid_utils.compat import uuid7
 
-from database import database_url
+from database.engine import database_url
 from models import Expense
 from tests.schema import WIDEN_EMAIL, contents, fill, flask_db, with_a_step
 

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from psycopg.abc import RV, PQGen
 from psycopg.errors import ConnectionTimeout, _WaitTimeout
 
-from availability import Availability
-from database import STATEMENT_TIMEOUT_SECONDS, in_command
+from database.availability import Availability
+from database.engine import STATEMENT_TIMEOUT_SECONDS, in_command
 
 # How long a statement may take before the server is probed, and again after each probe.
 PROBE_INTERVAL_SECONDS = 0.3

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, TimeoutError
 
-from database import engine_options, is_migrated
+from database.engine import engine_options
+from database.revision import is_migrated
 
 log = logging.getLogger("ledger")
 # The database is unresponsive when opening a new connection and running a query on it takes longer than this.

@@ -1,23 +1,17 @@
-"""The database handle, the column types of the ledger, how databases are opened, and how one is spread out."""
+"""Engines: how SQLite and PostgreSQL are opened, and the rules of their transactions."""
 
 import os
 import sqlite3
 import threading
-from collections.abc import Collection, Iterable
-from datetime import UTC, datetime
-from decimal import Decimal
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import click
 import sqlalchemy as sa
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from flask import has_request_context, request
-from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
-from sqlalchemy.orm import DeclarativeBase
+
+from database import db
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 SQLITE_UNAVAILABLE = frozenset(
@@ -29,12 +23,10 @@ SQLITE_UNAVAILABLE = frozenset(
         sqlite3.SQLITE_CANTOPEN,
     }
 )
-# Every row that belongs to a person refers to this table by the first column of its key.
-OWNER_TABLE = "user"
 # How many milliseconds a request waits until it may write to SQLite; and how many requests of a process may
-# wait longer than SHORT_WAIT. If all did, no thread would be left for those who read.
-WAIT, SHORT_WAIT = 5000, 250
-patient = threading.BoundedSemaphore(6)
+# wait longer than SHORT_TIMEOUT_MS. If all did, no thread would be left for those who read.
+BUSY_TIMEOUT_MS, SHORT_TIMEOUT_MS = 5000, 250
+long_waiters = threading.BoundedSemaphore(6)
 # PostgreSQL cancels a statement of a request after this time. Commands have no limit.
 STATEMENT_TIMEOUT_SECONDS = 30
 # The minimum that the driver accepts.
@@ -45,80 +37,6 @@ POOL_TIMEOUT_SECONDS = 5
 TCP_USER_TIMEOUT_MS = 5000
 # The classes of SQLSTATE for lost connections, rolled back by others, out of resources, shutting down.
 POSTGRESQL_UNAVAILABLE = ("08", "40", "53", "57")
-MIGRATIONS = Path(__file__).with_name("migrations")
-
-
-class Base(DeclarativeBase):
-    """The declarative base; every constraint has a name, so that every migration can find it again."""
-
-    metadata = sa.MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-
-
-# A page that has committed shows what it has saved; reading it again would wait for the lock once more.
-db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
-
-
-class Money(sa.types.TypeDecorator[Decimal]):
-    """An exact amount: a `Decimal` in Python, a whole number of thousandths in the database.
-
-    Three decimals hold every currency. SQL may sum, compare and order such a column; averages and
-    products are made in Python, because the database sees thousandths.
-    """
-
-    impl = sa.BigInteger
-    cache_ok = True
-    SCALE = 3
-    # Above this no column constraint lets an amount pass; the bound keeps sums within 64 bits.
-    MAX = Decimal("999999999.999")
-    MAX_UNITS = int(MAX.scaleb(SCALE))
-
-    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> int | None:
-        """Turn an int, str, Decimal or float (read by its shortest text) into thousandths.
-
-        Raises ValueError for what is not a finite number of at most three decimals.
-        """
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, int | str | Decimal | float):
-            raise ValueError(f"{value!r} is not an amount")
-        try:
-            thousandths = Decimal(str(value)).scaleb(self.SCALE)
-            if thousandths == (whole := int(thousandths)):
-                return whole
-        except (ArithmeticError, ValueError):
-            pass
-        raise ValueError(f"{value!r} is not an amount of at most {self.SCALE} decimals")
-
-    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Decimal | None:
-        """Turn thousandths back into a Decimal; PostgreSQL hands sums over as Decimal, SQLite as int."""
-        return None if value is None else Decimal(int(value)).scaleb(-self.SCALE)
-
-
-class Instant(sa.types.TypeDecorator[datetime]):
-    """A moment, always with its time zone in Python and always in UTC in the database."""
-
-    impl = sa.DateTime
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
-        """Refuse a moment without a time zone, whose meaning would depend on the machine."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a moment needs a time zone")
-        return value.astimezone(UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
-        """Put the zone back."""
-        return None if value is None else value.replace(tzinfo=UTC)
 
 
 def engine_options(url: sa.URL) -> dict[str, Any]:
@@ -186,7 +104,12 @@ def prepare_engine(engine: sa.Engine) -> None:
         @sa.event.listens_for(engine, "connect")
         def open_sqlite(connection: Any, _record: Any) -> None:
             connection.isolation_level = None
-            for pragma in (f"busy_timeout={WAIT}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            for pragma in (
+                f"busy_timeout={BUSY_TIMEOUT_MS}",
+                "journal_mode=WAL",
+                "synchronous=FULL",
+                "foreign_keys=ON",
+            ):
                 connection.execute(f"PRAGMA {pragma}")
 
     else:
@@ -203,62 +126,21 @@ def in_command() -> bool:
     return click.get_current_context(silent=True) is not None and not has_request_context()
 
 
-@cache
-def migration_head() -> str | None:
-    """Return the last migration that this version brings."""
-    return ScriptDirectory(str(MIGRATIONS)).get_current_head()
-
-
-def is_migrated(engine: sa.Engine) -> bool:
-    """Tell whether the database has every migration that this version brings."""
-    with engine.connect().execution_options(reading=True) as connection:
-        return MigrationContext.configure(connection).get_current_revision() == migration_head()
-
-
-def owner_column(table: sa.Table) -> sa.Column[Any] | None:
-    """Return the column that says whose a row is: the first of the key, where it refers to a person; else None."""
-    first = next(iter(table.primary_key.columns))
-    is_owner = any(key.column.table.name == OWNER_TABLE for key in first.foreign_keys)
-    return first if is_owner else None
-
-
-def distribution(tables: Iterable[sa.Table], done: Collection[str]) -> list[str]:
-    """Return the statements that spread `tables` over a Citus cluster, in order, without those `done` already.
-
-    People are copied to every machine, because only to such a table may every key refer; what belongs to a
-    person lies together on one of them; everything else stays on the coordinator.
-    """
-    owners = {table.name: column.name for table in tables if (column := owner_column(table)) is not None}
-    statements = [] if OWNER_TABLE in done else [f"SELECT create_reference_table('\"{OWNER_TABLE}\"')"]
-    # What was spread before says where the tables of a later version belong.
-    spread = [name for name in owners if name in done]
-    for name in [name for name in owners if name not in done]:
-        together = spread[0] if spread else "none"
-        statements.append(
-            f"SELECT create_distributed_table('{name}', '{owners[name]}', colocate_with => '{together}')"
-        )
-        spread.append(name)
-    if statements:
-        # Goes on to every table that refers to this one. The coordinator keeps a copy otherwise.
-        statements.append(f"SELECT truncate_local_data_after_distributing_table('\"{OWNER_TABLE}\"')")
-    return statements
-
-
 def take_write_lock(connection: sa.Connection) -> None:
     """Begin a transaction that writes to SQLite, once nobody else does. Raises OperationalError after a wait."""
-    connection.exec_driver_sql(f"PRAGMA busy_timeout={SHORT_WAIT}")
+    connection.exec_driver_sql(f"PRAGMA busy_timeout={SHORT_TIMEOUT_MS}")
     try:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         return
     except OperationalError as error:
-        if not is_unavailable(error) or not patient.acquire(blocking=False):
+        if not is_unavailable(error) or not long_waiters.acquire(blocking=False):
             raise
     finally:
-        connection.exec_driver_sql(f"PRAGMA busy_timeout={WAIT}")
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
     try:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     finally:
-        patient.release()
+        long_waiters.release()
 
 
 def close_session(_error: BaseException | None = None) -> None:

@@ -1,0 +1,62 @@
+"""Column types: exact amounts and times in UTC."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+
+
+class Money(sa.types.TypeDecorator[Decimal]):
+    """An exact amount: a `Decimal` in Python, a whole number of thousandths in the database.
+
+    Three decimals hold every currency. SQL may sum, compare and order such a column; averages and
+    products are made in Python, because the database sees thousandths.
+    """
+
+    impl = sa.BigInteger
+    cache_ok = True
+    SCALE = 3
+    # Above this no column constraint lets an amount pass; the bound keeps sums within 64 bits.
+    MAX = Decimal("999999999.999")
+    MAX_UNITS = int(MAX.scaleb(SCALE))
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> int | None:
+        """Turn an int, str, Decimal or float (read by its shortest text) into thousandths.
+
+        Raises ValueError for what is not a finite number of at most three decimals.
+        """
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | str | Decimal | float):
+            raise ValueError(f"{value!r} is not an amount")
+        try:
+            thousandths = Decimal(str(value)).scaleb(self.SCALE)
+            if thousandths == (whole := int(thousandths)):
+                return whole
+        except (ArithmeticError, ValueError):
+            pass
+        raise ValueError(f"{value!r} is not an amount of at most {self.SCALE} decimals")
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Decimal | None:
+        """Turn thousandths back into a Decimal; PostgreSQL hands sums over as Decimal, SQLite as int."""
+        return None if value is None else Decimal(int(value)).scaleb(-self.SCALE)
+
+
+class UTCDateTime(sa.types.TypeDecorator[datetime]):
+    """A moment, always with its time zone in Python and always in UTC in the database."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Refuse a moment without a time zone, whose meaning would depend on the machine."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment needs a time zone")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Put the zone back."""
+        return None if value is None else value.replace(tzinfo=UTC)
