@@ -63,6 +63,8 @@ def init_app(app: Flask, engine: sa.Engine) -> None:
     """Write a line for every request that `app` answers, with the number of queries to `engine`."""
     app.before_request(begin_request)
     app.after_request(log_request)
+    # The development server writes a line of its own for each request, with all that was typed into the address.
+    logging.getLogger("werkzeug").addFilter(lambda record: not str(record.msg).endswith('"%s" %s %s'))
 
     # Not called for our own BEGIN, which no page asks for.
     @sa.event.listens_for(engine, "before_execute")

@@ -3,23 +3,38 @@
 The settings are put into the environment before the application is imported, as its operator would.
 `TEST_DATABASE_URL` names a PostgreSQL server's database to run on; `TEST_POSTGRES=1` starts one;
 `TEST_CITUS_URL` names that of a cluster's coordinator, over which the tables are spread.
+
+The tests run in as many processes as there are cores, up to four, and each file in one of them. Every process has
+a database of its own: a file, or one that it creates beside the one that was named.
 """
 
+import atexit
 import os
+import shutil
 import socket
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
-from tests.postgres import start_postgres
+from tests.postgres import start_postgres, temporary_database
 
 FOLDER = Path(tempfile.mkdtemp(prefix="ledger-tests-"))
+atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
+# One process among several, which the first one has started.
+IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
+# What several processes at once would get in each other's way of.
+SERIAL = ("TEST_CITUS_URL", "RELIABILITY")
 
-
-if os.environ.get("TEST_POSTGRES") == "1":
-    DATABASE_URL = start_postgres(FOLDER).get_uri()
-else:
-    given = os.environ.get("TEST_CITUS_URL") or os.environ.get("TEST_DATABASE_URL")
-    DATABASE_URL = given or f"sqlite:///{FOLDER / 'test.db'}"
+if os.environ.get("TEST_POSTGRES") == "1" and not IS_WORKER:
+    os.environ["TEST_DATABASE_URL"] = start_postgres(FOLDER).get_uri()
+DATABASE_URL = os.environ.get("TEST_CITUS_URL") or os.environ.get("TEST_DATABASE_URL")
+if DATABASE_URL is None:
+    DATABASE_URL = f"sqlite:///{FOLDER / 'test.db'}"
+elif IS_WORKER:
+    databases = ExitStack()
+    atexit.register(databases.close)
+    own = databases.enter_context(temporary_database(DATABASE_URL))
+    DATABASE_URL = own.render_as_string(hide_password=False)
 
 for name in ("HTTPS", "TRUSTED_HOSTS", "PROXY_HOPS", "SECRET_KEY_FALLBACKS", "DEFAULT_CURRENCY", "TIMEZONE"):
     os.environ.pop(name, None)
@@ -32,6 +47,7 @@ os.environ.update(
 
 import flask_migrate
 import pytest
+from hypothesis import settings
 
 from app import app as application
 from database import db
@@ -41,6 +57,22 @@ from tests.people import Visitor, empty_tables
 
 # A real hash takes 0.2 s on purpose.
 User.HASH_METHOD = "pbkdf2:sha256:1000"
+# How long an example takes depends on what else the machine does.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
+
+
+def pytest_xdist_auto_num_workers(config):
+    """Return how many processes share the tests (0: only this one); None is one for each core."""
+    is_one_file = len(config.args) == 1 and Path(config.args[0].partition("::")[0]).is_file()
+    is_shown = config.getoption("capture") == "no"
+    return 0 if is_one_file or is_shown or any(map(os.environ.get, SERIAL)) else None
+
+
+def pytest_configure(config):
+    """Refuse several processes where only one can be right."""
+    if config.getoption("numprocesses", None) and (names := [name for name in SERIAL if os.environ.get(name)]):
+        raise pytest.UsageError(f"With {' and '.join(names)} set, the tests need a single process: pytest -n 0")
 
 
 @pytest.fixture(scope="session")

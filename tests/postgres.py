@@ -1,13 +1,18 @@
-"""A PostgreSQL server of the tests' own, from a wheel."""
+"""PostgreSQL for the tests: a server of their own, from a wheel, and databases for one process or one test."""
 
 import atexit
 import logging
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+import sqlalchemy as sa
+
+from database.engine import database_url
 
 
 def start_postgres(folder: Path) -> Any:
@@ -40,3 +45,18 @@ def frozen(server: Any) -> Iterator[None]:
         for process in (*main.children(recursive=True), main):
             with suppress(psutil.NoSuchProcess):
                 process.resume()
+
+
+@contextmanager
+def temporary_database(url: str) -> Iterator[sa.URL]:
+    """Create an empty database beside the one at `url`, and drop it at the end."""
+    beside = database_url(url)
+    name = f"{beside.database}_{secrets.token_hex(4)}"
+    server = sa.create_engine(beside, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with server.connect() as connection:
+        connection.execute(sa.text(f'CREATE DATABASE "{name}"'))
+    try:
+        yield beside.set(database=name)
+    finally:
+        with server.connect() as connection:
+            connection.execute(sa.text(f'DROP DATABASE "{name}" WITH (FORCE)'))

@@ -57,8 +57,8 @@ def starter():
 
 
 @pytest.fixture
-def start(starter, tmp_path):
-    """Start the application with settings, and return what it is like, or its complaint."""
+def output(starter, tmp_path):
+    """Start the application with settings, and return whether that failed and the lines that it wrote."""
 
     def run(**settings):
         base = {
@@ -71,8 +71,18 @@ def start(starter, tmp_path):
         starter.stdin.write(f"{json.dumps(asked)}\n")
         starter.stdin.flush()
         failed = starter.stdout.readline() != "0\n"
-        said = file.read_text()
-        return said if failed else json.loads(said.splitlines()[-1])
+        return failed, file.read_text().splitlines()
+
+    return run
+
+
+@pytest.fixture
+def start(output):
+    """Start the application with settings, and return what it is like, or its complaint."""
+
+    def run(**settings):
+        failed, lines = output(**settings)
+        return "\n".join(lines) if failed else json.loads(lines[-1])
 
     return run
 
@@ -152,8 +162,18 @@ def test_a_secret_that_is_not_there_is_never_replaced_by_another(start, tmp_path
     assert f"Set {name} or {name}_FILE, not both" in start(**{f"{name}_FILE": str(missing)})
 
 
+def test_the_log_is_written_in_words_or_as_json(output):
+    _, words = output(LOG_FORMAT="text")
+    _, lines = output(LOG_FORMAT="json")
+    failed, complaint = output(LOG_FORMAT="xml")
+
+    assert "INFO ledger.requests: GET login 200" in words[0]
+    assert json.loads(lines[0])["endpoint"] == "login"
+    assert failed
+    assert complaint[-1] == 'RuntimeError: LOG_FORMAT must be "text" or "json".'
+
+
 def test_the_pages_are_there():
-    assert len(application.app.view_functions) >= 8
     assert {"index", "register", "login", "logout", "list_expenses", "add_expense", "delete_expense"} <= set(
         application.app.view_functions
     )

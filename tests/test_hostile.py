@@ -162,6 +162,7 @@ class World:
         self.foreign = [str(row.id) for row in self.bob.expenses()]
         with application.app_context():
             mine, theirs = (str(categories_of(each.user())[-1].id) for each in (self.ana, self.bob))
+            used = next(each.id for each in categories_of(self.ana.user()) if each.name == "Food")
         self.category = mine
         self.foreign.append(theirs)
         self.stranger = Visitor(application)
@@ -171,6 +172,8 @@ class World:
             for rule in RULES:
                 if rule.endpoint != "static" and "GET" in rule.methods:
                     self.look(read(visitor.get(self.path(rule.rule))))
+        # Only what has expenses can be merged.
+        self.look(read(self.ana.get(f"/categories/{used}/merge")))
         # A good token is sent on purpose only.
         del self.seen["csrf_token"]
         self.cookies = {each: each.client.get_cookie("session").value for each in (self.ana, self.stranger)}
@@ -179,8 +182,9 @@ class World:
         self.foreign += [str(row["batch"]) for rows in self.rows.values() for row in rows if "batch" in row]
 
     def path(self, rule):
-        """An address of a rule, with a row of Ana's where it wants one."""
-        return rule.replace("<uuid:category_id>", self.category).replace("<uuid:expense_id>", self.own[0])
+        """An address of a rule, with a row of Ana's where it wants one; what repeats has the id of an expense."""
+        values = {"category_id": self.category, "month": "2026-03", "year": "2026", "filename": "app.css"}
+        return re.sub(r"<(?:\w+:)?(\w+)>", lambda match: values.get(match[1], self.own[0]), rule)
 
     def look(self, page):
         """Note the forms of a page by where they lead, and every value that it has for a name."""
@@ -288,6 +292,7 @@ def attacks(draw, world, rule):
 
     ids = one(world.own[0], world.own[-1], world.category, *world.foreign[:2], str(uuid7()), None)
     path = re.sub(b"<.*?>", lambda _: value("id") if ids is None else ids.encode(), rule.rule.encode())
+    path = one(path, path, world.path(rule.rule).encode())
     meant = sorted(rule.methods & {"GET", "POST"})
     method = one(one(*meant), one(*meant), one(*meant), one(*METHODS))
 
@@ -400,6 +405,7 @@ def test_markup_in_any_one_field_comes_back_escaped(world, endpoint, method):
     if method not in rule.methods:
         pytest.skip("not an address of this method")
     path = world.path(rule.rule)
+    assert world.forms[endpoint]
     for fields in world.forms[endpoint]:
         for name in set(fields) - {"csrf_token"}:
             changed = {name: MARKUP} | ({"csrf_token": world.tokens[world.ana]} if method == "POST" else {})

@@ -2,20 +2,17 @@
 
 import json
 import logging
-import os
-import subprocess
-import sys
-from pathlib import Path
+import threading
+import urllib.request
 
 import pytest
 import sqlalchemy as sa
+from werkzeug.serving import make_server
 
 from database import availability, db
 from ledger import spending
 from logs import JsonFormatter, WordFormatter
 from tests.people import read
-
-ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
@@ -92,6 +89,22 @@ def test_a_page_that_failed_and_the_log_name_the_same_request(ana, app, caplog, 
     assert answer.headers["X-Request-ID"] in read(answer).one("p", class_="code").text
 
 
+def test_the_development_server_adds_no_second_line(app, caplog):
+    caplog.set_level(logging.INFO)
+    server = make_server("127.0.0.1", 0, app)
+    thread = threading.Thread(target=server.handle_request)
+    thread.start()
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/healthz?search=hidden"):
+        thread.join()
+    server.log_startup()
+    server.server_close()
+
+    names = [record.name for record in caplog.records]
+    assert names == ["ledger.requests", "werkzeug"]
+    assert "hidden" not in caplog.text
+    assert f"Running on http://127.0.0.1:{server.port}" in caplog.text
+
+
 def test_words_are_for_people(app):
     record = logging.LogRecord("ledger", logging.INFO, "", 0, "registered: user %s", (7,), None)
 
@@ -101,26 +114,6 @@ def test_words_are_for_people(app):
 
     assert outside.endswith("Z INFO ledger: registered: user 7")
     assert inside.startswith(f"{outside} [")
-
-
-@pytest.mark.parametrize("form", ["json", "text", "xml"])
-def test_the_form_of_the_log_is_a_setting(tmp_path, form):
-    ask = "import app; app.app.test_client().get('/healthz')"
-    env = {
-        "PATH": os.environ["PATH"],
-        "DATABASE_URL": f"sqlite:///{tmp_path}/x.db",
-        "SECRET_KEY": "0123456789abcdef" * 4,
-        "LOG_FORMAT": form,
-    }
-
-    result = subprocess.run([sys.executable, "-c", ask], env=env, cwd=ROOT, capture_output=True, text=True)
-
-    if form == "json":
-        assert json.loads(result.stderr)["endpoint"] == "healthz"
-    elif form == "text":
-        assert "INFO ledger.requests: GET healthz 200" in result.stderr
-    else:
-        assert "LOG_FORMAT must be" in result.stderr
 
 
 def test_the_process_is_healthy_without_a_database(stranger, lines):

@@ -19,7 +19,7 @@ from ledger.recurring import FREQUENCIES, SHOWN, due, due_days
 from ledger.spending import ExpenseValues
 from models import Expense, Occurrence, RecurringExpense, User, category_key
 from tests.people import Visitor, at_once, empty_tables, form_values, read
-from tests.test_speed import names_of, noted
+from tests.test_speed import noted
 
 FIRST = date(2026, 1, 31)
 days = st.dates(date(1999, 1, 1), date(2030, 12, 31))
@@ -449,10 +449,7 @@ def test_what_is_due_takes_as_many_statements_however_much_it_is(ana, weeks):
     with noted() as sent:
         press(ana, "all", form=form)
 
-    found = ["log-in", "due", "days done"]
-    inserted = ["insert expense", "insert recurring_day"]
-    assert names_of(shown) == ["log-in", "categories", *found[1:], "sums", "rows", "descriptions"]
-    assert sorted(names_of(sent)) == sorted([*found, *inserted, "days done", "update recurring_expense"])
+    assert (len(shown), len(sent)) == (7, 7)
 
 
 def test_counting_anew_makes_nothing_due_that_was_done(ana):

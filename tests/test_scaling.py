@@ -1,18 +1,15 @@
-"""Spreading the tables over many machines by owner, and what that asks of every table and statement."""
+"""Spreading the tables over many machines by owner, and what that asks of every table."""
 
 import pytest
 import sqlalchemy as sa
 
 from database import Base, db
 from database.citus import citus_statements, owner_column
-from ledger import spending
-from models import Expense
-from tests.owners import OWNERS, NotOneOwnerError, owner_parameters
+from tests.owners import OWNERS
 
 TABLES = Base.metadata.tables
 # What belongs to nobody stays on the coordinator, and nothing may refer to it.
 LOCAL = {"backup", "throttle"}
-PLACES = "author_id, id, amount, category, description, description_key, date, created_at"
 
 
 @pytest.fixture
@@ -118,55 +115,3 @@ def test_distribute_says_that_nothing_is_left_to_do(app, run):
             pytest.skip("no cluster")
 
     assert run(args=["distribute"]).output == "Every table is spread already.\n"
-
-
-# --- The watch over statements, which every test of a page stands under
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "SELECT expense.id FROM expense",
-        "SELECT expense.id FROM expense WHERE expense.id = ?",
-        "SELECT expense.id FROM expense WHERE expense.author_id = ? OR expense.id = ?",
-        "SELECT expense.id FROM expense WHERE (expense.author_id = ? OR expense.id = ?)",
-        "SELECT expense.id FROM expense WHERE expense.author_id > ?",
-        'SELECT 1 FROM "user" JOIN login_session ON login_session.user_id = "user".id WHERE "user".id = ?',
-        "DELETE FROM expense WHERE expense.author_id = ? AND expense.id IN (SELECT expense.id FROM expense)",
-        "DELETE FROM expense WHERE expense.id IN (SELECT deleted_expense.id FROM deleted_expense "
-        "WHERE deleted_expense.author_id = ?)",
-        "UPDATE expense SET amount=changed_expense.amount FROM changed_expense "
-        "WHERE changed_expense.author_id = ?",
-        "INSERT INTO expense (id, amount) VALUES (?, ?)",
-        f"INSERT INTO expense ({PLACES}) SELECT ?, id FROM deleted_expense WHERE deleted_expense.author_id = ?",
-        "SELECT expense.id FROM expense WHERE expense.author_id = ? UNION ALL SELECT expense.id FROM expense",
-    ],
-)
-def test_a_statement_without_its_owner_is_found(statement):
-    with pytest.raises(NotOneOwnerError):
-        owner_parameters(statement)
-
-
-@pytest.mark.parametrize(
-    ("statement", "places"),
-    [
-        ("SELECT expense.id FROM expense WHERE expense.author_id = ? AND (expense.id = ? OR expense.id = ?)", {0}),
-        ("SELECT 1 FROM expense WHERE expense.id = %(a)s::UUID AND expense.author_id = %(b)s::INTEGER", {"b"}),
-        ("INSERT INTO expense (id, author_id) VALUES (?, ?), (?, ?)", {1, 3}),
-        # A column may be called as a table is.
-        ("UPDATE expense SET amount=?, category=? WHERE expense.author_id = ?", {2}),
-        ("UPDATE throttle SET attempts=? WHERE throttle.key = ?", set()),
-        ("BEGIN", set()),
-    ],
-)
-def test_a_statement_with_its_owner_names_the_parameters(statement, places):
-    assert owner_parameters(statement) == places
-
-
-def test_a_page_that_asks_for_somebody_else_is_found(app, ana, bob, monkeypatch):
-    with app.app_context():
-        bobs = sa.select(Expense.id).where(Expense.author_id == bob.user().id)
-    monkeypatch.setattr(spending, "recent_descriptions", lambda _user: db.session.scalars(bobs).all())
-
-    with pytest.raises(NotOneOwnerError):
-        ana.get("/expenses")

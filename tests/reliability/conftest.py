@@ -1,7 +1,8 @@
 """Servers that are to survive what breaks them; they take a minute, so they run when they are asked for.
 
-`RELIABILITY=1` runs the short form, in which whatever is missing is a failure; `RELIABILITY=long` tries ten times
-as often. `RELIABILITY_SEED` repeats the choices of a run, as far as threads can be repeated.
+`RELIABILITY=1` runs the short form; `RELIABILITY=long` tries ten times as often. What changes the system, by
+mounting a disk or by adding a user, is done with CI=true only, and whatever is missing then is a failure.
+`RELIABILITY_SEED` repeats the choices of a run, as far as threads can be repeated.
 """
 
 import os
@@ -12,10 +13,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
-from database.engine import database_url
-from tests.postgres import start_postgres
+from tests.postgres import start_postgres, temporary_database
 from tests.reliability.writers import Tally
 from tests.server import Server
 
@@ -23,6 +22,8 @@ HERE = Path(__file__).parent
 # What Flask, waitress and gunicorn log of an error that nobody has handled.
 MISTAKES = re.compile("Exception on |Exception while serving|Error handling request")
 MODE = os.environ.get("RELIABILITY")
+# On a machine of its own, the tests may change it.
+IS_CI = os.environ.get("CI") == "true"
 TALLIES = pytest.StashKey[list[Tally]]()
 
 
@@ -87,6 +88,8 @@ def serve(tmp_path):
 @pytest.fixture(scope="session")
 def postgres():
     """A PostgreSQL server that may be broken: no other tests use it."""
+    if os.geteuid() == 0 and not IS_CI and os.environ.get("TEST_POSTGRES") != "1":
+        pytest.skip("as root, the server needs a user of its own, which CI=true or TEST_POSTGRES=1 lets it add")
     # Not in the folder of pytest, which is closed to the user that the server runs as.
     return start_postgres(Path(tempfile.mkdtemp(prefix="ledger-tests-")))
 
@@ -94,10 +97,5 @@ def postgres():
 @pytest.fixture
 def postgres_url(postgres):
     """An empty database of that server."""
-    name = f"ledger_{secrets.token_hex(4)}"
-    server = sa.create_engine(
-        database_url(postgres.get_uri()), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool
-    )
-    with server.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    return postgres.get_uri(name)
+    with temporary_database(postgres.get_uri()) as url:
+        yield url.render_as_string(hide_password=False)
