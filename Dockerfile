@@ -1,4 +1,4 @@
-# The application as an image; docs/deployment/container.md says how to run it.
+# Image of the application. See docs/deployment/container.md for how to run it.
 
 FROM python:3.11-slim AS build
 WORKDIR /app
@@ -11,12 +11,12 @@ ENV PATH=/app/.venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 WORKDIR /app
 COPY --from=build /app/.venv .venv
 COPY . .
-# Everything the application keeps lies in its instance folder: the one place it may write to.
+# The instance folder holds all data. It is the only place that the application may write to.
 RUN install --directory --owner=10001 --group=10001 --mode=0700 /data && ln -s /data instance
 USER 10001:10001
 VOLUME /data
 EXPOSE 8000
-# Asked under a host name that the application answers to.
+# The request must use a host name that the application responds to.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s CMD ["python", "-c", "\
 import os, urllib.request as u; \
 host = os.environ.get('TRUSTED_HOSTS', '').split(',')[0].strip() or 'localhost'; \

@@ -1,4 +1,4 @@
-"""What runs without a browser: `flask serve`, `flask create-user` and the like."""
+"""Commands: `flask serve`, `flask create-user`, `flask backup` and others."""
 
 import logging
 import secrets
@@ -27,7 +27,7 @@ from ledger.periods import day_in
 from models import Expense, User
 
 log = logging.getLogger("ledger")
-# Citus calls a table that it only knows of, without having spread it, local.
+# Citus also lists tables that it has not distributed; their type is "local".
 DISTRIBUTED = """
     SELECT relname FROM citus_tables JOIN pg_class ON pg_class.oid = table_name
     WHERE citus_table_type IN ('distributed', 'reference') AND pg_table_is_visible(table_name)
@@ -83,7 +83,7 @@ def serve(host: str, port: int) -> None:
 
 def _need_database() -> None:
     """End the command unless the database has every migration."""
-    # Both say at length what helps nobody here.
+    # Their messages would only distract from the one that says what to do.
     for name in ("alembic", "waitress"):
         logging.getLogger(name).setLevel(logging.ERROR)
     missing = doctor.not_ready()
@@ -92,38 +92,38 @@ def _need_database() -> None:
 
 
 def _checked(check: Callable[..., str | None], *values: object) -> str | None:
-    """Return what `check` makes of the values, or end the command with its refusal."""
+    """Return what `check` returns for the values, or end the command with its error message."""
     try:
         return check(*values)
     except accounts.AccountError as error:
         raise click.ClickException(str(error)) from None
 
 
-def _person(email: str) -> User:
-    """Return the person with this e-mail address, or end the command."""
+def _find_user(email: str) -> User:
+    """Return the user with this email address, or end the command."""
     user = accounts.find_by_email(email)
     if user is None:
-        raise click.ClickException(f"There is no account with the e-mail address {email}.")
+        raise click.ClickException(f"No account has the email address {email}.")
     return user
 
 
 @click.command("create-user")
 @click.option("--username", prompt=True)
-@click.option("--email", prompt="E-mail")
+@click.option("--email", prompt="Email")
 @click.password_option()
 @with_appcontext
 def create_user(username: str, email: str, password: str) -> None:
-    """Create an account, also while registration is closed."""
+    """Create an account, even while registration is closed."""
     username = _checked(accounts.check_username, username) or ""
     email = _checked(accounts.check_email, email) or ""
     _checked(accounts.check_new_password, password, current_app.config["PASSWORD_MIN"], username, email)
     _save_new_user(User(username=username, email=email), password)
     db.session.commit()
-    click.echo(f"Created {username}, who logs in as {email}.")
+    click.echo(f"Created the account {username}. Log in as {email}.")
 
 
 def _save_new_user(user: User, password: str) -> None:
-    """Add `user` with the settings' currency and time zone, or end the command when a name is taken.
+    """Add `user` with the default currency and time zone, or end the command if the username or email is taken.
 
     The caller commits.
     """
@@ -141,8 +141,8 @@ def _save_new_user(user: User, password: str) -> None:
 @click.password_option(prompt="New password")
 @with_appcontext
 def reset_password(email: str, password: str) -> None:
-    """Give the account of EMAIL a new password, end all its log-ins and forget the failed ones."""
-    user = _person(email)
+    """Change the password of the account of EMAIL. Ends all its sessions and resets its failed logins."""
+    user = _find_user(email)
     minimum = current_app.config["PASSWORD_MIN"]
     _checked(accounts.check_new_password, password, minimum, user.username, user.email)
     user.set_password(password)
@@ -150,18 +150,18 @@ def reset_password(email: str, password: str) -> None:
     throttling.forget_account(user.email)
     db.session.commit()
     log.info("password reset by command: user %s", user.id)
-    click.echo(f"{user.username} has a new password and is logged in nowhere.")
+    click.echo(f"The password of {user.username} was changed and all sessions were ended.")
 
 
 @click.command("end-sessions")
 @click.argument("email")
 @with_appcontext
 def end_sessions(email: str) -> None:
-    """End all log-ins of the account of EMAIL, on every device."""
-    user = _person(email)
+    """End all sessions of the account of EMAIL, on every device."""
+    user = _find_user(email)
     sessions.revoke_all_sessions(user)
     db.session.commit()
-    click.echo(f"{user.username} is logged in nowhere.")
+    click.echo(f"All sessions of {user.username} were ended.")
 
 
 @click.command()
@@ -176,7 +176,7 @@ def purge() -> None:
 @click.command()
 @with_appcontext
 def demo() -> None:
-    """Create an account with two years of believable expenses, to look around in."""
+    """Create a demo account with two years of sample expenses."""
     password = secrets.token_urlsafe(9)
     user = User(username="demo", email=DEMO_EMAIL)
     _save_new_user(user, password)
@@ -184,12 +184,15 @@ def demo() -> None:
     expenses = [Expense(author_id=user.id, **values) for values in sample_expenses(today)]
     db.session.add_all(expenses)
     db.session.commit()
-    click.echo(f"{len(expenses)} expenses are waiting. Log in as {DEMO_EMAIL} with the password {password}")
+    click.echo(
+        f"Created a demo account with {len(expenses)} expenses. "
+        f"Log in as {DEMO_EMAIL} with the password {password}"
+    )
 
 
 @contextmanager
-def _failing_in_words() -> Iterator[None]:
-    """End the command with a sentence when a backup cannot be written or read."""
+def _reporting_errors() -> Iterator[None]:
+    """End the command with a message if a backup cannot be written or read."""
     try:
         yield
     except backups.BackupError as error:
@@ -200,29 +203,31 @@ def _failing_in_words() -> Iterator[None]:
 
 
 def _show_progress(table: str, rows: int) -> None:
-    """Show on a terminal how far the work is."""
+    """Show the progress on a terminal."""
     if sys.stderr.isatty():
-        click.echo(f"\r\033[K{table}: {rows} rows", nl=False, err=True)
+        click.echo(f"\r\033[K{table}: {rows:,} rows", nl=False, err=True)
 
 
 def _summary(counts: dict[str, int], started: float) -> str:
-    """Say how much was copied, and how long it took."""
+    """Return how much was copied and how long it took."""
     seconds = time.monotonic() - started
-    return f"{sum(counts.values())} rows of {counts['user']} accounts, in {seconds:.1f} seconds."
+    accounts = doctor.count_text(counts[User.__tablename__], "account")
+    expenses = doctor.count_text(counts[Expense.__tablename__], "expense")
+    return f"{accounts}, {expenses}, {seconds:.1f} seconds."
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @with_appcontext
 def backup(file: Path) -> None:
-    """Write everything into the new FILE, also while people use the application."""
+    """Write a backup of all data to the new FILE. The application can keep running."""
     _need_database()
     taken_at, started = clock.now(), time.monotonic()
-    with _failing_in_words():
+    with _reporting_errors():
         counts = backups.write_backup(db.engine, file, _show_progress)
-    size = file.stat().st_size / 1_000_000
-    click.echo(f"\n{file} has {size:.1f} MB: {_summary(counts, started)}")
-    click.echo("Keep it private, and on another machine. It holds no log-ins and not the secret key.")
+    size = doctor.size_text(file.stat().st_size)
+    click.echo(f"\nWrote {file} ({size}): {_summary(counts, started)}")
+    click.echo("Keep it private and copy it to another machine. Sessions and the secret key are not included.")
     backups.remember(taken_at, counts["expense"])
     db.session.commit()
 
@@ -231,24 +236,24 @@ def backup(file: Path) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @with_appcontext
 def restore(file: Path) -> None:
-    """Bring the backup FILE back, into a database without accounts."""
+    """Restore the backup FILE into a database without accounts."""
     _need_database()
     started = time.monotonic()
-    with _failing_in_words(), backups.open_backup(file) as source, db.engine.begin() as target:
+    with _reporting_errors(), backups.open_backup(file) as source, db.engine.begin() as target:
         counts = backups.restore(source, target, _show_progress)
     click.echo(f"\nRestored {_summary(counts, started)}")
-    click.echo("Numbers and sums are those of the backup. Everybody logs in again, with the same password.")
+    click.echo("All counts and sums match the backup. Everyone has to log in again, with the same password.")
 
 
 @click.command("doctor")
 @with_appcontext
 def examine() -> None:
-    """Say where the data lies and what is wrong; ends with 1 when something is."""
-    wrong = False
+    """Check settings, files, database and backups. The exit code is 1 if there is a problem."""
+    has_problem = False
     for finding in doctor.examine():
-        click.echo(f"{'!' if finding.wrong else ' '} {finding.text}")
-        wrong = wrong or finding.wrong
-    if wrong:
+        click.echo(f"{'!' if finding.is_problem else ' '} {finding.text}")
+        has_problem = has_problem or finding.is_problem
+    if has_problem:
         raise click.exceptions.Exit(1)
 
 
@@ -256,17 +261,17 @@ def examine() -> None:
 @click.option("--dry-run", is_flag=True, help="Print the statements and change nothing.")
 @with_appcontext
 def distribute(dry_run: bool) -> None:
-    """Spread the tables over the machines of a Citus cluster; what was spread before is left alone."""
+    """Distribute the tables over a Citus cluster. Tables that are distributed already stay as they are."""
     if db.engine.dialect.name == "sqlite":
-        raise click.ClickException("SQLite is one file on one machine. Let DATABASE_URL name a Citus coordinator.")
+        raise click.ClickException("SQLite cannot be distributed. Set DATABASE_URL to a Citus coordinator.")
     _need_database()
     with db.engine.begin() as connection:
         if not connection.scalar(sa.text("SELECT true FROM pg_extension WHERE extname = 'citus'")):
             raise click.ClickException(
-                "This PostgreSQL has no Citus. Install it on every machine, run CREATE EXTENSION citus in this "
-                "database and add the workers: docs/scaling.md says how."
+                "Citus is not set up in this database. Install it on every machine, run CREATE EXTENSION citus "
+                "here and add the workers, as described in docs/scaling.md."
             )
-        # Views have nothing to spread.
+        # Views cannot be distributed.
         existing = sa.inspect(connection).get_table_names()
         tables = [table for table in Base.metadata.sorted_tables if table.name in existing]
         statements = citus_statements(tables, connection.scalars(sa.text(DISTRIBUTED)).all())
@@ -275,4 +280,4 @@ def distribute(dry_run: bool) -> None:
             if not dry_run:
                 connection.exec_driver_sql(statement)
     if not statements:
-        click.echo("Every table is spread already.")
+        click.echo("All tables are distributed already.")

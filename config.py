@@ -1,6 +1,7 @@
 """Settings, read from the environment and checked."""
 
 import os
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ from ledger.money import currencies
 from ledger.periods import is_time_zone
 from ledger.sessions import SESSION_MAX_AGE
 from security import check_secret_key, load_or_create_secret_key
+
+PYPROJECT = Path(__file__).with_name("pyproject.toml")
 
 
 def env_list(name: str) -> list[str]:
@@ -46,6 +49,11 @@ def env_int(name: str, default: int) -> int:
     return int(os.environ.get(name) or default)
 
 
+def read_version() -> str:
+    """Return the version of the application, which is written in pyproject.toml."""
+    return str(tomllib.loads(PYPROJECT.read_text())["project"]["version"])
+
+
 def read_config(instance_path: str) -> dict[str, Any]:
     """Return the configuration of the application. Raises RuntimeError for a setting that is not valid."""
     https = env_bool("HTTPS")
@@ -53,6 +61,7 @@ def read_config(instance_path: str) -> dict[str, Any]:
     url = database_url(env_secret("DATABASE_URL") or "sqlite:///ledger.db")
     secret_key = env_secret("SECRET_KEY") or load_or_create_secret_key(instance_path)
     config: dict[str, Any] = {
+        "VERSION": read_version(),
         "SECRET_KEY": check_secret_key(secret_key),
         "SECRET_KEY_FALLBACKS": [check_secret_key(key) for key in env_list("SECRET_KEY_FALLBACKS")],
         "SQLALCHEMY_DATABASE_URI": url,
@@ -66,7 +75,7 @@ def read_config(instance_path: str) -> dict[str, Any]:
         "REMEMBER_COOKIE_HTTPONLY": True,
         "REMEMBER_COOKIE_SAMESITE": "Lax",
         "REMEMBER_COOKIE_SECURE": https,
-        # The token ends with the session; a shorter life would only lose what somebody typed slowly.
+        # The token is valid as long as the session; a shorter limit would only reject forms filled in slowly.
         "WTF_CSRF_TIME_LIMIT": None,
         "MAX_CONTENT_LENGTH": 2 * 1024 * 1024,
         "MAX_FORM_MEMORY_SIZE": 500_000,

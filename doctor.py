@@ -1,4 +1,4 @@
-"""What an operator should know: where the data lies, how it is, and which settings look wrong."""
+"""Checks of an installation: settings, files, database and backups."""
 
 import difflib
 import logging
@@ -21,7 +21,7 @@ import clock
 from database import Base, db
 from database.revision import is_migrated, migration_head
 from ledger.backups import count_accounts, count_rows, last_backup
-from models import User
+from models import Expense, User
 
 log = logging.getLogger("ledger")
 SETTINGS = (
@@ -45,35 +45,36 @@ SETTINGS = (
 )
 BACKUP_MAX_AGE = timedelta(days=7)
 SPARE_BYTES = 100_000_000
+UNITS = (("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1000))
 LIBRARIES = ("flask", "sqlalchemy", "alembic", "wtforms")
 
 
 class Finding(NamedTuple):
-    """A line for the operator; one that is `wrong` says what to do."""
+    """One line of the doctor's report. That of a problem says how to fix it."""
 
     text: str
-    wrong: bool = False
+    is_problem: bool = False
 
 
 def database_location() -> str:
-    """Return where the data lies, without a password."""
+    """Return the URL of the database without its password."""
     return db.engine.url.render_as_string(hide_password=True)
 
 
 def not_ready() -> str | None:
-    """Return what to do before the database can be used, or None when it can."""
+    """Return what to do before the database can be used, or None if it is ready."""
     if is_migrated(db.engine):
         return None
     if not sa.inspect(db.engine).get_table_names():
         return (
-            f"{database_location()} is empty. If your data should be there, correct DATABASE_URL; "
-            "if you are starting, run: flask db upgrade"
+            f"{database_location()} is empty. For a new installation, run: flask db upgrade. "
+            "If you expected your data there, correct DATABASE_URL."
         )
-    return f"The database is not up to date ({database_location()}). Run: flask db upgrade"
+    return f"{database_location()} is not up to date. Run: flask db upgrade"
 
 
 def log_start() -> None:
-    """Write into the log where the data lies, and warn when it looks like the wrong place."""
+    """Log which database is used, its state, and whether it is still empty."""
     try:
         missing = not_ready()
         if missing:
@@ -83,18 +84,35 @@ def log_start() -> None:
             accounts = count_accounts(connection)
             taken_at = last_backup(connection)
     except DBAPIError as error:
-        log.error("%s cannot be reached: %s", database_location(), error.orig)
+        log.error("Cannot open the database %s: %s", database_location(), error.orig)
         return
-    saved = _ago(taken_at) if taken_at else "never"
     log.info(
-        "data lies in %s: accounts %s, migration %s, last backup %s",
+        "Database %s: %s, migration %s, last backup %s",
         database_location(),
-        accounts,
+        count_text(accounts, "account"),
         migration_head(),
-        saved,
+        _ago(taken_at) if taken_at else "never",
     )
     if not accounts:
-        log.warning("there is no account in this database. If your data should be there, correct DATABASE_URL")
+        log.info("No account yet: %s", _first_step())
+
+
+def _first_step() -> str:
+    """Return how to create the first account."""
+    is_open = current_app.config["REGISTRATION"]
+    return "open the address and create one." if is_open else "create one with flask create-user."
+
+
+def count_text(number: int, noun: str) -> str:
+    """Return a number with its noun: "1 account", "1,038 expenses"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def size_text(size: int) -> str:
+    """Return a size in bytes with a unit: "1.4 MB", "81 GB"."""
+    unit, unit_bytes = next((unit for unit in UNITS if size >= unit[1]), UNITS[-1])
+    number = size / unit_bytes
+    return f"{number:.1f} {unit}" if number < 10 else f"{number:,.0f} {unit}"
 
 
 def _ago(moment: datetime) -> str:
@@ -102,16 +120,17 @@ def _ago(moment: datetime) -> str:
 
 
 def examine() -> Iterator[Finding]:
-    """Yield all there is to say, each when it is known."""
-    versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
-    yield Finding(f"Python {platform.python_version()}, {versions}")
+    """Yield each finding as soon as it is known."""
+    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    ledger = current_app.config["VERSION"]
+    yield Finding(f"Ledger {ledger}, Python {platform.python_version()}, {libraries}")
     yield from _examine_settings()
     yield from _examine_private_files()
-    yield Finding(f"Data: {database_location()}")
+    yield Finding(f"Database: {database_location()}")
     try:
         missing = not_ready()
         if missing:
-            yield Finding(missing, wrong=True)
+            yield Finding(missing, is_problem=True)
             return
         with db.engine.connect().execution_options(reading=True) as connection:
             yield from _examine_rows(connection)
@@ -120,85 +139,86 @@ def examine() -> Iterator[Finding]:
             else:
                 yield from _examine_server(connection)
     except DBAPIError as error:
-        yield Finding(f"The database cannot be read: {error.orig}. Is DATABASE_URL right?", wrong=True)
+        yield Finding(f"Cannot read the database: {error.orig}. Check DATABASE_URL.", is_problem=True)
 
 
 def _examine_settings() -> Iterator[Finding]:
     config = current_app.config
     https = config["SESSION_COOKIE_SECURE"]
     if config["PROXY_HOPS"] and not https:
-        yield Finding("PROXY_HOPS is set without HTTPS. If the proxy speaks TLS, set HTTPS=1.", wrong=True)
+        yield Finding("PROXY_HOPS is set without HTTPS. If the proxy serves https, set HTTPS=1.", is_problem=True)
     if https and not config["TRUSTED_HOSTS"]:
-        yield Finding("HTTPS is set without TRUSTED_HOSTS. Name the hosts that you serve.", wrong=True)
+        text = "HTTPS is set without TRUSTED_HOSTS. Set TRUSTED_HOSTS to the host names of your site."
+        yield Finding(text, is_problem=True)
     for name in ("THROTTLE_ACCOUNT", "THROTTLE_ADDRESS"):
         if not config[name]:
-            yield Finding(f"{name}=0 lets anybody guess passwords. Take it out.", wrong=True)
-    if os.environ.get("SECRET_KEY") and _kept_key().exists():
-        text = f"SECRET_KEY is set, so {_kept_key()} is not used. Delete one of them."
-        yield Finding(text, wrong=True)
+            yield Finding(f"{name}=0 allows unlimited guessing of passwords. Remove it.", is_problem=True)
+    if os.environ.get("SECRET_KEY") and _key_file().exists():
+        text = f"SECRET_KEY is set, so {_key_file()} is not used. Delete one of them."
+        yield Finding(text, is_problem=True)
     if config["REGISTRATION"]:
-        yield Finding("Whoever reaches the application can create an account. REGISTRATION=0 closes that.")
+        yield Finding("Registration is open to everyone who can reach this site. REGISTRATION=0 closes it.")
     for name in sorted(set(os.environ) - set(SETTINGS)):
-        meant = difflib.get_close_matches(name.upper(), SETTINGS, 1, cutoff=0.85)
-        if meant:
-            yield Finding(f"{name} is no setting. If you mean {meant[0]}, rename it.", wrong=True)
+        similar = difflib.get_close_matches(name.upper(), SETTINGS, 1, cutoff=0.85)
+        if similar:
+            yield Finding(f"Unknown setting {name}. Did you mean {similar[0]}?", is_problem=True)
 
 
-def _kept_key() -> Path:
+def _key_file() -> Path:
     return Path(current_app.instance_path, "secret_key")
 
 
 def _examine_private_files() -> Iterator[Finding]:
-    paths = [_kept_key().parent, _kept_key()]
+    paths = [_key_file().parent, _key_file()]
     if db.engine.dialect.name == "sqlite":
         paths.append(Path(db.engine.url.database or ""))
     for path in paths:
         if path.exists() and path.stat().st_mode & 0o077:
             mode = "700" if path.is_dir() else "600"
-            yield Finding(f"Others on this machine can read {path}. Run: chmod {mode} '{path}'", wrong=True)
+            text = f"Other users of this machine can read {path}. Run: chmod {mode} '{path}'"
+            yield Finding(text, is_problem=True)
 
 
 def _examine_rows(connection: sa.Connection) -> Iterator[Finding]:
     revision = MigrationContext.configure(connection).get_current_revision()
-    yield Finding(f"Migration {revision}, which is the last")
-    counts = count_rows(connection, Base.metadata.sorted_tables)
-    yield Finding("Rows: " + ", ".join(f"{name} {number}" for name, number in counts.items()))
+    yield Finding(f"Migration {revision} (the latest)")
+    tables = Base.metadata.tables
+    counts = count_rows(connection, [tables[User.__tablename__], tables[Expense.__tablename__]])
     if not counts[User.__tablename__]:
-        yield Finding("There is no account yet. If your data should be there, correct DATABASE_URL.")
+        yield Finding(f"No account yet: {_first_step()} If you expected your data here, correct DATABASE_URL.")
         return
+    accounts = count_text(counts[User.__tablename__], "account")
+    yield Finding(f"{accounts}, {count_text(counts[Expense.__tablename__], 'expense')}")
     taken_at = last_backup(connection)
     if taken_at is None:
-        yield Finding("There has never been a backup. Run: flask backup FILE", wrong=True)
+        yield Finding("There is no backup yet. Run: flask backup FILE", is_problem=True)
     else:
-        old = clock.now() - taken_at > BACKUP_MAX_AGE
-        advice = ". Run: flask backup FILE" if old else ""
-        yield Finding(f"Last backup {_ago(taken_at)}{advice}", wrong=old)
+        is_old = clock.now() - taken_at > BACKUP_MAX_AGE
+        advice = ". Run: flask backup FILE" if is_old else ""
+        yield Finding(f"Last backup {_ago(taken_at)}{advice}", is_problem=is_old)
 
 
 def _examine_file(connection: sa.Connection) -> Iterator[Finding]:
     file = Path(db.engine.url.database or "")
     size, free = file.stat().st_size, shutil.disk_usage(file.parent).free
-    # A migration copies the file first.
-    short = free < size + SPARE_BYTES
-    advice = ": too little for a copy of it. Make room" if short else ""
-    yield Finding(f"The file has {_megabytes(size)}, the disk {_megabytes(free)} free{advice}", wrong=short)
+    # An upgrade copies the file first.
+    is_full = free < size + SPARE_BYTES
+    advice = ": too little to copy the file before an upgrade. Free some space" if is_full else ""
+    yield Finding(f"Database file {size_text(size)}, disk {size_text(free)} free{advice}", is_problem=is_full)
     mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
     if mode != "wal":
-        text = f"The journal mode is {mode}, not WAL: is it on a network disk? Move it to this machine."
-        yield Finding(text, wrong=True)
-    yield Finding("Checking the file, which takes a while when it is large ...")
+        text = f"The journal mode is {mode}, not WAL. If the file is on a network drive, move it to a local disk."
+        yield Finding(text, is_problem=True)
+    yield Finding("Checking the file for damage (a large one takes a while) ...")
     damage = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
     if damage == "ok":
-        yield Finding("The file is sound")
+        yield Finding("No damage found")
     else:
-        yield Finding(f"The file is damaged: {damage}. Restore the last backup into a new one.", wrong=True)
+        text = f"The file is damaged: {damage}. Restore the last backup into a new file."
+        yield Finding(text, is_problem=True)
 
 
 def _examine_server(connection: sa.Connection) -> Iterator[Finding]:
     size = connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar() or 0
     server = ".".join(str(part) for part in connection.dialect.server_version_info or ())
-    yield Finding(f"PostgreSQL {server}, the database has {_megabytes(size)}")
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1_000_000:,.1f} MB"
+    yield Finding(f"PostgreSQL {server}, database size {size_text(size)}")

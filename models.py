@@ -1,4 +1,4 @@
-"""The tables: people, their log-ins and expenses, who tried the door too often, and when all was backed up."""
+"""Tables: users, sessions, expenses, categories, recurring expenses, history, throttling and backups."""
 
 import unicodedata
 import uuid
@@ -49,7 +49,7 @@ def search_key(text: str) -> str:
 
 
 class User(UserMixin, Base):
-    """A person with a ledger of their own."""
+    """A user account with its settings."""
 
     __tablename__ = "user"
     USERNAME_MAX = 64
@@ -120,7 +120,7 @@ class User(UserMixin, Base):
 
 
 class LoginSession(Base):
-    """One log-in of one person on one device; when the row is gone, so is the log-in, whatever a cookie says."""
+    """A session of a user on one device. Deleting the row ends the session, whatever a cookie says."""
 
     __tablename__ = "login_session"
     USER_AGENT_MAX = 200
@@ -223,7 +223,7 @@ class ChangedExpense(Base):
 
 
 class Category(Base):
-    """A category of one person's own; expenses carry its name."""
+    """A category of one user. Expenses refer to it by name."""
 
     __tablename__ = "category"
     # Folding the case can make a name longer.
@@ -285,7 +285,7 @@ class ChangedCategory(Base):
 
 
 class RecurringExpense(Base):
-    """What one person spends again and again, counted from its first day; nothing is spent by itself."""
+    """An expense that repeats from its start date. The user adds or skips each occurrence."""
 
     __tablename__ = "recurring_expense"
     FREQUENCIES = ("week", "two-weeks", "month", "quarter", "year")
@@ -359,7 +359,7 @@ class Throttle(Base):
 
 
 class Backup(Base):
-    """When everything was last written into a file elsewhere, and how many expenses that were."""
+    """A backup that was written, with the number of expenses in it."""
 
     __tablename__ = "backup"
 

@@ -10,7 +10,7 @@ __all__ = ["Base", "Money", "UTCDateTime", "db"]
 
 
 class Base(DeclarativeBase):
-    """The declarative base; every constraint has a name, so that every migration can find it again."""
+    """Declarative base. Every constraint has a name, which migrations need to find it."""
 
     metadata = sa.MetaData(
         naming_convention={
@@ -23,5 +23,5 @@ class Base(DeclarativeBase):
     )
 
 
-# A page that has committed shows what it has saved; reading it again would wait for the lock once more.
+# After a commit, objects keep their values: loading them again would wait for the write lock once more.
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})

@@ -5,26 +5,26 @@ from typing import Any
 
 import sqlalchemy as sa
 
-# Every row that belongs to a person refers to this table by the first column of its key.
+# The first column of the primary key of every row that belongs to a user references this table.
 OWNER_TABLE = "user"
 
 
 def owner_column(table: sa.Table) -> sa.Column[Any] | None:
-    """Return the column that says whose a row is: the first of the key, where it refers to a person; else None."""
+    """Return the first column of the primary key if it references the user, otherwise None."""
     first = next(iter(table.primary_key.columns))
     is_owner = any(key.column.table.name == OWNER_TABLE for key in first.foreign_keys)
     return first if is_owner else None
 
 
 def citus_statements(tables: Iterable[sa.Table], done: Collection[str]) -> list[str]:
-    """Return the statements that spread `tables` over a Citus cluster, in order, without those `done` already.
+    """Return the statements that distribute `tables` over a Citus cluster, except those that are `done`.
 
-    People are copied to every machine, because only to such a table may every key refer; what belongs to a
-    person lies together on one of them; everything else stays on the coordinator.
+    The user table is copied to every machine, because only such a reference table can be referenced by every other
+    table. The rows of one user are together on one machine. All other tables stay on the coordinator.
     """
     owners = {table.name: column.name for table in tables if (column := owner_column(table)) is not None}
     statements = [] if OWNER_TABLE in done else [f"SELECT create_reference_table('\"{OWNER_TABLE}\"')"]
-    # What was spread before says where the tables of a later version belong.
+    # New tables are co-located with the ones that were distributed before.
     spread = [name for name in owners if name in done]
     for name in [name for name in owners if name not in done]:
         together = spread[0] if spread else "none"
@@ -33,6 +33,6 @@ def citus_statements(tables: Iterable[sa.Table], done: Collection[str]) -> list[
         )
         spread.append(name)
     if statements:
-        # Goes on to every table that refers to this one. The coordinator keeps a copy otherwise.
+        # Also applies to every table that references this one. Otherwise the coordinator would keep a copy.
         statements.append(f"SELECT truncate_local_data_after_distributing_table('\"{OWNER_TABLE}\"')")
     return statements

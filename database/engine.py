@@ -1,4 +1,4 @@
-"""Engines: how SQLite and PostgreSQL are opened, and the rules of their transactions."""
+"""Engines: connection options and transactions of SQLite and PostgreSQL."""
 
 import os
 import sqlite3
@@ -23,8 +23,8 @@ SQLITE_UNAVAILABLE = frozenset(
         sqlite3.SQLITE_CANTOPEN,
     }
 )
-# How many milliseconds a request waits until it may write to SQLite; and how many requests of a process may
-# wait longer than SHORT_TIMEOUT_MS. If all did, no thread would be left for those who read.
+# How long a request waits for the write lock of SQLite. Only a few requests of a process may wait longer than
+# SHORT_TIMEOUT_MS, so that there are always threads for requests that only read.
 BUSY_TIMEOUT_MS, SHORT_TIMEOUT_MS = 5000, 250
 long_waiters = threading.BoundedSemaphore(6)
 # PostgreSQL cancels a statement of a request after this time. Commands have no limit.
@@ -35,13 +35,13 @@ CONNECT_TIMEOUT_SECONDS = 2
 POOL_TIMEOUT_SECONDS = 5
 # The kernel closes a connection when the other machine has not acknowledged data for this long.
 TCP_USER_TIMEOUT_MS = 5000
-# The classes of SQLSTATE for lost connections, rolled back by others, out of resources, shutting down.
+# SQLSTATE classes: connection lost, transaction rolled back, out of resources, operator intervention.
 POSTGRESQL_UNAVAILABLE = ("08", "40", "53", "57")
 
 
 def engine_options(url: sa.URL) -> dict[str, Any]:
-    """Return how to open the database at `url`, so that one that is away is noticed within seconds."""
-    # Parameters are what people typed, and hashes of their passwords: nothing for a log.
+    """Return the engine options for `url`, with timeouts that detect an unavailable database within seconds."""
+    # Parameters contain user input and password hashes, which must not be logged.
     options: dict[str, Any] = {"hide_parameters": True}
     if url.get_backend_name() == "sqlite":
         return options
@@ -57,7 +57,7 @@ def engine_options(url: sa.URL) -> dict[str, Any]:
 
 
 def database_url(text: str) -> sa.URL:
-    """Read a database address; `postgres://` and `postgresql://` both mean psycopg 3."""
+    """Parse a database URL. `postgres://` and `postgresql://` both select psycopg 3."""
     url = sa.make_url(text)
     if url.drivername in {"postgres", "postgresql"}:
         url = url.set(drivername="postgresql+psycopg")
@@ -65,7 +65,7 @@ def database_url(text: str) -> sa.URL:
 
 
 def create_private_file(url: sa.URL, folder: str) -> None:
-    """Create the SQLite file of `url` readable by its owner alone; SQLite gives its other files the same mode."""
+    """Create the SQLite file of `url` with mode 0600, which SQLite then uses for its other files as well."""
     if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
         path = Path(folder, url.database)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -73,13 +73,13 @@ def create_private_file(url: sa.URL, folder: str) -> None:
 
 
 def prepare_engine(engine: sa.Engine) -> None:
-    """Attach the rules of transactions to `engine`.
+    """Set up how `engine` begins transactions.
 
-    SQLite: WAL with a sync at every commit, because anything less lost acknowledged expenses in
-    simulated power cuts; and our own BEGIN, because the driver's comes too late to be safe. A request
-    that may write takes the write lock at once: a read lock cannot wait to become one. A connection that
-    reads outside of a request says so by the execution option `reading`.
-    PostgreSQL: a page is read from one snapshot, as it always is on SQLite; commands have no statement timeout.
+    SQLite: WAL with a sync at every commit, because weaker settings lost acknowledged expenses in simulated power
+    cuts. BEGIN is sent here, because the driver sends it too late to be safe. A request that may write takes the
+    write lock immediately, because a read lock cannot wait to become a write lock. A connection that only reads
+    outside a request has the execution option `reading`.
+    PostgreSQL: a page is read from one snapshot, as on SQLite. Commands have no statement timeout.
     """
     sqlite = engine.dialect.name == "sqlite"
 
@@ -92,7 +92,7 @@ def prepare_engine(engine: sa.Engine) -> None:
                 connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             if in_command():
                 connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-        # An in-memory database has a single connection, which may be inside a transaction already.
+        # An in-memory database has a single connection, which may already be in a transaction.
         elif not getattr(connection.connection.driver_connection, "in_transaction", False):
             if reading:
                 connection.exec_driver_sql("BEGIN")
@@ -127,7 +127,7 @@ def in_command() -> bool:
 
 
 def take_write_lock(connection: sa.Connection) -> None:
-    """Begin a transaction that writes to SQLite, once nobody else does. Raises OperationalError after a wait."""
+    """Wait for the write lock of SQLite and begin a transaction. Raises OperationalError after the timeout."""
     connection.exec_driver_sql(f"PRAGMA busy_timeout={SHORT_TIMEOUT_MS}")
     try:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -144,9 +144,9 @@ def take_write_lock(connection: sa.Connection) -> None:
 
 
 def close_session(_error: BaseException | None = None) -> None:
-    """Give up what the session has not committed; a database that has gone away has done so by itself."""
+    """Roll back and empty the session, even if the database has become unavailable."""
     try:
-        # What close() does, which would leave a broken connection to the garbage collector.
+        # Like close(), which however leaves a broken connection to the garbage collector.
         db.session.expunge_all()
         db.session.rollback()
     except DBAPIError as error:
@@ -155,13 +155,13 @@ def close_session(_error: BaseException | None = None) -> None:
 
 
 def is_unavailable(error: Exception) -> bool:
-    """Tell whether `error` says that the database is away, busy or full, rather than that we made a mistake."""
+    """Tell whether `error` means that the database is unavailable, busy or full, rather than a bug."""
     if isinstance(error, TimeoutError):
         return True
     if not isinstance(error, DBAPIError):
         return False
     if isinstance(error.orig, sqlite3.Error):
-        # The low byte is the primary code; an OperationalError may also be a missing table.
+        # The low byte is the primary result code. An OperationalError can also be a missing table.
         return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in SQLITE_UNAVAILABLE
     # Neither a lost connection nor most mistakes in the use of the driver have an SQLSTATE.
     sqlstate = getattr(error.orig, "sqlstate", None) or ""

@@ -1,12 +1,12 @@
-"""Totals per user, month and category, kept by triggers (SQLite only)."""
+"""Totals per user, month and category, maintained by triggers (SQLite only)."""
 
 import sqlalchemy as sa
 
 from database.types import Money
 
-# What was spent, per person, month and category: from these few rows SQLite adds the total up in the same time
-# whatever the number of expenses. Triggers keep it, so that no way of writing can forget to. It is derived, and
-# therefore no model; other databases do without (docs/decisions/0001-month-totals.md says why).
+# With these few rows the total takes the same time for any number of expenses. Triggers maintain them, so that
+# no way of writing expenses can forget to. The table is derived data and therefore not a model. Other databases do
+# not have it; see docs/decisions/0001-month-totals.md.
 month_total = sa.table(
     "month_total",
     sa.column("author_id", sa.Integer),
@@ -27,7 +27,7 @@ _REMOVE_SQL = """
     WHERE (author_id, month, category) = (OLD.author_id, substr(OLD.date, 1, 7) || '-01', OLD.category)
     AND number = 0;
 """
-# A migration that makes the table of expenses anew has to create the triggers anew, too.
+# A migration that recreates the table `expense` must recreate the triggers as well.
 MONTH_TOTALS = (
     """CREATE TABLE month_total (
     author_id INTEGER NOT NULL, month DATE NOT NULL, category VARCHAR(64) NOT NULL,
@@ -41,7 +41,7 @@ MONTH_TOTALS = (
 
 
 def keep_month_totals(expense_table: sa.FromClause) -> None:
-    """Create and drop the totals together with the table of expenses."""
+    """Create and drop the totals together with the table `expense`."""
     for event, statements in (
         ("after_create", MONTH_TOTALS),
         ("after_drop", ["DROP TABLE IF EXISTS month_total"]),

@@ -10,21 +10,21 @@ import sqlalchemy as sa
 class Money(sa.types.TypeDecorator[Decimal]):
     """An exact amount: a `Decimal` in Python, a whole number of thousandths in the database.
 
-    Three decimals hold every currency. SQL may sum, compare and order such a column; averages and
-    products are made in Python, because the database sees thousandths.
+    Three decimals are enough for every currency. SQL may sum, compare and order such a column. Calculate averages
+    and products in Python, because the database sees thousandths.
     """
 
     impl = sa.BigInteger
     cache_ok = True
     SCALE = 3
-    # Above this no column constraint lets an amount pass; the bound keeps sums within 64 bits.
+    # The limit of the column constraints. It keeps sums within 64 bits.
     MAX = Decimal("999999999.999")
     MAX_UNITS = int(MAX.scaleb(SCALE))
 
     def process_bind_param(self, value: Any, dialect: sa.Dialect) -> int | None:
-        """Turn an int, str, Decimal or float (read by its shortest text) into thousandths.
+        """Convert an int, str, Decimal or float (by its shortest representation) to thousandths.
 
-        Raises ValueError for what is not a finite number of at most three decimals.
+        Raises ValueError unless the value is a finite number of at most three decimals.
         """
         if value is None:
             return None
@@ -39,24 +39,24 @@ class Money(sa.types.TypeDecorator[Decimal]):
         raise ValueError(f"{value!r} is not an amount of at most {self.SCALE} decimals")
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> Decimal | None:
-        """Turn thousandths back into a Decimal; PostgreSQL hands sums over as Decimal, SQLite as int."""
+        """Convert thousandths to a Decimal. PostgreSQL returns sums as Decimal, SQLite as int."""
         return None if value is None else Decimal(int(value)).scaleb(-self.SCALE)
 
 
 class UTCDateTime(sa.types.TypeDecorator[datetime]):
-    """A moment, always with its time zone in Python and always in UTC in the database."""
+    """A timestamp: time zone aware in Python, in UTC in the database."""
 
     impl = sa.DateTime
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
-        """Refuse a moment without a time zone, whose meaning would depend on the machine."""
+        """Convert to UTC. Raises ValueError for a naive timestamp, whose meaning would depend on the machine."""
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError("a moment needs a time zone")
+            raise ValueError("a timestamp needs a time zone")
         return value.astimezone(UTC).replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
-        """Put the zone back."""
+        """Add the time zone."""
         return None if value is None else value.replace(tzinfo=UTC)

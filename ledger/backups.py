@@ -1,4 +1,4 @@
-"""Backups: SQLite files with all that people have entered, whatever database they were taken from."""
+"""Backups: SQLite files with the data of all users, from SQLite or PostgreSQL."""
 
 import os
 import sqlite3
@@ -22,31 +22,31 @@ from models import Backup, LoginSession, Throttle, User
 
 ROWS_AT_ONCE = 2000
 MAX_RECORDS = 10
-# They concern one database and the browsers that use it; people log in again.
+# These belong to one database and the browsers that use it. Users log in again after a restore.
 EXCLUDED_TABLES = frozenset({LoginSession.__tablename__, Throttle.__tablename__, Backup.__tablename__})
 TABLES = [table for table in Base.metadata.sorted_tables if table.name not in EXCLUDED_TABLES]
-# Called with the name of a table and how many of its rows are written.
+# Called with the name of a table and the number of rows written so far.
 Progress = Callable[[str, int], None]
 
 
 class BackupError(Exception):
-    """A backup that cannot be written or read; its message says why, and what to do."""
+    """A backup that cannot be written or read. The message says why, and what to do."""
 
 
 def write_backup(engine: sa.Engine, file: Path, progress: Progress) -> dict[str, int]:
-    """Write all that the database holds at this moment into the new `file`, which appears whole or not at all.
+    """Write the current contents of the database to the new `file`, which appears complete or not at all.
 
-    Stops nobody who writes meanwhile, and is not held up by them. The database has every migration.
-    Returns the number of rows of each table in the file. Raises BackupError.
+    Other connections can write at the same time. The database must have every migration. Returns the number of
+    rows of each table in the file. Raises BackupError.
     """
     if os.path.lexists(file):
-        raise BackupError(f"{file} exists, and a backup overwrites nothing. Choose another name.")
+        raise BackupError(f"{file} already exists. Choose another name, because a backup never overwrites a file.")
     unfinished = file.with_name(f"{file.name}.part")
     try:
         os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
         raise BackupError(
-            f"{unfinished} exists: another backup is being written, or was interrupted. Delete it in that case."
+            f"{unfinished} exists: another backup is running or was interrupted. Delete it if none is running."
         ) from None
     try:
         copy = _open_file(unfinished, "rw")
@@ -55,7 +55,7 @@ def write_backup(engine: sa.Engine, file: Path, progress: Progress) -> dict[str,
             _delete_excluded(copy)
         else:
             _copy_database(engine, copy, progress)
-        _refuse_damaged(copy, "quick_check", "What was written")
+        _refuse_damaged(copy, "quick_check", "The new backup")
         with copy.connect() as connection:
             counts = count_rows(connection, TABLES)
         _sync(unfinished)
@@ -68,7 +68,7 @@ def write_backup(engine: sa.Engine, file: Path, progress: Progress) -> dict[str,
 
 
 def _open_file(file: Path, mode: str) -> sa.Engine:
-    """Return an engine that reads (`ro`) or writes (`rw`) a SQLite file which nobody else uses."""
+    """Return an engine that reads (`ro`) or writes (`rw`) a SQLite file that no other process uses."""
     address = f"{file.absolute().as_uri()}?mode={mode}"
 
     def connect() -> sqlite3.Connection:
@@ -80,17 +80,17 @@ def _open_file(file: Path, mode: str) -> sa.Engine:
 
 
 def _copy_file(engine: sa.Engine, copy: Path) -> None:
-    """Copy a SQLite database, as it is at this moment, into the empty file `copy`.
+    """Copy the current contents of a SQLite database to the empty file `copy`.
 
-    Of SQLite's two ways this is the one that leaves out what was deleted, and that fails on many a damage
-    instead of copying it. The result needs no write-ahead log.
+    Unlike SQLite's backup API, VACUUM INTO omits deleted data, and often fails on a damaged database instead of
+    copying the damage. The copy needs no write-ahead log.
     """
     with closing(engine.raw_connection()) as connection:
         connection.cursor().execute("VACUUM INTO ?", (str(copy),))
 
 
 def _delete_excluded(copy: sa.Engine) -> None:
-    """Empty the tables that no backup holds, so that nothing of them can be found in the file."""
+    """Empty the tables that are not part of a backup, so that the file contains no traces of them."""
     with copy.begin() as connection:
         connection.exec_driver_sql("PRAGMA secure_delete=ON")
         for name in EXCLUDED_TABLES:
@@ -98,7 +98,7 @@ def _delete_excluded(copy: sa.Engine) -> None:
 
 
 def _copy_database(engine: sa.Engine, copy: sa.Engine, progress: Progress) -> None:
-    """Copy every row of one snapshot of a PostgreSQL database into the empty file that `copy` opens."""
+    """Copy every row of a PostgreSQL snapshot to the empty file that `copy` opens."""
     _upgrade(copy)
     with engine.connect().execution_options(reading=True) as source, copy.begin() as target:
         source.exec_driver_sql("SET TRANSACTION READ ONLY")
@@ -106,14 +106,14 @@ def _copy_database(engine: sa.Engine, copy: sa.Engine, progress: Progress) -> No
 
 
 def _upgrade(engine: sa.Engine) -> None:
-    """Run every missing migration on a file of ours."""
+    """Apply every missing migration to a backup file."""
     config = Config(attributes={"engine": engine})
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     command.upgrade(config, "head")
 
 
 def _sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
+    """Wait until a file, or the entries of a folder, are stored on disk."""
     number = os.open(path, os.O_RDONLY)
     try:
         os.fsync(number)
@@ -123,19 +123,19 @@ def _sync(path: Path) -> None:
 
 @contextmanager
 def open_backup(file: Path) -> Iterator[sa.Connection]:
-    """Check a backup and open it for reading; an older one is brought up to date in a temporary copy.
+    """Check a backup and open it for reading. An older one is upgraded in a temporary copy.
 
-    Raises BackupError for any other file, and for a damaged one.
+    Raises BackupError if the file is damaged or is not a backup.
     """
     with file.open("rb") as start:
         if start.read(16) != b"SQLite format 3\0":
-            raise BackupError(f"{file} is no backup: it is not a SQLite file.")
+            raise BackupError(f"{file} is not a backup: it is not a SQLite file.")
     engine = _open_file(file, "ro")
     _refuse_damaged(engine, "integrity_check", str(file))
     with engine.connect() as connection:
         revision = MigrationContext.configure(connection).get_current_revision()
     if revision is None:
-        raise BackupError(f"{file} is no backup: it is a SQLite file of another program.")
+        raise BackupError(f"{file} is not a backup: it is a SQLite file of another program.")
     if revision not in {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}:
         raise BackupError(
             f"{file} is at migration {revision}, which this version does not know. "
@@ -152,7 +152,7 @@ def open_backup(file: Path) -> Iterator[sa.Connection]:
 
 
 def _refuse_damaged(engine: sa.Engine, check: str, name: str) -> None:
-    """Raise BackupError where SQLite's `quick_check` or `integrity_check` finds damage."""
+    """Raise BackupError if SQLite's `quick_check` or `integrity_check` finds damage."""
     try:
         with engine.connect() as connection:
             found = connection.exec_driver_sql(f"PRAGMA {check}(1)").scalar()
@@ -163,26 +163,26 @@ def _refuse_damaged(engine: sa.Engine, check: str, name: str) -> None:
 
 
 def restore(source: sa.Connection, target: sa.Connection, progress: Progress) -> dict[str, int]:
-    """Copy an opened backup into a database without accounts; the caller commits.
+    """Copy an opened backup to a database without accounts. The caller commits.
 
     Returns the number of rows of each table. Raises BackupError.
     """
     accounts = count_accounts(target)
     if accounts:
         raise BackupError(
-            f"The database holds {accounts} accounts already, and restoring replaces nothing. "
-            "Name an empty one by DATABASE_URL, run flask db upgrade, and restore into that."
+            f"The database is not empty (accounts: {accounts}), and a restore never overwrites data. "
+            "Set DATABASE_URL to a new database, run flask db upgrade and restore into that."
         )
     _copy_rows(source, target, progress)
     if target.dialect.name == "postgresql":
-        # The ids were given: its own counter still stands at the first.
+        # The sequence has to continue after the ids that were copied.
         greatest = sa.select(sa.func.max(User.id)).scalar_subquery()
         target.execute(sa.select(sa.func.setval(sa.func.pg_get_serial_sequence('"user"', "id"), greatest)))
     return count_rows(target, TABLES)
 
 
 def _copy_rows(source: sa.Connection, target: sa.Connection, progress: Progress) -> None:
-    """Copy every table in lots, in memory that does not grow; raises BackupError unless all of it arrived."""
+    """Copy every table in chunks of constant size. Raises BackupError if the copy differs from the source."""
     for table in TABLES:
         written = 0
         with source.execute(sa.select(table), execution_options={"yield_per": ROWS_AT_ONCE}) as rows:
@@ -192,11 +192,11 @@ def _copy_rows(source: sa.Connection, target: sa.Connection, progress: Progress)
                 progress(table.name, written)
         before, after = _figures(source, table), _figures(target, table)
         if before != after:
-            raise BackupError(f"{table.name} did not arrive as it was: {len(before ^ after)} sums differ.")
+            raise BackupError(f"{table.name} was not copied correctly: {len(before ^ after)} sums differ.")
 
 
 def _figures(connection: sa.Connection, table: sa.Table) -> set[tuple[Any, ...]]:
-    """Return the number of rows and the sum of every kind of amount, for each owner of rows."""
+    """Return the number of rows and the sums of amounts for each owner."""
     owner = [column for column in table.c if column.name == "author_id"]
     sums = [sa.func.sum(column) for column in table.c if isinstance(column.type, Money)]
     query = sa.select(*owner, sa.func.count(), *sums).select_from(table).group_by(*owner)
@@ -204,22 +204,22 @@ def _figures(connection: sa.Connection, table: sa.Table) -> set[tuple[Any, ...]]
 
 
 def count_rows(connection: sa.Connection, tables: list[sa.Table]) -> dict[str, int]:
-    """Return how many rows each table has."""
+    """Return the number of rows of each table."""
     return {table.name: connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0 for table in tables}
 
 
 def count_accounts(connection: sa.Connection) -> int:
-    """Return how many accounts there are."""
+    """Return the number of accounts."""
     return connection.scalar(sa.select(sa.func.count()).select_from(User)) or 0
 
 
 def remember(now: datetime, expenses: int) -> None:
-    """Note that a backup was taken, beside the last few; the caller commits."""
+    """Record a backup and delete all but the latest records. The caller commits."""
     db.session.add(Backup(taken_at=now, expenses=expenses))
     newest = sa.select(Backup.taken_at).order_by(Backup.taken_at.desc()).limit(MAX_RECORDS)
     db.session.execute(sa.delete(Backup).where(Backup.taken_at.not_in(newest)))
 
 
 def last_backup(connection: sa.Connection) -> datetime | None:
-    """Return when the last backup of this database was taken."""
+    """Return the time of the last backup of this database."""
     return connection.scalar(sa.select(sa.func.max(Backup.taken_at)))

@@ -1,4 +1,4 @@
-"""Two years of believable expenses, for trying the application and for its pictures."""
+"""Sample expenses of two years, for demo accounts and screenshots."""
 
 import random
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ IRREGULAR = (
 
 
 def sample_expenses(today: date) -> Iterator[dict[str, Any]]:
-    """Yield the columns of expenses up to `today`, oldest first; the same ones for the same day."""
+    """Yield the columns of expenses up to `today`, oldest first. The same day yields the same expenses."""
     chance = random.Random(today.toordinal())
     start_date = today - timedelta(days=365 * YEARS)
     for passed in range((today - start_date).days + 1):
@@ -43,7 +43,7 @@ def sample_expenses(today: date) -> Iterator[dict[str, Any]]:
                 yield _expense(day, category, description, Decimal(amount))
         for times_a_week, category, descriptions, lowest, highest in IRREGULAR:
             if chance.random() < times_a_week / 7:
-                # Small amounts are the most frequent.
+                # Small amounts are more frequent.
                 cents = round(lowest + (highest - lowest) * chance.random() ** 2.5)
                 yield _expense(day, category, chance.choice(descriptions), Decimal(cents) / 100)
 

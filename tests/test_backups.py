@@ -152,12 +152,13 @@ def test_backup_and_restore_bring_a_person_back_who_logs_in_again(app, ana, run,
 
     code, printed = run("backup", str(file))
     assert code == 0, printed
-    assert "3 rows of 1 accounts" in printed
+    assert f"Wrote {file} (" in printed
+    assert "1 account, 1 expense, " in printed
     forget_everything(app)
     code, printed = run("restore", str(file))
 
     assert code == 0, printed
-    assert "Everybody logs in again" in printed
+    assert "Everyone has to log in again" in printed
     assert everything_here(app) == before
     assert ana.get("/expenses").status_code == 302
     device = Visitor(app)
@@ -270,7 +271,7 @@ def test_a_backup_overwrites_nothing(ana, run, file):
     code, printed = run("backup", str(file))
 
     assert code == 1
-    assert "overwrites nothing" in printed
+    assert "never overwrites a file" in printed
     assert file.read_text() == "something dear"
     assert list(file.parent.iterdir()) == [file]
 
@@ -306,7 +307,7 @@ def test_a_backup_that_is_killed_leaves_no_file_that_could_be_taken_for_one(ana,
     assert died.returncode == -signal.SIGKILL, died.stderr
     assert not file.exists()
     assert code == 1
-    assert ".part exists: another backup is being written, or was interrupted" in printed
+    assert ".part exists: another backup is running or was interrupted" in printed
     file.with_name(f"{file.name}.part").unlink()
     assert run("backup", str(file))[0] == 0
 
@@ -407,7 +408,7 @@ def test_restoring_replaces_nothing(app, ana, run, file):
     code, printed = run("restore", str(file))
 
     assert code == 1
-    assert "holds 1 accounts already, and restoring replaces nothing" in printed
+    assert "is not empty (accounts: 1), and a restore never overwrites data" in printed
     assert everything_here(app) == before
 
 
@@ -422,7 +423,7 @@ def test_a_restore_that_does_not_arrive_as_it_was_is_taken_back(app, file):
                 target.execute(sa.update(Expense).values(amount=Decimal("1.499")))
 
         with (
-            pytest.raises(backups.BackupError, match="expense did not arrive as it was"),
+            pytest.raises(backups.BackupError, match="expense was not copied correctly"),
             backups.open_backup(file) as source,
             db.engine.begin() as target,
         ):

@@ -1,4 +1,4 @@
-"""What runs without a browser."""
+"""Commands."""
 
 import subprocess
 import sys
@@ -24,7 +24,7 @@ def test_create_user_makes_an_account_that_can_log_in(app, run):
     code, printed = run("create-user", input=typed)
 
     assert code == 0
-    assert "Created Ana, who logs in as ana@example.com." in printed
+    assert "Created the account Ana. Log in as ana@example.com." in printed
     assert PASSWORD not in printed
     device = Visitor(app)
     assert device.log_in(email="ana@example.com").status_code == 302
@@ -47,11 +47,11 @@ def test_create_user_refuses_what_the_page_refuses(run, ana, username, email, pa
     assert words in printed
 
 
-def test_reset_password_asks_for_a_new_one_and_ends_all_log_ins(app, run, ana):
+def test_reset_password_asks_for_a_new_one_and_ends_all_sessions(app, run, ana):
     code, printed = run("reset-password", "ANA@example.com", input="another river\nanother river\n")
 
     assert code == 0
-    assert "ana has a new password and is logged in nowhere." in printed
+    assert "The password of ana was changed and all sessions were ended." in printed
     assert ana.get("/expenses").status_code == 302
     assert Visitor(app).log_in(email="ana@example.com").status_code == 422
     assert Visitor(app).log_in(email="ana@example.com", password="another river").status_code == 302
@@ -70,13 +70,17 @@ def test_reset_password_lets_the_person_in_who_had_failed_too_often(app, run, an
 
 def test_reset_password_refuses_a_weak_one_and_an_unknown_account(run, ana):
     assert run("reset-password", "ana@example.com", "--password", "password1")[0] == 1
-    assert run("reset-password", "bob@example.com", "--password", PASSWORD)[0] == 1
+    code, printed = run("reset-password", "bob@example.com", "--password", PASSWORD)
+    assert (code, printed) == (1, "Error: No account has the email address bob@example.com.\n")
 
     assert ana.get("/expenses").status_code == 200
 
 
-def test_end_sessions_ends_those_of_one_person(app, run, ana, bob):
-    assert run("end-sessions", "ana@example.com")[0] == 0
+def test_end_sessions_ends_those_of_one_user(app, run, ana, bob):
+    code, printed = run("end-sessions", "ana@example.com")
+
+    assert code == 0
+    assert printed == "All sessions of ana were ended.\n"
 
     assert ana.get("/expenses").status_code == 302
     assert bob.get("/expenses").status_code == 200
@@ -84,14 +88,14 @@ def test_end_sessions_ends_those_of_one_person(app, run, ana, bob):
         assert db.session.scalar(select(func.count()).select_from(LoginSession)) == 1
 
 
-def test_demo_makes_two_believable_years_and_says_how_to_log_in(app, run):
+def test_demo_creates_two_years_of_expenses_and_prints_the_login(app, run):
     code, printed = run("demo")
 
     assert code == 0
     password = printed.split()[-1]
     visitor = Visitor(app)
     assert visitor.log_in(email=commands.DEMO_EMAIL, password=password).status_code == 302
-    assert f"{visitor.count()} expenses are waiting." in printed
+    assert f"Created a demo account with {visitor.count()} expenses." in printed
     with app.app_context():
         made, start_date, end_date, least = db.session.execute(
             select(func.count(), func.min(Expense.date), func.max(Expense.date), func.min(Expense.amount))
@@ -125,7 +129,7 @@ def test_serve_refuses_a_database_without_its_migrations(run, monkeypatch):
     assert "flask db upgrade" in printed
 
 
-def test_serve_says_where_to_go_and_where_the_data_lies(app, unused_port):
+def test_serve_prints_its_url_and_the_database(app, unused_port):
     arguments = [sys.executable, "-m", "flask", "serve", "--port", str(unused_port)]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
         try:
@@ -135,7 +139,7 @@ def test_serve_says_where_to_go_and_where_the_data_lies(app, unused_port):
             server.terminate()
 
     assert f"http://127.0.0.1:{unused_port}" in printed
-    assert "data lies in" in printed
+    assert "Database sqlite:///" in printed or "Database postgresql" in printed
     assert "Log in" in page
 
 

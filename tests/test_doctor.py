@@ -1,4 +1,4 @@
-"""What the doctor and the start say: where the data lies, and each thing that is wrong."""
+"""The doctor's report, and what is logged at the start."""
 
 import logging
 import shutil
@@ -31,7 +31,7 @@ def save(app, moment):
 
 
 def complaints(run):
-    """What the doctor finds wrong."""
+    """The problems that the doctor finds."""
     code, printed = run("doctor")
     found = [line[2:] for line in printed.splitlines() if line.startswith("! ")]
     assert code == (1 if found else 0), printed
@@ -42,9 +42,10 @@ def test_a_healthy_application_has_nothing_wrong(healthy, run):
     code, printed = run("doctor")
 
     assert code == 0, printed
-    assert "\n  Data: " in printed
-    assert "user 1" in printed
-    assert "Migration 0" in printed
+    assert f"  Ledger {healthy.config['VERSION']}, Python 3." in printed
+    assert "\n  Database: " in printed
+    assert "\n  1 account, 0 expenses\n" in printed
+    assert "\n  Migration 0" in printed
     assert "Last backup" in printed
 
 
@@ -52,9 +53,9 @@ def test_a_healthy_application_has_nothing_wrong(healthy, run):
     ("settings", "words"),
     [
         ({"PROXY_HOPS": 1}, "set HTTPS=1"),
-        ({"SESSION_COOKIE_SECURE": True}, "Name the hosts"),
-        ({"THROTTLE_ACCOUNT": 0}, "THROTTLE_ACCOUNT=0 lets anybody guess"),
-        ({"THROTTLE_ADDRESS": 0}, "THROTTLE_ADDRESS=0 lets anybody guess"),
+        ({"SESSION_COOKIE_SECURE": True}, "Set TRUSTED_HOSTS to"),
+        ({"THROTTLE_ACCOUNT": 0}, "THROTTLE_ACCOUNT=0 allows unlimited guessing"),
+        ({"THROTTLE_ADDRESS": 0}, "THROTTLE_ADDRESS=0 allows unlimited guessing"),
     ],
 )
 def test_a_setting_that_looks_wrong_is_named(healthy, run, settings, words):
@@ -77,7 +78,7 @@ def test_a_setting_that_looks_wrong_is_named(healthy, run, settings, words):
 def test_a_setting_that_is_misspelt_is_named(healthy, run, monkeypatch, name, meant):
     monkeypatch.setenv(name, "x")
 
-    assert complaints(run) == [f"{name} is no setting. If you mean {meant}, rename it."]
+    assert complaints(run) == [f"Unknown setting {name}. Did you mean {meant}?"]
 
 
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "DATABASE", "TZ", "HOSTNAME", "PYTHON_VERSION", "PGPORT"])
@@ -102,8 +103,8 @@ def test_what_others_can_read_is_found(healthy, run, monkeypatch):
     key.parent.chmod(0o755)
 
     assert complaints(run) == [
-        f"Others on this machine can read {key.parent}. Run: chmod 700 '{key.parent}'",
-        f"Others on this machine can read {key}. Run: chmod 600 '{key}'",
+        f"Other users of this machine can read {key.parent}. Run: chmod 700 '{key.parent}'",
+        f"Other users of this machine can read {key}. Run: chmod 600 '{key}'",
     ]
 
 
@@ -114,17 +115,17 @@ def test_a_database_that_others_can_read_is_found(healthy, run):
     file.chmod(0o644)
 
     try:
-        assert complaints(run) == [f"Others on this machine can read {file}. Run: chmod 600 '{file}'"]
+        assert complaints(run) == [f"Other users of this machine can read {file}. Run: chmod 600 '{file}'"]
     finally:
         file.chmod(0o600)
 
 
-def test_a_ledger_that_was_never_saved_is_found(app, healthy, run):
+def test_a_database_without_a_backup_is_found(app, healthy, run):
     with app.app_context():
         db.session.execute(sa.text("DELETE FROM backup"))
         db.session.commit()
 
-    assert complaints(run) == ["There has never been a backup. Run: flask backup FILE"]
+    assert complaints(run) == ["There is no backup yet. Run: flask backup FILE"]
 
 
 def test_an_old_backup_is_found(app, healthy, run):
@@ -143,7 +144,7 @@ def test_a_full_disk_is_found(healthy, run, monkeypatch):
 
     (complaint,) = complaints(run)
 
-    assert "the disk 1.0 MB free: too little for a copy of it" in complaint
+    assert "disk 1.0 MB free: too little to copy the file" in complaint
 
 
 def test_a_database_that_is_not_up_to_date_is_found(healthy, run, monkeypatch):
@@ -161,22 +162,52 @@ def start(app, caplog):
     return [(record.levelname, record.getMessage()) for record in caplog.records if record.name == "ledger"]
 
 
-def test_the_start_says_where_the_data_lies(healthy, caplog):
+def test_the_start_names_the_database(healthy, caplog):
     ((level, line),) = start(healthy, caplog)
 
     assert level == "INFO"
-    assert "data lies in " in line
-    assert "accounts 1, " in line
+    assert line.startswith("Database ")
+    assert ": 1 account, migration 0" in line
     assert "last backup 0 seconds ago" in line or "last backup 1 second ago" in line
 
 
-def test_the_start_in_a_database_without_accounts_is_a_warning(app, caplog):
-    (_, line), (level, warning) = start(app, caplog)
+@pytest.mark.parametrize(
+    ("is_open", "advice"),
+    [(True, "open the address and create one."), (False, "create one with flask create-user.")],
+)
+def test_the_start_in_a_database_without_accounts_says_how_to_create_one(app, caplog, is_open, advice):
+    app.config["REGISTRATION"] = is_open
 
-    assert "accounts 0, " in line
-    assert "last backup never" in line
-    assert level == "WARNING"
-    assert "If your data should be there, correct DATABASE_URL" in warning
+    (_, line), (level, hint) = start(app, caplog)
+
+    assert ": 0 accounts, " in line
+    assert line.endswith("last backup never")
+    assert (level, hint) == ("INFO", f"No account yet: {advice}")
+
+
+def test_a_database_without_accounts_is_no_problem(app, run, tmp_path, monkeypatch):
+    tmp_path.chmod(0o700)
+    monkeypatch.setattr(app, "instance_path", str(tmp_path))
+
+    code, printed = run("doctor")
+
+    assert code == 0
+    assert "No account yet: open the address and create one. If you expected your data here, " in printed
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(0, "0.0 kB"), (999_999, "1,000 kB"), (1_400_000, "1.4 MB"), (80_575_800_000, "81 GB")]
+)
+def test_a_size_has_a_unit_and_two_digits_or_more(size, text):
+    assert doctor.size_text(size) == text
+
+
+def test_a_number_is_followed_by_its_noun():
+    assert [doctor.count_text(number, "expense") for number in (0, 1, 1038)] == [
+        "0 expenses",
+        "1 expense",
+        "1,038 expenses",
+    ]
 
 
 def test_the_start_in_a_new_file_asks_whether_it_is_the_right_one(app, caplog, tmp_path, monkeypatch):
@@ -186,7 +217,8 @@ def test_the_start_in_a_new_file_asks_whether_it_is_the_right_one(app, caplog, t
     ((level, line),) = start(app, caplog)
 
     assert level == "ERROR"
-    assert "new.db is empty. If your data should be there, correct DATABASE_URL" in line
+    assert "new.db is empty. For a new installation, run: flask db upgrade." in line
+    assert "correct DATABASE_URL" in line
 
 
 def test_a_database_that_is_away_stops_neither_the_start_nor_the_doctor(app, caplog, tmp_path, monkeypatch, run):
@@ -196,5 +228,6 @@ def test_a_database_that_is_away_stops_neither_the_start_nor_the_doctor(app, cap
     ((level, line),) = start(app, caplog)
 
     assert level == "ERROR"
-    assert "cannot be reached: unable to open database file" in line
-    assert any("The database cannot be read: unable to open" in complaint for complaint in complaints(run))
+    assert "Cannot open the database" in line
+    assert "unable to open database file" in line
+    assert any("Cannot read the database: unable to open" in complaint for complaint in complaints(run))

@@ -104,7 +104,7 @@ def test_distribute_refuses_a_database_that_cannot_be_spread(app, run):
     result = run(args=["distribute"])
 
     assert result.exit_code == 1
-    assert ("SQLite is one file" if sqlite else "CREATE EXTENSION citus") in result.output
+    assert ("SQLite cannot be distributed" if sqlite else "CREATE EXTENSION citus") in result.output
 
 
 def test_distribute_says_that_nothing_is_left_to_do(app, run):
@@ -114,4 +114,4 @@ def test_distribute_says_that_nothing_is_left_to_do(app, run):
         ):
             pytest.skip("no cluster")
 
-    assert run(args=["distribute"]).output == "Every table is spread already.\n"
+    assert run(args=["distribute"]).output == "All tables are distributed already.\n"
