@@ -12,13 +12,13 @@ from pathlib import Path
 
 import click
 import sqlalchemy as sa
-import waitress
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 from sqlalchemy.exc import DBAPIError
 
 import clock
 import doctor
+import http_server
 from database import Base, db
 from database.citus import citus_statements
 from ledger import accounts, backups, history, sessions, throttling
@@ -57,27 +57,20 @@ def init_app(app: Flask) -> None:
 @click.option("--port", default=8000, show_default=True)
 @with_appcontext
 def serve(host: str, port: int) -> None:
-    """Serve the application to browsers, with waitress."""
+    """Serve the application to browsers."""
     _need_database()
     # Process 1 of a container ignores the signal that ends it, unless it says what to do.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     click.echo(f"Open http://{host}:{port} in a browser. Stop with Ctrl+C.")
     doctor.log_start()
-    waitress.serve(
+    http_server.serve(
         current_app._get_current_object(),  # type: ignore[attr-defined]
-        host=host,
-        port=port,
-        threads=8,
-        channel_timeout=20,
-        # Browsers keep connections open that they do not use; beyond the limit, the next visitor would wait.
-        connection_limit=500,
-        asyncore_use_poll=True,
+        host,
+        port,
         # Larger than what the application accepts, so that its own page can say so.
-        max_request_body_size=4 * current_app.config["MAX_CONTENT_LENGTH"],
-        max_request_header_size=16 * 1024,
+        max_body_bytes=4 * current_app.config["MAX_CONTENT_LENGTH"],
         # ProxyFix reads the X-Forwarded headers, and only as many as there are proxies of ours.
-        clear_untrusted_proxy_headers=not current_app.config["PROXY_HOPS"],
-        ident=None,
+        believe_proxy=bool(current_app.config["PROXY_HOPS"]),
     )
 
 

@@ -32,7 +32,7 @@ def measure(bench: Bench) -> Iterator[Row]:
 def _read(person: Person, page: str) -> None:
     for _page in range(PAGES):
         person.get(page)
-    # The server takes a hundred connections at a time; whoever waits for one is not kept waiting by the idle.
+    # The server takes a limited number of connections; those of the other side are not used meanwhile.
     person.leave()
 
 

@@ -10,9 +10,9 @@ import argparse
 import importlib
 import uuid
 
-import waitress
 from flask import Flask, render_template
 
+import http_server
 from benchmarks.expenses import believable
 
 ROWS = 50
@@ -62,19 +62,7 @@ def main() -> None:
     asked = parser.parse_args()
     for name in (*LIBRARIES, *asked.libraries) if asked.libraries else ():
         importlib.import_module(name)
-    waitress.serve(
-        app,
-        host="127.0.0.1",
-        port=asked.port,
-        threads=8,
-        channel_timeout=20,
-        connection_limit=500,
-        asyncore_use_poll=True,
-        max_request_body_size=8 * 1024 * 1024,
-        max_request_header_size=16 * 1024,
-        clear_untrusted_proxy_headers=True,
-        ident=None,
-    )
+    http_server.serve(app, "127.0.0.1", asked.port, max_body_bytes=8 * 1024 * 1024, believe_proxy=False)
 
 
 if __name__ == "__main__":

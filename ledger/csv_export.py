@@ -2,8 +2,13 @@
 
 import csv
 import re
-from collections.abc import Generator
+import threading
+from collections import Counter
+from collections.abc import Callable, Generator
+from contextlib import closing
+from functools import partial
 from io import StringIO
+from tempfile import SpooledTemporaryFile
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +18,10 @@ from models import Expense
 
 HEADER = ("date", "category", "description", "amount", "currency")
 ROWS_AT_ONCE = 1000
+# Files of one user that a process keeps at the same time. Each takes disk space until it has been sent.
+MAX_FILES_PER_USER = 3
+# A file of this size or smaller is kept in memory.
+MAX_BYTES_IN_MEMORY = 256 * 1024
 # A spreadsheet takes a text that begins so for a formula; our own guard before it belongs to the text.
 _FORMULA = re.compile("'*[=+\\-@\t\r\n\0\uff1d\uff0b\uff0d\uff20]")
 _GUARDED = re.compile("'" + _FORMULA.pattern)
@@ -27,6 +36,60 @@ def escape_formula(text: str) -> str:
 def unescape_formula(text: str) -> str:
     """Return the text that `escape_formula` was given."""
     return text[1:] if _GUARDED.match(text) else text
+
+
+class TooManyFilesError(Exception):
+    """A user already has `MAX_FILES_PER_USER` files that have not been sent completely."""
+
+
+class ExportFile(SpooledTemporaryFile[bytes]):
+    """A temporary file without a name: nobody else can open it, and it does not outlive the process.
+
+    `size` is its number of bytes, once it is written.
+    """
+
+    size = 0
+
+    def __init__(self, release: Callable[[], None]) -> None:
+        super().__init__(MAX_BYTES_IN_MEMORY)
+        self._release: Callable[[], None] | None = release
+
+    def close(self) -> None:
+        """Remove the file; the user may have another one."""
+        super().close()
+        release, self._release = self._release, None
+        if release is not None:
+            release()
+
+    def __del__(self) -> None:
+        # A server that loses its client may drop an answer without closing it.
+        self.close()
+
+
+class ExportFiles:
+    """Opens files and counts those of each user that are not closed yet."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[int] = Counter()
+        # The garbage collector may close one file while the same thread opens another one.
+        self._lock = threading.RLock()
+
+    def open(self, user_id: int) -> ExportFile:
+        """Return a new file of the user. Raises TooManyFilesError."""
+        with self._lock:
+            if self._counts[user_id] >= MAX_FILES_PER_USER:
+                raise TooManyFilesError
+            self._counts[user_id] += 1
+        return ExportFile(partial(self._release, user_id))
+
+    def _release(self, user_id: int) -> None:
+        with self._lock:
+            self._counts[user_id] -= 1
+            if not self._counts[user_id]:
+                del self._counts[user_id]
+
+
+export_files = ExportFiles()
 
 
 def write_csv(
@@ -46,7 +109,7 @@ def write_csv(
     day, thousandths = sa.type_coerce(Expense.date, sa.String), sa.type_coerce(Expense.amount, sa.BigInteger)
     raw = query.with_only_columns(day, Expense.category, Expense.description, thousandths)
     digits = currency_digits(currency)
-    # A connection of its own: while the lines are sent, the session of the request is gone.
+    # A connection of its own, because the session of the request holds whole results in memory.
     with (
         engine.connect().execution_options(reading=True) as connection,
         connection.execute(raw, execution_options={"yield_per": ROWS_AT_ONCE}) as rows,
@@ -66,3 +129,22 @@ def write_csv(
             buffer.seek(0)
             buffer.truncate()
     yield buffer.getvalue()
+
+
+def write_file(user_id: int, lines: Generator[str, None, None]) -> ExportFile:
+    """Write `lines` into a temporary file of the user and return it, ready to be read.
+
+    The connection that the lines come from is free afterwards, however slowly the file is sent. Raises
+    TooManyFilesError, and OSError when there is no room on the disk.
+    """
+    with closing(lines):
+        file = export_files.open(user_id)
+        try:
+            for text in lines:
+                file.write(text.encode())
+            file.size = file.tell()
+            file.seek(0)
+        except BaseException:
+            file.close()
+            raise
+    return file

@@ -2,6 +2,7 @@
 
 import os
 import random
+import resource
 import secrets
 import signal
 import socket
@@ -37,7 +38,7 @@ def own_database(folder: Path) -> str:
 class Server:
     """A server with a database and a secret key, from `start` to `stop`; `settings` are further ones."""
 
-    def __init__(self, folder: Path, url: str, program: str = "waitress", **settings: str) -> None:
+    def __init__(self, folder: Path, url: str, program: str = "serve", **settings: str) -> None:
         self.environment = os.environ | {
             "DATABASE_URL": url,
             "SECRET_KEY": secrets.token_hex(32),
@@ -47,13 +48,16 @@ class Server:
         }
         self.log = folder / "server.log"
         port = _free_port()
+        self.host_and_port = ("127.0.0.1", port)
         self.address = f"http://127.0.0.1:{port}"
         self.command = {
-            "waitress": [*FLASK, "serve", "--port", str(port)],
+            "serve": [*FLASK, "serve", "--port", str(port)],
             "gunicorn": [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "app:app"],
         }[program]
         self.engine = sa.create_engine(database_url(url))
         self.process: subprocess.Popen[bytes] | None = None
+        # How many files the process may have open, if not as many as this one.
+        self.file_limit: int | None = None
 
     def start(self) -> None:
         """Bring the database up to date and serve."""
@@ -73,6 +77,8 @@ class Server:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        if self.file_limit:
+            resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, (self.file_limit, self.file_limit))
         until = time.monotonic() + START_SECONDS
         while not self._answers():
             assert self.process.poll() is None, self.log.read_text()
@@ -126,6 +132,13 @@ class Server:
                 values = {"category": category, "description": description, "amount": Decimal(amount)}
                 session.add(Expense(author_id=author_id, date=date.fromisoformat(day), **values))
             session.commit()
+
+    def save_many(self, name: str, number: int) -> None:
+        """Save that many expenses of a person with long descriptions, 400 bytes each."""
+        values = {"author_id": self.user(name).id, "date": date(2026, 1, 1), "category": "Food"}
+        values |= {"description": "é" * 200, "description_key": "e" * 200, "amount": Decimal(1)}
+        with self.engine.begin() as connection:
+            connection.execute(sa.insert(Expense), [values.copy() for _ in range(number)])
 
     def end_log_ins(self, name: str) -> None:
         """End every log-in of a person, as from another device."""

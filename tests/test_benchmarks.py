@@ -1,8 +1,6 @@
 """The table of the benchmarks: ratios, targets, and how the process ends. Nothing is served or timed here."""
 
-import ast
 import json
-from pathlib import Path
 
 import pytest
 
@@ -10,8 +8,6 @@ from benchmarks.__main__ import show
 from benchmarks.expenses import BUSY, BUSY_MONTH, LAST_DAY, believable
 from benchmarks.report import Row, compare, table
 from benchmarks.timing import alternate, at_once
-
-ROOT = Path(__file__).parent.parent
 
 
 def test_a_ratio_is_of_medians_and_its_spread_of_pairs():
@@ -96,18 +92,3 @@ def test_the_expenses_are_the_same_at_every_run_and_their_busy_month_fills_a_pag
         assert sum(expense.date.replace(day=1) == BUSY_MONTH for expense in expenses) >= BUSY
         assert expenses[0].date.year == LAST_DAY.year - 10
         assert expenses[-1].date <= LAST_DAY
-
-
-def serve_options(path):
-    """The options that a file hands to waitress, those that are written as plain values with them."""
-    calls = [node for node in ast.walk(ast.parse((ROOT / path).read_text())) if isinstance(node, ast.Call)]
-    call = next(call for call in calls if ast.unparse(call.func) == "waitress.serve")
-    return {option.arg: ast.unparse(option.value) for option in call.keywords}
-
-
-def test_the_floor_is_served_as_the_application_is():
-    floor, ours = serve_options("benchmarks/floor.py"), serve_options("commands.py")
-
-    assert floor.keys() == ours.keys()
-    for name in ("threads", "channel_timeout", "max_request_header_size", "ident"):
-        assert floor[name] == ours[name]

@@ -1,10 +1,14 @@
 """Commands."""
 
+import contextlib
+import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from datetime import UTC, datetime, timedelta
+from urllib.error import HTTPError
 
 import pytest
 from sqlalchemy import func, select
@@ -129,25 +133,45 @@ def test_serve_refuses_a_database_without_its_migrations(run, monkeypatch):
     assert "flask db upgrade" in printed
 
 
-def test_serve_prints_its_url_and_the_database(app, unused_port):
+@pytest.fixture
+def served(app, unused_port):
+    """Start `flask serve`, and return its process and its address once it answers."""
     arguments = [sys.executable, "-m", "flask", "serve", "--port", str(unused_port)]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
-        try:
-            printed = server.stdout.readline() + server.stdout.readline()
-            page = wait_for(f"http://127.0.0.1:{unused_port}/login")
-        finally:
-            server.terminate()
-
-    assert f"http://127.0.0.1:{unused_port}" in printed
-    assert "Database sqlite:///" in printed or "Database postgresql" in printed
-    assert "Log in" in page
-
-
-def test_serve_ends_at_once_when_it_is_asked_to(app, unused_port):
-    arguments = [sys.executable, "-m", "flask", "serve", "--port", str(unused_port)]
-    with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         wait_for(f"http://127.0.0.1:{unused_port}/login")
+        yield server, f"http://127.0.0.1:{unused_port}"
         server.terminate()
+
+
+def test_serve_prints_its_url_and_the_database(served):
+    server, address = served
+
+    assert server.stdout.readline() == f"Open {address} in a browser. Stop with Ctrl+C.\n"
+    assert "Database " in server.stdout.readline()
+    assert "Log in" in wait_for(f"{address}/login")
+
+
+def test_serve_leaves_the_answer_to_a_large_body_to_the_application(served):
+    _server, address = served
+
+    with pytest.raises(HTTPError) as refusal:
+        urllib.request.urlopen(f"{address}/login", b"x" * 3_000_000)
+
+    with refusal.value as answer:
+        assert answer.status == 413
+        assert "Too much at once" in answer.read().decode()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_serve_ends_at_once_when_it_is_asked_to(served, number):
+    server, address = served
+    host, _, port = address.removeprefix("http://").partition(":")
+    with contextlib.ExitStack() as clients:
+        for sent in (b"", b"GET / HTTP/1.1\r\n", b"GET /static/pico.min.css HTTP/1.1\r\n\r\n" * 200):
+            client = clients.enter_context(socket.create_connection((host, int(port))))
+            client.sendall(sent)
+
+        server.send_signal(number)
 
         assert server.wait(timeout=5) == 0
 

@@ -1,7 +1,9 @@
 """Expenses as a file that other programs read."""
 
 import csv
+import errno
 import tracemalloc
+from contextlib import closing
 from datetime import date
 from decimal import Decimal
 from io import StringIO
@@ -13,7 +15,16 @@ from sqlalchemy import event, insert
 from sqlalchemy.exc import TimeoutError
 
 from database import db
-from ledger.csv_export import HEADER, escape_formula, unescape_formula, write_csv
+from ledger import csv_export
+from ledger.csv_export import (
+    HEADER,
+    MAX_BYTES_IN_MEMORY,
+    MAX_FILES_PER_USER,
+    escape_formula,
+    unescape_formula,
+    write_csv,
+    write_file,
+)
 from ledger.spending import ExpenseFilter, ordered_query
 from models import Expense
 from tests.people import read
@@ -85,6 +96,69 @@ def test_a_file_that_cannot_be_begun_is_a_page_and_leaves_no_connection_behind(a
     assert read(response).one("h1").text == "Back in a moment"
     assert ana.client.head("/expenses.csv").status_code == 200
     assert engine.pool.checkedout() == open_before
+
+
+def test_a_file_that_nobody_reads_keeps_no_connection(app, ana):
+    ana.add("1")
+    with app.app_context():
+        pool = db.engine.pool
+
+    unread = ana.get("/expenses.csv")
+
+    assert pool.checkedout() == 0
+    assert unread.content_length == len(unread.data)
+
+
+def test_a_user_may_have_a_few_unfinished_downloads_and_stops_nobody_else(ana, bob):
+    ana.add("1")
+    bob.add("2")
+    unfinished = [ana.get("/expenses.csv") for _ in range(MAX_FILES_PER_USER)]
+
+    refused = ana.get("/expenses.csv")
+
+    assert refused.status_code == 503
+    assert int(refused.headers["Retry-After"]) > 0
+    assert f"You have {MAX_FILES_PER_USER} downloads that are not finished." in read(refused).one("main").text
+    assert bob.get("/expenses.csv").status_code == 200
+    unfinished.pop().close()
+    assert ana.get("/expenses.csv").status_code == 200
+
+
+def test_files_that_are_not_sent_do_not_count(ana):
+    ana.add("1")
+
+    for _ in range(2 * MAX_FILES_PER_USER):
+        assert ana.client.head("/expenses.csv").status_code == 200
+
+
+def test_a_full_disk_is_a_page_and_leaves_no_file_behind(ana, monkeypatch):
+    ana.add("1")
+
+    def write(_file, _data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(csv_export.ExportFile, "write", write)
+        for _ in range(2 * MAX_FILES_PER_USER):
+            refused = ana.get("/expenses.csv")
+
+    assert refused.status_code == 503
+    assert int(refused.headers["Retry-After"]) > 0
+    assert "There is not enough disk space for this file." in read(refused).one("main").text
+    assert ana.get("/expenses.csv").status_code == 200
+
+
+def test_a_large_file_is_not_kept_in_memory():
+    piece = "x" * 1000
+
+    tracemalloc.start()
+    with closing(write_file(1, (piece for _ in range(10_000)))) as file:
+        _size, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+        assert file.size == 10_000_000
+        assert file.read(3) == b"xxx"
+    assert most < 4 * MAX_BYTES_IN_MEMORY
 
 
 def test_memory_does_not_grow_with_the_file(app, ana):

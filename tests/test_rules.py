@@ -82,7 +82,8 @@ BELOW = {
     "views": {"clock", "database", "fields", "forms", "ledger", "messages", "models", "security"},
     "config": {"database", "ledger", "security"},
     "doctor": {"clock", "database", "ledger", "models"},
-    "commands": {"clock", "database", "doctor", "ledger", "models"},
+    "http_server": set(),
+    "commands": {"clock", "database", "doctor", "http_server", "ledger", "models"},
     "app": {
         *("clock", "commands", "config", "database", "ledger", "logs", "models"),
         *("routes", "security", "views"),

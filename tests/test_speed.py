@@ -54,7 +54,7 @@ FORMS = {
     "add without a category": ("/expenses", EXPENSE | {"category": ""}, 5),
     "add with a new category": ("/expenses", EXPENSE | {"new_category": "Gifts"}, 9),
     "save the categories": ("/categories", {"monthly_budget": "5"}, 10),
-    "add what repeats": ("/expenses/add", EXPENSE | {"every": "year", "date": "2099-01-01"}, 9),
+    "add what repeats": ("/expenses/add", EXPENSE | {"every": "year", "date": "2099-01-01"}, 10),
     "edit": ("/expenses/{id}/edit", EXPENSE, 6),
     "delete": ("/expenses/{id}/delete", {}, 5),
     "undo a deletion": ("/expenses/restore", {"batch": "{deleted}"}, 8),

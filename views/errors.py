@@ -10,6 +10,9 @@ from werkzeug.exceptions import HTTPException, ServiceUnavailable
 from database.engine import close_session, is_unavailable
 
 log = logging.getLogger("ledger")
+DATABASE_UNAVAILABLE = (
+    "The database cannot be reached or is busy. What you saved before is safe. Try again shortly."
+)
 
 
 def show_database_error(error: Exception) -> ResponseReturnValue:
@@ -17,14 +20,14 @@ def show_database_error(error: Exception) -> ResponseReturnValue:
     if not is_unavailable(error):
         raise error
     log.error("the database is unavailable: %s", type(error).__name__)
-    return show_error(ServiceUnavailable(retry_after=5))
+    return show_error(ServiceUnavailable(DATABASE_UNAVAILABLE, retry_after=5))
 
 
 def show_error(error: HTTPException) -> ResponseReturnValue:
     """Show the one error page, with the status and the headers that belong to it."""
     cause = getattr(error, "original_exception", None)
     if cause is not None and is_unavailable(cause):
-        error = ServiceUnavailable(retry_after=5)
+        error = ServiceUnavailable(DATABASE_UNAVAILABLE, retry_after=5)
     if request_ctx.url_adapter is None:
         # For a host that is not trusted there are no addresses, but the page needs some for its links.
         request_ctx.url_adapter = current_app.url_map.bind("")

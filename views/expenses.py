@@ -1,14 +1,16 @@
 """Adding, listing, editing and deleting expenses."""
 
+import logging
 import uuid
+from collections.abc import Generator
 from datetime import date
-from itertools import chain
 from typing import Any
 
-from flask import Response, abort, redirect, request, session, url_for
+from flask import abort, redirect, request, send_file, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import ServiceUnavailable
 
 import clock
 from database import db
@@ -22,6 +24,8 @@ from security import csrf
 from views.common import back_to_list, filter_form, own_categories, own_or_404, say, show_form, today
 from views.drafts import forget_draft
 from views.filters import expense_count, money_text, visitor_locale
+
+log = logging.getLogger("ledger")
 
 
 def bulk_form(**options: Any) -> BulkForm:
@@ -212,9 +216,21 @@ def export_expenses() -> ResponseReturnValue:
         abort(400)
     query = spending.ordered_query(current_user, filters)
     lines = csv_export.write_csv(db.engine, query, current_user.currency, byte_order_mark="bom" in request.args)
-    # Asked for now: once an answer has begun, no error page can follow.
-    first = next(lines)
-    headers = {"Content-Disposition": "attachment; filename=expenses.csv"}
-    response = Response(chain([first], lines), content_type="text/csv; charset=utf-8", headers=headers)
-    response.call_on_close(lines.close)
+    file = write_file_or_503(lines)
+    response = send_file(file, "text/csv", as_attachment=True, download_name="expenses.csv", conditional=False)
+    response.content_length = file.size
     return response
+
+
+def write_file_or_503(lines: Generator[str, None, None]) -> csv_export.ExportFile:
+    """Write the whole file before it is sent, so that a slow reader keeps no thread and no connection busy."""
+    try:
+        return csv_export.write_file(current_user.id, lines)
+    except csv_export.TooManyFilesError:
+        limit = csv_export.MAX_FILES_PER_USER
+        text = f"You have {limit} downloads that are not finished. Finish or cancel one, then try again."
+        raise ServiceUnavailable(text, retry_after=20) from None
+    except OSError as error:
+        log.error("a CSV file cannot be written: %s", error)
+        text = "There is not enough disk space for this file. Choose fewer expenses, or try again later."
+        raise ServiceUnavailable(text, retry_after=60) from None

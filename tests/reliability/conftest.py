@@ -73,8 +73,9 @@ def serve(tmp_path):
     """Start a server with an empty database; every one is ended with the test."""
     servers = []
 
-    def start(url=f"sqlite:///{tmp_path / 'ledger.db'}", program="waitress", **settings):
+    def start(url=f"sqlite:///{tmp_path / 'ledger.db'}", program="serve", file_limit=None, **settings):
         server = Server(tmp_path, url, program, **settings)
+        server.file_limit = file_limit
         servers.append(server)
         server.start()
         return server

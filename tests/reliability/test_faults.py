@@ -31,7 +31,7 @@ CAP_SYS_ADMIN = 21
 CAPABILITIES = int(re.search(r"CapEff:\s*(\w+)", Path("/proc/self/status").read_text())[1], 16)
 
 
-@pytest.mark.parametrize("program", ["waitress", "gunicorn"])
+@pytest.mark.parametrize("program", ["serve", "gunicorn"])
 def test_a_server_that_is_killed_again_and_again(serve, chance, tally, times, program):
     server = serve(program=program)
     people, writers = people_who_write([server], chance, tally)
@@ -48,7 +48,7 @@ def test_a_server_that_is_killed_again_and_again(serve, chance, tally, times, pr
     assert_the_books_agree(server, people, writers, tally)
 
 
-@pytest.mark.parametrize("program", ["waitress", "gunicorn"])
+@pytest.mark.parametrize("program", ["serve", "gunicorn"])
 def test_a_postgresql_that_is_restarted_again_and_again(
     serve, postgres, postgres_url, chance, tally, times, program
 ):

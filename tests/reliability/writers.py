@@ -217,6 +217,17 @@ class Writer:
         return at_once
 
 
+def slowest(person: Person, number: int) -> float:
+    """The seconds that the slowest of so many requests for the list took."""
+    longest = 0.0
+    for _ in range(number):
+        begun = time.monotonic()
+        assert person.get("/expenses").status_code == 200
+        longest = max(longest, time.monotonic() - begun)
+        time.sleep(0.05)
+    return longest
+
+
 def assert_back_in_a_moment(answer: Answer) -> None:
     """The answer while the database is away is a page of ours that says when to come back."""
     assert answer.status_code == 503, answer.text

@@ -1,0 +1,151 @@
+"""The built-in server: waitress, with limits on clients that send or read slowly, or not at all.
+
+One thread of waitress moves bytes and never waits for a client; eight others compute the answers. On its own,
+waitress can still be stopped: it executes requests whose predecessors were never read, it lets a client send a
+header or a body a byte at a time, and at its limit of connections it accepts no others. `Connection` changes that.
+"""
+
+import resource
+import time
+from typing import Any
+from wsgiref.types import WSGIApplication
+
+from waitress import create_server
+from waitress.adjustments import Adjustments
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
+from waitress.server import BaseWSGIServer
+
+THREADS = 8
+MAX_CONNECTIONS = 500
+MAX_HEADER_BYTES = 16 * 1024
+# A longer request body is kept in a temporary file until it is complete.
+MAX_BODY_BYTES_IN_MEMORY = 64 * 1024
+# A client may be silent for so long; each byte that it sends or reads buys it a little more time.
+SILENCE_SECONDS = 20
+MIN_BYTES_PER_SECOND = 4096
+# A connection may need a socket, a file for a long request body and a file for a long answer.
+FILES_PER_CONNECTION = 3
+# Files for the database connections of all threads, the log, and modules that are being imported.
+SPARE_FILES = 200
+# Waitress counts its own sockets, and connections that are about to be closed, as connections.
+SPARE_CONNECTIONS = 20
+# No thread waits until a client has read: whatever is not sent yet is kept in memory, and beyond 1 MiB in a file.
+UNLIMITED = 2**62
+
+
+class FirstRequestParser(HTTPRequestParser):
+    """Parses one request and hands what was sent after it back to its connection."""
+
+    def __init__(self, adjustments: Adjustments, connection: "Connection") -> None:
+        super().__init__(adjustments)
+        self.connection = connection
+
+    def received(self, data: bytes) -> int:
+        """Take the next bytes of the request and return how many there is no further use for."""
+        consumed: int = super().received(data)
+        if self.completed and consumed < len(data):
+            self.connection.pipelined = data[consumed:]
+            return len(data)
+        return consumed
+
+
+class Connection(HTTPChannel):
+    """A connection that executes one request at a time and is closed when its client is too slow.
+
+    `deadline` is when the client has to have sent or read more. At the limit of connections, a new one takes the
+    place of the one with the earliest deadline.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self.pipelined = b""
+        self.deadline = time.monotonic() + SILENCE_SECONDS
+        super().__init__(*arguments, **options)
+        self._make_room()
+
+    def parser_class(self, adjustments: Adjustments) -> FirstRequestParser:
+        """Return the parser of the next request."""
+        return FirstRequestParser(adjustments, self)
+
+    def readable(self) -> bool:
+        """Tell whether to wait for bytes; called for every connection at least once a second."""
+        if self.requests:
+            self.deadline = time.monotonic() + SILENCE_SECONDS
+        elif time.monotonic() > self.deadline:
+            # Not by `will_close`, which waits until there is room for more bytes on the way to the client.
+            self.handle_close()
+        return self.connected and not self.pipelined and bool(super().readable())
+
+    def writable(self) -> bool:
+        """Tell whether to wait until bytes can be sent, or a request that was sent ahead can be executed."""
+        return self.connected and bool(super().writable() or (self.pipelined and not self.requests))
+
+    def handle_write(self) -> None:
+        """Send bytes. Once an answer is sent, take the next request of those that were sent ahead."""
+        super().handle_write()
+        if self.pipelined and self.connected and super().readable():
+            data, self.pipelined = self.pipelined, b""
+            self.received(data)
+
+    def recv(self, size: int) -> bytes:
+        """Receive bytes, which give the client more time; a new request begins with all of it."""
+        data: bytes = super().recv(size)
+        if self.request is None:
+            self.deadline = time.monotonic() + SILENCE_SECONDS
+        self._postpone_deadline(len(data))
+        return data
+
+    def send(self, data: bytes, do_close: bool = True) -> int:
+        """Send bytes, which give the client more time."""
+        sent: int = super().send(data, do_close)
+        self._postpone_deadline(sent)
+        return sent
+
+    def _postpone_deadline(self, size: int) -> None:
+        latest = time.monotonic() + SILENCE_SECONDS
+        self.deadline = min(latest, self.deadline + size / MIN_BYTES_PER_SECOND)
+
+    def _make_room(self) -> None:
+        """At the limit, let the connection go that has the least time left and for which nothing is being done."""
+        others = [other for other in self._map.values() if isinstance(other, Connection) and other is not self]
+        idle = [other for other in others if not other.requests]
+        if idle and len(others) >= self.adj.connection_limit - SPARE_CONNECTIONS:
+            # It is closed in the next round of the loop: until then, its number must not go to another one.
+            min(idle, key=lambda other: other.deadline).deadline = 0
+
+
+def serve(app: WSGIApplication, host: str, port: int, max_body_bytes: int, believe_proxy: bool) -> None:
+    """Serve `app` until the process is asked to end; `believe_proxy` passes the X-Forwarded headers on to it."""
+    sockets: dict[int, Any] = {}
+    server = create_server(
+        app,
+        map=sockets,
+        host=host,
+        port=port,
+        threads=THREADS,
+        connection_limit=max_connections() + SPARE_CONNECTIONS,
+        # `Connection` has its own timeout, which counts bytes.
+        channel_timeout=UNLIMITED,
+        outbuf_high_watermark=UNLIMITED,
+        asyncore_use_poll=True,
+        max_request_body_size=max_body_bytes,
+        max_request_header_size=MAX_HEADER_BYTES,
+        inbuf_overflow=MAX_BODY_BYTES_IN_MEMORY,
+        clear_untrusted_proxy_headers=not believe_proxy,
+        ident=None,
+    )
+    # A host name may stand for several addresses.
+    for listener in sockets.values():
+        if isinstance(listener, BaseWSGIServer):
+            listener.channel_class = Connection
+    server.run()
+
+
+def max_connections() -> int:
+    """Return how many connections there may be, after asking the system for as many files as they may need."""
+    wanted = MAX_CONNECTIONS * FILES_PER_CONNECTION + SPARE_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return max(1, min(MAX_CONNECTIONS, (allowed - SPARE_FILES) // FILES_PER_CONNECTION))
