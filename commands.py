@@ -21,7 +21,7 @@ import doctor
 import http_server
 from database import Base, db
 from database.citus import citus_statements
-from ledger import accounts, backups, history, sessions, throttling
+from ledger import accounts, backups, operations, sessions, throttling
 from ledger.demo import sample_expenses
 from ledger.periods import day_in
 from models import Expense, User
@@ -160,10 +160,10 @@ def end_sessions(email: str) -> None:
 @click.command()
 @with_appcontext
 def purge() -> None:
-    """Forget for good what was deleted or changed over 30 days ago."""
-    number = history.purge(clock.now())
+    """Permanently delete undo history older than 30 days."""
+    number = operations.purge(clock.now())
     db.session.commit()
-    click.echo(f"Forgot {number} rows.")
+    click.echo(f"Deleted {number} operations.")
 
 
 @click.command()

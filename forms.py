@@ -459,9 +459,14 @@ class RecurringForm(ExpenseForm):
     @classmethod
     def of(cls, recurring: RecurringExpense, **kwargs: Any) -> "RecurringForm":
         """Return the form filled in with what repeats."""
-        shown = {name: getattr(recurring, name) for name in ("category", "description", "every")}
-        amount = plain_amount(abs(recurring.amount), kwargs["author"].currency)
-        shown |= {"amount": amount, "refund": recurring.amount < 0, "date": recurring.first_day}
+        shown = {
+            "amount": plain_amount(abs(recurring.amount), kwargs["author"].currency),
+            "refund": recurring.amount < 0,
+            "category": recurring.category,
+            "description": recurring.description,
+            "every": recurring.frequency,
+            "date": recurring.start_date,
+        }
         return cls(data=shown, former=recurring.category, **kwargs)
 
 
@@ -697,15 +702,14 @@ class BulkForm(Form):
             raise ValidationError("Enter the date to set.")
 
 
-class RestoreForm(Form):
-    """Which act to take back, all of it or for one expense, and to which page to go afterwards."""
+class UndoForm(Form):
+    """Undo an operation, all of it or for one expense; `next` is the page to return to."""
 
-    batch = IdField()
-    id = IdField()
-    page = HiddenField()
+    expense = IdField()
+    next = HiddenField()
 
-    def validate_id(self, field: Field) -> None:
-        """Refuse what names no expense, rather than take back all of them."""
+    def validate_expense(self, field: Field) -> None:
+        """Refuse what names no expense, rather than undo the operation for all of them."""
         if field.data is None and any(field.raw_data or []):
             raise ValidationError("There is no such expense.")
 

@@ -4,6 +4,7 @@ import unicodedata
 import uuid
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 import sqlalchemy as sa
 from flask_login import UserMixin
@@ -133,8 +134,10 @@ class LoginSession(Base):
     user_agent: Mapped[str] = mapped_column(sa.String(USER_AGENT_MAX))
 
 
-class ExpenseColumns:
-    """The columns of an expense, wherever it lies."""
+class Expense(Base):
+    """Money spent by one person on one day; money that came back is below zero."""
+
+    __tablename__ = "expense"
 
     CATEGORY_MAX = 64
     DESCRIPTION_MAX = 200
@@ -152,19 +155,13 @@ class ExpenseColumns:
     date: Mapped[date]
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utc_now)
 
-
-class Expense(ExpenseColumns, Base):
-    """Money spent by one person on one day; money that came back is below zero."""
-
-    __tablename__ = "expense"
-
     author: Mapped[User] = relationship(back_populates="expenses")
 
     __table_args__ = (
         sa.CheckConstraint("amount <> 0", "amount_not_zero"),
         sa.CheckConstraint(f"amount BETWEEN -{Money.MAX_UNITS} AND {Money.MAX_UNITS}", "amount_within_bounds"),
-        sa.CheckConstraint(f"length(category) BETWEEN 1 AND {ExpenseColumns.CATEGORY_MAX}", "category_length"),
-        sa.CheckConstraint(f"length(description) <= {ExpenseColumns.DESCRIPTION_MAX}", "description_length"),
+        sa.CheckConstraint(f"length(category) BETWEEN 1 AND {CATEGORY_MAX}", "category_length"),
+        sa.CheckConstraint(f"length(description) <= {DESCRIPTION_MAX}", "description_length"),
         # Both cover the amount: an index that did not would make the sum slower than no index.
         sa.Index(None, "author_id", "date", "id", "amount"),
         sa.Index(None, "author_id", "category", "date", "id", "amount"),
@@ -187,39 +184,123 @@ def description_key(description: str) -> str:
     return search_key(description).replace("\0", "")[: Expense.SEARCH_KEY_MAX]
 
 
-class DeletedExpense(ExpenseColumns, Base):
-    """An expense that was deleted, until it is restored or purged; no query of the others can meet it."""
+class Operation(Base):
+    """One change of a user's data: History lists it, and undoing it is another operation."""
 
-    __tablename__ = "deleted_expense"
-
-    deleted_at: Mapped[datetime] = mapped_column(UTCDateTime)
-    # What was deleted together is restored together.
-    batch: Mapped[uuid.UUID] = mapped_column(sa.Uuid)
-
-    __table_args__ = (sa.Index(None, "author_id", "batch"), sa.Index(None, "deleted_at"))
-
-
-class ChangedExpense(Base):
-    """What an expense was before a change, and what it was changed into, until the change is purged."""
-
-    __tablename__ = "changed_expense"
+    __tablename__ = "operation"
+    KINDS = (
+        "add",
+        "edit",
+        "delete",
+        "bulk_edit",
+        "bulk_delete",
+        "import",
+        "add_category",
+        "edit_category",
+        "edit_budgets",
+        "delete_category",
+        "merge_categories",
+        "post_recurring",
+        "skip_recurring",
+        "edit_recurring",
+        "stop_recurring",
+        "resume_recurring",
+        "delete_recurring",
+        "undo",
+    )
+    LABEL_MAX = 200
 
     author_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
-    # What was changed together is taken back together.
-    batch: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True)
-    id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True)
-    changed_at: Mapped[datetime] = mapped_column(UTCDateTime)
-    amount: Mapped[Decimal] = mapped_column(Money)
-    category: Mapped[str] = mapped_column(sa.String(Expense.CATEGORY_MAX))
-    description: Mapped[str] = mapped_column(sa.String(Expense.DESCRIPTION_MAX))
-    description_key: Mapped[str] = mapped_column(sa.String(Expense.SEARCH_KEY_MAX))
-    new_date: Mapped[date]
-    date: Mapped[date]
-    new_amount: Mapped[Decimal] = mapped_column(Money)
-    new_category: Mapped[str] = mapped_column(sa.String(Expense.CATEGORY_MAX))
-    new_description: Mapped[str] = mapped_column(sa.String(Expense.DESCRIPTION_MAX))
+    # Sorts by time, and so tells which of two operations came first.
+    id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True, default=uuid7)
+    kind: Mapped[str] = mapped_column(sa.String(max(map(len, KINDS))))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utc_now)
+    # The expenses that it touched, and their sum before it; for those that it added, after it.
+    count: Mapped[int] = mapped_column(default=0)
+    total: Mapped[Decimal] = mapped_column(Money, default=Decimal(0))
+    # The category that another one was merged into, or the file that was imported.
+    label: Mapped[str | None] = mapped_column(sa.String(LABEL_MAX))
+    # The operation that an undo reverted, which may be purged earlier.
+    undoes: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid)
 
-    __table_args__ = (sa.Index(None, "changed_at"),)
+    row_changes: Mapped[list["RowChange"]] = relationship(cascade="all, delete-orphan", passive_deletes=True)
+
+    __table_args__ = (
+        sa.CheckConstraint(f"kind IN {KINDS}", "kind_known"),
+        sa.Index(None, "created_at"),
+    )
+
+
+class ExpenseChange(Base):
+    """What an operation did to one expense: only the values that it changed, as they were and as they became.
+
+    A column is NULL where the operation left the value alone, or where there was no expense.
+    """
+
+    __tablename__ = "expense_change"
+    CHANGES = ("added", "changed", "deleted")
+
+    author_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
+    operation_id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True)
+    # That of the expense, which need not exist any more.
+    id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True)
+    change: Mapped[str] = mapped_column(sa.String(max(map(len, CHANGES))))
+    amount: Mapped[Decimal | None] = mapped_column(Money)
+    new_amount: Mapped[Decimal | None] = mapped_column(Money)
+    category: Mapped[str | None] = mapped_column(sa.String(Expense.CATEGORY_MAX))
+    new_category: Mapped[str | None] = mapped_column(sa.String(Expense.CATEGORY_MAX))
+    description: Mapped[str | None] = mapped_column(sa.String(Expense.DESCRIPTION_MAX))
+    new_description: Mapped[str | None] = mapped_column(sa.String(Expense.DESCRIPTION_MAX))
+    description_key: Mapped[str | None] = mapped_column(sa.String(Expense.SEARCH_KEY_MAX))
+    new_description_key: Mapped[str | None] = mapped_column(sa.String(Expense.SEARCH_KEY_MAX))
+    new_date: Mapped[date | None]
+    date: Mapped[date | None]
+    created_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    new_created_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    __table_args__ = (
+        sa.ForeignKeyConstraint(
+            ["author_id", "operation_id"], ["operation.author_id", "operation.id"], ondelete="CASCADE"
+        ),
+        sa.CheckConstraint(f"change IN {CHANGES}", "change_known"),
+        # Answers whether an id was used before, when a form that adds an expense arrives once more.
+        sa.Index(
+            "ix_expense_change_deleted",
+            "author_id",
+            "id",
+            sqlite_where=sa.text("change = 'deleted'"),
+            postgresql_where=sa.text("change = 'deleted'"),
+        ),
+        # A bulk change writes a hundred thousand rows, which the key alone finds and keeps together.
+        {"sqlite_with_rowid": False},
+    )
+
+
+class RowChange(Base):
+    """What an operation did to one row of another table: its columns before and after, as JSON.
+
+    There is no `before` for a row that was added and no `after` for one that was deleted; for one that was
+    changed, both have only the columns that were.
+    """
+
+    __tablename__ = "row_change"
+    TABLE_NAME_MAX = 32
+    ROW_KEY_MAX = 64
+
+    author_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
+    operation_id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True)
+    table_name: Mapped[str] = mapped_column(sa.String(TABLE_NAME_MAX), primary_key=True)
+    row_key: Mapped[str] = mapped_column(sa.String(ROW_KEY_MAX), primary_key=True)
+    # What the category or the recurring expense was called.
+    label: Mapped[str] = mapped_column(sa.String(Expense.DESCRIPTION_MAX), default="")
+    before: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
+    after: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
+
+    __table_args__ = (
+        sa.ForeignKeyConstraint(
+            ["author_id", "operation_id"], ["operation.author_id", "operation.id"], ondelete="CASCADE"
+        ),
+    )
 
 
 class Category(Base):
@@ -227,11 +308,11 @@ class Category(Base):
 
     __tablename__ = "category"
     # Folding the case can make a name longer.
-    KEY_MAX = 4 * ExpenseColumns.CATEGORY_MAX
+    KEY_MAX = 4 * Expense.CATEGORY_MAX
 
     author_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
     id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True, default=uuid7)
-    name: Mapped[str] = mapped_column(sa.String(ExpenseColumns.CATEGORY_MAX))
+    name: Mapped[str] = mapped_column(sa.String(Expense.CATEGORY_MAX))
     name_key: Mapped[str] = mapped_column(sa.String(KEY_MAX))
     position: Mapped[int]
     archived: Mapped[bool] = mapped_column(default=False)
@@ -239,7 +320,7 @@ class Category(Base):
 
     __table_args__ = (
         sa.UniqueConstraint("author_id", "name_key"),
-        sa.CheckConstraint(f"length(name) BETWEEN 1 AND {ExpenseColumns.CATEGORY_MAX}", "name_length"),
+        sa.CheckConstraint(f"length(name) BETWEEN 1 AND {Expense.CATEGORY_MAX}", "name_length"),
         sa.CheckConstraint(f"monthly_budget BETWEEN 0 AND {Money.MAX_UNITS}", "monthly_budget_within_bounds"),
     )
 
@@ -255,35 +336,6 @@ def category_key(name: str) -> str:
     return identity_key(name)[: Category.KEY_MAX]
 
 
-class ChangedCategory(Base):
-    """What a category was before an act, and what the act made of it, until the act is purged.
-
-    Before it was added, and after it was deleted, it has no name. The row without a category, whose id is
-    zero, is of the budget for all of them.
-    """
-
-    __tablename__ = "changed_category"
-
-    author_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
-    # What was changed together is taken back together, with the expenses that were changed by the same act.
-    batch: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True)
-    id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True)
-    changed_at: Mapped[datetime] = mapped_column(UTCDateTime)
-    name: Mapped[str | None] = mapped_column(sa.String(ExpenseColumns.CATEGORY_MAX))
-    position: Mapped[int | None]
-    archived: Mapped[bool | None]
-    monthly_budget: Mapped[Decimal | None] = mapped_column(Money)
-    new_name: Mapped[str | None] = mapped_column(sa.String(ExpenseColumns.CATEGORY_MAX))
-    new_position: Mapped[int | None]
-    new_archived: Mapped[bool | None]
-    new_monthly_budget: Mapped[Decimal | None] = mapped_column(Money)
-    # How many expenses followed its new name, and which category a deleted one was merged into.
-    renamed: Mapped[int] = mapped_column(default=0)
-    merged_into: Mapped[str | None] = mapped_column(sa.String(ExpenseColumns.CATEGORY_MAX))
-
-    __table_args__ = (sa.Index(None, "changed_at"),)
-
-
 class RecurringExpense(Base):
     """An expense that repeats from its start date. The user adds or skips each occurrence."""
 
@@ -296,10 +348,10 @@ class RecurringExpense(Base):
     amount: Mapped[Decimal] = mapped_column(Money)
     category: Mapped[str] = mapped_column(sa.String(Expense.CATEGORY_MAX))
     description: Mapped[str] = mapped_column(sa.String(Expense.DESCRIPTION_MAX))
-    every: Mapped[str] = mapped_column(sa.String(max(map(len, FREQUENCIES))))
-    first_day: Mapped[date]
-    # The first of its days that was neither added nor skipped, kept so that the list need not look for it.
-    next_day: Mapped[date]
+    frequency: Mapped[str] = mapped_column(sa.String(max(map(len, FREQUENCIES))))
+    start_date: Mapped[date]
+    # Its first occurrence that was neither added nor skipped, stored so that the list need not look for it.
+    next_date: Mapped[date]
     stopped: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utc_now)
 
@@ -308,26 +360,24 @@ class RecurringExpense(Base):
         sa.CheckConstraint(f"amount BETWEEN -{Money.MAX_UNITS} AND {Money.MAX_UNITS}", "amount_within_bounds"),
         sa.CheckConstraint(f"length(category) BETWEEN 1 AND {Expense.CATEGORY_MAX}", "category_length"),
         sa.CheckConstraint(f"length(description) <= {Expense.DESCRIPTION_MAX}", "description_length"),
-        sa.CheckConstraint(f"every IN {FREQUENCIES}", "every_known"),
+        sa.CheckConstraint(f"frequency IN {FREQUENCIES}", "frequency_known"),
     )
 
 
 class Occurrence(Base):
     """A day of a recurring expense that was added or skipped; its key is why none is added twice.
 
-    Deleting the expense that was added does not make the day due again; taking the act back does.
+    Deleting the expense that was added does not make the day due again; undoing the operation does.
     """
 
-    __tablename__ = "recurring_day"
+    __tablename__ = "occurrence"
 
     author_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
     recurring_id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True)
     day: Mapped[date] = mapped_column(primary_key=True)
-    # What was added, which may be gone; nothing when the day was skipped.
+    # The expense that was added, which may be gone; nothing when the day was skipped.
     expense_id: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid)
-    # What was done together is taken back together.
-    batch: Mapped[uuid.UUID] = mapped_column(sa.Uuid, default=uuid7)
-    done_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utc_now)
+    handled_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utc_now)
 
     __table_args__ = (
         sa.ForeignKeyConstraint(
@@ -335,7 +385,6 @@ class Occurrence(Base):
             ["recurring_expense.author_id", "recurring_expense.id"],
             ondelete="CASCADE",
         ),
-        sa.Index(None, "author_id", "batch"),
         sa.Index(None, "author_id", "expense_id"),
     )
 

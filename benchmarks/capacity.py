@@ -12,6 +12,7 @@ import statistics
 import threading
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -23,7 +24,7 @@ import sqlalchemy as sa
 from uuid_utils.compat import uuid7
 
 from database import db
-from ledger import sessions, spending
+from ledger import operations, sessions, spending
 from ledger.demo import sample_expenses
 from ledger.periods import Period
 from models import Expense, User, description_key
@@ -206,20 +207,19 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def report_adding(sizes: dict[int, int]) -> None:
     """Print how many expenses a second can be added, each committed for itself."""
-    user_id, row_id = list(sizes)[1], uuid7()
-    columns: dict[str, Any] = {
-        "amount": Decimal("3.20"),
-        "category": "Food",
-        "description": "Coffee",
-        "date": TODAY,
-    }
-    statements = statements_of(lambda: spending.add_once(Expense(author_id=user_id, id=row_id, **columns)))
+    user = db.session.get_one(User, list(sizes)[1])
+    values = spending.ExpenseValues(Decimal("3.20"), "Food", "Coffee", TODAY)
+
+    def add_one() -> None:
+        with operations.record(user, "add", datetime.now(UTC)) as operation:
+            operations.add_expense(operation, uuid7(), values)
+
+    statements = statements_of(add_one)
     print("\n| connections | adds a second |\n| --: | --: |")
     for number in (1, 4, 16):
         done: list[int] = []
         threads = [
-            threading.Thread(target=add, args=(driver_connection(), statements, row_id, done))
-            for _ in range(number)
+            threading.Thread(target=add, args=(driver_connection(), statements, done)) for _ in range(number)
         ]
         for thread in threads:
             thread.start()
@@ -228,14 +228,17 @@ def report_adding(sizes: dict[int, int]) -> None:
         print(f"| {number} | {sum(done) / ADDING_SECONDS:,.0f} |")
 
 
-def add(connection: psycopg.Connection, statements: list[Statement], sent_id: uuid.UUID, done: list[int]) -> None:
-    """Add expenses for a while, under new ids in place of the one that was sent, and note how many."""
+def add(connection: psycopg.Connection, statements: list[Statement], done: list[int]) -> None:
+    """Add expenses for a while, under new ids in place of those that were sent, and note how many."""
     number, end = 0, time.perf_counter() + ADDING_SECONDS
     with connection:
         while time.perf_counter() < end:
-            new_id = uuid7()
+            ids = defaultdict[uuid.UUID, uuid.UUID](uuid7)
             for sql, parameters in statements:
-                fresh = {name: new_id if value == sent_id else value for name, value in parameters.items()}
+                fresh = {
+                    name: ids[value] if isinstance(value, uuid.UUID) else value
+                    for name, value in parameters.items()
+                }
                 connection.execute(sql, fresh)
             connection.commit()
             number += 1

@@ -90,9 +90,12 @@ class Person:
         """Change or delete all expenses."""
         self.post("/expenses/bulk", all_matching="y", action=action, **typed)
 
-    def take_back(self) -> None:
-        """Take the latest act back, from the page of all acts."""
-        self.post("/expenses/restore", batch=_value_of("batch", self.get("/expenses/deleted")), page="deleted")
+    def undo(self) -> None:
+        """Undo the latest operation, from History."""
+        found = re.search(rb'action="(/history/[0-9a-f-]+/undo)"', self.get("/history"))
+        if found is None:
+            raise UnexpectedAnswerError("a history without anything to undo")
+        self.post(found[1].decode())
 
     def leave(self) -> None:
         """Close the connection; the next request opens another."""

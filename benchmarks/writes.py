@@ -98,9 +98,9 @@ def _waits(bench: Bench) -> Iterator[Row]:
     owner, guest = bench.owner(BULK), bench.guest(0)
     acts: dict[str, Callable[[], object]] = {
         "change of category": partial(owner.change_all, "category", category="Other"),
-        "undo of the change": owner.take_back,
+        "undo of the change": owner.undo,
         "deletion": partial(owner.change_all, "delete"),
-        "undo of the deletion": owner.take_back,
+        "undo of the deletion": owner.undo,
     }
     for name, act in acts.items():
         adds = _Adds(guest)

@@ -1,34 +1,31 @@
-"""A person's own categories: which there are, what is done to them, and how that is taken back."""
+"""A person's own categories: which there are, what is done to them, and how that is undone."""
 
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from uuid_utils.compat import uuid7
 
 from database import db
+from ledger import operations
+from ledger.operations import row_count
 from ledger.spending import CATEGORIES, ExpenseFilter, summarise
-from models import Category, ChangedCategory, Expense, RecurringExpense, User, category_key
+from models import Category, Expense, Operation, RecurringExpense, RowChange, User, category_key
 
 # So many categories fit a page.
 MOST = 200
 # The choice that the dropdowns have for a category still to be named, which is why none can be called so.
 NEW_CATEGORY = "New …"
-# How many categories are named when it is told what an act did.
-NAMED = 3
-# The category in whose place the journal notes the budget for all.
-OVERALL = uuid.UUID(int=0)
-# A category may have a hundred thousand expenses, of which the session has none in hand.
-UNSYNCHRONISED = {"synchronize_session": False}
+# The seed of the ids of categories that are not written yet.
+UNWRITTEN = uuid.UUID(int=0)
 
 
 class CategoryError(ValueError):
-    """An act that cannot be done; its message tells the person why. `category_id` says of which category."""
+    """An operation that cannot be done; its message tells the person why. `category_id` says of which category."""
 
     def __init__(self, message: str, category_id: uuid.UUID) -> None:
         super().__init__(message)
@@ -51,9 +48,9 @@ class OwnCategory:
         return category_key(self.name)
 
 
-# What an act can change of a category.
-FIELDS = tuple(field.name for field in fields(OwnCategory) if field.name != "id")
-# A category before and after an act; None where there is none.
+# What an operation can change of a category.
+FIELDS = operations.TRACKED_COLUMNS[Category]
+# A category before and after an operation; None where there is none.
 Change = tuple[OwnCategory | None, OwnCategory | None]
 
 
@@ -61,14 +58,14 @@ Change = tuple[OwnCategory | None, OwnCategory | None]
 
 
 def categories_of(user: User) -> list[OwnCategory]:
-    """Return the user's categories in their order, by one statement; the ten CATEGORIES until the first act."""
+    """Return the user's categories in their order, by one statement; at first the ten CATEGORIES."""
     return _rows(user) or _beside([], user, CATEGORIES)
 
 
 def all_categories(user: User, used: Iterable[str]) -> list[OwnCategory]:
     """Return the same, with those behind them that are `used` by expenses without being anybody's yet.
 
-    Such are in expenses that came from elsewhere. The first act makes them the user's.
+    Such are in expenses that came from elsewhere. The first operation makes them the user's.
     """
     own = categories_of(user)
     keys = {category.key for category in own}
@@ -95,7 +92,7 @@ def _beside(own: Sequence[OwnCategory], user: User, names: Iterable[str]) -> lis
     position = max((category.position for category in own), default=0)
     found: dict[str, OwnCategory] = {}
     for name in names:
-        row_id = uuid.uuid5(OVERALL, f"{user.id} {category_key(name)}")
+        row_id = uuid.uuid5(UNWRITTEN, f"{user.id} {category_key(name)}")
         while row_id in taken:
             # That one was renamed since.
             row_id = uuid.uuid5(row_id, "")
@@ -107,22 +104,25 @@ def _beside(own: Sequence[OwnCategory], user: User, names: Iterable[str]) -> lis
 
 
 def lock(user: User) -> Decimal | None:
-    """Let one act at a time work on the user's categories; return the user's budget for all of them."""
+    """Let one operation at a time work on the user's categories; return the user's budget for all of them."""
     # Not locked against new expenses, whose foreign key would wait for it.
     query = sa.select(User.monthly_budget).where(User.id == user.id).with_for_update(key_share=True)
     return db.session.scalar(query)
 
 
 def begin(user: User) -> list[OwnCategory]:
-    """Return the user's categories for an act, once no other one is under way and all of them are written."""
+    """Return the user's categories for an operation, once no other one is under way and all are written."""
     lock(user)
     return _write(user, numbers_of(user))
 
 
-def keep(user: User, names: Sequence[str]) -> None:
-    """Make sure that the categories which expenses got back are the user's."""
-    if names and set(names) - {category.name for category in categories_of(user)}:
-        _write(user, names)
+def ensure_exist(user: User, operation: Operation, names: Iterable[str]) -> None:
+    """Add, as a part of an operation, the categories that expenses got back and the user does not have."""
+    keys = {category.key for category in categories_of(user)}
+    missing = sorted(name for name in set(names) if category_key(name) not in keys)
+    if missing:
+        own = _write(user, ())
+        _change(user, operation, [(None, category) for category in _beside(own, user, missing)])
 
 
 def _write(user: User, names: Iterable[str]) -> list[OwnCategory]:
@@ -140,43 +140,64 @@ def _write(user: User, names: Iterable[str]) -> list[OwnCategory]:
     return own
 
 
-def add(user: User, name: str, now: datetime, batch: uuid.UUID | None = None) -> tuple[uuid.UUID | None, str]:
-    """Add a category at the end, as an act or a part of `batch`; return the batch, and the name as it is written.
+def add(user: User, operation: Operation, name: str) -> str:
+    """Add a category at the end, as a part of an operation; return its name as it is written.
 
-    The batch is None when the user has the category already. The caller commits.
+    One that the user has already is not added again. Raises CategoryError. The caller commits.
     """
     own = begin(user)
     same = next((category.name for category in own if category.key == category_key(name)), None)
     if same is not None:
-        return None, same
+        return same
     category = OwnCategory(uuid7(), name, own[-1].position + 1)
     _refuse_too_many(len(own) + 1, category.id)
-    batch = batch or uuid7()
-    _change(user, batch, now, [(None, category)])
-    return batch, name
+    _change(user, operation, [(None, category)])
+    return name
 
 
-def save(
-    user: User, wanted: Sequence[OwnCategory], budget: Decimal | None, now: datetime
-) -> tuple[uuid.UUID, str] | None:
-    """Make the user's categories, and the budget for all, as they are wanted; return the batch and what was done.
+def save(user: User, wanted: Sequence[OwnCategory], budget: Decimal | None, now: datetime) -> Operation:
+    """Make the user's categories, and the budget for all, as they are wanted, by one operation.
 
     Here a position is the place in the list, from 1 on, at which a category is wanted. What is not the user's
-    yet is added; what is not among the wanted stays as it is. Returns None when everything is so already.
-    Raises CategoryError when a name is taken. The caller commits.
+    yet is added; what is not among the wanted stays as it is. The operation is empty when everything is so
+    already. Raises CategoryError when a name is taken. The caller commits.
     """
-    own = {category.id: category for category in begin(user)}
-    _refuse_taken(own, wanted)
-    states = own | {category.id: category for category in wanted}
-    _refuse_too_many(len(states), [*states][-1])
-    positions = _positions(own, wanted)
-    states = {row_id: replace(state, position=positions[row_id]) for row_id, state in states.items()}
-    changes: list[Change] = [(own.get(row_id), state) for row_id, state in states.items()]
-    batch = uuid7()
-    _change(user, batch, now, [(former, new) for former, new in changes if former != new])
-    _set_overall(user, budget, batch, now)
-    done = describe(notes_of(user, [ChangedCategory.batch == batch]))
-    return (batch, done) if done else None
+    with operations.record(user, "edit_budgets", now) as operation:
+        own = {category.id: category for category in begin(user)}
+        _refuse_taken(own, wanted)
+        states = own | {category.id: category for category in wanted}
+        _refuse_too_many(len(states), [*states][-1])
+        positions = _positions(own, wanted)
+        states = {row_id: replace(state, position=positions[row_id]) for row_id, state in states.items()}
+        changes: list[Change] = [(own.get(row_id), state) for row_id, state in states.items()]
+        _change(user, operation, [(former, new) for former, new in changes if former != new])
+        # Read again, now that nobody else changes it.
+        row = db.session.get_one(User, user.id, populate_existing=True)
+        operations.change_row(operation, row, "", {"monthly_budget": budget})
+    return operation
+
+
+def merge(user: User, former: OwnCategory, into: OwnCategory, now: datetime) -> Operation:
+    """Give the expenses of one of the user's categories, and what repeats, to another one, and delete it.
+
+    Raises CategoryError. The caller commits.
+    """
+    with operations.record(user, "merge_categories", now, label=into.name) as operation:
+        own = {category.id: category for category in begin(user)}
+        if former.id == into.id or former.id not in own or into.id not in own:
+            raise CategoryError("Choose another category of yours.", former.id)
+        name, new_name = own[former.id].name, own[into.id].name
+        operation.label = new_name
+        operations.change_expenses(operation, Expense.category == name, {"category": new_name})
+        repeating = sa.select(RecurringExpense).where(
+            RecurringExpense.author_id == user.id, RecurringExpense.category == name
+        )
+        for recurring in db.session.scalars(repeating.order_by(RecurringExpense.id).with_for_update()):
+            label = recurring.description or name
+            operations.change_row(operation, recurring, label, {"category": new_name})
+        db.session.flush()
+        _delete(user, operation, former.id)
+    return operation
 
 
 def _positions(own: dict[uuid.UUID, OwnCategory], wanted: Sequence[OwnCategory]) -> dict[uuid.UUID, int]:
@@ -219,13 +240,14 @@ def _refuse_reserved(former: OwnCategory | None, new: OwnCategory | None) -> Non
         raise CategoryError("Use another name.", new.id)
 
 
-def delete(
-    user: User, category_id: uuid.UUID, now: datetime, batch: uuid.UUID | None = None, into: str | None = None
-) -> uuid.UUID:
-    """Delete a category of the user's that is not used, as an act or a part of `batch`; return the batch.
+def delete(user: User, category_id: uuid.UUID, now: datetime) -> Operation:
+    """Delete a category of the user's that is not used. Raises CategoryError. The caller commits."""
+    with operations.record(user, "delete_category", now) as operation:
+        _delete(user, operation, category_id)
+    return operation
 
-    `into` is where its expenses have gone. Raises CategoryError. The caller commits.
-    """
+
+def _delete(user: User, operation: Operation, category_id: uuid.UUID) -> None:
     own = {category.id: category for category in begin(user)}
     if category_id not in own:
         raise CategoryError("This category was deleted already.", category_id)
@@ -234,66 +256,47 @@ def delete(
         raise CategoryError(f"{former.name} has expenses. Merge it into another one, or archive it.", category_id)
     if len(own) == 1:
         raise CategoryError("Keep at least one category.", category_id)
-    batch = batch or uuid7()
-    _change(user, batch, now, [(former, None)], into)
-    return batch
+    _change(user, operation, [(former, None)])
 
 
-def _change(
-    user: User, batch: uuid.UUID, now: datetime, changes: Sequence[Change], into: str | None = None
-) -> None:
-    """Carry out changes of the user's categories, and note them as one act. Raises CategoryError."""
+def _change(user: User, operation: Operation, changes: Sequence[Change]) -> None:
+    """Carry out changes of the user's categories as a part of an operation. Raises CategoryError."""
     for former, new in changes:
         _refuse_reserved(former, new)
     for former, new in changes:
-        one = former or new
-        assert one is not None
-        note = ChangedCategory(author_id=user.id, batch=batch, id=one.id, changed_at=now, merged_into=into)
-        for name in FIELDS:
-            setattr(note, name, getattr(former, name, None))
-            setattr(note, f"new_{name}", getattr(new, name, None))
-        note.renamed = _put(user, former, new)
-        db.session.add(note)
-    db.session.flush()
+        _put(user, operation, former, new)
 
 
-def _put(user: User, former: OwnCategory | None, new: OwnCategory | None) -> int:
-    """Put `new` in the place of `former`; return how many expenses followed to its new name."""
+def _put(user: User, operation: Operation, former: OwnCategory | None, new: OwnCategory | None) -> None:
+    """Put `new` in the place of `former`; its expenses follow to its new name."""
     if former is None:
         assert new is not None
-        _insert(user, new)
-    elif new is None:
-        db.session.execute(sa.delete(Category).where(*_of(user, former.id)), execution_options=UNSYNCHRONISED)
-    else:
-        values = {name: getattr(new, name) for name in FIELDS} | {"name_key": new.key}
-        change = sa.update(Category).where(*_of(user, new.id)).values(**values)
-        db.session.execute(change, execution_options=UNSYNCHRONISED)
-        if former.name != new.name:
-            return _rename_expenses(user, former.name, new.name)
-    return 0
-
-
-def _of(user: User, category_id: uuid.UUID) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
-    return Category.author_id == user.id, Category.id == category_id
+        row = Category(author_id=user.id, id=new.id, **{name: getattr(new, name) for name in FIELDS})
+        operations.add_row(operation, row, new.name)
+        return
+    row = db.session.get_one(Category, (user.id, former.id), populate_existing=True)
+    if new is None:
+        operations.delete_row(operation, row, former.name)
+        return
+    operations.change_row(operation, row, former.name, {name: getattr(new, name) for name in FIELDS})
+    db.session.flush()
+    if former.name != new.name:
+        _rename_expenses(user, former.name, new.name)
 
 
 def _insert(user: User, category: OwnCategory) -> None:
     """Write a category, unless somebody else with the same account has done so at this very moment."""
-    dialect = sqlite if db.session.get_bind().dialect.name == "sqlite" else postgresql
     values = {name: getattr(category, name) for name in FIELDS}
-    insert = dialect.insert(Category).values(author_id=user.id, id=category.id, name_key=category.key, **values)
-    db.session.execute(insert.on_conflict_do_nothing())
+    key = {"author_id": user.id, "id": category.id, "name_key": category.key}
+    operations.insert_unless_exists(Category, **key, **values)
 
 
-def _rename_expenses(user: User, former: str, name: str) -> int:
-    """Give the user's expenses of a category, and what repeats, its new name; return how many expenses it has."""
-    numbers = []
+def _rename_expenses(user: User, former: str, name: str) -> None:
+    """Give the user's expenses of a category, and what repeats, its new name."""
     for model in (Expense, RecurringExpense):
-        of_former = sa.update(model).where(model.author_id == user.id, model.category == former)
-        result = db.session.execute(of_former.values(category=name), execution_options=UNSYNCHRONISED)
-        assert isinstance(result, sa.CursorResult)
-        numbers.append(result.rowcount)
-    return numbers[0]
+        row_count(
+            sa.update(model).where(model.author_id == user.id, model.category == former).values(category=name)
+        )
 
 
 def _is_used(user: User, name: str) -> bool:
@@ -305,118 +308,41 @@ def _is_used(user: User, name: str) -> bool:
     return any(db.session.scalar(query) is not None for query in queries)
 
 
-def _set_overall(user: User, budget: Decimal | None, batch: uuid.UUID, now: datetime) -> None:
-    """Set the user's budget for all categories, and note it as a part of an act."""
-    former = lock(user)
-    if budget == former:
-        return
-    _write_overall(user, budget)
-    note = ChangedCategory(author_id=user.id, batch=batch, id=OVERALL, changed_at=now)
-    note.monthly_budget, note.new_monthly_budget = former, budget
-    db.session.add(note)
-    db.session.flush()
+# --- How that is undone
 
 
-def _write_overall(user: User, budget: Decimal | None) -> None:
-    change = sa.update(User).where(User.id == user.id).values(monthly_budget=budget)
-    db.session.execute(change, execution_options=UNSYNCHRONISED)
+def revert(user: User, operation: Operation, change: RowChange) -> bool | None:
+    """Undo, as a part of `operation`, what another one did to one of the user's categories.
 
-
-# --- How it is taken back
-
-
-def take_back(user: User, batch: uuid.UUID, deleted_only: bool = False) -> tuple[int, list[str]]:
-    """Take back what an act did to the user's categories, or to those it deleted, where they are as it left them.
-
-    Returns how many got their former state, and the names of those that were left alone: changed since, used,
-    or with a name that is another one's now. The caller has locked, and commits.
+    Returns True when that was done, None when it had been undone already, and False when the category was left
+    alone: changed since, used, or with a name that is another one's now. The caller has locked.
     """
-    act = [ChangedCategory.batch == batch]
-    if deleted_only:
-        act += [ChangedCategory.new_name.is_(None), ChangedCategory.id != OVERALL]
-    notes = notes_of(user, act)
-    left = []
-    for note in notes:
-        if _put_back(user, note):
-            db.session.delete(note)
-        else:
-            left.append(note.new_name or note.name or "the budget for all categories")
-    db.session.flush()
-    return len(notes) - len(left), left
-
-
-def _put_back(user: User, note: ChangedCategory) -> bool:
-    """Give a category its former state; tell whether that could be done."""
-    if note.id == OVERALL:
-        if lock(user) != note.new_monthly_budget:
-            return False
-        _write_overall(user, note.monthly_budget)
-        return True
     own = {category.id: category for category in _rows(user)}
-    former, new, current = _state(note, ""), _state(note, "new_"), own.pop(note.id, None)
+    category_id = uuid.UUID(change.row_key)
+    current = own.pop(category_id, None)
+    before, after = (
+        {} if values is None else operations.decode(Category, values) for values in (change.before, change.after)
+    )
+    former: OwnCategory | None = None
+    if not before:
+        if current is None:
+            return None
+        added = OwnCategory(category_id, **after)
+        if replace(current, position=added.position) != added or not own or _is_used(user, current.name):
+            return False
+    elif not after:
+        if current is not None:
+            return None
+        former = OwnCategory(category_id, **before)
+    else:
+        if current is None or not _has(current, after):
+            return None if current is not None and _has(current, before) else False
+        former = replace(current, **before)
     if former is not None and former.key in {category.key for category in own.values()}:
         return False
-    if new is None or current is None:
-        if new is not None or current is not None:
-            return False
-    elif former is None:
-        if replace(current, position=new.position) != new or not own or _is_used(user, current.name):
-            return False
-    else:
-        # What a later act did to the rest of it stays.
-        changed = [name for name in FIELDS if getattr(former, name) != getattr(new, name)]
-        if any(getattr(current, name) != getattr(new, name) for name in changed):
-            return False
-        former = replace(current, **{name: getattr(former, name) for name in changed})
-    _put(user, current, former)
+    _put(user, operation, current, former)
     return True
 
 
-def _state(note: ChangedCategory, prefix: str) -> OwnCategory | None:
-    """Return a category as it was before an act (no prefix), or as the act left it."""
-    values: dict[str, Any] = {name: getattr(note, prefix + name) for name in FIELDS}
-    return None if values["name"] is None else OwnCategory(note.id, **values)
-
-
-def notes_of(user: User, which: Sequence[sa.ColumnElement[bool]]) -> Sequence[ChangedCategory]:
-    """Return what was noted of the user's categories, in the order of the categories."""
-    query = sa.select(ChangedCategory).where(ChangedCategory.author_id == user.id, *which)
-    order = sa.func.coalesce(ChangedCategory.new_position, ChangedCategory.position)
-    return db.session.scalars(query.order_by(order, ChangedCategory.id)).all()
-
-
-def describe(notes: Iterable[ChangedCategory]) -> str:
-    """Say what an act did: `Renamed Food to Groceries (42 expenses), archived Travel`."""
-    done: dict[str, list[str]] = {}
-    for note in notes:
-        for verb, name in _deeds(note):
-            done.setdefault(verb, []).append(name)
-    parts = []
-    for verb, names in done.items():
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        parts.append(f"{verb} {', '.join(names[:NAMED])}{more}".strip())
-    text = ", ".join(parts)
-    return text[:1].upper() + text[1:]
-
-
-def _deeds(note: ChangedCategory) -> Iterator[tuple[str, str]]:
-    """Yield a verb and its object for each thing that an act did to one category."""
-    former, new = _state(note, ""), _state(note, "new_")
-    if note.id == OVERALL:
-        yield "changed the budget for", "all categories"
-    elif new is None:
-        yield (
-            ("merged", f"{note.name} into {note.merged_into}") if note.merged_into else ("deleted", f"{note.name}")
-        )
-    elif former is None:
-        yield "added", new.name
-    else:
-        if former.name != new.name:
-            number = f"{note.renamed} expense" if note.renamed == 1 else f"{note.renamed} expenses"
-            yield "renamed", f"{former.name} to {new.name} ({number})"
-        if former.archived != new.archived:
-            yield "archived" if new.archived else "brought back", new.name
-        if former.monthly_budget != new.monthly_budget:
-            yield "changed the budget of", new.name
-        if former.position != new.position:
-            yield "moved", new.name
+def _has(category: OwnCategory, values: dict[str, Any]) -> bool:
+    return all(getattr(category, name) == value for name, value in values.items())

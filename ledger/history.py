@@ -1,303 +1,227 @@
-"""What was deleted and changed, and how it is taken back: every act is a batch with an id of its own."""
+"""History: the operations of a user, what each of them changed, and whether it can be undone."""
 
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.orm import InstrumentedAttribute
-from uuid_utils.compat import uuid7
 
-from database import Base, Money, UTCDateTime, db
-from ledger import categories
-from ledger.categories import UNSYNCHRONISED, CategoryError, OwnCategory
+from database import Base, Money, db
+from ledger.category_names import current_names
 from ledger.money import currency_digits
-from ledger.spending import VALUES, Summary
-from models import (
-    Category,
-    ChangedCategory,
-    ChangedExpense,
-    DeletedExpense,
-    Expense,
-    RecurringExpense,
-    User,
-    description_key,
+from ledger.operations import (
+    CHANGE,
+    EXPENSE,
+    TRACKED_COLUMNS,
+    UNDO_RETENTION,
+    decode,
+    deleted_expenses,
 )
+from ledger.spending import VALUES, ExpenseValues
+from models import Category, Expense, ExpenseChange, Operation, RecurringExpense, RowChange, User
 
-KEPT = timedelta(days=30)
-# How many acts and how many of their expenses are shown at once, and how many are named in a message.
-ACTS, SHOWN, NAMED = 50, 200, 3
-# The two kinds of acts, and when each was done.
-_MOMENTS: tuple[tuple[type[DeletedExpense | ChangedExpense], InstrumentedAttribute[datetime]], ...] = (
-    (DeletedExpense, DeletedExpense.deleted_at),
-    (ChangedExpense, ChangedExpense.changed_at),
-)
-# All columns that a change of VALUES touches.
-TOUCHED = (*VALUES, "description_key")
-EXPENSE = Expense.__table__.c
-COLUMNS = EXPENSE.keys()
+# How many operations are on a page, and of how many expenses of each what was changed.
+PAGE_SIZE, MAX_ROWS_SHOWN = 50, 50
+TABLES: dict[str, type[Base]] = {model.__tablename__: model for model in TRACKED_COLUMNS}
 
 
-class HistoryError(ValueError):
-    """An act that cannot be taken back; its message tells the person why."""
+class ShownExpense(NamedTuple):
+    """An expense before and after an operation; None where there was none."""
+
+    id: uuid.UUID
+    before: ExpenseValues | None
+    after: ExpenseValues | None
+    can_undo: bool
+
+
+class ShownRow(NamedTuple):
+    """A row of another table, called `label`, before and after an operation; empty where there was none."""
+
+    table_name: str
+    label: str
+    before: dict[str, Any]
+    after: dict[str, Any]
+    # Of an occurrence.
+    day: date | None = None
 
 
 @dataclass(frozen=True)
-class Act:
-    """What was done together: when, to how many expenses, their former sum, and some of them as they were.
+class ShownOperation:
+    """An operation with up to MAX_ROWS_SHOWN of its expenses and all its other rows.
 
-    `words` say what was done to categories.
+    One that is neither undone nor can be was changed by later operations.
     """
 
-    batch: uuid.UUID
-    moment: datetime
-    deleted: bool = False
-    number: int = 0
-    total: Decimal = Decimal(0)
-    expenses: tuple[DeletedExpense | ChangedExpense, ...] = ()
-    words: str = ""
+    operation: Operation
+    expenses: Sequence[ShownExpense]
+    rows: Sequence[ShownRow]
+    can_undo: bool
+    is_undone: bool
 
 
 @dataclass(frozen=True)
-class Restored:
-    """For how many expenses and categories an act was taken back, and what to say of those left alone."""
+class HistoryPage:
+    """Up to PAGE_SIZE operations, the latest first, and whether there are older ones."""
 
-    number: int
-    left_alone: str = ""
-    categories: int = 0
-
-
-def delete_expenses(user: User, chosen: sa.ColumnElement[bool], now: datetime) -> tuple[uuid.UUID, Summary]:
-    """Move the user's chosen expenses to the deleted ones, as one act; return its batch, their number and sum.
-
-    The caller commits.
-    """
-    batch = uuid7()
-    query = sa.select(*EXPENSE, sa.literal(now, UTCDateTime), sa.literal(batch, sa.Uuid))
-    query = _lock(query.where(EXPENSE.author_id == user.id, chosen))
-    db.session.execute(sa.insert(DeletedExpense).from_select([*COLUMNS, "deleted_at", "batch"], query))
-    moved = sa.select(DeletedExpense.id).where(*_act(DeletedExpense, user, batch))
-    _delete(Expense, [Expense.author_id == user.id, Expense.id.in_(moved)])
-    return batch, _summary(DeletedExpense, user, batch)
+    operations: Sequence[ShownOperation] = ()
+    has_older: bool = False
 
 
-def change_expenses(
-    user: User,
-    chosen: sa.ColumnElement[bool],
-    values: dict[str, Any],
-    now: datetime,
-    batch: uuid.UUID | None = None,
-) -> tuple[uuid.UUID, Summary]:
-    """Give the user's chosen expenses new `values`, as one act; return its batch, their number and former sum.
-
-    `batch` is an act of which this is a part. What has these values already is not touched. The caller commits.
-    """
-    batch = batch or uuid7()
-    new = {name: sa.literal(value, EXPENSE[name].type) for name, value in values.items()}
-    differs = sa.or_(*(EXPENSE[name] != value for name, value in new.items()))
-    query = sa.select(
-        EXPENSE.author_id,
-        EXPENSE.id,
-        sa.literal(batch, sa.Uuid),
-        sa.literal(now, UTCDateTime),
-        *(EXPENSE[name] for name in TOUCHED),
-        *(new.get(name, EXPENSE[name]) for name in VALUES),
+def recent_operations(user: User, now: datetime, before: uuid.UUID | None = None) -> HistoryPage:
+    """Return a page of the user's operations within UNDO_RETENTION, or of those `before` one of them."""
+    query = sa.select(Operation).where(
+        Operation.author_id == user.id, Operation.created_at >= now - UNDO_RETENTION
     )
-    query = _lock(query.where(EXPENSE.author_id == user.id, chosen, differs))
-    columns = ["author_id", "id", "batch", "changed_at", *TOUCHED, *(f"new_{name}" for name in VALUES)]
-    db.session.execute(sa.insert(ChangedExpense).from_select(columns, query))
-    changed = sa.select(ChangedExpense.id).where(*_act(ChangedExpense, user, batch))
-    if "description" in values:
-        values = values | {"description_key": description_key(values["description"])}
-    change = sa.update(Expense).where(Expense.author_id == user.id, Expense.id.in_(changed)).values(**values)
-    db.session.execute(change, execution_options=UNSYNCHRONISED)
-    return batch, _summary(ChangedExpense, user, batch)
-
-
-def merge_category(user: User, former: OwnCategory, into: OwnCategory, now: datetime) -> tuple[uuid.UUID, Summary]:
-    """Give the expenses of one of the user's categories to another one and delete it, as one act.
-
-    Returns its batch, and number and sum of the expenses. Raises CategoryError. The caller commits.
-    """
-    own = {category.id: category for category in categories.begin(user)}
-    if former.id == into.id or former.id not in own or into.id not in own:
-        raise CategoryError("Choose another category of yours.", former.id)
-    name, new_name = own[former.id].name, own[into.id].name
-    batch, moved = change_expenses(user, Expense.category == name, {"category": new_name}, now)
-    # What repeats goes along, and stays there when the merger is taken back.
-    repeating = sa.update(RecurringExpense).where(
-        RecurringExpense.author_id == user.id, RecurringExpense.category == name
-    )
-    db.session.execute(repeating.values(category=new_name), execution_options=UNSYNCHRONISED)
-    categories.delete(user, former.id, now, batch, new_name)
-    return batch, moved
-
-
-def _lock(query: sa.Select[*tuple[Any, ...]]) -> sa.Select[*tuple[Any, ...]]:
-    """Lock the rows of `query`, always in the same order: then two acts cannot wait for each other."""
-    return query.order_by(EXPENSE.id).with_for_update()
-
-
-def take_back(user: User, batch: uuid.UUID, expense_id: uuid.UUID | None = None) -> Restored:
-    """Take an act back: all of it, or what it did to one expense. Raises HistoryError when there is nothing left.
-
-    Deleted expenses return exactly as they were. Changed ones get their former values, unless they were
-    changed or deleted since: those are left alone and named, and can be taken back when that has been. The
-    same holds for categories; one that is gone comes back with its expenses. The caller commits.
-    """
-    categories.lock(user)
-    acts = [sa.select(model.category).where(*_act(model, user, batch, expense_id)) for model, _ in _MOMENTS]
-    used = db.session.scalars(sa.union(*acts)).all()
-    number, left = _restore_deleted(user, batch, expense_id), list[str]()
-    if not number:
-        number, left = _restore_changed(user, batch, expense_id)
-    restored = Restored(number)
-    if expense_id is None or number:
-        # With one expense returns the category that was merged away: made anew, it would have lost its place.
-        put_back, unchanged = categories.take_back(user, batch, deleted_only=expense_id is not None)
-        restored, left = Restored(number, categories=put_back), [*unchanged, *left]
-    categories.keep(user, used)
-    if not restored.number and not restored.categories and not left:
-        raise HistoryError("This was taken back already.")
-    return replace(restored, left_alone=left_alone(left))
-
-
-def _restore_deleted(user: User, batch: uuid.UUID, expense_id: uuid.UUID | None) -> int:
-    act = _act(DeletedExpense, user, batch, expense_id)
-    former = [DeletedExpense.__table__.c[name] for name in COLUMNS]
-    query = sa.select(*former).where(*act).with_for_update()
-    db.session.execute(sa.insert(Expense).from_select(COLUMNS, query))
-    return _delete(DeletedExpense, act)
-
-
-def _restore_changed(user: User, batch: uuid.UUID, expense_id: uuid.UUID | None) -> tuple[int, list[str]]:
-    act = _act(ChangedExpense, user, batch, expense_id)
-
-    def is_as(prefix: str) -> sa.ColumnElement[bool]:
-        """Tell of an expense whether it is as it was before the change (no prefix), or as the change left it."""
-        same = (getattr(Expense, name) == getattr(ChangedExpense, prefix + name) for name in VALUES)
-        return sa.and_(Expense.author_id == user.id, Expense.id == ChangedExpense.id, *same)
-
-    former = {name: getattr(ChangedExpense, name) for name in _touched_by(act)}
-    # Named once more by their ids: else SQLite looks at every expense of the user for one of the act.
-    touched = Expense.id.in_(sa.select(ChangedExpense.id).where(*act))
-    if former:
-        restore = sa.update(Expense).where(*act, is_as("new_"), touched).values(**former)
-        db.session.execute(restore, execution_options=UNSYNCHRONISED)
-    number = _delete(ChangedExpense, [*act, sa.exists().where(is_as(""))])
-    name = sa.func.coalesce(sa.func.nullif(ChangedExpense.description, ""), ChangedExpense.category)
-    left = db.session.scalars(sa.select(name).where(*act).order_by(ChangedExpense.id)).all()
-    return number, list(left)
-
-
-def _touched_by(act: list[sa.ColumnElement[bool]]) -> list[str]:
-    """Return the columns that an act changed: writing one renews every index that has it."""
-    pairs = ((getattr(ChangedExpense, name), getattr(ChangedExpense, f"new_{name}")) for name in VALUES)
-    differs = (sa.func.max(sa.case((old != new, 1), else_=0)) for old, new in pairs)
-    row = db.session.execute(sa.select(*differs).where(*act)).one()
-    touched = [name for name, changed in zip(VALUES, row, strict=True) if changed]
-    return [*touched, "description_key"] if "description" in touched else touched
-
-
-def left_alone(names: Sequence[str]) -> str:
-    """Say what was left alone, the first few by their names."""
-    if not names:
-        return ""
-    named = ", ".join(name if len(name) <= 40 else f"{name[:39]}…" for name in names[:NAMED])
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"Changed since and left alone: {named}{more}."
-
-
-def recent_acts(user: User, now: datetime, before: uuid.UUID | None = None) -> list[Act]:
-    """Return up to ACTS of what the user has deleted and changed within the last 30 days, the latest first.
-
-    `before` asks for what is older than an act. The ids of acts sort by time.
-    """
-    acts = _category_acts(user, now, before)
-    for model, moment in _MOMENTS:
-        recent = [model.author_id == user.id, moment >= now - KEPT]
-        if before is not None:
-            recent.append(model.batch < before)
-        query = sa.select(model.batch, sa.func.max(moment), sa.func.count(), sa.func.sum(model.amount))
-        query = query.where(*recent).group_by(model.batch).order_by(model.batch.desc()).limit(ACTS)
-        rows = sa.select(model).where(*recent)
-        rows = rows.order_by(model.batch.desc(), model.date.desc(), model.id.desc()).limit(SHOWN)
-        expenses = cast(Sequence[DeletedExpense | ChangedExpense], db.session.scalars(rows).all())
-        for batch, done, number, total in db.session.execute(query):
-            shown = tuple(each for each in expenses if each.batch == batch)
-            words = acts[batch].words if batch in acts else ""
-            acts[batch] = Act(batch, done, model is DeletedExpense, number, total, shown, words)
-    return sorted(acts.values(), key=lambda act: act.batch, reverse=True)[:ACTS]
-
-
-def _category_acts(user: User, now: datetime, before: uuid.UUID | None) -> dict[uuid.UUID, Act]:
-    """Return up to ACTS of what the user has done to categories."""
-    recent = [ChangedCategory.author_id == user.id, ChangedCategory.changed_at >= now - KEPT]
     if before is not None:
-        recent.append(ChangedCategory.batch < before)
-    batches = sa.select(ChangedCategory.batch).where(*recent).distinct()
-    latest = batches.order_by(ChangedCategory.batch.desc()).limit(ACTS)
-    notes: dict[uuid.UUID, list[ChangedCategory]] = {}
-    for note in categories.notes_of(user, [ChangedCategory.batch.in_(latest)]):
-        notes.setdefault(note.batch, []).append(note)
-    return {
-        batch: Act(batch, done[0].changed_at, words=categories.describe(done)) for batch, done in notes.items()
-    }
+        query = query.where(Operation.id < before)
+    operations = db.session.scalars(query.order_by(Operation.id.desc()).limit(PAGE_SIZE + 1)).all()
+    page = operations[:PAGE_SIZE]
+    if not page:
+        return HistoryPage()
+    expenses, rows = _shown_expenses(user, page), _shown_rows(user, page)
+    reverted = _reverted(user)
+    shown = [
+        _show(operation, expenses[operation.id], rows[operation.id], reverted[operation.id]) for operation in page
+    ]
+    return HistoryPage(shown, len(operations) > PAGE_SIZE)
 
 
-def _act(
-    model: type[DeletedExpense | ChangedExpense],
-    user: User,
-    batch: uuid.UUID,
-    expense_id: uuid.UUID | None = None,
-) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions of the rows of one act, or of what it did to one expense."""
-    conditions = [model.author_id == user.id, model.batch == batch]
-    return conditions if expense_id is None else [*conditions, model.id == expense_id]
+class Extent(NamedTuple):
+    """How many expenses and other rows were changed."""
+
+    expenses: int = 0
+    rows: int = 0
 
 
-def _summary(model: type[DeletedExpense | ChangedExpense], user: User, batch: uuid.UUID) -> Summary:
-    """Return number and sum of the expenses of an act, as they were before it."""
-    query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(model.amount), 0))
-    return Summary(*db.session.execute(query.where(*_act(model, user, batch))).one())
+def _show(
+    operation: Operation, expenses: Sequence[ShownExpense], rows: Sequence[ShownRow], reverted: Extent
+) -> ShownOperation:
+    rows_left = reverted.rows < len(rows)
+    expenses_left = reverted.expenses < operation.count
+    can_undo = rows_left or any(expense.can_undo for expense in expenses)
+    if len(expenses) < operation.count:
+        can_undo |= expenses_left
+    return ShownOperation(operation, expenses, rows, can_undo, not rows_left and not expenses_left)
 
 
-def _delete(model: type[Base], conditions: list[sa.ColumnElement[bool]]) -> int:
-    """Delete rows and return how many there were."""
-    result = db.session.execute(sa.delete(model).where(*conditions), execution_options=UNSYNCHRONISED)
-    assert isinstance(result, sa.CursorResult)
-    return result.rowcount
+def _shown_expenses(user: User, operations: Sequence[Operation]) -> dict[uuid.UUID, list[ShownExpense]]:
+    """Return what each operation did to expenses, by five statements at the most."""
+    changes = db.session.execute(_expense_changes_query(user, operations)).all()
+    ids = {change.id for change in changes}
+    current = _current_expenses(user, ids)
+    gone = deleted_expenses(user, ids - current.keys())
+    names = current_names(user, [operation.id for operation in operations])
+    shown = defaultdict(list)
+    for change in changes:
+        latest = current.get(change.id)
+        expense = _show_expense(change, latest or gone.get(change.id), latest, names[change.operation_id])
+        shown[change.operation_id].append(expense)
+    return shown
 
 
-def purge(now: datetime) -> int:
-    """Forget what anyone deleted or changed over 30 days ago; return how many expenses. The caller commits."""
-    _delete(ChangedCategory, [ChangedCategory.changed_at < now - KEPT])
-    return sum(_delete(model, [moment < now - KEPT]) for model, moment in _MOMENTS)
+def _current_expenses(user: User, ids: set[uuid.UUID]) -> dict[uuid.UUID, ExpenseValues]:
+    """Return the values of those of these expenses that are there, by their ids."""
+    if not ids:
+        return {}
+    query = sa.select(EXPENSE.id, *(EXPENSE[name] for name in VALUES))
+    rows = db.session.execute(query.where(EXPENSE.author_id == user.id, EXPENSE.id.in_(ids)))
+    return {row.id: ExpenseValues(*row[1:]) for row in rows}
+
+
+def _expense_changes_query(user: User, operations: Sequence[Operation]) -> sa.CompoundSelect[Any]:
+    """Return the query of the shown expense changes; of a large operation only the first are read."""
+    columns = (CHANGE[prefix + name] for prefix in ("", "new_") for name in VALUES)
+    query = sa.select(CHANGE.operation_id, CHANGE.id, CHANGE.change, *columns).where(CHANGE.author_id == user.id)
+    small = [operation.id for operation in operations if operation.count <= MAX_ROWS_SHOWN]
+    parts = [query.where(CHANGE.operation_id.in_(small))]
+    for operation in operations:
+        if operation.count > MAX_ROWS_SHOWN:
+            first = query.where(CHANGE.operation_id == operation.id).order_by(CHANGE.id).limit(MAX_ROWS_SHOWN)
+            parts.append(sa.select(first.subquery()))
+    return sa.union_all(*parts)
+
+
+def _show_expense(
+    change: sa.Row[Any], known: ExpenseValues | None, current: ExpenseValues | None, names: dict[str, str]
+) -> ShownExpense:
+    """Return a change with all values of its expense, which is `known` as it is or was last."""
+    old, new = ({name: getattr(change, prefix + name) for name in VALUES} for prefix in ("", "new_"))
+    old, new = ({name: value for name, value in values.items() if value is not None} for values in (old, new))
+    nothing = dict.fromkeys(VALUES)
+    rest = nothing if known is None else known._asdict()
+    before, after = (ExpenseValues(**rest | values) if values else None for values in (old, new))
+    left = new | {"category": names.get(new["category"], new["category"])} if "category" in new else new
+    is_as_left = current is None if after is None else current is not None and current == current._replace(**left)
+    return ShownExpense(change.id, before, after, is_as_left)
+
+
+def _shown_rows(user: User, operations: Sequence[Operation]) -> dict[uuid.UUID, list[ShownRow]]:
+    """Return what each operation did to rows of other tables."""
+    query = sa.select(RowChange).where(
+        RowChange.author_id == user.id, RowChange.operation_id.in_([operation.id for operation in operations])
+    )
+    shown = defaultdict(list)
+    for change in db.session.scalars(query.order_by(RowChange.table_name, RowChange.row_key)):
+        before, after = (
+            decode(TABLES[change.table_name], values or {}) for values in (change.before, change.after)
+        )
+        day = date.fromisoformat(change.row_key.partition("_")[2]) if change.table_name == "occurrence" else None
+        shown[change.operation_id].append(ShownRow(change.table_name, change.label, before, after, day))
+    return shown
+
+
+def _reverted(user: User) -> dict[uuid.UUID, Extent]:
+    """Return how much of each operation is undone; what an undo reverted no longer counts once it is undone."""
+    rows = sa.select(sa.func.count()).where(RowChange.author_id == user.id, RowChange.operation_id == Operation.id)
+    query = sa.select(Operation.id, Operation.undoes, Operation.count, rows.scalar_subquery())
+    query = query.where(Operation.author_id == user.id, Operation.undoes.is_not(None))
+    reverted: dict[uuid.UUID, Extent] = defaultdict(Extent)
+    # An undo is later than what it undoes.
+    for undo_id, original_id, count, row_count in db.session.execute(query.order_by(Operation.id.desc())):
+        undone, known = reverted[undo_id], reverted[original_id]
+        expenses, others = max(count - undone.expenses, 0), max(row_count - undone.rows, 0)
+        reverted[original_id] = Extent(known.expenses + expenses, known.rows + others)
+    return reverted
 
 
 def count_unrepresentable_amounts(user: User, currency: str, now: datetime) -> int:
-    """Return how many amounts of `user` cannot be written in `currency`, or could not once back."""
+    """Return how many amounts of `user` cannot be written in `currency`, or could not after an undo."""
     digits = currency_digits(currency)
     if digits >= currency_digits(user.currency):
         return 0
+    recent = sa.select(Operation.id).where(
+        Operation.author_id == user.id, Operation.created_at >= now - UNDO_RETENTION
+    )
     finer = [
         sa.select(amount.class_.id).where(
             amount.class_.author_id == user.id,
             sa.type_coerce(amount, sa.BigInteger) % 10 ** (Money.SCALE - digits) != 0,
-            *recent,
+            *conditions,
         )
-        for amount, *recent in (
+        for amount, *conditions in (
             (Expense.amount,),
-            (DeletedExpense.amount, DeletedExpense.deleted_at >= now - KEPT),
-            (ChangedExpense.amount, ChangedExpense.changed_at >= now - KEPT),
-            (ChangedExpense.new_amount, ChangedExpense.changed_at >= now - KEPT),
+            (ExpenseChange.amount, ExpenseChange.operation_id.in_(recent)),
+            (ExpenseChange.new_amount, ExpenseChange.operation_id.in_(recent)),
             (RecurringExpense.amount,),
             (Category.monthly_budget,),
         )
     ]
-    number = db.session.scalar(sa.select(sa.func.count()).select_from(sa.union(*finer).subquery())) or 0
-    overall = user.monthly_budget or Decimal(0)
-    return number + (round(overall, digits) != overall)
+    ids = {str(row_id) for row_id in db.session.scalars(sa.union(*finer))}
+    changes = sa.select(RowChange).where(RowChange.author_id == user.id, RowChange.operation_id.in_(recent))
+    for change in db.session.scalars(changes):
+        if any(amount != round(amount, digits) for amount in _amounts_of(change)):
+            ids.add(change.row_key)
+    if user.monthly_budget is not None and round(user.monthly_budget, digits) != user.monthly_budget:
+        ids.add("user")
+    return len(ids)
+
+
+def _amounts_of(change: RowChange) -> Iterator[Decimal]:
+    for values in (change.before, change.after):
+        for name in ("amount", "monthly_budget"):
+            if values and values.get(name) is not None:
+                yield Decimal(values[name])

@@ -1,4 +1,4 @@
-"""What is spent again and again: on which days, which of them are due, and what was done with these."""
+"""Recurring expenses: on which days they are due, adding and skipping these."""
 
 import uuid
 from collections.abc import Iterator, Sequence
@@ -13,11 +13,10 @@ import sqlalchemy as sa
 from uuid_utils.compat import uuid7
 
 from database import db
-from ledger.categories import UNSYNCHRONISED
-from ledger.history import KEPT, HistoryError, Restored, left_alone
+from ledger import operations
 from ledger.periods import month_end
-from ledger.spending import ExpenseValues, Summary
-from models import ChangedExpense, Expense, Occurrence, RecurringExpense, User
+from ledger.spending import ExpenseValues
+from models import Expense, Occurrence, Operation, RecurringExpense, User
 
 # How often, in words.
 FREQUENCIES = {
@@ -54,32 +53,32 @@ class DueDays:
     more: bool = False
 
 
-def due_days(first_day: date, every: str, since: date, until: date = date.max) -> Iterator[date]:
-    """Yield the days of what repeats, from `since` to `until`, counted from `first_day`.
+def due_days(start_date: date, every: str, since: date, until: date = date.max) -> Iterator[date]:
+    """Yield the days of what repeats, from `since` to `until`, counted from `start_date`.
 
     Months are counted from the first day, too, and end where they end: 31 January, 28 February, 31 March.
     """
-    for number in count(_number(first_day, every, max(since, first_day))):
-        day = _nth_day(first_day, every, number)
+    for number in count(_number(start_date, every, max(since, start_date))):
+        day = _nth_day(start_date, every, number)
         if day > until:
             return
         if day >= since:
             yield day
 
 
-def _number(first_day: date, every: str, day: date) -> int:
+def _number(start_date: date, every: str, day: date) -> int:
     """Return which of its days, counted from zero, is `day` or shortly before it."""
     if every in _DAYS:
-        return (day - first_day).days // _DAYS[every]
-    return ((day.year - first_day.year) * 12 + day.month - first_day.month) // _MONTHS[every]
+        return (day - start_date).days // _DAYS[every]
+    return ((day.year - start_date.year) * 12 + day.month - start_date.month) // _MONTHS[every]
 
 
-def _nth_day(first_day: date, every: str, number: int) -> date:
+def _nth_day(start_date: date, every: str, number: int) -> date:
     if every in _DAYS:
-        return first_day + timedelta(days=number * _DAYS[every])
-    months = first_day.year * 12 + first_day.month - 1 + number * _MONTHS[every]
+        return start_date + timedelta(days=number * _DAYS[every])
+    months = start_date.year * 12 + start_date.month - 1 + number * _MONTHS[every]
     last_day = month_end(date(months // 12, months % 12 + 1, 1))
-    return last_day.replace(day=min(first_day.day, last_day.day))
+    return last_day.replace(day=min(start_date.day, last_day.day))
 
 
 def due(user: User, today: date, lock: bool = False) -> DueDays:
@@ -90,66 +89,76 @@ def due(user: User, today: date, lock: bool = False) -> DueDays:
     query = sa.select(RecurringExpense).where(
         RecurringExpense.author_id == user.id,
         RecurringExpense.stopped.is_(False),
-        RecurringExpense.next_day <= today,
+        RecurringExpense.next_date <= today,
     )
     # Locked in the same order by all, so that no two wait for each other.
     query = query.order_by(RecurringExpense.id)
     found = db.session.scalars(query.with_for_update() if lock else query).all()
     if not found:
         return DueDays()
-    done = _done(user, found)
+    handled = _handled_days(user, found)
 
     def lines(recurring: RecurringExpense) -> Iterator[Due]:
-        for day in due_days(recurring.first_day, recurring.every, recurring.next_day, today):
-            if (recurring.id, day) not in done:
+        for day in due_days(recurring.start_date, recurring.frequency, recurring.next_date, today):
+            if (recurring.id, day) not in handled:
                 yield Due(day, recurring.id, recurring)
 
     oldest = tuple(islice(merge(*map(lines, found)), SHOWN + 1))
     return DueDays(oldest[:SHOWN], len(oldest) > SHOWN)
 
 
-def _done(user: User, recurring: Sequence[RecurringExpense]) -> set[tuple[uuid.UUID, date]]:
-    """Return which days of these were added or skipped, from the earliest of their next days on."""
+def _handled_days(user: User, recurring: Sequence[RecurringExpense]) -> set[tuple[uuid.UUID, date]]:
+    """Return which days of these were added or skipped, from the earliest of their next dates on."""
     query = sa.select(Occurrence.recurring_id, Occurrence.day).where(
         Occurrence.author_id == user.id,
-        Occurrence.recurring_id.in_([each.id for each in recurring]),
-        Occurrence.day >= min(each.next_day for each in recurring),
+        Occurrence.recurring_id.in_([row.id for row in recurring]),
+        Occurrence.day >= min(row.next_date for row in recurring),
     )
     return {(row.recurring_id, row.day) for row in db.session.execute(query)}
 
 
-def _move_on(user: User, recurring: Sequence[RecurringExpense]) -> None:
-    """Set the next day of each of these, which are locked, to the first one from there that is not done."""
-    done = _done(user, recurring)
-    for each in recurring:
-        days = due_days(each.first_day, each.every, each.next_day)
-        each.next_day = next(day for day in days if (each.id, day) not in done)
+def advance(user: User, recurring: Sequence[RecurringExpense]) -> None:
+    """Set the next date of each of these, which are locked, to the first one from there that is not handled."""
+    if recurring:
+        handled = _handled_days(user, recurring)
+        for row in recurring:
+            days = due_days(row.start_date, row.frequency, row.next_date)
+            row.next_date = next(day for day in days if (row.id, day) not in handled)
 
 
-def repeat(user: User, expense_id: uuid.UUID, every: str) -> RecurringExpense:
-    """Make the user's expense repeat as it is stored, unless it does; its own day is done.
+def label_of(recurring: RecurringExpense) -> str:
+    """Return what a recurring expense is called in messages and in History."""
+    return recurring.description or recurring.category
 
-    The expense is locked or new. The caller commits.
+
+def repeat(user: User, operation: Operation, expense_id: uuid.UUID, every: str) -> RecurringExpense:
+    """Make the user's expense repeat as it is stored, unless it does; its own day is handled.
+
+    A part of the operation that adds or changes the expense. The caller commits.
     """
-    if (former := of_expense(user, expense_id)) is not None:
-        return former
-    # Read again: changes are made by statements that the session does not see.
-    expense = db.session.get_one(Expense, (user.id, expense_id), populate_existing=True)
+    # Locked, so that two who do this at once make it repeat once; and read again, because expenses are changed
+    # by statements that the session does not see.
+    expense = db.session.get_one(Expense, (user.id, expense_id), populate_existing=True, with_for_update=True)
+    if (existing := of_expense(user, expense_id)) is not None:
+        return existing
+    second_day = next(islice(due_days(expense.date, every, expense.date), 1, None))
     recurring = RecurringExpense(
         author_id=user.id,
         id=expense_id,
         amount=expense.amount,
         category=expense.category,
         description=expense.description,
-        every=every,
-        first_day=expense.date,
-        next_day=expense.date,
+        frequency=every,
+        start_date=expense.date,
+        next_date=second_day,
+        stopped=False,
+        created_at=operation.created_at,
     )
-    db.session.add(recurring)
+    operations.add_row(operation, recurring, label_of(recurring))
     db.session.flush()
-    db.session.add(Occurrence(author_id=user.id, recurring_id=expense_id, day=expense.date, expense_id=expense_id))
-    db.session.flush()
-    _move_on(user, [recurring])
+    day = Occurrence(author_id=user.id, recurring_id=expense_id, day=expense.date, expense_id=expense_id)
+    day.handled_at = operation.created_at
+    operations.add_row(operation, day, label_of(recurring))
     return recurring
 
 
@@ -167,90 +176,78 @@ def of_expense(user: User, expense_id: uuid.UUID) -> RecurringExpense | None:
 def all_recurring(user: User) -> Sequence[RecurringExpense]:
     """Return all that the user has, what is due first on top, and what was stopped last."""
     query = sa.select(RecurringExpense).where(RecurringExpense.author_id == user.id)
-    order = (RecurringExpense.stopped, RecurringExpense.next_day, RecurringExpense.id)
+    order = (RecurringExpense.stopped, RecurringExpense.next_date, RecurringExpense.id)
     return db.session.scalars(query.order_by(*order)).all()
 
 
-def change(user: User, recurring: RecurringExpense, values: ExpenseValues, every: str) -> None:
-    """Give what repeats new `values`; their date is the first day, from which is counted. The caller commits.
+def change(
+    user: User, operation: Operation, recurring: RecurringExpense, values: ExpenseValues, every: str
+) -> None:
+    """Give what repeats new `values`, as a part of an operation; their date is the first day.
 
-    Days that were added or skipped stay so, and so do the expenses that were added.
+    Days that were added or skipped stay so, and so do the expenses that were added. The caller commits.
     """
-    counted = (recurring.first_day, recurring.every)
-    recurring.amount, recurring.category, recurring.description, recurring.first_day = values
-    recurring.every = every
-    if (recurring.first_day, recurring.every) != counted:
-        last = db.session.scalar(
-            sa.select(sa.func.max(Occurrence.day)).where(
-                Occurrence.author_id == user.id, Occurrence.recurring_id == recurring.id
-            )
+    db.session.refresh(recurring, with_for_update=True)
+    new = values._asdict() | {"start_date": values.date, "frequency": every}
+    del new["date"]
+    if (recurring.start_date, recurring.frequency) != (values.date, every):
+        new["next_date"] = _first_date(user, recurring.id, values.date, every)
+    operations.change_row(operation, recurring, label_of(recurring), new)
+
+
+def _first_date(user: User, recurring_id: uuid.UUID, start_date: date, frequency: str) -> date:
+    """Return the first day by a new schedule after all that were handled.
+
+    Otherwise what was paid on other days would be due once more.
+    """
+    last = db.session.scalar(
+        sa.select(sa.func.max(Occurrence.day)).where(
+            Occurrence.author_id == user.id, Occurrence.recurring_id == recurring_id
         )
-        # Counted anew from what is done: else what was paid on other days would be due once more.
-        recurring.next_day = (
-            recurring.first_day if last is None else max(recurring.first_day, last + timedelta(days=1))
-        )
-        _move_on(user, [recurring])
-
-
-def settle(user: User, chosen: Sequence[tuple[Due, Decimal | None]], now: datetime) -> tuple[uuid.UUID, Summary]:
-    """Add each chosen day with its amount above zero, or skip it where that is None, as one act.
-
-    Return its batch, number and sum. What is chosen was locked when it was found due. The caller commits.
-    """
-    batch, total = uuid7(), Decimal(0)
-    for (day, recurring_id, recurring), amount in chosen:
-        done = Occurrence(author_id=user.id, recurring_id=recurring_id, day=day, batch=batch, done_at=now)
-        db.session.add(done)
-        if amount is not None:
-            # Money that came back stays money that came back.
-            signed = amount.copy_sign(recurring.amount)
-            expense = Expense(author_id=user.id, id=uuid7(), amount=signed, date=day)
-            expense.category, expense.description = recurring.category, recurring.description
-            db.session.add(expense)
-            done.expense_id = expense.id
-            total += signed
-    db.session.flush()
-    _move_on(user, list({line.id: line.recurring for line, _ in chosen}.values()))
-    return batch, Summary(len(chosen), total)
-
-
-def take_back(user: User, batch: uuid.UUID, now: datetime) -> Restored:
-    """Take back what was added or skipped together within 30 days: the expenses go, and the days are due again.
-
-    An expense that was changed or deleted since is left alone, and its day stays done: it could come back, and
-    then be there twice. Raises HistoryError when there is nothing left. The caller commits.
-    """
-    act = [Occurrence.author_id == user.id, Occurrence.batch == batch, Occurrence.done_at > now - KEPT]
-    touched = sa.select(Occurrence.recurring_id).where(*act)
-    query = sa.select(RecurringExpense).where(
-        RecurringExpense.author_id == user.id, RecurringExpense.id.in_(touched)
     )
-    recurring = db.session.scalars(query.order_by(RecurringExpense.id).with_for_update()).all()
-    days = db.session.scalars(sa.select(Occurrence).where(*act)).all()
-    if not days:
-        raise HistoryError("This was taken back already.")
-    gone = _remove_unchanged(user, [day.expense_id for day in days if day.expense_id])
-    by_id = {each.id: each for each in recurring}
-    left = []
-    for day in days:
-        each = by_id[day.recurring_id]
-        if day.expense_id is None or day.expense_id in gone:
-            each.next_day = max(each.first_day, min(each.next_day, day.day))
-            db.session.delete(day)
-        else:
-            left.append(each.description or each.category)
-    db.session.flush()
-    _move_on(user, recurring)
-    return Restored(len(days) - len(left), left_alone(left))
+    since = start_date if last is None else max(start_date, last + timedelta(days=1))
+    return next(due_days(start_date, frequency, since))
 
 
-def _remove_unchanged(user: User, ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
-    """Delete those of the user's expenses that are as they were added, for good, and return their ids."""
-    own = [Expense.author_id == user.id, Expense.id.in_(ids)]
-    # Locked before asking which were changed: else a change could come in between.
-    there = set(db.session.scalars(sa.select(Expense.id).where(*own).order_by(Expense.id).with_for_update()))
-    changed = sa.select(ChangedExpense.id).where(ChangedExpense.author_id == user.id, ChangedExpense.id.in_(ids))
-    unchanged = there.difference(db.session.scalars(changed))
-    remove = sa.delete(Expense).where(Expense.author_id == user.id, Expense.id.in_(unchanged))
-    db.session.execute(remove, execution_options=UNSYNCHRONISED)
-    return unchanged
+def set_stopped(user: User, recurring: RecurringExpense, stopped: bool, now: datetime) -> Operation:
+    """Let nothing of it be due any more, or again, as if it had not been stopped. The caller commits."""
+    kind = "stop_recurring" if stopped else "resume_recurring"
+    with operations.record(user, kind, now) as operation:
+        db.session.refresh(recurring, with_for_update=True)
+        operations.change_row(operation, recurring, label_of(recurring), {"stopped": stopped})
+    return operation
+
+
+def resolve_due(user: User, chosen: Sequence[tuple[Due, Decimal | None]], now: datetime) -> Operation:
+    """Add each chosen day with its amount above zero, or skip all of them, which have none.
+
+    What is chosen was locked when it was found due. The caller commits.
+    """
+    kind = "skip_recurring" if all(amount is None for _, amount in chosen) else "post_recurring"
+    with operations.record(user, kind, now) as operation:
+        expenses = [_expense_of(user, line, amount, now) for line, amount in chosen if amount is not None]
+        db.session.add_all(expenses)
+        db.session.flush()
+        if expenses:
+            operations.record_added_expenses(operation, Expense.id.in_([expense.id for expense in expenses]))
+        added = iter(expenses)
+        for line, amount in chosen:
+            day = Occurrence(author_id=user.id, recurring_id=line.id, day=line.day, handled_at=now)
+            day.expense_id = None if amount is None else next(added).id
+            operations.add_row(operation, day, label_of(line.recurring))
+        db.session.flush()
+        advance(user, list({line.id: line.recurring for line, _ in chosen}.values()))
+    return operation
+
+
+def _expense_of(user: User, line: Due, amount: Decimal, now: datetime) -> Expense:
+    """Return the expense of a due day; money that came back stays money that came back."""
+    return Expense(
+        author_id=user.id,
+        id=uuid7(),
+        amount=amount.copy_sign(line.recurring.amount),
+        category=line.recurring.category,
+        description=line.recurring.description,
+        date=line.day,
+        created_at=now,
+    )

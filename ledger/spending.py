@@ -8,13 +8,12 @@ from decimal import Decimal
 from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute
 
 from database import db
 from database.month_totals import month_total
 from ledger.periods import Period
-from models import DeletedExpense, Expense, User, description_key
+from models import Expense, User, description_key
 
 CATEGORIES = (
     "Food",
@@ -287,31 +286,6 @@ def read_page(
 def _typed_cursor(column: InstrumentedAttribute[Any], cursor: Cursor) -> tuple[sa.BindParameter[Any], ...]:
     """Return the values of `cursor` as the database stores them: in a tuple they would have no type."""
     return sa.bindparam(None, cursor.value, column.type), sa.bindparam(None, cursor.id, Expense.id.type)
-
-
-def add_once(expense: Expense) -> bool:
-    """Add `expense` under the id it carries, and tell whether it is there now; the caller commits.
-
-    When the same form arrives twice, even at the same moment, the primary key lets one in, and both are
-    told yes. The answer is no when the id belongs to an expense with other values, or to a deleted one.
-    """
-    values = {name: getattr(expense, name) for name in VALUES}
-    key = (expense.author_id, expense.id)
-    db.session.add(expense)
-    try:
-        db.session.flush()
-    except IntegrityError:
-        db.session.rollback()
-        # Locked, so that it is still there when the caller commits.
-        stored = db.session.get(Expense, key, with_for_update=True)
-        if stored is None and db.session.get(DeletedExpense, key) is None:
-            raise
-        return stored is not None and values == {name: getattr(stored, name) for name in VALUES}
-    # Asked after the insert, which waits for a deletion of this very expense that is under way.
-    if db.session.get(DeletedExpense, key) is not None:
-        db.session.rollback()
-        return False
-    return True
 
 
 def suggest_category(user: User, description: str) -> str | None:

@@ -187,6 +187,16 @@ class Visitor:
             return list(self.user().expenses)
 
 
+def press(visitor: Visitor, form: Element, **typed: str) -> TestResponse:
+    """Send a form as it stands, but for what is `typed`."""
+    return visitor.client.post(form["action"], data=form_values(form) | typed)
+
+
+def operations_shown(visitor: Visitor) -> list[Element]:
+    """The operations that History lists, the latest first."""
+    return visitor.page("/history").one("main").all("section", class_="act")
+
+
 def at_once(do: Callable[[Any], object], values: Iterable[Any]) -> None:
     """Do something with each of the values, all at the same moment."""
     threads = [threading.Thread(target=do, args=[value]) for value in values]

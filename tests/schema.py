@@ -11,19 +11,6 @@ import sqlalchemy as sa
 from uuid_utils.compat import uuid7
 
 from database import Base
-from models import (
-    Backup,
-    Category,
-    ChangedCategory,
-    ChangedExpense,
-    DeletedExpense,
-    Expense,
-    LoginSession,
-    Occurrence,
-    RecurringExpense,
-    Throttle,
-    User,
-)
 
 ROOT = Path(__file__).parent.parent
 # The usual way to widen a column of a parent table; with foreign keys on, it deletes the children.
@@ -56,53 +43,96 @@ def flask_db(url, *arguments, **options):
     return subprocess.Popen(command, env=os.environ | settings, cwd=ROOT, **pipes, **options)
 
 
+# The columns of tables that have no model any more, where the database does not say what they hold.
+FORMER_TYPES = dict.fromkeys(("batch", "id", "recurring_id", "expense_id"), sa.Uuid())
+DAY, MOMENT = date(2026, 1, 1), datetime(2026, 1, 1, tzinfo=UTC)
+
+
 def fill(engine):
     """Put rows into every table that is there."""
     author = {"author_id": 1, "category": "Food", "description": "Tea"}
-    day, moment = date(2026, 1, 1), datetime(2026, 1, 1, tzinfo=UTC)
-    old = {"amount": 1, "date": day, "description_key": "tea"}
-    new = {"new_amount": 2, "new_category": "Food", "new_description": "Tea", "new_date": day}
-    recurring = uuid7()
+    expenses = [
+        author | {"id": uuid7(), "amount": n, "date": date(2026, 1, n), "description_key": "tea"}
+        for n in range(1, 11)
+    ]
+    operation, recurring, batch = uuid7(), uuid7(), uuid7()
+    new = {"new_amount": 1, "new_category": "Food", "new_description": "Tea", "new_date": DAY}
+    naive = MOMENT.replace(tzinfo=None)
     rows = {
-        User: [
+        "user": [
             {"id": 1, "username": "ana", "username_key": "ana", "email": "a@example.com", "password_hash": "x"}
         ],
-        LoginSession: [{"user_id": 1, "token_hash": "x", "remember": True, "user_agent": "x"}],
-        Expense: [{"id": uuid7(), "amount": n, "date": date(2026, 1, n), **author} for n in range(1, 11)],
-        DeletedExpense: [
-            {"id": uuid7(), "amount": 1, "date": day, "deleted_at": moment, "batch": uuid7(), **author}
+        "login_session": [{"user_id": 1, "token_hash": "x", "remember": True, "user_agent": "x"}],
+        "expense": expenses,
+        "category": [{"author_id": 1, "name": "Food", "name_key": "food", "position": 1}],
+        "recurring_expense": [
+            author
+            | {"id": recurring, "amount": 1, "frequency": "month", "start_date": DAY, "next_date": DAY}
+            | {"every": "month", "first_day": DAY, "next_day": DAY}
         ],
-        ChangedExpense: [{"id": uuid7(), "batch": uuid7(), "changed_at": moment, **old, **new, **author}],
-        Category: [{"author_id": 1, "name": "Food", "name_key": "food", "position": 1}],
-        ChangedCategory: [{"author_id": 1, "batch": uuid7(), "id": uuid7(), "changed_at": moment}],
-        RecurringExpense: [
-            {"id": recurring, "amount": 1, "every": "month", "first_day": day, "next_day": day, **author}
+        "occurrence": [{"author_id": 1, "recurring_id": recurring, "day": DAY}],
+        "operation": [{"author_id": 1, "id": operation, "kind": "delete", "count": 1, "total": 1}],
+        "expense_change": [
+            author
+            | {"operation_id": operation, "id": uuid7(), "change": "deleted", "amount": 1, "date": DAY}
+            | {"description_key": "tea", "created_at": MOMENT}
         ],
-        Occurrence: [{"author_id": 1, "recurring_id": recurring, "day": day}],
-        Throttle: [{"key": "x", "started_at": 1, "attempts": 1}],
-        Backup: [{"taken_at": moment, "expenses": 1}],
+        "row_change": [
+            {"author_id": 1, "operation_id": operation, "table_name": "user", "row_key": "user", "label": ""}
+            | {"before": {"monthly_budget": None}, "after": {"monthly_budget": "1.000"}}
+        ],
+        "throttle": [{"key": "x", "started_at": 1, "attempts": 1}],
+        "backup": [{"taken_at": MOMENT, "expenses": 1}],
+        # The tables of former steps.
+        "deleted_expense": [
+            author
+            | {"id": uuid7(), "amount": 1000, "date": DAY, "description_key": "tea"}
+            | {"created_at": naive, "deleted_at": naive, "batch": batch}
+        ],
+        "changed_expense": [
+            author
+            | {"id": expenses[0]["id"], "amount": 9000, "date": DAY, "description_key": "tea"}
+            | {"batch": uuid7(), "changed_at": naive}
+            | new
+            | {"new_amount": 1000}
+        ],
+        "changed_category": [
+            {"author_id": 1, "batch": batch, "id": uuid7(), "changed_at": naive, "renamed": 0}
+            | {"name": "Gifts", "position": 2, "archived": False}
+        ],
+        "recurring_day": [
+            {"author_id": 1, "recurring_id": recurring, "day": DAY, "batch": uuid7(), "done_at": naive}
+        ],
     }
-    assert {model.__table__ for model in rows} == set(Base.metadata.sorted_tables)
-    tables = {table.name: table for table in tables_of(engine)}
+    assert set(Base.metadata.tables) <= rows.keys()
     with engine.begin() as connection:
-        for model, values in rows.items():
-            if model.__tablename__ in tables:
-                insert_into(connection, tables[model.__tablename__], model, values)
+        tables = tables_of(engine)
+        for name, made in rows.items():
+            if name in tables:
+                insert_into(connection, tables[name], made)
 
 
 def tables_of(engine):
-    """The tables of the models with the columns that are there, at whatever step the database is."""
+    """The tables by their names, with the columns that are there, at whatever step the database is."""
     inspector = sa.inspect(engine)
-    for table in Base.metadata.sorted_tables:
-        if inspector.has_table(table.name):
-            there = {column["name"] for column in inspector.get_columns(table.name)}
-            columns = [sa.column(column.name, column.type) for column in table.c if column.name in there]
-            yield sa.table(table.name, *columns)
+    names = set(inspector.get_table_names()) - {"alembic_version", "month_total"}
+    return {name: sa.table(name, *columns_of(name, inspector.get_columns(name))) for name in names}
 
 
-def insert_into(connection, table, model, rows):
-    """Insert rows of a model, with its defaults, into as much of its table as is there."""
-    defaults = {column.name: column.default for column in model.__table__.c if column.default is not None}
+def columns_of(table_name, found):
+    """The columns of a table, with the types of the model where there still is one."""
+    model = Base.metadata.tables.get(table_name)
+    for each in found:
+        name = each["name"]
+        known = model is not None and name in model.c
+        yield sa.column(name, model.c[name].type if known else FORMER_TYPES.get(name, each["type"]))
+
+
+def insert_into(connection, table, rows):
+    """Insert rows, with the defaults of their model, into as much of a table as is there."""
+    # Deleted expenses had the columns of all others.
+    model = Base.metadata.tables.get("expense" if table.name == "deleted_expense" else table.name)
+    defaults = {} if model is None else {each.name: each.default for each in model.c if each.default is not None}
     there = {column.name for column in table.c}
     for row in rows:
         made = {name: each.arg(None) if each.is_callable else each.arg for name, each in defaults.items()}
@@ -112,15 +142,14 @@ def insert_into(connection, table, model, rows):
 
 def contents(engine):
     """Every row of every table that has any, as text, without what a later step has filled in by itself."""
-    models, tables = Base.metadata.tables, list(tables_of(engine))
     found = {}
     with engine.connect() as connection:
-        for table in tables:
-            later = {column.name for column in models[table.name].c if column.server_default is not None}
+        for name, table in tables_of(engine).items():
+            model = Base.metadata.tables.get(name)
+            later = set() if model is None else {each.name for each in model.c if each.server_default is not None}
             rows = [dict(row) for row in connection.execute(sa.select(table)).mappings()]
-            found[table.name] = sorted(
-                str({name: value for name, value in row.items() if value is not None and name not in later})
-                for row in rows
+            found[name] = sorted(
+                str({key: row[key] for key in sorted(row.keys() - later) if row[key] is not None}) for row in rows
             )
     return {name: rows for name, rows in found.items() if rows}
 

@@ -14,7 +14,7 @@ from app import app as application
 from database import db
 from ledger import accounts, history
 from ledger.money import currency_digits
-from models import ChangedExpense, DeletedExpense, Expense, LoginSession, User
+from models import Expense, LoginSession, Operation, User
 from tests.people import PASSWORD, Visitor, at_once, form_values, read
 from tests.test_accounts import cookies, errors, with_cookies
 from views.rate_limits import PasswordHashLimiter
@@ -475,12 +475,15 @@ def test_a_currency_in_which_amounts_could_not_be_written_is_refused(stranger, b
     assert ana.total() == total
 
 
-@pytest.mark.parametrize("act", ["delete", "change"])
-def test_what_can_be_taken_back_counts_for_another_currency(ana, act):
-    ana.add("12.50", description="Tea")
+@pytest.mark.parametrize("act", ["delete", "change", "budget"])
+def test_what_can_be_undone_counts_for_another_currency(ana, act):
+    ana.add("13" if act == "budget" else "12.50", description="Tea")
     (expense,) = ana.expenses()
     if act == "delete":
         ana.post(f"/expenses/{expense.id}/delete")
+    elif act == "budget":
+        ana.fill("/categories", monthly_budget="99.50")
+        ana.fill("/categories", monthly_budget="99")
     else:
         ana.fill(f"/expenses/{expense.id}/edit", amount="12")
 
@@ -488,8 +491,7 @@ def test_what_can_be_taken_back_counts_for_another_currency(ana, act):
 
     long_ago = datetime.now(UTC) - timedelta(days=31)
     with application.app_context():
-        db.session.execute(update(DeletedExpense).values(deleted_at=long_ago))
-        db.session.execute(update(ChangedExpense).values(changed_at=long_ago))
+        db.session.execute(update(Operation).values(created_at=long_ago))
         db.session.commit()
     assert send(ana, "settings", currency="JPY").status_code == 302
 

@@ -1,172 +1,18 @@
-"""A person's own categories and their budgets: by random acts, and through the pages."""
+"""A person's own categories and their budgets, through the pages."""
 
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from sqlalchemy import func, select
-from uuid_utils.compat import uuid7
 
-from app import app as application
 from database import db
-from ledger import categories, history, recurring
-from ledger.categories import CategoryError, OwnCategory
-from ledger.csv_export import write_csv
-from ledger.spending import CATEGORIES, ExpenseFilter, add_once, ordered_query
-from models import Category, Expense, RecurringExpense, User, category_key
-from tests.people import at_once, empty_tables, form_values, kept_months, read, summed_months
+from ledger import categories
+from ledger.spending import CATEGORIES
+from models import Category, Expense, RecurringExpense
+from tests.people import at_once, form_values, operations_shown, press, read
 
 DAY = date(2026, 1, 1)
-NAMES = st.sampled_from(
-    ["Food", "food", "Gifts", "gifts", "Café", "Cafe\u0301", "CAFÉ", "Travel", "Straße", "New …", "new ..."]
-)
-
-
-def now():
-    return datetime.now(UTC)
-
-
-class Acts(RuleBasedStateMachine):
-    """Two people do to their categories and expenses whatever can be done, and take it back."""
-
-    def __init__(self):
-        super().__init__()
-        empty_tables(application)
-        self.context = application.app_context()
-        self.context.push()
-        self.people = [
-            User(username=name, email=f"{name}@example.com", password_hash="x") for name in ("ana", "bob")
-        ]
-        db.session.add_all(self.people)
-        db.session.commit()
-        self.there = [self.note(user) for user in self.people]
-        self.acts = [[], []]
-
-    def teardown(self):
-        db.session.remove()
-        self.context.pop()
-
-    def note(self, user):
-        """Everything that an act can change: the categories, the budgets, the bytes of the export."""
-        db.session.expire_all()
-        lines = "".join(write_csv(db.engine, ordered_query(user, ExpenseFilter()), "USD"))
-        return categories.categories_of(user), user.monthly_budget, lines
-
-    def act(self, who, do):
-        """Do something as an act, take it back at once, see that nothing has changed, and do it again."""
-        user = self.people[who]
-        before = self.note(user)
-        for undone in (True, False):
-            try:
-                batch = do(user)
-            except CategoryError:
-                db.session.rollback()
-                assert self.note(user) == before
-                return
-            db.session.commit()
-            if batch is None:
-                assert self.note(user) == before
-                return
-            if undone:
-                restored = history.take_back(user, batch)
-                db.session.commit()
-                assert restored.left_alone == ""
-                assert self.note(user) == before
-        self.acts[who].append(batch)
-        self.there[who] = self.note(user)
-
-    def one(self, who, data):
-        return data.draw(st.sampled_from(categories.categories_of(self.people[who])))
-
-    @rule(who=st.integers(0, 1), every=st.sampled_from(["", "month"]), data=st.data())
-    def spend(self, who, every, data):
-        category, user, row_id = self.one(who, data).name, self.people[who], uuid7()
-        assert add_once(Expense(author_id=user.id, id=row_id, amount=Decimal(1), category=category, date=DAY))
-        if every:
-            recurring.repeat(user, row_id, every)
-        db.session.commit()
-        self.there[who] = self.note(self.people[who])
-
-    @rule(who=st.integers(0, 1), name=NAMES)
-    def add(self, who, name):
-        self.act(who, lambda user: categories.add(user, name, now())[0])
-
-    @rule(
-        who=st.integers(0, 1),
-        name=NAMES,
-        position=st.integers(1, 12),
-        archived=st.booleans(),
-        budget=st.sampled_from([None, Decimal("0"), Decimal("12.50")]),
-        overall=st.sampled_from([None, Decimal("99")]),
-        data=st.data(),
-    )
-    def save(self, who, name, position, archived, budget, overall, data):
-        chosen = self.one(who, data)
-        new = OwnCategory(chosen.id, data.draw(st.sampled_from([name, chosen.name])), position, archived, budget)
-
-        def do(user):
-            saved = categories.save(user, [new], overall, now())
-            return saved and saved[0]
-
-        self.act(who, do)
-
-    @rule(who=st.integers(0, 1), data=st.data())
-    def merge(self, who, data):
-        former, into = self.one(who, data), self.one(who, data)
-        self.act(who, lambda user: history.merge_category(user, former, into, now())[0])
-
-    @rule(who=st.integers(0, 1), data=st.data())
-    def delete(self, who, data):
-        chosen = self.one(who, data).id
-        self.act(who, lambda user: categories.delete(user, chosen, now()))
-
-    @rule(who=st.integers(0, 1), data=st.data())
-    def delete_expenses(self, who, data):
-        chosen = Expense.category == self.one(who, data).name
-        batch, gone = history.delete_expenses(self.people[who], chosen, now())
-        db.session.commit()
-        if gone.count:
-            self.acts[who].append(batch)
-        self.there[who] = self.note(self.people[who])
-
-    @rule(who=st.integers(0, 1), data=st.data())
-    def undo(self, who, data):
-        if self.acts[who]:
-            batch = self.acts[who].pop(data.draw(st.integers(0, len(self.acts[who]) - 1)))
-            history.take_back(self.people[who], batch)
-            db.session.commit()
-            self.there[who] = self.note(self.people[who])
-
-    @invariant()
-    def every_expense_is_of_a_category_of_its_owner(self):
-        for user in self.people:
-            own = [category.name for category in categories.categories_of(user)]
-            assert len({category_key(name) for name in own}) == len(own) > 0
-            assert set(categories.numbers_of(user)) <= set(own)
-            assert {series.category for series in recurring.all_recurring(user)} <= set(own)
-            assert not {"New …", "new ..."} & set(own)
-
-    @invariant()
-    def nobody_touched_the_other(self):
-        assert [self.note(user) for user in self.people] == self.there
-
-    @invariant()
-    def kept_months_are_those_of_the_expenses(self):
-        assert kept_months() == summed_months()
-
-
-Acts.TestCase.settings = settings(max_examples=9, stateful_step_count=12, deadline=None)
-
-
-@pytest.mark.usefixtures("app")
-class TestActs(Acts.TestCase):
-    pass
-
-
-# --- Through the pages
 
 
 def names(visitor):
@@ -203,7 +49,7 @@ def test_a_new_person_has_ten_and_reading_writes_none(ana):
         assert db.session.scalar(select(func.count()).select_from(Category)) == 0
 
 
-def test_everything_is_saved_at_once_and_taken_back_at_once(ana):
+def test_everything_is_saved_at_once_and_undone_at_once(ana):
     ana.add("3", "Food")
     ana.add("4", "Travel")
     before, was, rows = table(ana), state(ana), ana.rows()
@@ -224,10 +70,11 @@ def test_everything_is_saved_at_once_and_taken_back_at_once(ana):
     page = ana.page("/expenses")
     assert "Travel" not in offered(page)
     assert "Gifts" in offered(page)
-    ana.page("/expenses/deleted")
-    acts = ana.page("/expenses/deleted").all("section", class_="act")
-    assert "renamed Food to Groceries (1 expense)" in acts[0].one("h2").text
-    ana.client.post("/expenses/restore", data=form_values(acts[0].all("form")[0]))
+    saved = operations_shown(ana)[0]
+    for text in ("Food → Groceries", "monthly budget none → $99.50", "Travel: archived", "Added category Gifts"):
+        assert text in saved.text
+    assert "Total monthly budget: none → $1,000.00" in saved.text
+    press(ana, saved.one("form"))
     assert state(ana) == was
     assert ana.rows() == rows
 
@@ -239,7 +86,7 @@ def test_undo_in_the_message_goes_back_to_the_categories(ana):
     response = ana.undo("/categories")
 
     assert response.location == "/categories"
-    assert "Taken back." in ana.message("/categories").text
+    assert "Undone." in ana.message("/categories").text
     assert names(ana) == list(CATEGORIES)
 
 
@@ -280,8 +127,9 @@ def test_merge_moves_the_expenses_and_undo_gives_them_back(ana):
 
     assert {row[1] for row in ana.rows()} == {"Travel"}
     assert names(ana) == list(CATEGORIES[1:])
-    batch = form_values(ana.page("/expenses/deleted").all("section", class_="act")[0].all("form")[0])
-    ana.client.post("/expenses/restore", data=batch)
+    merger = operations_shown(ana)[0]
+    assert "Merged a category into Travel: 1 expense" in merger.text
+    press(ana, merger.one("header").one("form"))
     assert ana.rows() == rows
     assert names(ana) == list(CATEGORIES)
 
@@ -318,7 +166,7 @@ def test_on_the_list_a_new_category_asks_for_its_name_and_keeps_the_rest(ana):
     assert [(row[1], row[2]) for row in ana.rows()] == [("Gifts", "Scarf")]
 
 
-def test_an_edit_into_a_new_category_is_taken_back_with_it(ana):
+def test_an_edit_into_a_new_category_is_undone_with_it(ana):
     ana.add("3", "Food")
     rows = ana.rows()
 
@@ -356,10 +204,10 @@ def test_an_archived_category_is_not_chosen_for_anybody_but_kept_and_found(ana):
 def test_an_expense_whose_category_is_gone_brings_it_back(ana):
     ana.add("3", "Travel")
     ana.post(f"/expenses/{ana.expenses()[0].id}/delete")
-    form = form_values(ana.page("/expenses/deleted").all("section", class_="act")[0].all("form")[0])
+    form = operations_shown(ana)[0].one("form")
     ana.post(f"/categories/{key(ana, 'Travel')}/delete")
 
-    ana.client.post("/expenses/restore", data=form)
+    press(ana, form)
 
     assert [row[1] for row in ana.rows()] == ["Travel"]
     assert names(ana)[-1] == "Travel"
@@ -413,6 +261,48 @@ def own(visitor):
         return categories.categories_of(visitor.user())
 
 
+@pytest.mark.parametrize("undone", [False, True])
+def test_an_expense_deleted_before_its_category_was_renamed_returns_to_the_renamed_one(ana, undone):
+    ana.add("3", "Food")
+    ana.post(f"/expenses/{ana.expenses()[0].id}/delete")
+    deletion = ana.message().one("form")
+    food = key(ana, "Food")
+    ana.fill("/categories", **{f"{food}-name": "Meals"})
+    if undone:
+        ana.undo("/categories")
+
+    press(ana, deletion)
+
+    assert [row[1] for row in ana.rows()] == ["Food" if undone else "Meals"]
+    assert len(names(ana)) == len(CATEGORIES)
+
+
+def test_a_change_of_category_can_be_undone_after_both_categories_were_renamed(ana):
+    ana.add("3", "Food")
+    ana.fill(f"/expenses/{ana.expenses()[0].id}/edit", category="Travel")
+    change = ana.message().one("form")
+    ana.fill("/categories", **{f"{key(ana, 'Food')}-name": "Meals", f"{key(ana, 'Travel')}-name": "Journeys"})
+    assert [row[1] for row in ana.rows()] == ["Journeys"]
+
+    press(ana, change)
+
+    assert [row[1] for row in ana.rows()] == ["Meals"]
+
+
+def test_a_name_that_was_another_categorys_before_means_the_right_one(ana):
+    ana.add("3", "Food")
+    ana.add("4", "Travel")
+    ana.post(f"/categories/{key(ana, 'Travel')}/merge", {"into": key(ana, "Food")})
+    merger = ana.message("/categories").one("form")
+    food = key(ana, "Food")
+    ana.fill("/categories", **{f"{food}-name": "Travel"})
+    ana.fill("/categories", **{f"{food}-name": "Meals"})
+
+    press(ana, merger)
+
+    assert sorted(row[1] for row in ana.rows()) == ["Meals", "Travel"]
+
+
 def test_what_repeats_goes_where_its_category_is_merged_into_and_keeps_one_in_use(ana, app):
     ana.add("10", "Food", every="week", date="2026-01-01")
     food, travel = (category.id for category in own(ana) if category.name in {"Food", "Travel"})
@@ -424,6 +314,18 @@ def test_what_repeats_goes_where_its_category_is_merged_into_and_keeps_one_in_us
     ana.post(f"/expenses/{ana.expenses()[0].id}/delete")
     ana.post(f"/categories/{travel}/delete")
     assert "Travel" in [category.name for category in own(ana)]
+
+
+def test_what_repeats_comes_back_when_a_merge_is_undone(ana, app):
+    ana.add("10", "Food", every="week", date="2026-01-01")
+    ana.post(f"/categories/{key(ana, 'Food')}/merge", {"into": key(ana, "Travel")})
+
+    ana.undo("/categories")
+
+    with app.app_context():
+        assert db.session.scalars(select(RecurringExpense.category)).all() == ["Food"]
+    assert [row[1] for row in ana.rows()] == ["Food"]
+    assert names(ana) == list(CATEGORIES)
 
 
 def test_a_name_has_single_spaces_as_a_browser_sends_it(ana):
@@ -462,18 +364,17 @@ def test_a_page_left_open_does_not_undo_what_was_done_elsewhere(ana):
     assert "Food" in [category.name for category in own(ana)]
 
 
-def test_a_merger_that_is_taken_back_one_by_one_gives_back_place_and_budget(ana):
+def test_a_merge_that_is_undone_one_by_one_gives_back_place_and_budget(ana):
     for amount in ("10", "20"):
         ana.add(amount, "Food")
     food, travel = (category.id for category in own(ana) if category.name in {"Food", "Travel"})
     ana.fill("/categories", **{f"{food}-monthly_budget": "100"})
     before = own(ana)
     ana.post(f"/categories/{food}/merge", {"into": str(travel)})
-    merged = ana.page("/expenses/deleted").all("section", class_="act")[0]
+    merged = operations_shown(ana)[0]
 
-    for item in merged.all("li"):
-        form = item.one("form")
-        assert ana.client.post(form["action"], data=form_values(form)).status_code == 302
+    for line in merged.all("ul")[0].all("li"):
+        assert press(ana, line.one("form")).status_code == 302
 
     assert own(ana) == before
     assert {each.category for each in ana.expenses()} == {"Food"}

@@ -28,9 +28,9 @@ import forms
 from app import app as application
 from database import Base, db
 from database.engine import SAFE_METHODS
-from ledger import categories
+from ledger import categories, operations
 from ledger.categories import categories_of
-from models import ChangedExpense, DeletedExpense, Expense, RecurringExpense
+from models import Expense, ExpenseChange, Operation, RecurringExpense, RowChange
 from tests.people import Visitor, empty_tables, form_values, read
 
 # Werkzeug leaves the files of a body that ends too early to the garbage collector.
@@ -153,16 +153,25 @@ class World:
             person.fill(f"/expenses/{changed.id}/edit", description=f"{words}, changed")
         with application.app_context():
             self.ids = {person: person.user().id for person in (self.ana, self.bob)}
-            categories.add(self.bob.user(), f"{BOBS_CATEGORY} of his own", datetime.now(UTC))
-            for table in (Expense, DeletedExpense, ChangedExpense, RecurringExpense):
+            bob = self.bob.user()
+            with operations.record(bob, "add_category", datetime.now(UTC)) as operation:
+                categories.add(bob, operation, f"{BOBS_CATEGORY} of his own")
+            for table in (Expense, RecurringExpense):
                 bobs = update(table).where(table.author_id == self.ids[self.bob])
                 db.session.execute(bobs.values(category=BOBS_CATEGORY))
+            bobs = update(ExpenseChange).where(ExpenseChange.author_id == self.ids[self.bob])
+            for name in ("category", "new_category"):
+                is_set = ExpenseChange.__table__.c[name].is_not(None)
+                db.session.execute(bobs.where(is_set).values({name: BOBS_CATEGORY}))
+            bobs = update(RowChange).where(RowChange.author_id == self.ids[self.bob])
+            db.session.execute(bobs.values(label=BOBS_CATEGORY))
             db.session.commit()
         self.own = [str(row.id) for row in self.ana.expenses()]
         self.foreign = [str(row.id) for row in self.bob.expenses()]
         with application.app_context():
             mine, theirs = (str(categories_of(each.user())[-1].id) for each in (self.ana, self.bob))
-            used = next(each.id for each in categories_of(self.ana.user()) if each.name == "Food")
+            anas = select(Operation.id).where(Operation.author_id == self.ids[self.ana])
+            self.operation = str(db.session.scalars(anas).first())
         self.category = mine
         self.foreign.append(theirs)
         self.stranger = Visitor(application)
@@ -172,18 +181,22 @@ class World:
             for rule in RULES:
                 if rule.endpoint != "static" and "GET" in rule.methods:
                     self.look(read(visitor.get(self.path(rule.rule))))
+        with application.app_context():
+            used = next(category.id for category in categories_of(self.ana.user()) if category.name == "Food")
         # Only what has expenses can be merged.
         self.look(read(self.ana.get(f"/categories/{used}/merge")))
         # A good token is sent on purpose only.
         del self.seen["csrf_token"]
         self.cookies = {each: each.client.get_cookie("session").value for each in (self.ana, self.stranger)}
         self.rows = snapshot()
-        # Acts have ids as well, which no page of Ana's shows.
-        self.foreign += [str(row["batch"]) for rows in self.rows.values() for row in rows if "batch" in row]
+        # Operations have ids as well, and Bob's are on no page of Ana's.
+        owners = self.rows[Operation.__table__]
+        self.foreign += [str(row["id"]) for row in owners if row["author_id"] == self.ids[self.bob]]
 
     def path(self, rule):
-        """An address of a rule, with a row of Ana's where it wants one; what repeats has the id of an expense."""
-        values = {"category_id": self.category, "month": "2026-03", "year": "2026", "filename": "app.css"}
+        """The URL of a rule, with a row of Ana's where it needs one."""
+        values = {"category_id": self.category, "operation_id": self.operation}
+        values |= {"month": "2026-03", "year": "2026", "filename": "app.css"}
         return re.sub(r"<(?:\w+:)?(\w+)>", lambda match: values.get(match[1], self.own[0]), rule)
 
     def look(self, page):

@@ -10,18 +10,17 @@ from uuid_utils.compat import uuid7
 from database import db
 from database.month_totals import month_total
 from ledger import spending
-from models import Category, ChangedExpense, DeletedExpense, Expense, LoginSession, User
+from models import Category, Expense, ExpenseChange, LoginSession, User
 from tests.owners import NotOneOwnerError, owner_parameters
 
 ANA, BOB = 1, 2
 HERS = Expense.author_id == ANA
-HER_DELETED = DeletedExpense.author_id == ANA
-HER_CHANGED = ChangedExpense.author_id == ANA
+HER_CHANGES = ExpenseChange.author_id == ANA
 IDS = sa.select(Expense.id)
 OTHER = aliased(Expense)
 KEPT = ["author_id", "id", "amount", "category", "description", "description_key", "date", "created_at"]
-DELETED_TWINS = sa.select(DeletedExpense.id).where(HER_DELETED, DeletedExpense.id == Expense.id).subquery()
-DELETED = DeletedExpense.__table__.c
+DELETED_TWINS = sa.select(ExpenseChange.id).where(HER_CHANGES, ExpenseChange.id == Expense.id).subquery()
+DELETED = ExpenseChange.__table__.c
 ROW = {"amount": 1, "category": "Food", "date": date(2026, 1, 1)}
 
 
@@ -65,37 +64,37 @@ MISSING = {
     "join that the ORM adds": sa.select(User).where(User.id == ANA).options(joinedload(User.expenses)),
     "alias": sa.select(OTHER.id),
     "alias beside its table": sa.select(Expense.id, OTHER.id).where(HERS, Expense.id == OTHER.id),
-    "subquery in IN": IDS.where(HERS, Expense.id.in_(sa.select(DeletedExpense.id))),
+    "subquery in IN": IDS.where(HERS, Expense.id.in_(sa.select(ExpenseChange.id))),
     "subquery of the same table": IDS.where(HERS, Expense.id.in_(sa.select(Expense.id))),
-    "subquery in EXISTS": IDS.where(HERS, sa.exists().where(DeletedExpense.id == Expense.id)),
+    "subquery in EXISTS": IDS.where(HERS, sa.exists().where(ExpenseChange.id == Expense.id)),
     "subquery in the columns": sa.select(
-        Expense.id, sa.select(sa.func.count(DeletedExpense.id)).scalar_subquery()
+        Expense.id, sa.select(sa.func.count(ExpenseChange.id)).scalar_subquery()
     ).where(HERS),
     "subquery in FROM": sa.select(sa.func.count()).select_from(IDS.subquery()),
     "subquery in FROM, asked outside": sa.select(sub := sa.select(Expense).subquery()).where(
         sub.c.author_id == ANA
     ),
     "subquery in FROM, which does not see what is around it": IDS.where(HERS, Expense.id == DELETED_TWINS.c.id),
-    "subquery that is asked alone": IDS.where(Expense.id.in_(sa.select(DeletedExpense.id).where(HER_DELETED))),
+    "subquery that is asked alone": IDS.where(Expense.id.in_(sa.select(ExpenseChange.id).where(HER_CHANGES))),
     "common table expression": sa.select(IDS.cte().c.id),
-    "union": sa.union_all(IDS.where(HERS), sa.select(DeletedExpense.id)),
+    "union": sa.union_all(IDS.where(HERS), sa.select(ExpenseChange.id)),
     "update": sa.update(Expense).values(amount=2),
     "update by id": sa.update(Expense).where(Expense.id == uuid7()).values(amount=2),
     "update of a core table": sa.update(Expense.__table__).values(amount=2),
     "update from": sa.update(Expense)
-    .where(HER_CHANGED, Expense.id == ChangedExpense.id)
-    .values(amount=ChangedExpense.amount),
+    .where(HER_CHANGES, Expense.id == ExpenseChange.id)
+    .values(amount=ExpenseChange.amount),
     "update from a table that is not asked": sa.update(Expense)
-    .where(HERS, Expense.id == ChangedExpense.id)
-    .values(amount=ChangedExpense.amount),
+    .where(HERS, Expense.id == ExpenseChange.id)
+    .values(amount=ExpenseChange.amount),
     "update with a subquery": sa.update(Expense)
     .where(HERS)
-    .values(amount=sa.select(sa.func.max(DeletedExpense.amount)).scalar_subquery()),
+    .values(amount=sa.select(sa.func.max(ExpenseChange.amount)).scalar_subquery()),
     "delete": sa.delete(Expense),
     "delete by id": sa.delete(Expense).where(Expense.id == uuid7()),
-    "delete with a subquery": sa.delete(Expense).where(HERS, Expense.id.in_(sa.select(DeletedExpense.id))),
+    "delete with a subquery": sa.delete(Expense).where(HERS, Expense.id.in_(sa.select(ExpenseChange.id))),
     "delete by a subquery": sa.delete(Expense).where(
-        Expense.id.in_(sa.select(DeletedExpense.id).where(HER_DELETED))
+        Expense.id.in_(sa.select(ExpenseChange.id).where(HER_CHANGES))
     ),
     "insert": sa.insert(Expense).values(row()),
     "insert of several, one without": sa.insert(Expense.__table__).values(
@@ -105,16 +104,16 @@ MISSING = {
         KEPT, sa.select(*(DELETED[name] for name in KEPT))
     ),
     "insert of what is selected, another owner": sa.insert(Expense).from_select(
-        KEPT, sa.select(sa.literal(BOB), *(DELETED[name] for name in KEPT[1:])).where(HER_DELETED)
+        KEPT, sa.select(sa.literal(BOB), *(DELETED[name] for name in KEPT[1:])).where(HER_CHANGES)
     ),
     "insert of what is selected, no owner": sa.insert(Expense).from_select(
-        KEPT[1:], sa.select(*(DELETED[name] for name in KEPT[1:])).where(HER_DELETED)
+        KEPT[1:], sa.select(*(DELETED[name] for name in KEPT[1:])).where(HER_CHANGES)
     ),
     "text": sa.text("SELECT id FROM expense WHERE author_id = 1"),
     "text in capitals": sa.text('DELETE FROM "EXPENSE"'),
     "text as rows": sa.text("SELECT id FROM expense").columns(sa.column("id")),
     "text in FROM": sa.select(sa.func.count()).select_from(sa.text("expense")),
-    "text in WHERE": IDS.where(HERS, sa.text("id IN (SELECT id FROM deleted_expense)")),
+    "text in WHERE": IDS.where(HERS, sa.text("id IN (SELECT id FROM expense_change)")),
     "text as a column": sa.select(sa.literal_column("(SELECT max(amount) FROM expense)")),
     "table by its name": sa.select(sa.func.count()).select_from(sa.table("expense")),
 }
@@ -131,7 +130,7 @@ def test_a_statement_without_its_owner_is_found(send, statement):
 TWO = {
     "select": (IDS.where(HERS, Expense.author_id == BOB), None),
     "subquery": (
-        IDS.where(HERS, Expense.id.in_(sa.select(DeletedExpense.id).where(DeletedExpense.author_id == BOB))),
+        IDS.where(HERS, Expense.id.in_(sa.select(ExpenseChange.id).where(ExpenseChange.author_id == BOB))),
         None,
     ),
     "union": (sa.union_all(IDS.where(HERS), IDS.where(Expense.author_id == BOB)), None),
@@ -179,21 +178,21 @@ NAMED = {
     ),
     "alias": (sa.select(OTHER.id).where(OTHER.author_id == ANA), 1),
     "subquery that sees what is around it": (
-        sa.delete(ChangedExpense).where(HER_CHANGED, sa.exists().where(HERS, Expense.id == ChangedExpense.id)),
+        sa.delete(ExpenseChange).where(HER_CHANGES, sa.exists().where(HERS, Expense.id == ExpenseChange.id)),
         2,
     ),
     "subquery in FROM": (sa.select(sa.func.count()).select_from(IDS.where(HERS).subquery()), 1),
-    "union": (sa.union_all(IDS.where(HERS), sa.select(DeletedExpense.id).where(HER_DELETED)), 2),
+    "union": (sa.union_all(IDS.where(HERS), sa.select(ExpenseChange.id).where(HER_CHANGES)), 2),
     "update from": (
         sa.update(Expense)
-        .where(HERS, HER_CHANGED, Expense.id == ChangedExpense.id)
-        .values(amount=ChangedExpense.amount),
+        .where(HERS, HER_CHANGES, Expense.id == ExpenseChange.id)
+        .values(amount=ExpenseChange.amount),
         2,
     ),
     "insert": (sa.insert(Expense).values(row(author_id=ANA)), 1),
     "insert of several": (sa.insert(Expense.__table__).values([row(author_id=ANA), row(author_id=ANA)]), 2),
     "insert of what is selected": (
-        sa.insert(Expense).from_select(KEPT, sa.select(*(DELETED[name] for name in KEPT)).where(HER_DELETED)),
+        sa.insert(Expense).from_select(KEPT, sa.select(*(DELETED[name] for name in KEPT)).where(HER_CHANGES)),
         1,
     ),
     "text": (sa.text("SELECT count(*) FROM alembic_version"), 0),

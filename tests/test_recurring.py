@@ -14,11 +14,12 @@ from uuid_utils.compat import uuid7
 
 from app import app as application
 from database import db
-from ledger import categories, history, recurring
+from ledger import categories, operations, recurring
 from ledger.recurring import FREQUENCIES, SHOWN, due, due_days
 from ledger.spending import ExpenseValues
+from ledger.undo import undo
 from models import Expense, Occurrence, RecurringExpense, User, category_key
-from tests.people import Visitor, at_once, empty_tables, form_values, read
+from tests.people import Visitor, at_once, empty_tables, form_values, operations_shown, read
 from tests.test_speed import noted
 
 FIRST = date(2026, 1, 31)
@@ -106,54 +107,55 @@ def test_what_is_due_is_what_was_neither_added_nor_skipped(keeper, made, acts, n
 
 def play(user, made, acts, new_day):
     """Do this and that, and compare each time with what the calendar says."""
-    kept, done, batches = {}, {}, []
-    # Counted anew, nothing is due before the day after the last one that was done, unless that is taken back.
+    kept, done, posted = {}, {}, []
+    # Counted from a new first day, nothing is due before the day after the last one that was handled, unless
+    # that is undone.
     since = defaultdict(lambda: date.min)
     for first_day, every in made:
-        values = {"amount": Decimal(5), "category": "Food", "description": "", "date": first_day}
-        expense = Expense(author_id=user.id, id=uuid7(), **values)
-        db.session.add(expense)
-        db.session.flush()
-        for _ in range(2):
-            recurring.repeat(user, expense.id, every)
-        kept[expense.id] = (first_day, every)
-        done[expense.id, first_day] = expense.id
+        expense_id = uuid7()
+        with operations.record(user, "add", NOW) as operation:
+            operations.add_expense(operation, expense_id, ExpenseValues(Decimal(5), "Food", "", first_day))
+            for _ in range(2):
+                recurring.repeat(user, operation, expense_id, every)
+        kept[expense_id] = (first_day, every)
+        done[expense_id, first_day] = expense_id
     for act, number in acts:
         lines = due(user, TODAY).lines
         if act in {"add", "skip", "add all"} and lines:
             chosen = lines if act == "add all" else [lines[number % len(lines)]]
             amount = None if act == "skip" else Decimal(3)
-            batch, _ = recurring.settle(user, [(line, amount) for line in chosen], NOW)
-            batches.append((batch, [(line.id, line.day) for line in chosen]))
+            operation = recurring.resolve_due(user, [(line, amount) for line in chosen], NOW)
+            posted.append((operation.id, [(line.id, line.day) for line in chosen]))
             rows = db.session.scalars(select(Occurrence).where(Occurrence.author_id == user.id))
             done = {(row.recurring_id, row.day): row.expense_id for row in rows}
-        elif act in {"edit", "delete"} and batches:
-            first = batches[number % len(batches)][1][0]
+        elif act in {"edit", "delete"} and posted:
+            first = posted[number % len(posted)][1][0]
             mine = Expense.id == done.get(first)
-            if act == "edit":
-                history.change_expenses(user, mine, {"amount": Decimal(7)}, NOW)
-            else:
-                history.delete_expenses(user, mine, NOW)
-        elif act == "back" and batches:
-            batch, keys = batches.pop(number % len(batches))
-            there = {
-                row.id: row.amount
-                for row in db.session.scalars(select(Expense).where(Expense.author_id == user.id))
-            }
+            with operations.record(user, act, NOW) as operation:
+                if act == "edit":
+                    operations.change_expenses(operation, mine, {"amount": Decimal(7)})
+                else:
+                    operations.delete_expenses(operation, mine)
+        elif act == "back" and posted:
+            operation_id, keys = posted.pop(number % len(posted))
+            there = dict(
+                db.session.execute(select(Expense.id, Expense.amount).where(Expense.author_id == user.id)).all()
+            )
             undone = [key for key in keys if done[key] is None or there.get(done[key]) == 3]
-            restored = recurring.take_back(user, batch, NOW)
-            assert restored.number == len(undone)
+            reverted = undo(user, operation_id, NOW)
+            changes = [] if reverted.operation is None else reverted.operation.row_changes
+            assert {change.row_key for change in changes} == {f"{row_id}_{day}" for row_id, day in undone}
+            assert reverted.conflict_count == len(keys) - len(undone)
             for row_id, day in undone:
                 del done[row_id, day]
                 since[row_id] = min(since[row_id], day)
-            if len(undone) == len(keys):
-                with pytest.raises(history.HistoryError):
-                    recurring.take_back(user, batch, NOW)
+            assert undo(user, operation_id, NOW).operation is None
         elif act == "change":
             row_id = [*kept][number % len(kept)]
             every = [*FREQUENCIES][number % len(FREQUENCIES)]
             row = db.session.get(RecurringExpense, (user.id, row_id))
-            recurring.change(user, row, ExpenseValues(Decimal(5), "Food", "", new_day), every)
+            with operations.record(user, "edit_recurring", NOW) as operation:
+                recurring.change(user, operation, row, ExpenseValues(Decimal(5), "Food", "", new_day), every)
             if kept[row_id] != (new_day, every):
                 since[row_id] = max((day for each, day in done if each == row_id), default=date.min) + timedelta(
                     days=1
@@ -196,6 +198,11 @@ def rent(ana):
 
 def due_form(visitor, address="/expenses"):
     return visitor.page(address).one("form", class_="due")
+
+
+def send(visitor, form):
+    """Send a form as it stands."""
+    return visitor.client.post(form["action"], data=form_values(form))
 
 
 def press(visitor, button, number=0, form=None, **typed):
@@ -297,13 +304,13 @@ def test_two_devices_at_the_same_moment_add_one(app, rent):
     assert [day for day, _ in added(rent)] == [weeks_ago(n) for n in range(4)]
 
 
-def test_what_was_added_is_taken_back_and_due_again(rent):
+def test_what_was_added_is_undone_and_due_again(rent):
     press(rent, "all")
 
     response = rent.undo()
 
     assert response.location == "/expenses"
-    assert "Taken back for 3 expenses." in rent.message().text
+    assert "Undone: 3 expenses removed." in rent.message().text
     assert len(rent.expenses()) == 1
     assert len(due_form(rent).all("li")) == 3
     press(rent, "skip")
@@ -311,34 +318,93 @@ def test_what_was_added_is_taken_back_and_due_again(rent):
     rent.page("/expenses")
     press(rent, "skip")
     rent.undo()
+    assert "Undone." in rent.message().text
     assert len(due_form(rent).all("li")) == 2
     assert len(rent.expenses()) == 1
 
 
+def test_an_undo_of_adding_can_be_undone_until_the_day_is_added_once_more(rent):
+    press(rent, "all")
+    before = added(rent)
+    rent.undo()
+    again = rent.message().one("form")
+
+    send(rent, again)
+    assert added(rent) == before
+    rent.undo()
+    again = rent.message().one("form")
+    press(rent, "add")
+    send(rent, again)
+
+    said = rent.message().text
+    assert "Undone: 2 expenses restored. Not undone because it was changed later: Rent." in said
+    assert added(rent) == before
+
+
 def test_what_was_changed_or_deleted_since_is_left_alone(rent):
     press(rent, "all")
-    undo = rent.message().one("form")
+    form = rent.message().one("form")
     last, middle = rent.expenses()[:2]
     rent.fill(f"/expenses/{last.id}/edit", amount="7")
     rent.post(f"/expenses/{middle.id}/delete")
     rent.page("/expenses")
 
-    rent.client.post(undo["action"], data=form_values(undo))
+    send(rent, form)
 
     said = rent.message().text
-    assert "Taken back for 1 expense. Changed since and left alone: Rent, Rent." in said
+    assert "Undone: 1 expense removed. Not undone because they were changed later: Rent, Rent." in said
     assert added(rent) == [(weeks_ago(0), "7"), (weeks_ago(3), "5E+2")]
     assert [line.one("time")["datetime"] for line in due_form(rent).all("li")] == [weeks_ago(2)]
 
 
-def test_nobody_takes_back_what_another_added(rent, bob):
+def test_one_of_those_that_were_added_can_be_undone(rent):
     press(rent, "all")
-    batch = form_values(rent.message().one("form"))["batch"]
 
-    bob.post("/recurring/undo", {"batch": batch})
+    lines = operations_shown(rent)[0].all("li")
+    send(rent, lines[1].one("form"))
 
-    assert "taken back already" in bob.message().text
+    assert [line.one("time")["datetime"] for line in due_form(rent).all("li")] == [weeks_ago(1)]
+    assert [day for day, _ in added(rent)] == [weeks_ago(0), weeks_ago(2), weeks_ago(3)]
+
+
+def test_nobody_undoes_what_another_added(rent, bob):
+    press(rent, "all")
+
+    assert bob.post(rent.message().one("form")["action"]).status_code == 404
+
     assert len(rent.expenses()) == 4
+
+
+def test_undoing_the_first_expense_removes_what_repeats_unless_it_was_used(rent):
+    first = rent.message().one("form")
+    send(rent, first)
+    assert rent.expenses() == []
+    rent.undo()
+    assert len(due_form(rent).all("li")) == 3
+
+    press(rent, "add")
+    send(rent, first)
+
+    said = rent.message().text
+    assert (
+        "Undone: 1 expense removed. The recurring expense was kept because it was used or changed later." in said
+    )
+    assert [day for day, _ in added(rent)] == [weeks_ago(2)]
+    assert len(due_form(rent).all("li")) == 2
+
+
+def test_a_change_of_what_repeats_can_be_undone(rent):
+    press(rent, "skip", 0)
+    link = due_form(rent).all("a")[0]["href"]
+    before = due_form(rent).text
+    rent.fill(link, amount="600", description="Home", date=weeks_ago(2), every="two-weeks")
+    change = operations_shown(rent)[0]
+    assert "$500.00 → $600.00" in change.text
+    assert "Every week → Every two weeks" in change.text
+
+    assert send(rent, change.one("form")).location == "/history"
+
+    assert due_form(rent).text == before
 
 
 def test_the_same_form_sent_twice_repeats_once(ana):
@@ -449,7 +515,7 @@ def test_what_is_due_takes_as_many_statements_however_much_it_is(ana, weeks):
     with noted() as sent:
         press(ana, "all", form=form)
 
-    assert (len(shown), len(sent)) == (7, 7)
+    assert (len(shown), len(sent)) == (7, 12)
 
 
 def test_counting_anew_makes_nothing_due_that_was_done(ana):
@@ -612,33 +678,33 @@ def test_a_recurring_expense_keeps_its_category_when_the_expense_is_deleted(memb
     assert stored(member)[0] == ["Gym"]
 
 
-@pytest.mark.parametrize("delete", [False, True])
-def test_a_category_that_repeats_is_not_undone(member, delete):
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_category_that_repeats_stays_when_its_first_expense_is_undone(member, deleted):
     member.post("/expenses/add", MONTHLY | {"new_category": "Gym"})
-    if delete:
-        member.post(f"/expenses/{member.expenses()[0].id}/delete")
-    acts = member.page("/expenses/deleted").all("section", class_="act")
-    act = next(act for act in acts if "Added Gym" in act.text)
+    first = member.message().one("form")
+    press(member, "add")
+    if deleted:
+        member.post(f"/expenses/{member.expenses()[-1].id}/delete")
 
-    response = member.client.post("/expenses/restore", data=form_values(act.all("form")[0]))
+    assert send(member, first).status_code == 302
 
-    assert response.status_code == 302
-    assert "left alone: Gym" in member.message().text
-    assert stored(member)[1] == ["Gym"]
-    assert "Gym" in stored(member)[2]
+    said = member.message().text
+    assert "The recurring expense was kept because it was used or changed later." in said
+    assert "Not undone because it was changed later: Gym." in said
+    expenses, series, own = stored(member)
+    assert (expenses, series) == (["Gym"], ["Gym"])
+    assert "Gym" in own
 
 
-def test_undoing_an_edit_into_a_new_category_leaves_what_repeats_there(member):
+def test_undoing_an_edit_into_a_new_category_removes_what_repeats_there(member):
     member.add("30", "Food", date=weeks_ago(6))
     member.fill(f"/expenses/{member.expenses()[0].id}/edit", new_category="Gym", every="month")
 
     assert member.undo().status_code == 302
 
     expenses, series, own = stored(member)
-    assert (expenses, series) == (["Food"], ["Gym"])
-    assert "Gym" in own
-    press(member, "add")
-    assert stored(member)[0] == ["Gym", "Food"]
+    assert (expenses, series) == (["Food"], [])
+    assert "Gym" not in own
 
 
 @pytest.fixture(scope="module")
@@ -648,7 +714,8 @@ def chooser(migrated):
     visitor = Visitor(migrated).register("chooser")
     with migrated.app_context():
         user = visitor.user()
-        categories.add(user, "Club", NOW)
+        with operations.record(user, "add_category", NOW) as operation:
+            categories.add(user, operation, "Club")
         categories.save(user, [replace(categories.categories_of(user)[-1], archived=True)], None, NOW)
         db.session.commit()
     visitor.token_value = visitor.token()

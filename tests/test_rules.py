@@ -181,7 +181,7 @@ def test_a_stranger_is_sent_to_the_log_in_page(stranger, rule):
         sent = stranger.post(address(rule)) if method == "POST" else stranger.get(address(rule))
 
         assert sent.status_code == 302
-        assert re.match(r"/login\?next=/(expenses|account|months|years|categories|recurring)", sent.location)
+        assert re.match(r"/login\?next=/(expenses|account|history|months|years|categories|recurring)", sent.location)
 
 
 @pytest.mark.parametrize("rule", [rule for rule in ROUTES if "<uuid:" in rule.rule], ids=str)

@@ -24,7 +24,7 @@ def test_every_table_is_of_people_of_an_owner_or_of_nobody():
     assert set(TABLES) == {"user", *OWNERS, *LOCAL}
     assert {
         "expense": "author_id",
-        "deleted_expense": "author_id",
+        "expense_change": "author_id",
         "login_session": "user_id",
     }.items() <= OWNERS.items()
 

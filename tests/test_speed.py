@@ -5,6 +5,7 @@ import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import event, insert, select
@@ -12,8 +13,8 @@ from uuid_utils.compat import uuid7
 
 from app import app as application
 from database import db
-from ledger import categories, history
-from ledger.spending import CATEGORIES
+from ledger import categories, operations
+from ledger.spending import CATEGORIES, ExpenseValues
 from models import Expense
 from tests.people import Visitor, empty_tables
 
@@ -21,8 +22,8 @@ SIZES = (0, 5, 120)
 FEW, MANY = 1_000, 10_000
 # So many of the larger accounts are of this month: a page of it shows the same, whatever lies around it.
 MONTH, OF_MONTH = date(2026, 3, 1), 60
-# So many of the acts of each kind, and of the expenses, can be used up by the tests.
-ACTS, POOL = 3, 12
+# So many of the operations of each kind, and of the expenses, can be used up by the tests.
+OPERATIONS, POOL = 3, 12
 
 # Every page, and how many statements it sends. {id} and {place} are those of an expense.
 PAGES = {
@@ -39,7 +40,7 @@ PAGES = {
     "/expenses/{id}/edit": 4,
     "/expenses/{id}/duplicate": 3,
     "/categories": 3,
-    "/expenses/deleted": 6,
+    "/history": 9,
     "/account": 2,
     "/months": 6,
     "/months/2026-03": 6,
@@ -50,26 +51,26 @@ PAGES = {
 EXPENSE = {"amount": "3", "category": "Food", "description": "Tea", "date": "2026-01-01"}
 # Every form, where it is sent, what is typed, and how many statements it sends.
 FORMS = {
-    "add": ("/expenses", EXPENSE, 4),
-    "add without a category": ("/expenses", EXPENSE | {"category": ""}, 5),
-    "add with a new category": ("/expenses", EXPENSE | {"new_category": "Gifts"}, 9),
+    "add": ("/expenses", EXPENSE, 6),
+    "add without a category": ("/expenses", EXPENSE | {"category": ""}, 7),
+    "add with a new category": ("/expenses", EXPENSE | {"new_category": "Gifts"}, 11),
     "save the categories": ("/categories", {"monthly_budget": "5"}, 10),
-    "add what repeats": ("/expenses/add", EXPENSE | {"every": "year", "date": "2099-01-01"}, 10),
-    "edit": ("/expenses/{id}/edit", EXPENSE, 6),
-    "delete": ("/expenses/{id}/delete", {}, 5),
-    "undo a deletion": ("/expenses/restore", {"batch": "{deleted}"}, 8),
-    "undo a change": ("/expenses/restore", {"batch": "{changed}"}, 12),
-    "change the ticked": ("/expenses/bulk", {"ids": "{id}", "action": "category", "category": "Other"}, 5),
+    "add what repeats": ("/expenses/add", EXPENSE | {"every": "year", "date": "2099-01-01"}, 12),
+    "edit": ("/expenses/{id}/edit", EXPENSE, 8),
+    "delete": ("/expenses/{id}/delete", {}, 7),
+    "undo a deletion": ("/history/{deleted}/undo", {}, 16),
+    "undo a change": ("/history/{changed}/undo", {}, 16),
+    "change the ticked": ("/expenses/bulk", {"ids": "{id}", "action": "category", "category": "Other"}, 7),
     "change all that match": (
         "/expenses/bulk?period=2026-03",
         {"all_matching": "y", "action": "date", "date": "2026-03-02"},
-        5,
+        7,
     ),
     "settings": ("/account/settings", {"time_zone": "{zone}"}, 2),
     "delete all that match": (
         "/expenses/bulk?period=2026-03&category=Food",
         {"all_matching": "y", "action": "delete"},
-        5,
+        7,
     ),
 }
 # How many statements of a page grow with the account by their nature: sums over all of it, a text or an order that
@@ -135,7 +136,7 @@ def rows(size):
 
 @dataclass
 class Keeper:
-    """Somebody with so many expenses; `pools` are the ids, places and acts of theirs that a test may use up."""
+    """Somebody with so many expenses; `pools` are what tests may use up: ids, places and operations of theirs."""
 
     visitor: Visitor
     token: str
@@ -164,10 +165,10 @@ class Keeper:
         """Send a form, and return what the database was sent for it."""
         address, typed, _number = FORMS[form]
         address, typed = self.fill(address), {name: self.fill(text) for name, text in typed.items()}
-        own = {"csrf_token": self.token} | ({} if "batch" in typed else {"id": uuid7()})
+        own = {"csrf_token": self.token, "id": uuid7()}
         with noted() as sent:
             response = self.visitor.client.post(address, data=own | typed)
-            assert response.location.startswith(("/expenses", "/account", "/categories"))
+            assert response.location.startswith(("/expenses", "/account", "/categories", "/history"))
         return sent
 
 
@@ -180,16 +181,25 @@ def keeper(app, size):
         if size:
             db.session.execute(insert(Expense), [row | {"author_id": author.id} for row in rows(size)])
         mine = [Expense.id == expense.id for expense in expenses_of(author, Expense.id)[: size // 10]]
-        acts = {
-            "deleted": [history.delete_expenses(author, each, now)[0] for each in mine[:ACTS]],
-            "changed": [
-                history.change_expenses(author, each, {"amount": 100}, now)[0] for each in mine[ACTS : 2 * ACTS]
-            ],
-        }
+        # In every account something was deleted.
+        one = uuid7()
+        with operations.record(author, "add", now) as operation:
+            operations.add_expense(operation, one, ExpenseValues(Decimal(1), "Food", "", MONTH))
+        with operations.record(author, "delete", now) as operation:
+            operations.delete_expenses(operation, Expense.id == one)
+        done = {"deleted": [], "changed": []}
+        for chosen in mine[:OPERATIONS]:
+            with operations.record(author, "delete", now) as operation:
+                operations.delete_expenses(operation, chosen)
+            done["deleted"].append(operation.id)
+        for chosen in mine[OPERATIONS : 2 * OPERATIONS]:
+            with operations.record(author, "edit", now) as operation:
+                operations.change_expenses(operation, chosen, {"amount": 100})
+            done["changed"].append(operation.id)
         others = expenses_of(author, Expense.date, from_row=max(0, size // 2 - POOL // 2))
         places = [f"{expense.date}_{expense.id}" for expense in others]
         zones = ["Europe/Madrid", "Europe/Rome", "Europe/Paris"]
-        pools = {"id": [expense.id for expense in others], "place": places, "zone": zones} | acts
+        pools = {"id": [expense.id for expense in others], "place": places, "zone": zones} | done
         db.session.commit()
     return Keeper(visitor, visitor.token(), pools)
 
@@ -220,7 +230,10 @@ def test_a_page_sends_as_many_statements_at_any_size(keepers, page, size):
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("form", FORMS)
 def test_a_form_sends_as_many_statements_at_any_size(keepers, form, size):
-    assert len(keepers[size].send(form)) == FORMS[form][2]
+    count = len(keepers[size].send(form))
+
+    # A form that finds nothing to change leaves out the statements that would change it.
+    assert count == FORMS[form][2] or (size < SIZES[-1] and count == FORMS[form][2] - 1)
 
 
 # --- The steps

@@ -10,14 +10,14 @@ from sqlalchemy import delete, insert, true
 from uuid_utils.compat import uuid7
 
 from database import db
-from ledger.history import delete_expenses
+from ledger.operations import ExpenseIdUsedError, add_expense, delete_expenses, is_empty, record
 from ledger.periods import Period
 from ledger.spending import (
     CATEGORIES,
     ORDERS,
     PAGE_SIZE,
     ExpenseFilter,
-    add_once,
+    ExpenseValues,
     read_page,
     recent_descriptions,
     suggest_category,
@@ -167,21 +167,31 @@ def test_rows_added_or_removed_while_reading_neither_repeat_nor_hide_another(peo
 
 
 def test_a_form_sent_twice_adds_one_expense(people):
-    def sent(**changed):
-        values = {"amount": Decimal("12.50"), "category": "Food", "description": "", "date": date(2026, 1, 1)}
-        return Expense(author_id=author_id, id=identity, **(values | changed))
+    first, identity = ExpenseValues(Decimal("12.50"), "Food", "", date(2026, 1, 1)), uuid7()
 
-    author_id, identity = people[0].id, uuid7()
-    assert add_once(sent())
-    db.session.commit()
-    db.session.expunge_all()  # The second time comes in another session.
+    def send(values=first):
+        # Every time in another session.
+        db.session.expunge_all()
+        author = db.session.get(User, author_id)
+        with record(author, "add", datetime.now(UTC)) as operation:
+            add_expense(operation, identity, values)
+        db.session.commit()
+        return operation
 
-    assert add_once(sent())
-    db.session.expunge_all()
-    assert not add_once(sent(amount=Decimal("12.51")))
+    author_id = people[0].id
+    assert send().count == 1
+    assert is_empty(send())
+    with pytest.raises(ExpenseIdUsedError):
+        send(first._replace(amount=Decimal("12.51")))
     author = db.session.get(User, author_id)
     summary = summarise(author, ExpenseFilter())
     assert (summary.count, summary.total) == (1, Decimal("12.50"))
+    with record(author, "delete", datetime.now(UTC)) as operation:
+        delete_expenses(operation, true())
+    db.session.commit()
+    with pytest.raises(ExpenseIdUsedError):
+        send()
+    assert summarise(db.session.get(User, author_id), ExpenseFilter()).count == 0
 
 
 @pytest.mark.parametrize("order", list(ORDERS))
@@ -217,14 +227,3 @@ def test_recent_descriptions_are_ones_own_each_once_the_latest_first(people):
     db.session.commit()
 
     assert recent_descriptions(people[0]) == ["Bus", "Tea", "Cake"]
-
-
-def test_a_form_whose_expense_was_deleted_does_not_bring_it_back(people):
-    identity, author_id = uuid7(), people[0].id
-    values = {"amount": Decimal(1), "category": "Food", "date": date(2026, 1, 1), "description": ""}
-    assert add_once(Expense(author_id=author_id, id=identity, **values))
-    delete_expenses(people[0], true(), datetime.now(UTC))
-    db.session.commit()
-    db.session.expunge_all()
-
-    assert not add_once(Expense(author_id=author_id, id=identity, **values))

@@ -9,7 +9,7 @@ from flask_login import current_user
 import clock
 from database import db
 from forms import CategoriesForm, MergeForm
-from ledger import categories, history
+from ledger import categories, operations
 from ledger.categories import CategoryError, OwnCategory
 from security import csrf
 from views.common import say, show_form
@@ -47,16 +47,12 @@ def save_categories() -> ResponseReturnValue:
     if not form.validate_on_submit():
         return show_categories(form)
     try:
-        saved = categories.save(current_user, form.wanted, form.monthly_budget.data, clock.now())
+        operation = categories.save(current_user, form.wanted, form.monthly_budget.data, clock.now())
     except CategoryError as error:
         form.refuse(error)
         return show_categories(form)
     db.session.commit()
-    if saved is None:
-        say("Everything is so already.")
-    else:
-        batch, done = saved
-        say(f"{done}.", batch)
+    say("No changes to save." if operations.is_empty(operation) else "Saved.", operation)
     return redirect(url_for("list_categories"))
 
 
@@ -68,9 +64,9 @@ def merge_category(category_id: uuid.UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         try:
             into = form.others[form.into.data]
-            batch, moved = history.merge_category(current_user, category, into, clock.now())
+            operation = categories.merge(current_user, category, into, clock.now())
             db.session.commit()
-            say(f"Merged {category.name} into {into.name}: {expense_count(moved.count)}.", batch)
+            say(f"Merged {category.name} into {into.name}: {expense_count(operation.count)}.", operation)
             return redirect(url_for("list_categories"))
         except CategoryError as error:
             form.into.errors = [str(error)]
@@ -82,10 +78,9 @@ def delete_category(category_id: uuid.UUID) -> ResponseReturnValue:
     """Delete a category that has no expenses."""
     category, _others = category_or_404(category_id)
     try:
-        batch = categories.delete(current_user, category_id, clock.now())
+        operation = categories.delete(current_user, category_id, clock.now())
         db.session.commit()
-        say(f"Deleted {category.name}.", batch)
+        say(f"Deleted {category.name}.", operation)
     except CategoryError as error:
-        db.session.rollback()
         say(str(error))
     return redirect(url_for("list_categories"))

@@ -10,11 +10,11 @@ from flask_login import current_user
 
 import clock
 from database import Base, db
-from database.engine import SAFE_METHODS
 from forms import ExpenseFilterForm, Form
-from ledger import categories
+from ledger import categories, operations
 from ledger.categories import OwnCategory
 from ledger.periods import day_in
+from models import Operation
 from security import csrf_failed
 from views.filters import visitor_locale
 from views.rate_limits import RateLimitedError
@@ -23,9 +23,8 @@ Row = TypeVar("Row", bound=Base)
 
 
 def own_or_404(model: type[Row], row_id: uuid.UUID) -> Row:
-    """Return the current user's row, locked when the request may change it; nobody else's exists."""
-    lock = request.method not in SAFE_METHODS
-    return db.session.get(model, (current_user.id, row_id), with_for_update=lock) or abort(404)
+    """Return the current user's row; nobody else's exists. What changes it locks it."""
+    return db.session.get(model, (current_user.id, row_id)) or abort(404)
 
 
 def today() -> date:
@@ -71,8 +70,12 @@ def show_form(
 
 
 def say(
-    text: str, batch: uuid.UUID | None = None, row_id: uuid.UUID | None = None, undo: str = "restore_expenses"
+    text: str, operation: Operation | None = None, row_id: uuid.UUID | None = None, edit: bool = False
 ) -> None:
-    """Say something on the next page, with a button that takes the act `batch` back, or a link to the row."""
-    message = {"text": text, "batch": str(batch or ""), "row_id": str(row_id or ""), "undo": undo}
+    """Say something on the next page, with a button that undoes `operation` and a link to edit the row.
+
+    Undoing goes back to where the row is.
+    """
+    operation_id = None if operation is None or operations.is_empty(operation) else operation.id
+    message = {"text": text, "operation": str(operation_id or ""), "row_id": str(row_id or ""), "edit": edit}
     flash(message)  # type: ignore[arg-type]

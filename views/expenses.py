@@ -16,10 +16,10 @@ import clock
 from database import db
 from database.engine import SAFE_METHODS
 from forms import BulkForm, DueForm, ExpenseForm
-from ledger import categories, csv_export, history, recurring, spending
+from ledger import categories, csv_export, operations, recurring, spending
 from ledger.categories import CategoryError
 from ledger.spending import ExpenseValues
-from models import Expense
+from models import Expense, Operation
 from security import csrf
 from views.common import back_to_list, filter_form, own_categories, own_or_404, say, show_form, today
 from views.drafts import forget_draft
@@ -73,42 +73,42 @@ def show_list(
     )
 
 
-def submitted_values(form: ExpenseForm) -> tuple[uuid.UUID | None, ExpenseValues] | None:
-    """Return the operation that added the form's category, if any, and its values; None to show it again."""
-    if not form.validate_on_submit():
-        return None
+def submitted_values(form: ExpenseForm, operation: Operation) -> ExpenseValues:
+    """Return the values of a valid form, with its new category added. Raises CategoryError."""
     if not form.new_category.data:
-        return None, form.values(form.existing_category)
-    try:
-        batch, category = categories.add(current_user, form.new_category.data, clock.now())
-    except CategoryError as error:
-        form.new_category.errors = [str(error)]
-        return None
-    return batch, form.values(category)
+        return form.values(form.existing_category)
+    return form.values(categories.add(current_user, operation, form.new_category.data))
 
 
-def repeat(row_id: uuid.UUID, every: str | None) -> str:
+def repeat(operation: Operation, row_id: uuid.UUID, every: str | None) -> str:
     """Make the saved expense repeat when that is wanted, and return what to say of it."""
     if not every:
         return ""
-    found = recurring.repeat(current_user, row_id, every)
-    return f" It repeats {recurring.FREQUENCIES[found.every].lower()}."
+    found = recurring.repeat(current_user, operation, row_id, every)
+    return f" It repeats {recurring.FREQUENCIES[found.frequency].lower()}."
 
 
 def save_new(form: ExpenseForm) -> ExpenseValues | None:
     """Save what the form describes, once, and return it; None when the form has to be shown again."""
-    if (sent := submitted_values(form)) is None:
+    if not form.validate_on_submit():
         return None
-    new, values = sent
     row_id = form.id.data
-    if not spending.add_once(Expense(author_id=current_user.id, id=row_id, **values._asdict())):
+    try:
+        with operations.record(current_user, "add", clock.now()) as operation:
+            values = submitted_values(form, operation)
+            operations.add_expense(operation, row_id, values)
+            words = repeat(operation, row_id, form.every.data)
+    except CategoryError as error:
+        form.new_category.errors = [str(error)]
+        return None
+    except operations.ExpenseIdUsedError:
         form.take_fresh_id()
         return None
-    words = repeat(row_id, form.every.data)
     db.session.commit()
     forget_draft()
-    place = f", in the new category {values.category}" if new else ""
-    say(f"Expense added{place}.{words}", row_id=row_id)
+    is_new = any(change.table_name == "category" for change in operation.row_changes)
+    place = f", in the new category {values.category}" if is_new else ""
+    say(f"Expense added{place}.{words}", operation, row_id, edit=True)
     return values
 
 
@@ -154,20 +154,28 @@ def edit_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
     """Change an expense."""
     expense = own_or_404(Expense, expense_id)
     form = expense_form(shown=expense)
-    if (sent := submitted_values(form)) is not None:
-        new, values = sent
-        chosen = Expense.id == expense_id
-        batch, changed = history.change_expenses(current_user, chosen, values._asdict(), clock.now(), new)
-        words = repeat(expense_id, form.every.data)
-        db.session.commit()
+    if form.validate_on_submit() and save_changes(form, expense_id):
         forget_draft()
-        if changed.count or words:
-            # With a new category, the act is of more than this expense.
-            say(f"Expense changed.{words}", batch if changed.count else None, None if new else expense_id)
         return back_to_list(expense_id)
     target, here = url_for("edit_expense", expense_id=expense_id), filter_form().query_string()
     repeats = recurring.of_expense(current_user, expense_id)
     return show_form("expenses/form.html", form, expense=expense, repeats=repeats, target=target, here=here)
+
+
+def save_changes(form: ExpenseForm, expense_id: uuid.UUID) -> bool:
+    """Change an expense as the form says; False when the form has to be shown again."""
+    try:
+        with operations.record(current_user, "edit", clock.now()) as operation:
+            values = submitted_values(form, operation)
+            operations.change_expenses(operation, Expense.id == expense_id, values._asdict())
+            words = repeat(operation, expense_id, form.every.data)
+    except CategoryError as error:
+        form.new_category.errors = [str(error)]
+        return False
+    db.session.commit()
+    if not operations.is_empty(operation) or words:
+        say(f"Expense changed.{words}", operation, expense_id)
+    return True
 
 
 def duplicate_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
@@ -179,17 +187,18 @@ def duplicate_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
 
 def delete_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
     """Delete an expense and go back to the list as it was."""
-    batch, deleted = history.delete_expenses(current_user, Expense.id == expense_id, clock.now())
-    if not deleted.count:
+    with operations.record(current_user, "delete", clock.now()) as operation:
+        operations.delete_expenses(operation, Expense.id == expense_id)
+    if operations.is_empty(operation):
         abort(404)
     db.session.commit()
-    say("Expense deleted.", batch, expense_id)
+    say("Expense deleted.", operation, expense_id)
     return back_to_list()
 
 
 @csrf.rerender_on_csrf_failure
 def change_expenses() -> ResponseReturnValue:
-    """Change or delete many expenses, as one act."""
+    """Change or delete many expenses, as one operation."""
     form = bulk_form()
     if not form.validate_on_submit():
         return show_list(refused_bulk=form)
@@ -197,14 +206,15 @@ def change_expenses() -> ResponseReturnValue:
     if not form.all_matching.data:
         matching = matching.where(Expense.id.in_(form.ids.data))
     chosen = Expense.id.in_(matching)
-    if form.action.data == "delete":
-        batch, touched = history.delete_expenses(current_user, chosen, clock.now())
-    else:
-        values = {form.action.data: form[form.action.data].data}
-        batch, touched = history.change_expenses(current_user, chosen, values, clock.now())
+    is_deletion = form.action.data == "delete"
+    with operations.record(current_user, "bulk_delete" if is_deletion else "bulk_edit", clock.now()) as operation:
+        if is_deletion:
+            operations.delete_expenses(operation, chosen)
+        else:
+            operations.change_expenses(operation, chosen, {form.action.data: form[form.action.data].data})
     db.session.commit()
-    done = "Deleted" if form.action.data == "delete" else "Changed"
-    say(f"{done} {expense_count(touched.count)}, {money_text(touched.total)}.", batch if touched.count else None)
+    done = "Deleted" if is_deletion else "Changed"
+    say(f"{done} {expense_count(operation.count)}, {money_text(operation.total)}.", operation)
     return back_to_list()
 
 

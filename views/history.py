@@ -1,4 +1,6 @@
-"""Recent changes and undo."""
+"""History and undo."""
+
+import uuid
 
 from flask import abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -7,32 +9,66 @@ from flask_login import current_user
 import clock
 from database import db
 from fields import parse_id
-from forms import RestoreForm
+from forms import UndoForm
 from ledger import history
-from views.common import back_to_list, say
+from ledger.undo import Undone
+from ledger.undo import undo as undo_operation
+from security import safe_redirect_target
+from views.common import say
 from views.filters import expense_count
 
 
-def list_deleted() -> ResponseReturnValue:
-    """Show what was deleted and changed within the last 30 days, to take it back."""
-    acts = history.recent_acts(current_user, clock.now(), before=parse_id(request.args.get("before", "")))
-    return render_template("expenses/deleted.html", acts=acts, full=len(acts) == history.ACTS)
+def list_history() -> ResponseReturnValue:
+    """Show a page of the operations that can be undone, or were."""
+    before = parse_id(request.args.get("before", ""))
+    page = history.recent_operations(current_user, clock.now(), before)
+    return render_template("history/list.html", page=page)
 
 
-def restore_expenses() -> ResponseReturnValue:
-    """Take an act back, and go back to where the button was."""
-    form = RestoreForm()
-    if not form.validate() or form.batch.data is None:
+def undo(operation_id: uuid.UUID) -> ResponseReturnValue:
+    """Undo an operation, or what it did to one expense, and go back to where the button was."""
+    form = UndoForm()
+    if not form.validate():
         abort(400)
-    try:
-        restored = history.take_back(current_user, form.batch.data, form.id.data)
-        db.session.commit()
-        only_categories = restored.categories and not restored.number
-        done = "Taken back." if only_categories else f"Taken back for {expense_count(restored.number)}."
-        say(f"{done} {restored.left_alone}".rstrip(), row_id=form.id.data)
-    except history.HistoryError as error:
-        say(str(error))
-    pages = {"deleted": "list_deleted", "categories": "list_categories"}
-    if form.page.data in pages:
-        return redirect(url_for(pages[form.page.data]))
-    return back_to_list(form.id.data)
+    undone = undo_operation(current_user, operation_id, clock.now(), form.expense.data)
+    if undone is None:
+        abort(404)
+    db.session.commit()
+    say(undo_message(undone), undone.operation)
+    return redirect(safe_redirect_target(form.next.data) or url_for("list_history"))
+
+
+def undo_message(undone: Undone) -> str:
+    """Return what an undo did, and what it left alone, in sentences."""
+    sentences = []
+    if undone.restored:
+        sentences.append(f"Undone: {expense_count(undone.restored)} restored.")
+    elif undone.changed:
+        sentences.append(f"Undone: {expense_count(undone.changed)} changed back.")
+    elif undone.removed:
+        sentences.append(f"Undone: {expense_count(undone.removed)} removed.")
+    elif undone.operation is not None:
+        sentences.append("Undone.")
+    elif not undone.conflict_count and undone.series is None:
+        sentences.append("Already undone.")
+    if undone.series == "kept":
+        sentences.append("The recurring expense was kept because it was used or changed later.")
+    if undone.conflict_count:
+        sentences.append(conflict_message(undone))
+    return " ".join(sentences)
+
+
+def conflict_message(undone: Undone) -> str:
+    """Return the sentence that names what was changed later and left alone."""
+    names = [shortened(name or "the total budget") for name in undone.conflicts]
+    named, more = ", ".join(names), undone.conflict_count - len(names)
+    if more:
+        return f"Not undone because they were changed later: {named} and {more} more."
+    if len(names) == 1:
+        return f"Not undone because it was changed later: {named}."
+    return f"Not undone because they were changed later: {named}."
+
+
+def shortened(name: str) -> str:
+    """Return a name short enough for a message, which has to fit into a cookie."""
+    return name if len(name) <= 40 else f"{name[:39]}…"

@@ -2,14 +2,15 @@
 
 import uuid
 
-from flask import abort, redirect, render_template, url_for
+from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 import clock
 from database import db
-from forms import DueForm, RecurringForm, RestoreForm
-from ledger import history, recurring
+from forms import DueForm, RecurringForm
+from ledger import operations, recurring
+from ledger.categories import CategoryError
 from models import RecurringExpense
 from security import csrf
 from views.common import own_categories, own_or_404, say, show_form, today
@@ -27,27 +28,35 @@ def edit_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
     """Change what repeats, and how often."""
     row = own_or_404(RecurringExpense, recurring_id)
     form = RecurringForm.of(row, author=current_user, locale=visitor_locale(), categories=own_categories())
-    if (sent := submitted_values(form)) is None:
+    if not form.validate_on_submit():
         return show_form("recurring/form.html", form, recurring=row)
-    recurring.change(current_user, row, sent[1], form.every.data)
+    try:
+        with operations.record(current_user, "edit_recurring", clock.now()) as operation:
+            values = submitted_values(form, operation)
+            recurring.change(current_user, operation, row, values, form.every.data)
+    except CategoryError as error:
+        form.new_category.errors = [str(error)]
+        return show_form("recurring/form.html", form, recurring=row)
     db.session.commit()
-    say("Changed from now on. What was added stays as it is.")
+    say("Changed from now on. What was added stays as it is.", operation)
     return redirect(url_for("list_recurring"))
 
 
 def stop_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
     """Let nothing of it be due any more."""
-    own_or_404(RecurringExpense, recurring_id).stopped = True
+    row = own_or_404(RecurringExpense, recurring_id)
+    operation = recurring.set_stopped(current_user, row, True, clock.now())
     db.session.commit()
-    say("Stopped.")
+    say("Stopped.", operation)
     return redirect(url_for("list_recurring"))
 
 
 def resume_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
     """Let it be due again, as if it had not been stopped."""
-    own_or_404(RecurringExpense, recurring_id).stopped = False
+    row = own_or_404(RecurringExpense, recurring_id)
+    operation = recurring.set_stopped(current_user, row, False, clock.now())
     db.session.commit()
-    say("Resumed.")
+    say("Resumed.", operation)
     return redirect(url_for("list_recurring"))
 
 
@@ -61,24 +70,10 @@ def post_due() -> ResponseReturnValue:
     if not form.chosen:
         say("Nothing was added: this is not due any more.")
         return redirect(url_for("list_expenses"))
-    batch, done = recurring.settle(current_user, form.chosen, clock.now())
+    operation = recurring.resolve_due(current_user, form.chosen, clock.now())
     db.session.commit()
-    words = f"Skipped {expense_count(done.count)}"
+    words = f"Skipped {expense_count(len(form.chosen))}"
     if not form.skip.data:
-        words = f"Added {expense_count(done.count)}, {money_text(done.total)}"
-    say(f"{words}.", batch, undo="take_back_due")
-    return redirect(url_for("list_expenses"))
-
-
-def take_back_due() -> ResponseReturnValue:
-    """Make due again what was added or skipped."""
-    form = RestoreForm()
-    if not form.validate() or form.batch.data is None:
-        abort(400)
-    try:
-        restored = recurring.take_back(current_user, form.batch.data, clock.now())
-        db.session.commit()
-        say(f"Taken back for {expense_count(restored.number)}. {restored.left_alone}".rstrip())
-    except history.HistoryError as error:
-        say(str(error))
+        words = f"Added {expense_count(operation.count)}, {money_text(operation.total)}"
+    say(f"{words}.", operation)
     return redirect(url_for("list_expenses"))

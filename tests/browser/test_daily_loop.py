@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from models import ChangedExpense, DeletedExpense, Expense
+from models import Expense, Operation
 from tests.browser.person import LAPTOP, PHONE, Person
 
 WAYS = {
@@ -63,7 +63,7 @@ def state(chromium, running_server):
 def ledger(state, running_server):
     """The server with nobody's expenses."""
     with Session(running_server.engine) as session:
-        for model in (Expense, DeletedExpense, ChangedExpense):
+        for model in (Expense, Operation):
             session.execute(sa.delete(model))
         session.commit()
     return running_server
@@ -278,20 +278,21 @@ def test_what_was_deleted_comes_back(ana_everywhere, ledger):
     ana.press("Undo")
 
     assert ana.query == {"category": ["Travel"], "sort": ["amount"]}
-    assert ana.said == ["Taken back for 1 expense."]
+    assert ana.said == ["Undone: 1 expense restored."]
     assert (ana.rows, ana.total) == (in_dollars(TRAIN, FLIGHT), "$286.20")
     assert (ids(ledger), ledger.expenses("ana")) == (before, saved)
 
     ana.press("Delete", "Flight")
     ana.page.reload()
     assert ana.said == []
-    ana.go("/expenses/deleted")
-    assert "Deleted 1 expense, $240.00" in ana.text
-    ana.press("Restore Flight")
+    ana.go("/history")
+    assert "Deleted an expense" in ana.text
+    with ana.page.expect_navigation():
+        ana.page.locator("section").first.get_by_role("button", name="Undo").click()
 
-    assert urlsplit(ana.path).path == "/expenses/deleted"
-    assert ana.said == ["Taken back for 1 expense."]
-    assert "Deleted 1 expense" not in ana.text
+    assert urlsplit(ana.path).path == "/history"
+    assert ana.said == ["Undone: 1 expense restored."]
+    assert "Undone" in ana.page.locator("section").nth(1).inner_text()
     assert (ids(ledger), ledger.expenses("ana")) == (before, saved)
 
 
@@ -305,16 +306,17 @@ def test_what_was_deleted_comes_back_after_logging_out_and_in(bob, ledger):
 
     bob.press("Log out")
     bob.log_in()
-    bob.go("/expenses/deleted")
-    bob.press("Restore Pharmacy")
-    assert bob.said == ["Taken back for 1 expense."]
-    bob.press("Restore all")
+    bob.go("/history")
+    bob.press("Undo Pharmacy")
+    assert bob.said == ["Undone: 1 expense restored."]
+    with bob.page.expect_navigation():
+        bob.page.get_by_role("button", name="Undo all").last.click()
 
-    assert bob.said == ["Taken back for 2 expenses."]
+    assert bob.said == ["Undone: 2 expenses restored."]
     assert (ids(ledger), ledger.expenses("bob")) == (before, saved)
 
 
-def test_undo_pressed_twice_says_that_it_was_taken_back_already(ana, ledger):
+def test_undo_pressed_twice_says_that_it_is_already_undone(ana, ledger):
     ledger.save("ana", [CAFE, TRAIN])
     ana.go("/expenses")
     ana.press("Delete", "Café Noir")
@@ -331,7 +333,7 @@ def test_undo_pressed_twice_says_that_it_was_taken_back_already(ana, ledger):
         ana.context.request.post(ana.address + undo[0], form=undo[1], max_redirects=0)
         ana.go("/expenses")
 
-    assert ana.said == ["This was taken back already."]
+    assert ana.said == ["Already undone."]
     assert ana.rows == in_dollars(TRAIN, CAFE)
 
 
@@ -561,7 +563,7 @@ def test_all_that_match_are_changed_also_on_other_pages(ana_at_a_desk, ledger):
 
     ana.press("Undo")
 
-    assert (ana.said, ana.count) == (["Taken back for 60 expenses."], 60)
+    assert (ana.said, ana.count) == (["Undone: 60 expenses restored."], 60)
     assert (ids(ledger), ledger.expenses("ana")) == (before, saved)
 
 
@@ -573,20 +575,20 @@ def test_what_was_changed_since_is_left_alone_and_named(ana_at_a_desk, ledger):
     ana.bulk_form.get_by_label("Category").select_option("Travel")
     ana.press("Set category")
     ana.follow("Edit", "Pharmacy")
-    ana.expense_form.get_by_label("Amount").fill("13")
+    ana.expense_form.get_by_label("Category").select_option("Other")
     ana.press("Save changes")
 
-    ana.go("/expenses/deleted")
-    assert [head.split(",")[0] for head in ana.page.locator("h2").all_inner_texts()] == [
-        "Changed 1 expense",
+    ana.go("/history")
+    assert [head.split(",")[0] for head in ana.page.locator("h2").all_inner_texts()][:2] == [
+        "Changed an expense",
         "Changed 2 expenses",
     ]
     with ana.page.expect_navigation():
         ana.page.get_by_role("button", name="Undo all").last.click()
 
-    assert ana.said == ["Taken back for 1 expense. Changed since and left alone: Pharmacy."]
+    assert ana.said == ["Undone: 1 expense changed back. Not undone because it was changed later: Pharmacy."]
     ana.go("/expenses")
-    assert ana.rows == [("2026-03-12", "Travel", "Pharmacy", "$13.00"), *in_dollars(CAFE)]
+    assert ana.rows == [("2026-03-12", "Other", *in_dollars(PHARMACY)[0][2:]), *in_dollars(CAFE)]
 
 
 def test_with_nothing_ticked_the_page_says_what_to_do(ana, ledger):

@@ -172,7 +172,7 @@ PAGES = {
     "register": ("stranger", address("/register"), "Create an account"),
     "register, refused": ("stranger", refuse_registration, "Create an account"),
     # First: later pages need something to be changed.
-    "recently deleted, empty": ("ana", address("/expenses/deleted"), "Recently deleted and changed"),
+    "history, empty": ("ana", address("/history"), "History"),
     "list, empty": ("bob", address("/expenses"), "All categories · 0 expenses"),
     "list": ("ana", address("/expenses"), "All categories · 60 expenses"),
     "list, last page": ("ana", turn_page, "All categories · 60 expenses"),
@@ -207,7 +207,7 @@ PAGES = {
     "edit": ("ana", edit, "Change an expense"),
     "edit, refused": ("ana", refuse_edit, "Change an expense"),
     "duplicate": ("ana", duplicate, "Add an expense"),
-    "recently deleted": ("bob", address("/expenses/deleted"), "Recently deleted and changed"),
+    "history": ("bob", address("/history"), "History"),
     "add": ("ana", address("/expenses/add"), "Add an expense"),
     "add, refused": ("ana", refuse_expense, "Add an expense"),
     "categories": ("ana", address("/categories"), "Categories and budgets"),

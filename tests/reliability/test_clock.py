@@ -37,7 +37,7 @@ def server(clock, serve, tmp_path):
 
 
 def use(person):
-    """Add, change, delete, and take that back."""
+    """Add, change and delete, and undo that."""
     number = person.count()
     assert person.add("5").status_code == 302
     row = person.page("/expenses").one("tbody").all("input", name="ids")[0]["value"]
@@ -46,7 +46,7 @@ def use(person):
     assert person.post(f"/expenses/{row}/delete").status_code == 302
     assert person.undo().status_code == 302
     assert person.count() == number + 1
-    assert person.page("/expenses/deleted")
+    assert person.page("/history")
 
 
 @pytest.mark.parametrize("days", [[2, -2], [-400, 400]])

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import ChangedExpense, Expense
+from models import Expense, ExpenseChange
 from tests.people import at_once, form_values
 from tests.reliability.conftest import IS_CI
 from tests.reliability.writers import (
@@ -203,10 +203,11 @@ def test_two_servers_on_one_file(serve, chance, tally, times, tmp_path):
     with Session(servers[0].engine) as session:
         of_zoe = Expense.author_id == servers[0].user("zoe").id
         expenses = list(session.scalars(select(Expense).where(of_zoe)))
-        changes = select(ChangedExpense).where(ChangedExpense.author_id == expenses[0].author_id)
-        changes = list(session.scalars(changes.order_by(ChangedExpense.batch)))
+        changes = select(ExpenseChange).where(ExpenseChange.author_id == expenses[0].author_id)
+        changes = list(session.scalars(changes.order_by(ExpenseChange.operation_id)))
         assert_the_journal_leads_to(expenses, changes)
-        made = Counter((str(change.id), f"{change.new_amount:.2f}") for change in changes)
+        edits = [change for change in changes if change.change == "changed"]
+        made = Counter((str(change.id), f"{change.new_amount:.2f}") for change in edits)
         assert made == Counter(pair for rival in rivals for pair in rival.amounts)
         names = Counter(row.description for row in expenses if row.id not in contested)
         assert names == Counter(name for rival in rivals for name in rival.added_names)

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from ledger.spending import CATEGORIES, VALUES
-from models import ChangedExpense, DeletedExpense, Expense, User, description_key
+from models import Expense, ExpenseChange, User, description_key
 from tests.people import Element, Visitor, form_values, read
 from tests.server import Server
 
@@ -108,7 +108,7 @@ class Person(Visitor):
 
 
 class Writer:
-    """One window of a person, in which expenses of its own are added, changed, deleted and taken back."""
+    """One window of a person, in which expenses of its own are added, changed and deleted, and that is undone."""
 
     def __init__(self, person: Person, name: str, chance: random.Random, tally: Tally) -> None:
         self.client = person.another_window()
@@ -159,7 +159,7 @@ class Writer:
         return not lost
 
     def work(self) -> None:
-        """Do one thing, and now and then take it back."""
+        """Do one thing, and now and then undo it."""
         doing = self.chance.choices((self.add, self.edit, self.change_many, self.delete), (4, 2, 2, 2))[0]
         page = self.page("/expenses")
         if doing == self.add or len(self.kept) < 3:
@@ -167,7 +167,7 @@ class Writer:
             return
         before = dict(self.kept), dict(self.deleted)
         at_once = doing(page)
-        buttons = [form for form in self.page("/expenses").all("form") if "/restore" in form["action"]]
+        buttons = [form for form in self.page("/expenses").all("form") if form["action"].endswith("/undo")]
         if at_once and buttons and self.chance.random() < 0.5:
             self.press(buttons[-1])
             self.kept, self.deleted = before
@@ -285,40 +285,44 @@ def assert_the_books_agree(server: Server, people: list[Person], writers: list[W
             assert session.execute(sa.text("PRAGMA foreign_key_check")).all() == []
         names = [person.name for person in people]
         authors = list(session.scalars(sa.select(User.id).where(User.username.in_(names))))
-        live, deleted = (
-            list(session.scalars(sa.select(model).where(model.author_id.in_(authors))))
-            for model in (Expense, DeletedExpense)
-        )
-        changes = sa.select(ChangedExpense).where(ChangedExpense.author_id.in_(authors))
-        changes = list(session.scalars(changes.order_by(ChangedExpense.batch)))
+        live = list(session.scalars(sa.select(Expense).where(Expense.author_id.in_(authors))))
+        changes = sa.select(ExpenseChange).where(ExpenseChange.author_id.in_(authors))
+        changes = list(session.scalars(changes.order_by(ExpenseChange.operation_id)))
         totals = dict(
             session.execute(
                 sa.select(User.username, sa.func.sum(Expense.amount)).join(Expense).group_by(User.username)
             ).all()
         )
-    for found, expected in ((live, "kept"), (deleted, "deleted")):
-        there = {str(row.id): (*values_of(row)[:3], str(row.date)) for row in found}
-        wanted = {row: typed_values(typed) for each in writers for row, typed in getattr(each, expected).items()}
-        doubtful = {row: typed_values(typed) for each in writers for row, typed in each.doubtful.items()}
-        tally.lost += len(wanted.items() - there.items())
-        if expected == "kept":
-            wanted |= {row: typed for row, typed in doubtful.items() if row in there}
-        assert there == wanted
-    numbers = Counter((row.author_id, row.description.split()[0]) for row in [*live, *deleted])
+    there = {str(row.id): (*values_of(row)[:3], str(row.date)) for row in live}
+    wanted = {row: typed_values(typed) for each in writers for row, typed in each.kept.items()}
+    doubtful = {row: typed_values(typed) for each in writers for row, typed in each.doubtful.items()}
+    tally.lost += len(wanted.items() - there.items())
+    assert there == wanted | {row: typed for row, typed in doubtful.items() if row in there}
+    assert not there.keys() & {row for each in writers for row in each.deleted}
+    numbers = Counter((row.author_id, row.description.split()[0]) for row in live)
     tally.doubled += sum(number - 1 for number in numbers.values())
     assert set(numbers.values()) == {1}
-    assert_the_journal_leads_to([*live, *deleted], changes)
+    assert_the_journal_leads_to(live, changes)
     for person in people:
         assert person.total() == f"${totals.get(person.name, 0):,.2f}"
 
 
-def assert_the_journal_leads_to(expenses: list[Any], changes: list[ChangedExpense]) -> None:
+def assert_the_journal_leads_to(expenses: list[Any], changes: list[ExpenseChange]) -> None:
     """Each change of an expense begins where the one before ended, and the last one ends at what is there."""
-    reached: dict[Any, tuple[Any, ...]] = {}
+    reached: dict[Any, dict[str, Any]] = {}
     for change in changes:
-        assert reached.get(change.id, values_of(change)) == values_of(change)
-        reached[change.id] = values_of(change, "new_")
+        old, new = (
+            {name: value for name in VALUES if (value := getattr(change, prefix + name)) is not None}
+            for prefix in ("", "new_")
+        )
+        state = reached.setdefault(change.id, dict(old))
+        assert {name: state.get(name, value) for name, value in old.items()} == old
+        assert (change.change == "added") <= (not state)
+        state |= old | new
+        if change.change == "deleted":
+            state.clear()
     for expense in expenses:
-        assert reached.get(expense.id, values_of(expense)) == values_of(expense)
+        state = reached.get(expense.id, {})
+        assert {name: getattr(expense, name) for name in state} == state
         assert expense.description_key == description_key(expense.description)
-    assert reached.keys() <= {expense.id for expense in expenses}
+    assert {row for row, state in reached.items() if state} <= {expense.id for expense in expenses}

@@ -1,0 +1,57 @@
+"""The names that categories had at the time of an operation, and the ones that they have now."""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Collection
+
+import sqlalchemy as sa
+
+from database import db
+from models import Category, RowChange, User
+
+
+def current_names(user: User, operation_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, dict[str, str]]:
+    """Return, for each of these operations, which names of categories at its time are other ones now.
+
+    Renaming a category changes nothing that was recorded. Instead the categories are followed by their ids,
+    from now back to the oldest operation: a name that was one category's first and another's later then means
+    the right one. Takes two statements.
+    """
+    query = sa.select(Category.id, Category.name).where(Category.author_id == user.id)
+    names = {str(row.id): row.name for row in db.session.execute(query)}
+    latest = dict(names)
+    changes = _category_changes(user, min(operation_ids))
+    found = {}
+    for operation_id in sorted({*operation_ids, *changes}, reverse=True):
+        renamed = _renamed(names, latest)
+        for change in changes.get(operation_id, []):
+            _go_back(change, names, latest)
+        if operation_id in operation_ids:
+            found[operation_id] = renamed | _renamed(names, latest)
+    return found
+
+
+def _category_changes(user: User, since: uuid.UUID) -> dict[uuid.UUID, list[RowChange]]:
+    """Return what operations did to the user's categories from the operation `since` on."""
+    query = sa.select(RowChange).where(
+        RowChange.author_id == user.id,
+        RowChange.operation_id >= since,
+        RowChange.table_name == Category.__tablename__,
+    )
+    changes = defaultdict(list)
+    for change in db.session.scalars(query):
+        changes[change.operation_id].append(change)
+    return changes
+
+
+def _go_back(change: RowChange, names: dict[str, str], latest: dict[str, str]) -> None:
+    """Make `names` those before a change; `latest` gets the last name of a category that is gone."""
+    if change.before is None:
+        names.pop(change.row_key, None)
+    elif "name" in change.before:
+        names[change.row_key] = change.before["name"]
+        latest.setdefault(change.row_key, change.before["name"])
+
+
+def _renamed(names: dict[str, str], latest: dict[str, str]) -> dict[str, str]:
+    return {name: latest[key] for key, name in names.items() if latest[key] != name}

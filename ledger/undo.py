@@ -1,0 +1,221 @@
+"""Undo: an operation is reverted, by another one, wherever what it changed is still as it left it."""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from database import db
+from ledger import categories, operations
+from ledger.category_names import current_names
+from ledger.operations import CHANGE, EXPENSE, RECORDED_COLUMNS, UNDO_RETENTION, changes_of
+from ledger.spending import VALUES, ExpenseValues
+from ledger.undo_recurring import RecurringReversion, expense_of
+from models import Category, ExpenseChange, Operation, RecurringExpense, RowChange, User, category_key
+
+# How many of those that were left alone are named.
+MAX_NAMES = 3
+
+
+@dataclass(frozen=True)
+class Undone:
+    """How far an operation was reverted.
+
+    `operation` is the undo itself, or None when there was nothing to undo. `restored`, `changed` and `removed`
+    are the numbers of expenses that are there again, have their former values again, or are gone again.
+    `conflicts` are up to MAX_NAMES of the `conflict_count` ones that were changed later and left alone; the
+    total budget has no name and is None. `series` tells whether the recurring expense that the operation had
+    started was "removed" or "kept"; it is None when there was none.
+    """
+
+    operation: Operation | None
+    restored: int = 0
+    changed: int = 0
+    removed: int = 0
+    conflicts: tuple[str | None, ...] = ()
+    conflict_count: int = 0
+    series: str | None = None
+
+
+@dataclass
+class Reversion:
+    """An operation that is being reverted, all of it or for one expense, and the undo that records it."""
+
+    user: User
+    original: Operation
+    undo: Operation
+    expense_id: uuid.UUID | None
+    # The names of categories in the original that are other ones now.
+    names: dict[str, str] = field(default_factory=dict)
+    conflicts: list[str | None] = field(default_factory=list)
+
+    def recorded(self, *changes: str) -> list[sa.ColumnElement[bool]]:
+        """Return the conditions of the expense changes that are to be reverted."""
+        conditions = changes_of(self.original, *changes)
+        return conditions if self.expense_id is None else [*conditions, CHANGE.id == self.expense_id]
+
+    def column(self, name: str) -> sa.ColumnElement[Any]:
+        """Return a recorded column, with the names that categories have now."""
+        column = CHANGE[name]
+        if self.names and name.endswith("category"):
+            return sa.case(self.names, value=column, else_=column)
+        return column
+
+    def has(self, prefix: str) -> sa.ColumnElement[bool]:
+        """Tell of an expense whether it is as before the original (no prefix), or as that left it (`new_`)."""
+        pairs = ((EXPENSE[name], self.column(prefix + name)) for name in VALUES)
+        return sa.and_(*(current == sa.func.coalesce(recorded, current) for current, recorded in pairs))
+
+
+def undo(user: User, operation_id: uuid.UUID, now: datetime, expense_id: uuid.UUID | None = None) -> Undone | None:
+    """Revert one of the user's operations, or only what it did to one expense.
+
+    What was changed later is left alone, and can be undone once the later change has been. Returns None when
+    there is no such operation, or no longer. The caller commits.
+    """
+    categories.lock(user)
+    original = db.session.get(Operation, (user.id, operation_id))
+    if original is None or original.created_at < now - UNDO_RETENTION:
+        return None
+    with operations.record(user, "undo", now) as operation:
+        operation.undoes = operation_id
+        reversion = Reversion(user, original, operation, expense_id)
+        reversion.names = _renamed(reversion)
+        changes = _row_changes(reversion)
+        recurring = RecurringReversion(user, operation, changes, reversion.names)
+        _record_expenses(reversion, recurring.blocked_expenses())
+        counts = operations.apply(operation)
+        if expense_id is None or counts:
+            # Categories last: one that was added can go only when nothing is in it any more.
+            recurring.revert(_expense_ids(operation) if changes else ())
+            _revert_categories(reversion, changes)
+            reversion.conflicts += recurring.conflicts
+        categories.ensure_exist(user, operation, _names_used(operation, counts))
+    conflicts, conflict_count = reversion.conflicts, len(reversion.conflicts)
+    if sum(counts.values()) < (original.count if expense_id is None else 1):
+        names, count = _left_alone(reversion)
+        conflicts, conflict_count = [*conflicts, *names], conflict_count + count
+    return Undone(
+        operation=None if operations.is_empty(operation) else operation,
+        restored=counts.get("added", 0),
+        changed=counts.get("changed", 0),
+        removed=counts.get("deleted", 0),
+        conflicts=tuple(conflicts[:MAX_NAMES]),
+        conflict_count=conflict_count,
+        series=recurring.series,
+    )
+
+
+def _renamed(reversion: Reversion) -> dict[str, str]:
+    """Return the names of categories in the original that are other ones now, or are spelled in another way."""
+    renamed = current_names(reversion.user, [reversion.original.id])[reversion.original.id]
+    columns = (CHANGE.category, CHANGE.new_category)
+    recorded = (
+        sa.select(column.label("name")).where(*reversion.recorded(), column.is_not(None)) for column in columns
+    )
+    used = db.session.scalars(sa.union(*recorded)).all()
+    spelled = {category.key: category.name for category in categories.categories_of(reversion.user)}
+    for name in {*used, *renamed}:
+        latest = renamed.get(name, name)
+        renamed[name] = spelled.get(category_key(latest), latest)
+    return {name: latest for name, latest in renamed.items() if name != latest}
+
+
+def _row_changes(reversion: Reversion) -> Sequence[RowChange]:
+    """Return what the original did to rows of other tables, as far as it is to be reverted.
+
+    With one expense its day becomes due again, and a category that was merged away returns: added later, it
+    would have lost its place and its budget.
+    """
+    query = sa.select(RowChange).where(
+        RowChange.author_id == reversion.user.id, RowChange.operation_id == reversion.original.id
+    )
+    changes = db.session.scalars(query.order_by(RowChange.table_name, RowChange.row_key)).all()
+    if reversion.expense_id is None:
+        return changes
+    return [
+        change
+        for change in changes
+        if (change.table_name == Category.__tablename__ and change.after is None)
+        or expense_of(change) == reversion.expense_id
+    ]
+
+
+def _record_expenses(reversion: Reversion, blocked: Iterable[uuid.UUID]) -> None:
+    """Record, as what the undo does, the reverse of each change whose expense is as the original left it."""
+    recorded = reversion.recorded("added", "changed")
+    columns: dict[str, sa.ColumnElement[Any]] = {}
+    for name in RECORDED_COLUMNS:
+        # The key goes with the description, and may be missing in what an older version has recorded.
+        was_set = CHANGE["new_description" if name == "description_key" else f"new_{name}"].is_not(None)
+        columns[name] = sa.case((was_set, EXPENSE[name]))
+        columns[f"new_{name}"] = reversion.column(name)
+    change = sa.case((CHANGE.change == "added", "deleted"), else_="changed")
+    # Named once more by their ids: otherwise SQLite looks at every expense of the user.
+    named = EXPENSE.id.in_(sa.select(CHANGE.id).where(*recorded))
+    operations.record_expenses(
+        reversion.undo, change, columns, *recorded, EXPENSE.id == CHANGE.id, named, reversion.has("new_")
+    )
+    query = sa.select(CHANGE.author_id, sa.literal(reversion.undo.id, sa.Uuid), CHANGE.id, sa.literal("added"))
+    query = query.add_columns(*(reversion.column(name) for name in RECORDED_COLUMNS))
+    exists = sa.exists().where(EXPENSE.author_id == reversion.user.id, EXPENSE.id == CHANGE.id)
+    query = query.where(*reversion.recorded("deleted"), ~exists, CHANGE.id.not_in(list(blocked)))
+    names = ["author_id", "operation_id", "id", "change", *(f"new_{name}" for name in RECORDED_COLUMNS)]
+    db.session.execute(sa.insert(ExpenseChange).from_select(names, query))
+
+
+def _revert_categories(reversion: Reversion, changes: Sequence[RowChange]) -> None:
+    """Revert changes of categories and of the total budget."""
+    user, operation = reversion.user, reversion.undo
+    for change in changes:
+        if change.table_name == Category.__tablename__ and categories.revert(user, operation, change) is False:
+            reversion.conflicts.append(change.label)
+        if change.table_name == User.__tablename__ and not _revert_budget(user, operation, change):
+            reversion.conflicts.append(None)
+
+
+def _expense_ids(operation: Operation) -> set[uuid.UUID]:
+    return set(db.session.scalars(sa.select(CHANGE.id).where(*changes_of(operation))))
+
+
+def _revert_budget(user: User, operation: Operation, change: RowChange) -> bool:
+    """Give the user the total budget that they had before; tell whether it has not been changed since."""
+    row = db.session.get_one(User, user.id, populate_existing=True)
+    before, after = (operations.decode(User, values or {}) for values in (change.before, change.after))
+    if row.monthly_budget == after["monthly_budget"]:
+        operations.change_row(operation, row, "", before)
+    return row.monthly_budget == before["monthly_budget"]
+
+
+def _names_used(operation: Operation, counts: dict[str, int]) -> set[str]:
+    """Return the names of the categories that expenses and recurring expenses got back."""
+    names: set[str] = set()
+    if counts:
+        query = sa.select(CHANGE.new_category).where(*changes_of(operation), CHANGE.new_category.is_not(None))
+        names.update(db.session.scalars(query.distinct()))
+    for change in operation.row_changes:
+        if change.table_name == RecurringExpense.__tablename__ and change.after and "category" in change.after:
+            names.add(change.after["category"])
+    return names
+
+
+def _left_alone(reversion: Reversion) -> tuple[list[str], int]:
+    """Return names and number of the expenses that are neither as before the original nor as that left them."""
+    is_there = [EXPENSE.author_id == reversion.user.id, EXPENSE.id == CHANGE.id]
+    has_another_value = sa.and_(CHANGE.change == "changed", ~sa.exists().where(*is_there, reversion.has("")))
+    is_still_there = sa.and_(CHANGE.change == "added", sa.exists().where(*is_there))
+    name = sa.func.coalesce(sa.func.nullif(EXPENSE.description, ""), EXPENSE.category)
+    name_now = sa.select(name).where(*is_there).scalar_subquery()
+    query = sa.select(CHANGE.id, name_now, sa.func.count().over())
+    query = query.where(*reversion.recorded(), sa.or_(has_another_value, is_still_there))
+    rows = db.session.execute(query.order_by(CHANGE.id).limit(MAX_NAMES)).all()
+    gone = operations.deleted_expenses(reversion.user, [row[0] for row in rows if row[1] is None])
+    names = [row[1] or _name_of(gone.get(row[0])) for row in rows]
+    return names, rows[0][2] if rows else 0
+
+
+def _name_of(values: ExpenseValues | None) -> str:
+    return (values.description or values.category) if values else ""

@@ -1,0 +1,696 @@
+"""Operations on expenses and their undo: through the pages, and by random histories."""
+
+import csv
+import uuid
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from io import StringIO
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from sqlalchemy import func, select, update
+from uuid_utils.compat import uuid7
+
+from app import app as application
+from database import db
+from ledger import history, operations
+from ledger.csv_export import write_csv
+from ledger.spending import CATEGORIES, VALUES, ExpenseFilter, ExpenseValues, ordered_query, read_page, summarise
+from ledger.undo import undo
+from models import Expense, ExpenseChange, Operation, User
+from tests.people import (
+    Visitor,
+    at_once,
+    empty_tables,
+    form_values,
+    kept_months,
+    operations_shown,
+    press,
+    read,
+    summed_months,
+)
+
+FIRST = date(2026, 1, 1)
+
+
+def everything(visitor):
+    """Every column of every expense of a person."""
+    with visitor.app.app_context():
+        rows = db.session.execute(
+            select(Expense.__table__).where(Expense.author_id == visitor.user().id).order_by(Expense.id)
+        )
+        return [tuple(row) for row in rows]
+
+
+@pytest.fixture
+def four(ana):
+    """Ana, who has four expenses."""
+    for amount, category, description in (
+        ("1", "Food", "Tea"),
+        ("2", "Food", "Cake"),
+        ("4", "Travel", ""),
+        ("8", "Food", "Tea"),
+    ):
+        ana.add(amount, category, description=description, date="2026-03-31")
+    return ana
+
+
+def ids(visitor):
+    return [str(expense.id) for expense in visitor.expenses()]
+
+
+# --- One
+
+
+def test_undo_brings_back_exactly_the_same_row(four):
+    before, gone = everything(four), ids(four)[1]
+
+    four.post(f"/expenses/{gone}/delete?category=Food")
+    assert len(everything(four)) == 3
+    response = four.undo("/expenses?category=Food")
+
+    assert everything(four) == before
+    assert response.location == f"/expenses?category=Food#e{gone}"
+    assert "Undone: 1 expense restored." in four.message().text
+
+
+def test_undo_twice_says_that_it_is_already_undone(four):
+    before = everything(four)
+    four.post(f"/expenses/{ids(four)[0]}/delete")
+    form = four.message().one("form")
+
+    four.client.post(form["action"], data=form_values(form))
+    four.page("/expenses")
+    four.client.post(form["action"], data=form_values(form))
+
+    assert "Already undone." in four.message().text
+    assert everything(four) == before
+
+
+def test_undo_works_after_a_reload_and_after_logging_out(app, four):
+    before = everything(four)
+    four.post(f"/expenses/{ids(four)[0]}/delete")
+    four.page("/expenses")
+    four.post("/logout")
+    device = Visitor(app)
+    device.name = "ana"
+    device.log_in()
+
+    response = press(device, operations_shown(device)[0].one("form"))
+
+    assert response.location == "/history"
+    assert everything(four) == before
+    undone = operations_shown(device)[1]
+    assert "Undone" in undone.one("header").text
+    assert not undone.all("form")
+
+
+def test_another_users_operation_does_not_exist(four, bob):
+    four.post(f"/expenses/{ids(four)[0]}/delete")
+    address = four.message().one("form")["action"]
+
+    assert bob.post(address).status_code == 404
+
+    assert len(four.expenses()) == 3
+    assert bob.expenses() == []
+    assert operations_shown(bob) == []
+
+
+@pytest.mark.parametrize("operation", ["", "x", "%00", str(uuid.UUID(int=5)).upper(), "0" * 99])
+def test_an_operation_that_does_not_exist_is_not_found(four, operation):
+    assert four.post(f"/history/{operation}/undo").status_code == 404
+    assert len(four.expenses()) == 4
+
+
+def test_an_undo_can_be_undone_and_that_too(four):
+    before, gone = everything(four), ids(four)[1]
+    four.post(f"/expenses/{gone}/delete")
+    after = everything(four)
+
+    four.undo()
+    assert everything(four) == before
+    for expected in (after, before, after):
+        four.undo()
+        assert everything(four) == expected
+
+    # The deletion stands again, and so do the undo of its undo and the last one; the two others are undone.
+    shown = operations_shown(four)[:5]
+    assert ["Undone" in each.one("header").text for each in shown] == [False, True, False, True, False]
+    assert [each.one("header").all("button") != [] for each in shown] == [True, False, True, False, True]
+
+
+def test_adding_an_expense_can_be_undone_and_the_form_does_not_add_it_again(four):
+    form = form_values(four.page("/expenses/add").one("main").one("form"))
+    values = form | {"amount": "16", "category": "Food"}
+    four.client.post("/expenses/add", data=values)
+    before = everything(four)
+    assert len(before) == 5
+
+    four.undo()
+    assert "Undone: 1 expense removed." in four.message().text
+    assert len(everything(four)) == 4
+    assert four.client.post("/expenses/add", data=values).status_code == 422
+    assert len(everything(four)) == 4
+    press(four, operations_shown(four)[0].one("form"))
+
+    assert everything(four) == before
+
+
+def test_after_an_undo_one_is_where_the_button_was_and_never_elsewhere(four):
+    for address, expected in (
+        ("/months/2026-03", "/months/2026-03"),
+        ("//evil.example/", "/history"),
+        ("https://evil.example/", "/history"),
+        ("", "/history"),
+    ):
+        four.post(f"/expenses/{ids(four)[0]}/delete")
+        action = four.message().one("form")["action"]
+        assert four.post(action, {"next": address}).location == expected
+
+
+def test_an_edit_that_was_made_later_to_another_field_stays(four):
+    chosen = ids(four)[0]
+    four.fill(f"/expenses/{chosen}/edit", amount="9")
+    first = four.message().one("form")
+    four.fill(f"/expenses/{chosen}/edit", description="Green tea")
+
+    press(four, first)
+
+    (expense,) = (each for each in four.expenses() if str(each.id) == chosen)
+    assert (expense.amount, expense.description, expense.description_key) == (8, "Green tea", "green tea")
+
+
+def test_history_says_what_became_what(four):
+    four.fill(f"/expenses/{ids(four)[0]}/edit", category="Health", amount="9", date="2026-04-01")
+
+    row = operations_shown(four)[0].one("li").text
+
+    assert "Mar 31, 2026 → Apr 1, 2026" in row
+    assert "Food → Health" in row
+    assert "$8.00 → $9.00" in row
+    assert "Tea →" not in row
+
+
+def test_what_was_changed_later_has_no_button(four):
+    chosen = ids(four)[0]
+    four.fill(f"/expenses/{chosen}/edit", amount="9")
+    four.fill(f"/expenses/{chosen}/edit", amount="10")
+
+    later, earlier = operations_shown(four)[:2]
+
+    assert later.all("form")
+    assert not earlier.all("form")
+    assert "Changed later" in earlier.one("header").text
+
+
+def test_an_edit_changes_every_field_and_can_be_undone(four):
+    before = everything(four)
+    address = f"/expenses/{ids(four)[0]}/edit?category=Food"
+
+    response = four.fill(address, amount="9.5", category="Health", description="Té", date="2026-04-01", refund="y")
+
+    assert response.location == f"/expenses?category=Food#e{ids(four)[0]}"
+    changed = four.expenses()[0]
+    assert (changed.amount, changed.category, changed.date) == (Decimal("-9.50"), "Health", date(2026, 4, 1))
+    assert (changed.description, changed.description_key) == ("Té", "te")
+    four.undo()
+    assert everything(four) == before
+
+
+def test_an_edit_form_shows_what_is_there_and_saving_it_unchanged_changes_nothing(stranger):
+    stranger.register("ana", currency="EUR")
+    stranger.add("1234,5", "Travel", description="Tea", date="2026-03-31", refund="y")
+    before = everything(stranger)
+    address = f"/expenses/{ids(stranger)[0]}/edit"
+
+    page = read(stranger.get(address, headers={"Accept-Language": "de"}))
+    shown = form_values(page.one("main").one("form"))
+    response = stranger.client.post(address, data=shown, headers={"Accept-Language": "de"})
+
+    assert (shown["amount"], shown["refund"], shown["category"]) == ("1234.50", "y", "Travel")
+    assert response.status_code == 302
+    assert everything(stranger) == before
+    assert len(operations_shown(stranger)) == 1
+
+
+def test_a_refused_edit_and_a_lost_log_in_keep_what_was_typed(app, four):
+    address = f"/expenses/{ids(four)[0]}/edit?category=Food"
+    refused = four.fill(address, amount="1,234", description="Typed")
+    assert refused.status_code == 422
+    assert read(refused).one(id="description")["value"] == "Typed"
+    form = read(refused).one("main").one("form")
+    four.lose_log_ins()
+
+    response = four.client.post(form["action"], data=form_values(form) | {"amount": "5"})
+    response = four.log_in_at(response.location)
+
+    assert response.location == address
+    page = four.page(response.location)
+    assert (page.one(id="amount")["value"], page.one(id="description")["value"]) == ("5", "Typed")
+    assert four.expenses()[0].description == "Tea"
+    four.add("1")
+    assert four.page(address).one(id="description")["value"] == "Typed"
+    four.fill(address)
+    assert four.expenses()[1].description == "Typed"
+
+
+def test_a_duplicate_is_like_its_model_but_of_today(four):
+    model = four.expenses()[0]
+
+    page = four.page(f"/expenses/{model.id}/duplicate?category=Food")
+    form = form_values(page.one("main").one("form"))
+    response = four.client.post(page.one("main").one("form")["action"], data=form)
+
+    assert response.location == f"/expenses?category=Food#e{form['id']}"
+    made = next(each for each in four.expenses() if str(each.id) == form["id"])
+    assert made.id != model.id
+    assert (made.amount, made.category, made.description) == (model.amount, model.category, model.description)
+    assert made.date == datetime.now(UTC).date()
+
+
+# --- Many
+
+
+def bulk(visitor, action, chosen=(), address="/expenses/bulk", **values):
+    return visitor.post(address, {"ids": list(chosen), "action": action, **values})
+
+
+def test_many_get_a_category_at_once_and_undo_restores_each(four):
+    before, chosen = everything(four), ids(four)[1:4]
+
+    response = bulk(four, "category", chosen, "/expenses/bulk?sort=amount", category="Health")
+
+    assert response.location == "/expenses?sort=amount"
+    assert sorted(each.category for each in four.expenses()) == ["Food", "Health", "Health", "Health"]
+    assert "Changed 3 expenses, $7.00." in four.message().text
+    bulk(four, "date", chosen, date="2024-02-29")
+    four.undo()
+    bulk(four, "category", chosen, category="Other")
+    four.undo()
+    # The change of the date is the fourth from the top: after it was undone, a category was set and that undone.
+    press(four, operations_shown(four)[4].all("form")[0])
+    assert everything(four) == before
+
+
+def test_all_that_match_are_deleted_at_once_and_undone_at_once(four):
+    before = everything(four)
+
+    bulk(four, "delete", address="/expenses/bulk?category=Food", all_matching="y")
+
+    assert [each.category for each in four.expenses()] == ["Travel"]
+    assert "Deleted 3 expenses, $11.00." in four.message("/expenses?category=Food").text
+    press(four, operations_shown(four)[0].all("form")[0])
+    assert everything(four) == before
+
+
+def test_each_expense_of_an_operation_can_be_restored_by_itself(four):
+    before = everything(four)
+    bulk(four, "delete", ids(four))
+    assert four.expenses() == []
+
+    for left in (3, 2, 1, 0):
+        deletion = operations_shown(four)[3 - left]
+        press(four, next(line for line in deletion.all("li") if line.all("form")).one("form"))
+        assert len(four.expenses()) == 4 - left
+
+    assert everything(four) == before
+    assert not operations_shown(four)[4].all("form")
+    assert "Undone" in operations_shown(four)[4].one("header").text
+
+
+def test_what_was_changed_since_is_left_alone_and_named(four):
+    chosen = ids(four)
+    bulk(four, "category", chosen, category="Health")
+    form = four.message().one("form")
+    four.fill(f"/expenses/{chosen[0]}/edit", category="Other")
+    four.post(f"/expenses/{chosen[2]}/delete")
+
+    four.page("/expenses")
+    press(four, form)
+
+    said = four.message().text
+    assert "Undone: 2 expenses changed back. Not undone because they were changed later: Cake, Tea." in said
+    found = {str(each.id): each.category for each in four.expenses()}
+    assert (found[chosen[0]], found[chosen[1]]) == ("Other", "Travel")
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"action": "delete"}, "Tick the expenses first."),
+        ({"ids": "x", "action": "delete"}, "Tick the expenses first."),
+        ({"all_matching": "y"}, "Choose what to do"),
+        ({"all_matching": "y", "action": "drop"}, "Choose what to do"),
+        ({"all_matching": "y", "action": "category"}, "Choose the category to set."),
+        ({"all_matching": "y", "action": "category", "category": "Nope"}, "Choose the category to set."),
+        ({"all_matching": "y", "action": "date"}, "Enter the date to set."),
+        ({"all_matching": "y", "action": "date", "date": "2026-02-30"}, "Enter the date as"),
+    ],
+)
+def test_a_refused_bulk_change_says_why_and_changes_nothing(four, values, words):
+    before = everything(four)
+
+    response = four.post("/expenses/bulk", values)
+
+    assert response.status_code == 422
+    assert words in read(response).one(id="bulk").text
+    assert everything(four) == before
+
+
+def test_ticks_survive_a_refusal(four):
+    chosen = ids(four)[1:3]
+
+    page = read(four.post("/expenses/bulk", {"ids": chosen, "action": "category"}))
+
+    ticked = [box["value"] for box in page.all("input", name="ids") if "checked" in box.attributes]
+    assert ticked == chosen
+
+
+@pytest.mark.parametrize("query", ["category=Nope", "min_amount=x", "sort=sideways", "period=never", "after=x"])
+def test_under_a_garbled_address_all_that_match_are_none(four, query):
+    before = everything(four)
+
+    bulk(four, "delete", address=f"/expenses/bulk?{query}", all_matching="y")
+
+    assert everything(four) == before
+
+
+def test_nobody_changes_what_is_another_persons(four, bob):
+    before = everything(four)
+
+    bulk(bob, "delete", ids(four))
+    bulk(bob, "category", ids(four), category="Health")
+    bulk(bob, "delete", all_matching="y")
+
+    assert everything(four) == before
+
+
+def test_of_many_who_undo_the_same_at_once_one_does(app, four):
+    before = everything(four)
+    bulk(four, "delete", ids(four))
+    form = four.message().one("form")
+    tabs, answers = [Visitor(app) for _ in range(4)], []
+    for tab in tabs:
+        tab.client._cookies.update(four.client._cookies)
+
+    def send(tab):
+        answers.append(press(tab, form).status_code)
+
+    at_once(send, tabs)
+
+    assert answers == [302] * 4
+    assert everything(four) == before
+    assert len(operations_shown(four)) == 6
+
+
+def test_what_was_left_alone_can_be_undone_later(four):
+    chosen = ids(four)[0]
+    before = everything(four)
+    forms = []
+    for category in ("Travel", "Health"):
+        four.fill(f"/expenses/{chosen}/edit", category=category)
+        forms.append(four.message().one("form"))
+
+    for number, category in ((0, "Health"), (1, "Travel"), (0, "Food")):
+        press(four, forms[number])
+        assert {str(each.id): each.category for each in four.expenses()}[chosen] == category
+
+    assert everything(four) == before
+
+
+def test_a_long_list_of_names_is_cut(app, ana):
+    for number in range(12):
+        ana.add("1", description=f"{number} " + "車" * 190)
+    bulk(ana, "category", all_matching="y", category="Health")
+    form = ana.message().one("form")
+    bulk(ana, "category", all_matching="y", category="Other")
+    ana.page("/expenses")
+
+    response = press(ana, form)
+
+    assert all(len(cookie) < 4000 for cookie in response.headers.getlist("Set-Cookie"))
+    said = ana.message().text
+    assert said.startswith("Not undone because they were changed later: 0 車車")
+    assert said.endswith("車… and 9 more.")
+
+
+@pytest.mark.parametrize("value", ["0", "false", "off", "no", ""])
+def test_a_box_that_is_sent_unticked_is_not_ticked(four, value):
+    response = bulk(four, "delete", ["x"], all_matching=value)
+
+    assert response.status_code == 422
+    assert len(four.expenses()) == 4
+
+
+def test_an_expense_is_never_both_there_and_deleted(app, four):
+    form = form_values(four.page("/expenses/add").one("main").one("form")) | {"amount": "5", "category": "Food"}
+    four.client.post("/expenses/add", data=form)
+    tabs = [Visitor(app) for _ in range(4)]
+    token, answers = four.token(), []
+    for tab in tabs:
+        tab.client._cookies.update(four.client._cookies)
+
+    def send(tab, address, data):
+        answers.append(tab.client.post(address, data=data).status_code)
+
+    calls = [(tab, "/expenses/add", form) for tab in tabs[:2]]
+    calls += [(tab, f"/expenses/{form['id']}/delete", {"csrf_token": token}) for tab in tabs[2:]]
+    at_once(lambda pair: send(*pair), calls)
+
+    assert set(answers) <= {302, 404, 422}
+    with app.app_context():
+        there = db.session.get(Expense, (four.user().id, uuid.UUID(form["id"]))) is not None
+        query = select(ExpenseChange.change).where(ExpenseChange.id == uuid.UUID(form["id"]))
+        changes = db.session.scalars(query.order_by(ExpenseChange.operation_id)).all()
+    assert changes == (["added"] if there else ["added", "deleted"])
+
+
+def test_every_operation_of_30_days_can_be_reached(ana, monkeypatch):
+    monkeypatch.setattr(history, "PAGE_SIZE", 2)
+    for amount in ("1", "2", "3"):
+        ana.add(amount)
+    for chosen in ids(ana):
+        ana.post(f"/expenses/{chosen}/delete")
+
+    pages = [ana.page("/history")]
+    while older := pages[-1].all("a", rel="next"):
+        pages.append(ana.page(older[0]["href"]))
+
+    shown = [section for page in pages for section in page.all("section")]
+    amounts = [section.one("span", class_="amount").text for section in shown]
+    assert amounts == ["$1.00", "$2.00", "$3.00", "$3.00", "$2.00", "$1.00"]
+    assert len(pages) == 3
+
+
+def test_an_unreadable_expense_undoes_nothing(four):
+    bulk(four, "delete", ids(four))
+    action = four.message().one("form")["action"]
+
+    assert four.post(action, {"expense": "x"}).status_code == 400
+    assert four.expenses() == []
+
+
+def test_purge_deletes_the_operations_that_are_older_than_30_days(app, four):
+    bulk(four, "delete", ids(four)[:2])
+    bulk(four, "category", ids(four), category="Health")
+    form = four.message().one("form")
+    run = app.test_cli_runner()
+    assert "Deleted 0 operations." in run.invoke(args=["purge"]).output
+    with app.app_context():
+        db.session.execute(update(Operation).values(created_at=datetime.now(UTC) - timedelta(days=31)))
+        db.session.commit()
+    assert operations_shown(four) == []
+    assert press(four, form).status_code == 404
+
+    assert "Deleted 6 operations." in run.invoke(args=["purge"]).output
+
+    with app.app_context():
+        for model in (Operation, ExpenseChange):
+            assert db.session.scalar(select(func.count()).select_from(model)) == 0
+    assert len(four.expenses()) == 2
+
+
+def test_of_a_large_operation_the_first_expenses_are_shown(four, monkeypatch):
+    monkeypatch.setattr(history, "MAX_ROWS_SHOWN", 3)
+    bulk(four, "category", all_matching="y", category="Health")
+    bulk(four, "delete", ids(four)[:2])
+
+    small, large = operations_shown(four)[:2]
+
+    assert len(small.all("li")) == 2
+    assert len(large.all("li")) == 3
+    assert "and 1 expense more" in large.text
+    assert large.one("header").all("form")
+
+
+# --- Random histories of two users
+
+
+class HistoryMachine(RuleBasedStateMachine):
+    """Whatever Ana and Bob do, the figures agree with each other and with an oracle, and undo is exact."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        empty_tables(application)
+        self.context = application.app_context()
+        self.context.push()
+        self.users = []
+        for name in ("ana", "bob"):
+            self.users.append(User(username=name, email=f"{name}@example.com", password_hash="x"))
+        db.session.add_all(self.users)
+        db.session.commit()
+        # For each user: the expenses by id, and what each operation did to which of them.
+        self.state = [{}, {}]
+        self.operations = [{}, {}]
+
+    def teardown(self) -> None:
+        db.session.remove()
+        self.context.pop()
+
+    def read(self, who):
+        """Read every column of the expenses that are there now."""
+        query = select(Expense.__table__).where(Expense.author_id == self.users[who].id)
+        return {row.id: dict(row._mapping) for row in db.session.execute(query)}
+
+    def finish(self, who, operation_id, count):
+        """Commit, and note what an operation did; return how many expenses that were."""
+        db.session.commit()
+        before, after = self.state[who], self.read(who)
+        changed = {key: (before.get(key), after.get(key)) for key in before | after}
+        changed = {key: pair for key, pair in changed.items() if pair[0] != pair[1]}
+        assert count == len(changed)
+        if changed:
+            self.operations[who][operation_id] = changed
+        self.state[who] = after
+
+    def expected(self, who, operation_id, only=None):
+        """Return what the expenses will be when an operation is undone, and how many conflicts there are."""
+        state, conflicts = dict(self.state[who]), 0
+        for key, (before, after) in self.operations[who][operation_id].items():
+            current = state.get(key)
+            if only not in {None, key}:
+                continue
+            if after is None:
+                state[key] = current or before
+            elif before is None:
+                if current is not None and all(current[name] == after[name] for name in VALUES):
+                    del state[key]
+                conflicts += key in state
+            else:
+                touched = {name: before[name] for name in before if before[name] != after[name]}
+                is_as_left = current is not None and all(current[name] == after[name] for name in touched)
+                if is_as_left:
+                    state[key] = current | touched
+                conflicts += not is_as_left and (current is None or current != current | touched)
+        return state, conflicts
+
+    @rule(
+        who=st.integers(0, 1),
+        amount=st.decimals("-99.99", "999.99", places=2).filter(bool),
+        category=st.sampled_from(CATEGORIES[:3]),
+        description=st.text("aÉte%", max_size=3),
+        day=st.dates(FIRST, date(2026, 1, 5)),
+    )
+    def add(self, who, amount, category, description, day):
+        with operations.record(self.users[who], "add", datetime.now(UTC)) as operation:
+            operations.add_expense(operation, uuid7(), ExpenseValues(amount, category, description, day))
+        assert operation.total == amount
+        self.finish(who, operation.id, operation.count)
+
+    def draw_user(self, data, pool):
+        return data.draw(st.sampled_from([who for who in (0, 1) if pool[who]]))
+
+    def chosen(self, who, data):
+        ids = data.draw(st.lists(st.sampled_from(sorted(self.state[who])), unique=True))
+        return Expense.id.in_(ids)
+
+    @precondition(lambda self: self.state[0] or self.state[1])
+    @rule(data=st.data(), category=st.sampled_from(CATEGORIES[:3]), day=st.dates(FIRST, date(2026, 1, 5)))
+    def change(self, data, category, day):
+        who = self.draw_user(data, self.state)
+        values = data.draw(
+            st.sampled_from([{"category": category}, {"date": day}, {"description": "Té", "amount": Decimal(7)}])
+        )
+        before = self.state[who]
+        with operations.record(self.users[who], "bulk_edit", datetime.now(UTC)) as operation:
+            operations.change_expenses(operation, self.chosen(who, data), values)
+        self.finish(who, operation.id, operation.count)
+        changed = self.operations[who].get(operation.id, {})
+        assert operation.total == sum(before[key]["amount"] for key in changed)
+
+    @precondition(lambda self: self.state[0] or self.state[1])
+    @rule(data=st.data())
+    def delete(self, data):
+        who = self.draw_user(data, self.state)
+        with operations.record(self.users[who], "bulk_delete", datetime.now(UTC)) as operation:
+            operations.delete_expenses(operation, self.chosen(who, data))
+        self.finish(who, operation.id, operation.count)
+
+    @precondition(lambda self: self.operations[0] or self.operations[1])
+    @rule(data=st.data(), for_one=st.booleans())
+    def undo(self, data, for_one):
+        who = self.draw_user(data, self.operations)
+        operation_id = data.draw(st.sampled_from([*self.operations[who]]))
+        only = data.draw(st.sampled_from([*self.operations[who][operation_id]])) if for_one else None
+        expected, conflicts = self.expected(who, operation_id, only)
+
+        undone = undo(self.users[who], operation_id, datetime.now(UTC), only)
+
+        assert undone.conflict_count == conflicts
+        assert len(undone.conflicts) == min(conflicts, 3)
+        assert (undone.operation is not None) == (expected != self.state[who])
+        count = undone.restored + undone.changed + undone.removed
+        self.finish(who, undone.operation and undone.operation.id, count)
+        assert self.state[who] == expected
+
+    @precondition(lambda self: self.operations[0] or self.operations[1])
+    @rule(data=st.data())
+    def undo_and_undo_that(self, data):
+        who = self.draw_user(data, self.operations)
+        before = self.state[who]
+        undone = undo(self.users[who], data.draw(st.sampled_from([*self.operations[who]])), datetime.now(UTC))
+        if undone.operation is not None:
+            again = undo(self.users[who], undone.operation.id, datetime.now(UTC))
+            assert again.conflict_count == 0
+        assert self.read(who) == before
+        db.session.rollback()
+
+    @invariant()
+    def nobody_touched_the_other(self):
+        assert [self.read(0), self.read(1)] == self.state
+
+    @invariant()
+    def kept_months_are_those_of_the_expenses(self):
+        assert kept_months() == summed_months()
+
+    @invariant()
+    def history_offers_to_undo_what_can_be(self):
+        for who, user in enumerate(self.users):
+            shown = history.recent_operations(user, datetime.now(UTC)).operations
+            assert {each.operation.id for each in shown} == set(self.operations[who])
+            for each in shown:
+                assert each.can_undo == (self.expected(who, each.operation.id)[0] != self.state[who])
+                assert {line.id for line in each.expenses} == set(self.operations[who][each.operation.id])
+
+    @invariant()
+    def all_figures_agree(self):
+        for who, user in enumerate(self.users):
+            for wanted in (ExpenseFilter(), ExpenseFilter(categories=CATEGORIES[:2], search="t", sort="amount")):
+                summary = summarise(user, wanted)
+                rows = read_page(user, wanted).rows
+                lines = "".join(write_csv(db.engine, ordered_query(user, wanted), "USD"))
+                amounts = [Decimal(line["amount"]) for line in csv.DictReader(StringIO(lines, newline=""))]
+                assert summary.total == sum((part.total for part in summary.breakdown), Decimal(0))
+                assert summary.total == sum((row.amount for row in rows), Decimal(0)) == sum(amounts, Decimal(0))
+                assert summary.count == len(rows) == len(amounts)
+            assert summarise(user, ExpenseFilter()).count == len(self.state[who])
+
+
+HistoryMachine.TestCase.settings = settings(max_examples=8, stateful_step_count=15, deadline=None)
+
+
+@pytest.mark.usefixtures("app")
+class TestHistories(HistoryMachine.TestCase):
+    pass

@@ -1,0 +1,273 @@
+"""Undo of every kind of operation, by random histories: it restores exactly what was there."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from sqlalchemy import select
+from uuid_utils.compat import uuid7
+
+from app import app as application
+from database import db
+from ledger import categories, operations, recurring
+from ledger.categories import CategoryError, OwnCategory
+from ledger.csv_export import write_csv
+from ledger.history import recent_operations
+from ledger.spending import ExpenseFilter, ExpenseValues, ordered_query
+from ledger.undo import undo
+from models import Expense, Occurrence, RecurringExpense, User, category_key
+from tests.people import empty_tables, kept_months, summed_months
+
+START, TODAY = date(2026, 1, 1), date(2026, 2, 15)
+NAMES = st.sampled_from(
+    ["Food", "food", "Gifts", "gifts", "Café", "Cafe\u0301", "CAFÉ", "Travel", "Straße", "New …", "new ..."]
+)
+
+
+def now():
+    return datetime.now(UTC)
+
+
+class UndoMachine(RuleBasedStateMachine):
+    """Two users do whatever can be done, undo it, and undo that."""
+
+    def __init__(self):
+        super().__init__()
+        empty_tables(application)
+        self.context = application.app_context()
+        self.context.push()
+        self.users = [
+            User(username=name, email=f"{name}@example.com", password_hash="x") for name in ("ana", "bob")
+        ]
+        db.session.add_all(self.users)
+        db.session.commit()
+        self.states = [self.read(user) for user in self.users]
+        self.done = [[], []]
+
+    def teardown(self):
+        db.session.remove()
+        self.context.pop()
+
+    def read(self, user):
+        """Everything that an operation can change, and the bytes of the export."""
+        db.session.expire_all()
+        lines = "".join(write_csv(db.engine, ordered_query(user, ExpenseFilter()), "USD"))
+        rows = [
+            [tuple(row) for row in db.session.execute(select(table).where(table.c.author_id == user.id))]
+            for table in (Expense.__table__, RecurringExpense.__table__, Occurrence.__table__)
+        ]
+        return categories.categories_of(user), user.monthly_budget, [sorted(each) for each in rows], lines
+
+    def do(self, who, act):
+        """Do something, undo it, and undo that: each time exactly what was there before is there again."""
+        user, before = self.users[who], self.states[who]
+        try:
+            operation = act(user)
+        except CategoryError:
+            assert self.read(user) == before
+            return
+        db.session.commit()
+        after = self.read(user)
+        assert operations.is_empty(operation) == (after == before)
+        self.states[who] = after
+        if operations.is_empty(operation):
+            return
+        self.done[who].append(operation.id)
+        for expected in (before, after):
+            undone = undo(user, self.done[who][-1], now())
+            assert (undone.conflicts, undone.series) in [((), None), ((), "removed")]
+            db.session.commit()
+            assert self.read(user) == expected
+            self.done[who].append(undone.operation.id)
+        assert undo(user, self.done[who][-2], now()).operation is None
+        db.session.commit()
+
+    def category(self, who, data):
+        return data.draw(st.sampled_from(categories.categories_of(self.users[who])))
+
+    def series(self, who, data):
+        rows = recurring.all_recurring(self.users[who])
+        return data.draw(st.sampled_from(rows)) if rows else None
+
+    @rule(
+        who=st.integers(0, 1),
+        name=st.none() | NAMES,
+        frequency=st.sampled_from(["", "", "week", "month"]),
+        day=st.dates(START, date(2026, 2, 1)),
+        data=st.data(),
+    )
+    def add(self, who, name, frequency, day, data):
+        known = self.category(who, data).name
+
+        def act(user):
+            with operations.record(user, "add", now()) as operation:
+                category = known if name is None else categories.add(user, operation, name)
+                row_id = uuid7()
+                operations.add_expense(operation, row_id, ExpenseValues(Decimal(1), category, "", day))
+                if frequency:
+                    recurring.repeat(user, operation, row_id, frequency)
+            return operation
+
+        self.do(who, act)
+
+    @rule(who=st.integers(0, 1), data=st.data(), frequency=st.sampled_from(["", "week"]))
+    def edit(self, who, data, frequency):
+        ids = sorted(row[1] for row in self.states[who][2][0])
+        if not ids:
+            return
+        chosen, category = data.draw(st.sampled_from(ids)), self.category(who, data).name
+        values = data.draw(st.sampled_from([{"category": category}, {"amount": Decimal(9)}, {"date": START}]))
+
+        def act(user):
+            with operations.record(user, "edit", now()) as operation:
+                operations.change_expenses(operation, Expense.id == chosen, values)
+                if frequency:
+                    recurring.repeat(user, operation, chosen, frequency)
+            return operation
+
+        self.do(who, act)
+
+    @rule(who=st.integers(0, 1), data=st.data(), is_deletion=st.booleans())
+    def change_all_of_a_category(self, who, data, is_deletion):
+        chosen, other = Expense.category == self.category(who, data).name, self.category(who, data).name
+
+        def act(user):
+            with operations.record(user, "bulk_delete" if is_deletion else "bulk_edit", now()) as operation:
+                if is_deletion:
+                    operations.delete_expenses(operation, chosen)
+                else:
+                    operations.change_expenses(operation, chosen, {"category": other})
+            return operation
+
+        self.do(who, act)
+
+    @rule(
+        who=st.integers(0, 1),
+        name=NAMES,
+        position=st.integers(1, 12),
+        archived=st.booleans(),
+        budget=st.sampled_from([None, Decimal("0"), Decimal("12.50")]),
+        total=st.sampled_from([None, Decimal("99")]),
+        data=st.data(),
+    )
+    def save_categories(self, who, name, position, archived, budget, total, data):
+        chosen = self.category(who, data)
+        new = OwnCategory(chosen.id, data.draw(st.sampled_from([name, chosen.name])), position, archived, budget)
+        self.do(who, lambda user: categories.save(user, [new], total, now()))
+
+    @rule(who=st.integers(0, 1), data=st.data())
+    def merge(self, who, data):
+        former, into = self.category(who, data), self.category(who, data)
+        self.do(who, lambda user: categories.merge(user, former, into, now()))
+
+    @rule(who=st.integers(0, 1), data=st.data())
+    def delete_category(self, who, data):
+        chosen = self.category(who, data).id
+        self.do(who, lambda user: categories.delete(user, chosen, now()))
+
+    @rule(who=st.integers(0, 1), data=st.data(), how=st.sampled_from(["one", "all", "skip"]))
+    def resolve_due(self, who, data, how):
+        lines = recurring.due(self.users[who], TODAY).lines
+        if not lines:
+            return
+        wanted = [line.key for line in (lines if how == "all" else [data.draw(st.sampled_from(lines))])]
+
+        def act(user):
+            lines = [line for line in recurring.due(user, TODAY, lock=True).lines if line.key in wanted]
+            amount = None if how == "skip" else Decimal(3)
+            return recurring.resolve_due(user, [(line, amount) for line in lines], now())
+
+        self.do(who, act)
+
+    @rule(
+        who=st.integers(0, 1),
+        data=st.data(),
+        day=st.dates(START, TODAY),
+        frequency=st.sampled_from(["week", "month"]),
+        amount=st.sampled_from([Decimal(1), Decimal(5)]),
+    )
+    def edit_recurring(self, who, data, day, frequency, amount):
+        row, category = self.series(who, data), self.category(who, data).name
+        if row is None:
+            return
+
+        def act(user):
+            with operations.record(user, "edit_recurring", now()) as operation:
+                values = ExpenseValues(amount, category, "", day)
+                recurring.change(user, operation, row, values, frequency)
+            return operation
+
+        self.do(who, act)
+
+    @rule(who=st.integers(0, 1), data=st.data(), stopped=st.booleans())
+    def stop_or_resume(self, who, data, stopped):
+        row = self.series(who, data)
+        if row is not None:
+            self.do(who, lambda user: recurring.set_stopped(user, row, stopped, now()))
+
+    @rule(who=st.integers(0, 1), data=st.data(), for_one=st.booleans())
+    def undo(self, who, data, for_one):
+        if not self.done[who]:
+            return
+        ids = [row[1] for row in self.states[who][2][0]]
+        only = data.draw(st.sampled_from(sorted(ids))) if for_one and ids else None
+        undone = undo(self.users[who], data.draw(st.sampled_from(self.done[who])), now(), only)
+        db.session.commit()
+        if undone.operation is not None:
+            self.done[who].append(undone.operation.id)
+        self.states[who] = self.read(self.users[who])
+
+    @invariant()
+    def every_category_in_use_is_its_owners(self):
+        for user in self.users:
+            names = [category.name for category in categories.categories_of(user)]
+            assert len({category_key(name) for name in names}) == len(names) > 0
+            used = db.session.scalars(
+                select(RecurringExpense.category).where(RecurringExpense.author_id == user.id)
+            )
+            assert {*categories.numbers_of(user), *used} <= set(names)
+
+    @invariant()
+    def each_occurrence_has_an_expense_of_its_own(self):
+        for user in self.users:
+            query = select(Occurrence.expense_id).where(Occurrence.author_id == user.id)
+            added = [expense_id for expense_id in db.session.scalars(query) if expense_id]
+            assert len(added) == len(set(added))
+
+    @invariant()
+    def what_is_due_is_what_was_not_handled(self):
+        for user in self.users:
+            for row in recurring.all_recurring(user):
+                query = select(Occurrence.day).where(
+                    Occurrence.author_id == user.id, Occurrence.recurring_id == row.id
+                )
+                handled = set(db.session.scalars(query))
+                assert row.next_date not in handled
+                assert row.next_date in set(
+                    recurring.due_days(row.start_date, row.frequency, row.start_date, date(2027, 1, 1))
+                )
+
+    @invariant()
+    def nobody_touched_the_other(self):
+        assert [self.read(user) for user in self.users] == self.states
+
+    @invariant()
+    def history_can_be_read(self):
+        for who, user in enumerate(self.users):
+            shown = recent_operations(user, now()).operations
+            assert {each.operation.id for each in shown} <= set(self.done[who])
+
+    @invariant()
+    def kept_months_are_those_of_the_expenses(self):
+        assert kept_months() == summed_months()
+
+
+UndoMachine.TestCase.settings = settings(max_examples=9, stateful_step_count=12, deadline=None)
+
+
+@pytest.mark.usefixtures("app")
+class TestUndo(UndoMachine.TestCase):
+    pass
