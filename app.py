@@ -19,7 +19,7 @@ from database.engine import SAFE_METHODS, close_session, create_private_file, pr
 from ledger.accounts import APPLICATION_NAME, allow_local_emails
 from ledger.sessions import find_session, touch
 from models import User
-from security import Request, add_headers, csrf
+from security import Request, add_headers
 from views import filters
 
 logs.start_logging(os.environ.get("LOG_FORMAT") or "text")
@@ -47,7 +47,6 @@ with app.app_context():
         # Imported here, because SQLite does not need the driver, which takes 9 MB and a tenth of a second.
         importlib.import_module("database.postgresql").limit_waiting(db.engine, availability)
 Migrate(app, db, render_as_batch=True, compare_type=True)
-csrf.init_app(app)
 commands.init_app(app)
 # Templates look at current_user by themselves (below): loaded for every page, it would break the error
 # page just when the database is away.

@@ -13,9 +13,11 @@ from sqlalchemy.exc import DBAPIError, TimeoutError
 from werkzeug.exceptions import HTTPException
 
 from app import app, login_manager
+from security import csrf, refuse_foreign_form
 from views import accounts, categories, drafts, errors, expenses, health, history, recurring, reports
 
 PUBLIC_ENDPOINTS = {"static"}
+LOGIN_ENDPOINTS = {"login", "register"}
 
 
 def route(rule: str, view: Callable[..., ResponseReturnValue], *methods: str, public: bool = False) -> None:
@@ -25,12 +27,22 @@ def route(rule: str, view: Callable[..., ResponseReturnValue], *methods: str, pu
         PUBLIC_ENDPOINTS.add(view.__name__)
 
 
+app.before_request(refuse_foreign_form)
+
+
 @app.before_request
 def require_login() -> ResponseReturnValue | None:
     """Ask an anonymous visitor to log in, unless the page is public or does not exist."""
+    # Before the check of their token, which changed when they logged in, perhaps in another tab.
+    if request.endpoint in LOGIN_ENDPOINTS and current_user.is_authenticated:
+        return accounts.go_on()
     if request.endpoint in {None, *PUBLIC_ENDPOINTS} or current_user.is_authenticated:
         return None
     return login_manager.unauthorized()
+
+
+# After require_login: whoever is not logged in is asked to log in, whatever became of the token with the session.
+csrf.init_app(app)
 
 
 route("/register", accounts.register, "GET", "POST", public=True)

@@ -4,22 +4,24 @@ import logging
 import os
 import re
 import secrets
-from collections.abc import Callable
 from contextlib import suppress
+from copy import deepcopy
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 import flask
+import sqlalchemy as sa
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from werkzeug.datastructures import FileStorage, ImmutableMultiDict, MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 
+from database.engine import SAFE_METHODS
+
 log = logging.getLogger("ledger")
-View = TypeVar("View", bound=Callable[..., object])
 KEY_MIN = 32
 WELL_KNOWN_KEYS = ("change-me", "changeme", "secret", "please-set", "your-")
 CONTENT_POLICY = "; ".join(
@@ -38,41 +40,89 @@ CONTENT_POLICY = "; ".join(
 
 
 class FormProtect(CSRFProtect):
-    """The check of CSRF tokens, which lets a view that shows its form again do so when it fails."""
+    """CSRF protection that fails closed, without any view or form having to remember it.
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._shown_again: set[str] = set()
+    After a failed check the view still runs, so that it can show its form again with what was typed, but it cannot
+    change anything: no form is valid (`forms.Form`), no transaction is committed, the cookie session stays as it
+    was, and a view that doesn't show a form is answered with status 400.
+    """
 
-    def rerender_on_csrf_failure(self, view: View) -> View:
-        """Mark a view whose every change goes through a `forms.Form`, which a refused token makes invalid."""
-        self._shown_again.add(view.__name__)
-        return view
+    def init_app(self, app: flask.Flask) -> None:
+        """Check every form that `app` receives, after the hooks that it has already."""
+        super().init_app(app)
+        app.after_request(keep_unchanged)
 
     def protect(self, apply_exemptions: bool = False) -> None:
-        """Check the token of a form. Raises CSRFError, unless its view is to show it again."""
+        """Check the token of a form, and remember a failure."""
         try:
             super().protect(apply_exemptions)
         except (CSRFError, ValueError) as error:
             log.warning("a form from %s was refused: %s", flask.request.remote_addr, error)
-            # A page of another site must not even reach the session: it could replace it.
-            if flask.request.endpoint not in self._shown_again or _is_foreign(flask.request):
-                raise CSRFError("The form does not come from this session.") from None
-            flask.g.csrf_failed = True
+            fail_csrf()
 
 
 csrf = FormProtect()
 
 
+def fail_csrf() -> None:
+    """Let nothing be changed by the rest of this request."""
+    # A deep copy, because views also change what is in the session's lists.
+    flask.g.session_before = deepcopy(dict(flask.session))
+
+
 def csrf_failed() -> bool:
     """Tell whether this request's form may have come from elsewhere, and must not be carried out."""
-    return "csrf_failed" in flask.g
+    return flask.has_request_context() and "session_before" in flask.g
 
 
-def _is_foreign(request: flask.Request) -> bool:
-    """Tell whether the browser says that another site has sent this form."""
+@sa.event.listens_for(sa.Engine, "commit")
+def refuse_commit(connection: sa.Connection) -> None:
+    """After a failed check, roll back what would be committed, through any engine. Raises CSRFError."""
+    if csrf_failed():
+        # Otherwise SQLAlchemy could return a connection to the pool with its transaction still open.
+        connection.dialect.do_rollback(connection.connection)
+        _restore_session()
+        raise CSRFError
+
+
+def keep_unchanged(response: flask.Response) -> flask.Response:
+    """After a failed check, answer with status 400 unless the view has shown its form, and keep the session."""
+    if not csrf_failed():
+        return response
+    _restore_session()
+    if response.status_code >= 400:
+        return response
+    response.close()
+    app = flask.current_app
+    return app.make_response(app.handle_http_exception(CSRFError()))
+
+
+def _restore_session() -> None:
+    """Make the cookie session what it was before the view, but for what the page has to remember.
+
+    That is the token of the form that it shows, and which messages it has shown.
+    """
+    session, before = flask.session, flask.g.session_before
+    token = {name: session[name] for name in ("csrf_token",) if name in session}
+    restored = token | before
+    if "_flashes" not in session:
+        restored.pop("_flashes", None)
+    if restored != dict(session):
+        session.clear()
+        session.update(restored)
+
+
+def refuse_foreign_form() -> None:
+    """Refuse a form that the browser says another site has sent. Raises CSRFError.
+
+    It must not even reach the session, which it could replace.
+    """
+    request = flask.request
     origin = request.headers.get("Origin")
-    return origin is not None and origin.partition("://")[2] != request.host
+    foreign = origin is not None and origin.partition("://")[2] != request.host
+    if foreign and request.method not in SAFE_METHODS:
+        log.warning("a form of another site from %s was refused", request.remote_addr)
+        raise CSRFError
 
 
 class FormParser(FormDataParser):

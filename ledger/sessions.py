@@ -87,6 +87,8 @@ def is_remembered(user: User) -> bool:
 
 def revoke_session(user: User, key: str) -> bool:
     """End the log-in of `user` with this name, for every copy of its cookies; tell whether there was one."""
+    if not re.fullmatch("[0-9a-f]{64}", key):
+        return False
     where = (LoginSession.user_id == user.id, LoginSession.token_hash == key)
     ended = db.session.execute(sa.delete(LoginSession).where(*where).returning(LoginSession.user_id))
     return ended.first() is not None

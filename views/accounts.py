@@ -23,7 +23,7 @@ from forms import (
 from ledger import accounts, history, sessions
 from ledger.throttling import Counter
 from models import User, identity_key
-from security import csrf, safe_redirect_target
+from security import safe_redirect_target
 from views.common import say, show_form
 from views.rate_limits import (
     RateLimitedError,
@@ -55,11 +55,13 @@ def start_session(user: User, remember: bool = False) -> None:
     remember_device(user.email)
 
 
-@csrf.rerender_on_csrf_failure
+def go_on() -> ResponseReturnValue:
+    """Go to the page that was asked for before logging in, or else to the list."""
+    return redirect(safe_redirect_target(request.args.get("next")) or url_for("list_expenses"))
+
+
 def register() -> ResponseReturnValue:
     """Create an account and log it in."""
-    if current_user.is_authenticated:
-        return redirect(url_for("list_expenses"))
     if not current_app.config["REGISTRATION"]:
         abort(403, "No accounts can be made here. Ask the person who runs this site for one.")
     form = RegisterForm()
@@ -76,7 +78,7 @@ def register() -> ResponseReturnValue:
             accounts.save(user)
             start_session(user)
             log.info("registered: user %s from %s", user.id, request.remote_addr)
-            return redirect(url_for("list_expenses"))
+            return go_on()
     except accounts.AlreadyTakenError as taken:
         form.add_taken_errors(taken.fields)
     except RateLimitedError as error:
@@ -84,12 +86,8 @@ def register() -> ResponseReturnValue:
     return show_form("accounts/register.html", form, refusal)
 
 
-@csrf.rerender_on_csrf_failure
 def login() -> ResponseReturnValue:
     """Log in and go to the page that was asked for."""
-    target = safe_redirect_target(request.args.get("next"))
-    if current_user.is_authenticated:
-        return redirect(target or url_for("list_expenses"))
     form = LoginForm()
     refusal = None
     try:
@@ -101,12 +99,13 @@ def login() -> ResponseReturnValue:
             if user is not None:
                 start_session(user, form.remember_me.data)
                 log.info("logged in: user %s from %s", user.id, request.remote_addr)
-                return redirect(target or url_for("list_expenses"))
+                return go_on()
             log.info("log-in failed from %s", request.remote_addr)
             form.form_errors.append("The e-mail address or the password is wrong.")
     except RateLimitedError as error:
         log.warning("log-in refused (%s) from %s", error.status, request.remote_addr)
         refusal = error
+    target = safe_redirect_target(request.args.get("next"))
     return show_form("accounts/login.html", form, refusal, target=target)
 
 
@@ -130,9 +129,9 @@ def logout() -> ResponseReturnValue:
         return redirect(url_for("login"))
     if request.method in SAFE_METHODS:
         return render_template("accounts/logout.html")
-    log.info("logged out: user %s from %s", current_user.id, request.remote_addr)
     sessions.revoke_session(current_user, sessions.key_of(current_user))
     db.session.commit()
+    log.info("logged out: user %s from %s", current_user.id, request.remote_addr)
     return logged_out_response("You are logged out.")
 
 
@@ -212,7 +211,6 @@ def show_account() -> ResponseReturnValue:
     return account_page()
 
 
-@csrf.rerender_on_csrf_failure
 def change_profile() -> ResponseReturnValue:
     """Change the username and the e-mail address; another address ends the other log-ins."""
     form = ProfileForm(obj=current_user)
@@ -236,7 +234,6 @@ def change_profile() -> ResponseReturnValue:
     return account_page(form, refusal)
 
 
-@csrf.rerender_on_csrf_failure
 def change_password() -> ResponseReturnValue:
     """Change the password, which ends the other log-ins."""
     form = PasswordForm(obj=current_user)
@@ -253,7 +250,6 @@ def change_password() -> ResponseReturnValue:
     return account_page(form, refusal)
 
 
-@csrf.rerender_on_csrf_failure
 def change_settings() -> ResponseReturnValue:
     """Change how the person counts and writes."""
     form = SettingsForm(obj=current_user)
@@ -272,17 +268,17 @@ def change_settings() -> ResponseReturnValue:
 def end_login() -> ResponseReturnValue:
     """End one log-in of the person."""
     form = EndLoginForm()
-    if not form.validate() or not sessions.revoke_session(current_user, form.token_hash.data):
+    if not sessions.revoke_session(current_user, form.token_hash.data or ""):
         abort(404)
-    log.info("log-in ended: user %s from %s", current_user.id, request.remote_addr)
     db.session.commit()
+    log.info("log-in ended: user %s from %s", current_user.id, request.remote_addr)
     say("That device is logged out.")
     return redirect(url_for("show_account"))
 
 
 def end_logins() -> ResponseReturnValue:
     """End every log-in of the person, this one too."""
-    log.info("all log-ins ended: user %s from %s", current_user.id, request.remote_addr)
     sessions.revoke_all_sessions(current_user)
     db.session.commit()
+    log.info("all log-ins ended: user %s from %s", current_user.id, request.remote_addr)
     return logged_out_response("You are logged out everywhere.")

@@ -11,7 +11,6 @@ from database import db
 from forms import CategoriesForm, MergeForm
 from ledger import categories, operations
 from ledger.categories import CategoryError, OwnCategory
-from security import csrf
 from views.common import say, show_form
 from views.filters import expense_count, visitor_locale
 
@@ -40,7 +39,6 @@ def list_categories() -> ResponseReturnValue:
     return show_categories()
 
 
-@csrf.rerender_on_csrf_failure
 def save_categories() -> ResponseReturnValue:
     """Save names, budgets, order and archive of all categories at once, with a new one."""
     form = categories_form(categories.numbers_of(current_user))
@@ -56,7 +54,6 @@ def save_categories() -> ResponseReturnValue:
     return redirect(url_for("list_categories"))
 
 
-@csrf.rerender_on_csrf_failure
 def merge_category(category_id: uuid.UUID) -> ResponseReturnValue:
     """Ask into which other category one is merged, and do it."""
     category, others = category_or_404(category_id)

@@ -20,7 +20,6 @@ from ledger import categories, csv_export, operations, recurring, spending
 from ledger.categories import CategoryError
 from ledger.spending import ExpenseValues
 from models import Expense, Operation
-from security import csrf
 from views.common import back_to_list, filter_form, own_categories, own_or_404, say, show_form, today
 from views.drafts import forget_draft
 from views.filters import expense_count, money_text, visitor_locale
@@ -122,7 +121,6 @@ def list_expenses() -> ResponseReturnValue:
     return show_list()
 
 
-@csrf.rerender_on_csrf_failure
 def add_to_list() -> ResponseReturnValue:
     """Add an expense from the list, and stay there."""
     form = expense_form(date=today())
@@ -139,7 +137,6 @@ def add_to_list() -> ResponseReturnValue:
     return back_to_list(form.id.data)
 
 
-@csrf.rerender_on_csrf_failure
 def add_expense() -> ResponseReturnValue:
     """Add an expense; the address may fill the form in."""
     given: dict[str, Any] = {"formdata": request.args} if request.method in SAFE_METHODS and request.args else {}
@@ -149,7 +146,6 @@ def add_expense() -> ResponseReturnValue:
     return show_form("expenses/form.html", form, target=url_for("add_expense"), here="")
 
 
-@csrf.rerender_on_csrf_failure
 def edit_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
     """Change an expense."""
     expense = own_or_404(Expense, expense_id)
@@ -196,7 +192,6 @@ def delete_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
     return back_to_list()
 
 
-@csrf.rerender_on_csrf_failure
 def change_expenses() -> ResponseReturnValue:
     """Change or delete many expenses, as one operation."""
     form = bulk_form()

@@ -12,7 +12,6 @@ from forms import DueForm, RecurringForm
 from ledger import operations, recurring
 from ledger.categories import CategoryError
 from models import RecurringExpense
-from security import csrf
 from views.common import own_categories, own_or_404, say, show_form, today
 from views.expenses import show_list, submitted_values
 from views.filters import expense_count, money_text, visitor_locale
@@ -23,7 +22,6 @@ def list_recurring() -> ResponseReturnValue:
     return render_template("recurring/list.html", recurring=recurring.all_recurring(current_user))
 
 
-@csrf.rerender_on_csrf_failure
 def edit_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
     """Change what repeats, and how often."""
     row = own_or_404(RecurringExpense, recurring_id)
@@ -60,7 +58,6 @@ def resume_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
     return redirect(url_for("list_recurring"))
 
 
-@csrf.rerender_on_csrf_failure
 def post_due() -> ResponseReturnValue:
     """Add or skip what is due: one line, or all that were on the page."""
     due = recurring.due(current_user, today(), lock=True)
