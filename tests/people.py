@@ -127,7 +127,7 @@ class Visitor:
 
     def message(self, address: str = "/expenses") -> Element:
         """What the next page says about what was done last."""
-        return self.page(address).all("div", role="status")[-1]
+        return self.page(address).all("div", class_="message")[-1]
 
     def undo(self, address: str = "/expenses") -> TestResponse:
         """Press the button in the message."""

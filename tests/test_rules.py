@@ -129,6 +129,12 @@ def test_one_clock_tells_the_time():
             assert not re.search(r"datetime\.now\(|date\.today\(|time\.time\(", path.read_text()), path
 
 
+def test_one_helper_flashes_messages():
+    for path in SOURCES:
+        calls = re.findall(r"\bflash\(|\bimport .*\bflash\b", path.read_text())
+        assert bool(calls) == (path.name == "common.py"), path
+
+
 def test_views_commit_through_the_engine():
     # What is committed past it is not stopped when the check of a CSRF token has failed. Backups only read.
     for path in [*ROOT.glob("views/*.py"), *ROOT.glob("ledger/*.py")]:
@@ -188,7 +194,9 @@ def test_a_stranger_is_sent_to_the_log_in_page(stranger, rule):
         sent = stranger.post(address(rule)) if method == "POST" else stranger.get(address(rule))
 
         assert sent.status_code == 302
-        assert re.match(r"/login\?next=/(expenses|account|history|months|years|categories|recurring)", sent.location)
+        assert re.match(
+            r"/login\?next=/(expenses|account|history|months|years|categories|recurring)", sent.location
+        )
 
 
 @pytest.mark.parametrize("rule", [rule for rule in ROUTES if "<uuid:" in rule.rule], ids=str)

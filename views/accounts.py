@@ -24,7 +24,7 @@ from ledger import accounts, history, sessions
 from ledger.throttling import Counter
 from models import User, identity_key
 from security import safe_redirect_target
-from views.common import say, show_form
+from views.common import flash_message, show_form
 from views.rate_limits import (
     RateLimitedError,
     address_counter,
@@ -140,7 +140,7 @@ def logged_out_response(words: str) -> ResponseReturnValue:
     # In this order: cleared after logout_user, the session would forget to remove the remember cookie.
     session.clear()
     logout_user()
-    say(words)
+    flash_message(words)
     response = redirect(url_for("login"))
     response.headers["Clear-Site-Data"] = '"cache"'
     # Flask-Login deletes this cookie without its attributes, which browsers ignore behind TLS.
@@ -225,7 +225,7 @@ def change_profile() -> ResponseReturnValue:
                 end_other_sessions(user)
                 log.info("e-mail changed: user %s from %s", user.id, request.remote_addr)
             db.session.commit()
-            say("Saved. Other devices have to log in again." if moved else "Saved.")
+            flash_message("Saved. Other devices have to log in again." if moved else "Saved.")
             return redirect(url_for("show_account"))
     except accounts.AlreadyTakenError as taken:
         form.add_taken_errors(taken.fields)
@@ -243,7 +243,7 @@ def change_password() -> ResponseReturnValue:
         if form.validate_on_submit() and (user := confirm(form, form.password.data)) is not None:
             end_other_sessions(user)
             log.info("password changed: user %s from %s", user.id, request.remote_addr)
-            say("Your password is changed. Other devices have to log in again.")
+            flash_message("Your password is changed. Other devices have to log in again.")
             return redirect(url_for("show_account"))
     except RateLimitedError as error:
         refusal = error
@@ -259,7 +259,7 @@ def change_settings() -> ResponseReturnValue:
             for name, value in form.values.items():
                 setattr(current_user, name, value)
             db.session.commit()
-            say("Saved.")
+            flash_message("Saved.")
             return redirect(url_for("show_account"))
         form.add_currency_error(finer)
     return account_page(form)
@@ -272,7 +272,7 @@ def end_login() -> ResponseReturnValue:
         abort(404)
     db.session.commit()
     log.info("log-in ended: user %s from %s", current_user.id, request.remote_addr)
-    say("That device is logged out.")
+    flash_message("That device is logged out.")
     return redirect(url_for("show_account"))
 
 

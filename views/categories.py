@@ -11,7 +11,7 @@ from database import db
 from forms import CategoriesForm, MergeForm
 from ledger import categories, operations
 from ledger.categories import CategoryError, OwnCategory
-from views.common import say, show_form
+from views.common import flash_message, show_form
 from views.filters import expense_count, visitor_locale
 
 
@@ -50,7 +50,7 @@ def save_categories() -> ResponseReturnValue:
         form.refuse(error)
         return show_categories(form)
     db.session.commit()
-    say("No changes to save." if operations.is_empty(operation) else "Saved.", operation)
+    flash_message("No changes to save." if operations.is_empty(operation) else "Saved.", undo=operation)
     return redirect(url_for("list_categories"))
 
 
@@ -63,7 +63,9 @@ def merge_category(category_id: uuid.UUID) -> ResponseReturnValue:
             into = form.others[form.into.data]
             operation = categories.merge(current_user, category, into, clock.now())
             db.session.commit()
-            say(f"Merged {category.name} into {into.name}: {expense_count(operation.count)}.", operation)
+            flash_message(
+                f"Merged {category.name} into {into.name}: {expense_count(operation.count)}.", undo=operation
+            )
             return redirect(url_for("list_categories"))
         except CategoryError as error:
             form.into.errors = [str(error)]
@@ -77,7 +79,7 @@ def delete_category(category_id: uuid.UUID) -> ResponseReturnValue:
     try:
         operation = categories.delete(current_user, category_id, clock.now())
         db.session.commit()
-        say(f"Deleted {category.name}.", operation)
+        flash_message(f"Deleted {category.name}.", undo=operation)
     except CategoryError as error:
-        say(str(error))
+        flash_message(str(error), "error")
     return redirect(url_for("list_categories"))

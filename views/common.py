@@ -2,9 +2,9 @@
 
 import uuid
 from datetime import date
-from typing import TypeVar
+from typing import Literal, TypedDict, TypeVar
 
-from flask import abort, flash, g, redirect, render_template, request, url_for
+from flask import abort, flash, g, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
@@ -20,6 +20,17 @@ from views.filters import visitor_locale
 from views.rate_limits import RateLimitedError
 
 Row = TypeVar("Row", bound=Base)
+MAX_MESSAGES = 3
+MESSAGE_MAX_LENGTH = 400
+
+
+class Message(TypedDict):
+    """A message for the next page, as it is stored in the session cookie; the ids are texts, or empty."""
+
+    text: str
+    operation: str
+    expense: str
+    edit: bool
 
 
 def own_or_404(model: type[Row], row_id: uuid.UUID) -> Row:
@@ -69,13 +80,21 @@ def show_form(
     return render_template(template, form=form, **values), status, headers
 
 
-def say(
-    text: str, operation: Operation | None = None, row_id: uuid.UUID | None = None, edit: bool = False
+def flash_message(
+    text: str,
+    kind: Literal["status", "error"] = "status",
+    undo: Operation | None = None,
+    expense: uuid.UUID | None = None,
+    edit: bool = False,
 ) -> None:
-    """Say something on the next page, with a button that undoes `operation` and a link to edit the row.
+    """Show a message on the next page, with a button that undoes an operation and a link to edit the expense.
 
-    Undoing goes back to where the row is.
+    Undoing goes back to where the expense is. Messages wait in the session cookie, whose size is limited: a long
+    text is cut, and only the last few are kept.
     """
-    operation_id = None if operation is None or operations.is_empty(operation) else operation.id
-    message = {"text": text, "operation": str(operation_id or ""), "row_id": str(row_id or ""), "edit": edit}
-    flash(message)  # type: ignore[arg-type]
+    if len(text) > MESSAGE_MAX_LENGTH:
+        text = f"{text[: MESSAGE_MAX_LENGTH - 1]}…"
+    operation = "" if undo is None or operations.is_empty(undo) else str(undo.id)
+    message = Message(text=text, operation=operation, expense=str(expense or ""), edit=edit)
+    flash(message, kind)  # type: ignore[arg-type]
+    session["_flashes"] = session["_flashes"][-MAX_MESSAGES:]

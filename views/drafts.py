@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 from database.engine import SAFE_METHODS
 from forms import ExpenseForm
 from security import safe_redirect_target
-from views.common import say
+from views.common import flash_message
 
 
 def ask_to_log_in() -> ResponseReturnValue:
@@ -21,7 +21,7 @@ def ask_to_log_in() -> ResponseReturnValue:
         else:
             page = "show_account" if request.path.startswith("/account/") else "list_expenses"
             target = f"{url_for(page)}{query}"
-            say("You have to log in first. Nothing was changed.")
+            flash_message("You have to log in first. Nothing was changed.")
     return redirect(url_for("login", next=safe_redirect_target(target)))
 
 

@@ -20,7 +20,7 @@ from ledger import categories, csv_export, operations, recurring, spending
 from ledger.categories import CategoryError
 from ledger.spending import ExpenseValues
 from models import Expense, Operation
-from views.common import back_to_list, filter_form, own_categories, own_or_404, say, show_form, today
+from views.common import back_to_list, filter_form, flash_message, own_categories, own_or_404, show_form, today
 from views.drafts import forget_draft
 from views.filters import expense_count, money_text, visitor_locale
 
@@ -40,7 +40,7 @@ def expense_form(shown: Expense | None = None, **values: Any) -> ExpenseForm:
         options["formdata"] = MultiDict(draft["typed"])
         if request.method == "GET" and not draft.get("said"):
             session["draft"] = draft | {"said": True}
-            say("You had to log in again. What you typed is here; it is not saved yet.")
+            flash_message("You had to log in again. What you typed is here; it is not saved yet.")
     return ExpenseForm.showing(shown, **options) if shown is not None else ExpenseForm(**options)
 
 
@@ -107,7 +107,7 @@ def save_new(form: ExpenseForm) -> ExpenseValues | None:
     forget_draft()
     is_new = any(change.table_name == "category" for change in operation.row_changes)
     place = f", in the new category {values.category}" if is_new else ""
-    say(f"Expense added{place}.{words}", operation, row_id, edit=True)
+    flash_message(f"Expense added{place}.{words}", undo=operation, expense=row_id, edit=True)
     return values
 
 
@@ -170,7 +170,7 @@ def save_changes(form: ExpenseForm, expense_id: uuid.UUID) -> bool:
         return False
     db.session.commit()
     if not operations.is_empty(operation) or words:
-        say(f"Expense changed.{words}", operation, expense_id)
+        flash_message(f"Expense changed.{words}", undo=operation, expense=expense_id)
     return True
 
 
@@ -188,7 +188,7 @@ def delete_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
     if operations.is_empty(operation):
         abort(404)
     db.session.commit()
-    say("Expense deleted.", operation, expense_id)
+    flash_message("Expense deleted.", undo=operation, expense=expense_id)
     return back_to_list()
 
 
@@ -209,7 +209,7 @@ def change_expenses() -> ResponseReturnValue:
             operations.change_expenses(operation, chosen, {form.action.data: form[form.action.data].data})
     db.session.commit()
     done = "Deleted" if is_deletion else "Changed"
-    say(f"{done} {expense_count(operation.count)}, {money_text(operation.total)}.", operation)
+    flash_message(f"{done} {expense_count(operation.count)}, {money_text(operation.total)}.", undo=operation)
     return back_to_list()
 
 

@@ -14,7 +14,7 @@ from ledger import history
 from ledger.undo import Undone
 from ledger.undo import undo as undo_operation
 from security import safe_redirect_target
-from views.common import say
+from views.common import flash_message
 from views.filters import expense_count
 
 
@@ -34,7 +34,7 @@ def undo(operation_id: uuid.UUID) -> ResponseReturnValue:
     if undone is None:
         abort(404)
     db.session.commit()
-    say(undo_message(undone), undone.operation)
+    flash_message(undo_message(undone), "status" if undone.operation else "error", undo=undone.operation)
     return redirect(safe_redirect_target(form.next.data) or url_for("list_history"))
 
 

@@ -12,7 +12,7 @@ from forms import DueForm, RecurringForm
 from ledger import operations, recurring
 from ledger.categories import CategoryError
 from models import RecurringExpense
-from views.common import own_categories, own_or_404, say, show_form, today
+from views.common import flash_message, own_categories, own_or_404, show_form, today
 from views.expenses import show_list, submitted_values
 from views.filters import expense_count, money_text, visitor_locale
 
@@ -36,7 +36,7 @@ def edit_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
         form.new_category.errors = [str(error)]
         return show_form("recurring/form.html", form, recurring=row)
     db.session.commit()
-    say("Changed from now on. What was added stays as it is.", operation)
+    flash_message("Changed from now on. What was added stays as it is.", undo=operation)
     return redirect(url_for("list_recurring"))
 
 
@@ -45,7 +45,7 @@ def stop_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
     row = own_or_404(RecurringExpense, recurring_id)
     operation = recurring.set_stopped(current_user, row, True, clock.now())
     db.session.commit()
-    say("Stopped.", operation)
+    flash_message("Stopped.", undo=operation)
     return redirect(url_for("list_recurring"))
 
 
@@ -54,7 +54,7 @@ def resume_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
     row = own_or_404(RecurringExpense, recurring_id)
     operation = recurring.set_stopped(current_user, row, False, clock.now())
     db.session.commit()
-    say("Resumed.", operation)
+    flash_message("Resumed.", undo=operation)
     return redirect(url_for("list_recurring"))
 
 
@@ -65,12 +65,12 @@ def post_due() -> ResponseReturnValue:
     if not form.validate_on_submit():
         return show_list(due_form=form)
     if not form.chosen:
-        say("Nothing was added: this is not due any more.")
+        flash_message("Nothing was added: this is not due any more.", "error")
         return redirect(url_for("list_expenses"))
     operation = recurring.resolve_due(current_user, form.chosen, clock.now())
     db.session.commit()
     words = f"Skipped {expense_count(len(form.chosen))}"
     if not form.skip.data:
         words = f"Added {expense_count(operation.count)}, {money_text(operation.total)}"
-    say(f"{words}.", operation)
+    flash_message(f"{words}.", undo=operation)
     return redirect(url_for("list_expenses"))
