@@ -83,12 +83,16 @@ from security import csrf_failed
 class Form(FlaskForm):
     """A form that is never valid when the check of the request's CSRF token has failed, however it failed."""
 
+    # Whether this request has filled the form in; a page may show fresh forms beside it.
+    was_sent = False
+
     class Meta(BoundedMeta):
         def wrap_formdata(self, form: FlaskForm, formdata: Any) -> Any:
             """Read the fields of a sent form; a JSON body or a file is no text that a person typed."""
             if formdata is None or isinstance(formdata, MultiDict):
                 return formdata
-            return request.form if form.is_submitted() else None
+            form.was_sent = form.is_submitted()
+            return request.form if form.was_sent else None
 
     def validate(self, extra_validators: Any = None) -> bool:
         """Check every field; a form that may come from elsewhere is shown again, filled in."""

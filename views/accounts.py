@@ -24,7 +24,7 @@ from ledger import accounts, history, sessions
 from ledger.throttling import Counter
 from models import User, identity_key
 from security import safe_redirect_target
-from views.common import flash_message, show_form
+from views.common import flash_message, render_page
 from views.rate_limits import (
     RateLimitedError,
     address_counter,
@@ -83,7 +83,7 @@ def register() -> ResponseReturnValue:
         form.add_taken_errors(taken.fields)
     except RateLimitedError as error:
         refusal = error
-    return show_form("accounts/register.html", form, refusal)
+    return render_page("accounts/register.html", refusal, form=form)
 
 
 def login() -> ResponseReturnValue:
@@ -106,7 +106,7 @@ def login() -> ResponseReturnValue:
         log.warning("log-in refused (%s) from %s", error.status, request.remote_addr)
         refusal = error
     target = safe_redirect_target(request.args.get("next"))
-    return show_form("accounts/login.html", form, refusal, target=target)
+    return render_page("accounts/login.html", refusal, form=form, target=target)
 
 
 def authenticate(form: LoginForm) -> User | None:
@@ -149,23 +149,16 @@ def logged_out_response(words: str) -> ResponseReturnValue:
     return response
 
 
-def account_page(
-    refused: AccountForm | None = None, refusal: RateLimitedError | None = None
-) -> ResponseReturnValue:
-    """Answer with the account page and its forms, of which one may have been refused."""
-    if refusal is not None:
+def account_page(sent: AccountForm | None = None, error: RateLimitedError | None = None) -> ResponseReturnValue:
+    """Answer with the account page, whose forms are fresh but for the one that was sent."""
+    if error is not None:
         log.warning(
-            "password check refused (%s): user %s from %s", refusal.status, current_user.id, request.remote_addr
+            "password check refused (%s): user %s from %s", error.status, current_user.id, request.remote_addr
         )
-    fresh = [kind(formdata=None, obj=current_user) for kind in (ProfileForm, PasswordForm, SettingsForm)]
-    return show_form(
-        "accounts/account.html",
-        refused or fresh[0],
-        refusal,
-        forms={form.PART: form for form in (*fresh, *([refused] if refused else []))},
-        logins=sessions.list_sessions(current_user, clock.now()),
-        here=sessions.key_of(current_user),
-    )
+    forms = [kind(formdata=None, obj=current_user) for kind in (ProfileForm, PasswordForm, SettingsForm)]
+    shown = {form.PART: form for form in (*forms, *([sent] if sent else []))}
+    logins = sessions.list_sessions(current_user, clock.now())
+    return render_page("accounts/account.html", error, **shown, logins=logins, here=sessions.key_of(current_user))
 
 
 def confirm(

@@ -11,14 +11,14 @@ from database import db
 from forms import CategoriesForm, MergeForm
 from ledger import categories, operations
 from ledger.categories import CategoryError, OwnCategory
-from views.common import flash_message, show_form
+from views.common import flash_message, render_page
 from views.filters import expense_count, visitor_locale
 
 
 def show_categories(form: CategoriesForm | None = None) -> ResponseReturnValue:
     """Answer with the table of categories, as it is or as it was refused."""
     numbers = categories.numbers_of(current_user)
-    return show_form("categories/list.html", form or categories_form(numbers), numbers=numbers)
+    return render_page("categories/list.html", form=form or categories_form(numbers), numbers=numbers)
 
 
 def categories_form(numbers: dict[str, int]) -> CategoriesForm:
@@ -70,7 +70,7 @@ def merge_category(category_id: uuid.UUID) -> ResponseReturnValue:
         except CategoryError as error:
             form.into.errors = [str(error)]
     number = categories.numbers_of(current_user).get(category.name, 0)
-    return show_form("categories/merge.html", form, category=category, number=number)
+    return render_page("categories/merge.html", form=form, category=category, number=number)
 
 
 def delete_category(category_id: uuid.UUID) -> ResponseReturnValue:

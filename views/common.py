@@ -63,21 +63,24 @@ def back_to_list(row_id: uuid.UUID | None = None) -> ResponseReturnValue:
     return redirect(f"{url_for('list_expenses')}{filter_form().query_string()}{anchor}")
 
 
-def show_form(
-    template: str, form: Form, refusal: RateLimitedError | None = None, **values: object
-) -> ResponseReturnValue:
-    """Answer with the page around `form`; when it was refused, with everything still in it and the reason."""
-    status, headers = (422, {}) if form.is_submitted() else (200, {})
-    if csrf_failed():
-        form.form_errors.append(
-            "Nothing was saved: this page had expired, or your browser hides which page the form was on. "
-            "Please send it once more."
-        )
-        status = 400
-    if refusal is not None:
-        form.form_errors.append(str(refusal))
-        status, headers = refusal.status, refusal.headers
-    return render_template(template, form=form, **values), status, headers
+def render_page(template: str, error: RateLimitedError | None = None, **values: object) -> ResponseReturnValue:
+    """Answer with a page, whose forms are among the `values`.
+
+    A form that was sent and is shown again was rejected: by its own checks, the CSRF check or `error`.
+    """
+    rejected = next((form for form in values.values() if isinstance(form, Form) and form.was_sent), None)
+    status, headers = 200, {}
+    if rejected is not None:
+        status = 400 if csrf_failed() else 422
+        if csrf_failed():
+            rejected.form_errors.append(
+                "Nothing was saved: this page had expired, or your browser hides which page the form was on. "
+                "Please send it once more."
+            )
+        if error is not None:
+            rejected.form_errors.append(str(error))
+            status, headers = error.status, error.headers
+    return render_template(template, rejected=rejected, **values), status, headers
 
 
 def flash_message(

@@ -20,7 +20,7 @@ from ledger import categories, csv_export, operations, recurring, spending
 from ledger.categories import CategoryError
 from ledger.spending import ExpenseValues
 from models import Expense, Operation
-from views.common import back_to_list, filter_form, flash_message, own_categories, own_or_404, show_form, today
+from views.common import back_to_list, filter_form, flash_message, own_categories, own_or_404, render_page, today
 from views.drafts import forget_draft
 from views.filters import expense_count, money_text, visitor_locale
 
@@ -44,26 +44,27 @@ def expense_form(shown: Expense | None = None, **values: Any) -> ExpenseForm:
     return ExpenseForm.showing(shown, **options) if shown is not None else ExpenseForm(**options)
 
 
-def show_list(
-    add_form: ExpenseForm | None = None, refused_bulk: BulkForm | None = None, due_form: DueForm | None = None
-) -> ResponseReturnValue:
-    """Answer with the list that the address asks for, with its forms, of which one may have been refused."""
+def next_expense_form() -> ExpenseForm:
+    """Return the form for another expense, like the last one that was added on the list."""
+    last = session.pop("last", None) or {"category": "", "date": str(today())}
+    return expense_form(formdata=None, category=last["category"], date=date.fromisoformat(last["date"]))
+
+
+def due_form(filtered: bool) -> DueForm:
+    """Return the form for what is due, which stands above the whole list and not above what a filter finds."""
+    due = recurring.DueDays() if filtered else recurring.due(current_user, today())
+    return DueForm(formdata=None, due=due, author=current_user, locale=visitor_locale())
+
+
+def list_page(sent: ExpenseForm | BulkForm | DueForm | None = None) -> ResponseReturnValue:
+    """Answer with the list that the URL asks for, whose forms are fresh but for the one that was sent."""
     form = filter_form()
     filters = form.filters
-    if add_form is None:
-        last = session.pop("last", None) or {"category": "", "date": str(today())}
-        add_form = expense_form(formdata=None, category=last["category"], date=date.fromisoformat(last["date"]))
-    refused = due_form or refused_bulk or add_form
-    if due_form is None:
-        # What is due stands above all expenses, not above those that somebody looks for.
-        due = recurring.DueDays() if form.query_string() else recurring.due(current_user, today())
-        due_form = DueForm(formdata=None, due=due, author=current_user, locale=visitor_locale())
-    return show_form(
+    return render_page(
         "expenses/list.html",
-        refused,
-        due_form=due_form,
-        add_form=add_form,
-        bulk_form=refused_bulk or bulk_form(formdata=None),
+        add_form=sent if isinstance(sent, ExpenseForm) else next_expense_form(),
+        bulk_form=sent if isinstance(sent, BulkForm) else bulk_form(formdata=None),
+        due_form=sent if isinstance(sent, DueForm) else due_form(filtered=bool(form.query_string())),
         filter_form=form,
         filters=filters,
         summary=spending.summarise(current_user, filters),
@@ -118,7 +119,7 @@ def index() -> ResponseReturnValue:
 
 def list_expenses() -> ResponseReturnValue:
     """Show a page of the matching expenses, and the total of all of them."""
-    return show_list()
+    return list_page()
 
 
 def add_to_list() -> ResponseReturnValue:
@@ -126,11 +127,11 @@ def add_to_list() -> ResponseReturnValue:
     form = expense_form(date=today())
     values = save_new(form)
     if values is None and form.wants_name:
-        return show_form(
-            "expenses/form.html", form, target=url_for("add_to_list"), here=filter_form().query_string()
+        return render_page(
+            "expenses/form.html", form=form, target=url_for("add_to_list"), here=filter_form().query_string()
         )
     if values is None:
-        return show_list(add_form=form)
+        return list_page(form)
     # A category that the description chose is for this expense only.
     category = values.category if form.category.data or form.new_category.data else ""
     session["last"] = {"category": category, "date": str(values.date)}
@@ -143,7 +144,7 @@ def add_expense() -> ResponseReturnValue:
     form = expense_form(date=today(), **given)
     if save_new(form) is not None:
         return redirect(url_for("list_expenses"))
-    return show_form("expenses/form.html", form, target=url_for("add_expense"), here="")
+    return render_page("expenses/form.html", form=form, target=url_for("add_expense"), here="")
 
 
 def edit_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
@@ -155,7 +156,7 @@ def edit_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
         return back_to_list(expense_id)
     target, here = url_for("edit_expense", expense_id=expense_id), filter_form().query_string()
     repeats = recurring.of_expense(current_user, expense_id)
-    return show_form("expenses/form.html", form, expense=expense, repeats=repeats, target=target, here=here)
+    return render_page("expenses/form.html", form=form, expense=expense, repeats=repeats, target=target, here=here)
 
 
 def save_changes(form: ExpenseForm, expense_id: uuid.UUID) -> bool:
@@ -178,7 +179,9 @@ def duplicate_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
     """Show the form for an expense like another one, today."""
     form = expense_form(shown=own_or_404(Expense, expense_id))
     form.date.data = today()
-    return show_form("expenses/form.html", form, target=url_for("add_to_list"), here=filter_form().query_string())
+    return render_page(
+        "expenses/form.html", form=form, target=url_for("add_to_list"), here=filter_form().query_string()
+    )
 
 
 def delete_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
@@ -196,7 +199,7 @@ def change_expenses() -> ResponseReturnValue:
     """Change or delete many expenses, as one operation."""
     form = bulk_form()
     if not form.validate_on_submit():
-        return show_list(refused_bulk=form)
+        return list_page(form)
     matching = spending.expenses_query(current_user, filter_form().filters).with_only_columns(Expense.id)
     if not form.all_matching.data:
         matching = matching.where(Expense.id.in_(form.ids.data))

@@ -12,8 +12,8 @@ from forms import DueForm, RecurringForm
 from ledger import operations, recurring
 from ledger.categories import CategoryError
 from models import RecurringExpense
-from views.common import flash_message, own_categories, own_or_404, show_form, today
-from views.expenses import show_list, submitted_values
+from views.common import flash_message, own_categories, own_or_404, render_page, today
+from views.expenses import list_page, submitted_values
 from views.filters import expense_count, money_text, visitor_locale
 
 
@@ -27,14 +27,14 @@ def edit_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
     row = own_or_404(RecurringExpense, recurring_id)
     form = RecurringForm.of(row, author=current_user, locale=visitor_locale(), categories=own_categories())
     if not form.validate_on_submit():
-        return show_form("recurring/form.html", form, recurring=row)
+        return render_page("recurring/form.html", form=form, recurring=row)
     try:
         with operations.record(current_user, "edit_recurring", clock.now()) as operation:
             values = submitted_values(form, operation)
             recurring.change(current_user, operation, row, values, form.every.data)
     except CategoryError as error:
         form.new_category.errors = [str(error)]
-        return show_form("recurring/form.html", form, recurring=row)
+        return render_page("recurring/form.html", form=form, recurring=row)
     db.session.commit()
     flash_message("Changed from now on. What was added stays as it is.", undo=operation)
     return redirect(url_for("list_recurring"))
@@ -63,7 +63,7 @@ def post_due() -> ResponseReturnValue:
     due = recurring.due(current_user, today(), lock=True)
     form = DueForm(due=due, author=current_user, locale=visitor_locale())
     if not form.validate_on_submit():
-        return show_list(due_form=form)
+        return list_page(form)
     if not form.chosen:
         flash_message("Nothing was added: this is not due any more.", "error")
         return redirect(url_for("list_expenses"))
