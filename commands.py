@@ -21,7 +21,7 @@ import doctor
 import http_server
 from database import Base, db
 from database.citus import citus_statements
-from ledger import accounts, backups, operations, sessions, throttling
+from ledger import accounts, backups, drafts, operations, sessions, throttling
 from ledger.demo import sample_expenses
 from ledger.periods import day_in
 from models import Expense, User
@@ -160,8 +160,9 @@ def end_sessions(email: str) -> None:
 @click.command()
 @with_appcontext
 def purge() -> None:
-    """Permanently delete undo history older than 30 days."""
+    """Permanently delete undo history older than 30 days, and drafts older than a day."""
     number = operations.purge(clock.now())
+    drafts.delete_old(clock.now())
     db.session.commit()
     click.echo(f"Deleted {number} operations.")
 

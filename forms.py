@@ -85,6 +85,8 @@ class Form(FlaskForm):
 
     # Whether this request has filled the form in; a page may show fresh forms beside it.
     was_sent = False
+    # Names of fields that no draft may hold, apart from passwords.
+    UNSTORED = frozenset({"csrf_token"})
 
     class Meta(BoundedMeta):
         def wrap_formdata(self, form: FlaskForm, formdata: Any) -> Any:
@@ -97,7 +99,25 @@ class Form(FlaskForm):
     def validate(self, extra_validators: Any = None) -> bool:
         """Check every field; a form that may come from elsewhere is shown again, filled in."""
         valid = super().validate(extra_validators)
-        return valid and not csrf_failed()
+        if csrf_failed():
+            # The page says so above the form, in words that a person understands.
+            self["csrf_token"].errors = []
+            return False
+        return valid
+
+
+@cache
+def unstored_fields() -> frozenset[str]:
+    """Return the names of fields, of whichever form, that must not be stored while a user logs in again."""
+    names: set[str] = set()
+    forms = [Form]
+    while forms:
+        form = forms.pop()
+        forms += form.__subclasses__()
+        names |= form.UNSTORED
+        fields = {name: getattr(field, "field_class", None) for name, field in vars(form).items()}
+        names |= {name for name, kind in fields.items() if kind is not None and issubclass(kind, PasswordField)}
+    return frozenset(names)
 
 
 class LoginForm(Form):
@@ -329,8 +349,6 @@ class EndLoginForm(Form):
 class ExpenseForm(Form):
     """One expense, new or changed."""
 
-    TYPED = ("id", "amount", "category", "new_category", "description", "date", "refund", "every")
-
     id = NewIdField()
     amount = AmountField(
         "Amount",
@@ -424,11 +442,6 @@ class ExpenseForm(Form):
         shown = {name: getattr(expense, name) for name in VALUES}
         data = shown | {"amount": amount, "refund": expense.amount < 0}
         return cls(data=data, former=expense.category, **kwargs)
-
-    @classmethod
-    def draft_of(cls, typed: MultiDict[str, str]) -> dict[str, str]:
-        """Return what was typed, short enough for a cookie; what is cut, no field would accept."""
-        return {name: typed[name][: Expense.DESCRIPTION_MAX + 1] for name in cls.TYPED if name in typed}
 
     def take_fresh_id(self) -> None:
         """Become a second expense, once the person says so: this form's own was saved with other values."""

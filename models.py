@@ -389,6 +389,19 @@ class Occurrence(Base):
     )
 
 
+class Draft(Base):
+    """What a user typed into a form that was sent after the session had ended, too long for a cookie."""
+
+    __tablename__ = "draft"
+
+    author_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
+    id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True, default=uuid7)
+    path: Mapped[str] = mapped_column(sa.Text)
+    # The names and values of the fields, in their order.
+    fields: Mapped[list[tuple[str, str]]] = mapped_column(sa.JSON)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utc_now)
+
+
 class Throttle(Base):
     """Failed attempts of one kind, such as those at one account or from one network address.
 

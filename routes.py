@@ -42,6 +42,8 @@ def require_login() -> ResponseReturnValue | None:
 
 
 # After require_login: whoever is not logged in is asked to log in, whatever became of the token with the session.
+# The drafts come first, because they answer in place of the check.
+drafts.init_app(app)
 csrf.init_app(app)
 
 

@@ -54,6 +54,8 @@ class FormProtect(CSRFProtect):
 
     def protect(self, apply_exemptions: bool = False) -> None:
         """Check the token of a form, and remember a failure."""
+        if csrf_failed():
+            return
         try:
             super().protect(apply_exemptions)
         except (CSRFError, ValueError) as error:

@@ -18,12 +18,12 @@ from sqlalchemy.exc import DBAPIError
 
 from database import Base, Money, db
 from database.revision import MIGRATIONS, migration_head
-from models import Backup, LoginSession, Throttle, User
+from models import Backup, Draft, LoginSession, Throttle, User
 
 ROWS_AT_ONCE = 2000
 MAX_RECORDS = 10
 # These belong to one database and the browsers that use it. Users log in again after a restore.
-EXCLUDED_TABLES = frozenset({LoginSession.__tablename__, Throttle.__tablename__, Backup.__tablename__})
+EXCLUDED_TABLES = frozenset(model.__tablename__ for model in (LoginSession, Draft, Throttle, Backup))
 TABLES = [table for table in Base.metadata.sorted_tables if table.name not in EXCLUDED_TABLES]
 # Called with the name of a table and the number of rows written so far.
 Progress = Callable[[str, int], None]

@@ -81,6 +81,7 @@ def fill(engine):
             {"author_id": 1, "operation_id": operation, "table_name": "user", "row_key": "user", "label": ""}
             | {"before": {"monthly_budget": None}, "after": {"monthly_budget": "1.000"}}
         ],
+        "draft": [{"author_id": 1, "id": uuid7(), "path": "/categories", "fields": [["name", "Tea"]]}],
         "throttle": [{"key": "x", "started_at": 1, "attempts": 1}],
         "backup": [{"taken_at": MOMENT, "expenses": 1}],
         # The tables of former steps.

@@ -579,9 +579,9 @@ def test_an_expired_session_brings_the_form_back_filled_in(app, ana):
     assert response.location == "/expenses/add"
     assert ana.expenses() == []
     ana.client.head(response.location)
-    assert "not saved yet" in ana.message(response.location).text
     page = ana.page(response.location)
-    assert not page.all("div", role="status")
+    assert "not saved yet" in page.one("p", role="alert").text
+    assert not page.all("div", class_="message")
     again = form_values(page.one("main").one("form"))
     assert {name: again[name] for name in typed} == typed
     assert again["id"] == form["id"]

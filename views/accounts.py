@@ -20,11 +20,12 @@ from forms import (
     RegisterForm,
     SettingsForm,
 )
-from ledger import accounts, history, sessions
+from ledger import accounts, drafts, history, sessions
 from ledger.throttling import Counter
 from models import User, identity_key
 from security import safe_redirect_target
 from views.common import flash_message, render_page
+from views.drafts import drafts_of, page_of
 from views.rate_limits import (
     RateLimitedError,
     address_counter,
@@ -43,21 +44,22 @@ log = logging.getLogger("ledger")
 
 
 def start_session(user: User, remember: bool = False) -> None:
-    """Log `user` in, in a session that takes nothing over but an unsaved draft; commits."""
+    """Log `user` in, in a session that takes nothing over but their drafts; commits."""
     sessions.create_session(user, remember, request.user_agent.string, clock.now())
+    drafts.delete_old(clock.now(), user.id)
     db.session.commit()
-    draft = session.get("draft")
+    kept = drafts_of(str(user.id))
     session.clear()
-    # A draft belongs to who typed it, as far as that is known.
-    if draft and draft["owner"] in {"", str(user.id)}:
-        session["draft"] = draft
+    if kept:
+        session["drafts"] = kept
     login_user(user, remember=remember)
     remember_device(user.email)
 
 
 def go_on() -> ResponseReturnValue:
     """Go to the page that was asked for before logging in, or else to the list."""
-    return redirect(safe_redirect_target(request.args.get("next")) or url_for("list_expenses"))
+    path, mark, query = (safe_redirect_target(request.args.get("next")) or "").partition("?")
+    return redirect(f"{page_of(path)}{mark}{query}" if path else url_for("list_expenses"))
 
 
 def register() -> ResponseReturnValue:

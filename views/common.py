@@ -6,6 +6,7 @@ from typing import Literal, TypedDict, TypeVar
 
 from flask import abort, flash, g, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import lazy_gettext
 from flask_login import current_user
 
 import clock
@@ -22,6 +23,11 @@ from views.rate_limits import RateLimitedError
 Row = TypeVar("Row", bound=Base)
 MAX_MESSAGES = 3
 MESSAGE_MAX_LENGTH = 400
+DRAFT_MESSAGE = lazy_gettext("Your session had ended. Your entries are still here; they are not saved yet.")
+CSRF_MESSAGE = lazy_gettext(
+    "Nothing was saved: this page had expired, or your browser hides which page the form was on. "
+    "Please send it once more."
+)
 
 
 class Message(TypedDict):
@@ -73,10 +79,8 @@ def render_page(template: str, error: RateLimitedError | None = None, **values: 
     if rejected is not None:
         status = 400 if csrf_failed() else 422
         if csrf_failed():
-            rejected.form_errors.append(
-                "Nothing was saved: this page had expired, or your browser hides which page the form was on. "
-                "Please send it once more."
-            )
+            rejected.form_errors.append(DRAFT_MESSAGE if "draft" in g else CSRF_MESSAGE)
+            g.form_shown = True
         if error is not None:
             rejected.form_errors.append(str(error))
             status, headers = error.status, error.headers

@@ -1,31 +1,166 @@
-"""Drafts: forms that were sent after the session had ended."""
+"""Drafts: whichever form was sent after the session had ended comes back filled in after the login."""
 
-from flask import redirect, request, session, url_for
+import json
+import uuid
+from typing import NotRequired, TypedDict
+
+from flask import Flask, Response, current_app, g, make_response, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from flask_login import current_user
+from werkzeug.datastructures import ImmutableMultiDict
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+import clock
+from database import db
 from database.engine import SAFE_METHODS
-from forms import ExpenseForm
-from security import safe_redirect_target
+from forms import unstored_fields
+from ledger import drafts
+from ledger.drafts import Fields
+from security import csrf_failed, fail_csrf, safe_redirect_target
 from views.common import flash_message
+
+# All drafts in the session cookie together; browsers ignore a cookie of more than 4,096 bytes.
+COOKIE_MAX_BYTES = 1_500
+
+
+class Draft(TypedDict):
+    """A draft in the session cookie: its fields, or the id of the row in the database that has them."""
+
+    # The user whose session had ended; empty when the cookie named none.
+    owner: str
+    path: str
+    # Seconds since 1970.
+    created_at: int
+    fields: NotRequired[Fields]
+    id: NotRequired[str]
+
+
+def init_app(app: Flask) -> None:
+    """Let the forms of `app` come back. The check of CSRF tokens has to be added after this."""
+    app.before_request(resume)
+    app.after_request(finish)
+
+
+# --- Without a session
 
 
 def ask_to_log_in() -> ResponseReturnValue:
-    """Send a stranger to the log-in page, with the way back and what was typed."""
-    query = f"?{request.query_string.decode()}" if request.query_string else ""
-    target = f"{request.path}{query}"
+    """Send an anonymous visitor to the login page, with the way back, and keep what was typed."""
     if request.method not in SAFE_METHODS:
-        if request.endpoint in {"add_to_list", "add_expense", "edit_expense"}:
-            owner = session.get("_user_id", "").partition(".")[0]
-            typed = ExpenseForm.draft_of(request.form)
-            session["draft"] = {"owner": owner, "path": request.path, "typed": typed}
+        typed = [pair for pair in request.form.items(multi=True) if pair[0] not in unstored_fields()]
+        if not typed:
+            flash_message(gettext("Your session ended. Nothing was changed."))
+        elif store(typed):
+            flash_message(gettext("Your session ended. Log in and what you typed will still be there."))
         else:
-            page = "show_account" if request.path.startswith("/account/") else "list_expenses"
-            target = f"{url_for(page)}{query}"
-            flash_message("You have to log in first. Nothing was changed.")
-    return redirect(url_for("login", next=safe_redirect_target(target)))
+            text = gettext("Your session ended. What you typed was too long to keep, and nothing was changed.")
+            flash_message(text, "error")
+    return redirect(url_for("login", next=safe_redirect_target(with_query(page_of(request.path)))))
 
 
-def forget_draft() -> None:
-    """Drop what was kept of this very form when a log-in was lost, now that it is saved."""
-    if session.get("draft", {}).get("path") == request.path:
-        del session["draft"]
+def store(fields: Fields) -> bool:
+    """Keep what was typed: in the cookie, or if it is too long in the database, when the cookie names a user."""
+    owner, now = session.get("_user_id", "").partition(".")[0], clock.now()
+    draft = Draft(owner=owner, path=request.path, created_at=int(now.timestamp()))
+    others = [other for other in drafts_of(owner) if other["path"] != request.path][1 - drafts.MAX_DRAFTS :]
+    in_cookie = draft | {"fields": fields}
+    if fits_cookie(*others, in_cookie):
+        session["drafts"] = [*others, in_cookie]
+    elif owner.isdecimal() and (row_id := drafts.save(int(owner), request.path, fields, now)):
+        db.session.commit()
+        session["drafts"] = [*others, draft | {"id": str(row_id)}]
+    elif fits_cookie(in_cookie):
+        session["drafts"] = [in_cookie]
+    else:
+        # An earlier draft of the same form must not be taken for this one.
+        session["drafts"] = others
+        return False
+    return True
+
+
+def fits_cookie(*found: Draft) -> bool:
+    """Tell whether drafts are short enough for the session cookie."""
+    return len(json.dumps(found)) <= COOKIE_MAX_BYTES
+
+
+def drafts_of(owner: str) -> list[Draft]:
+    """Return the drafts in the cookie that are a user's or of an unknown owner, without those that are too old."""
+    oldest = (clock.now() - drafts.DRAFT_MAX_AGE).timestamp()
+    found: list[Draft] = session.get("drafts", [])
+    return [draft for draft in found if draft["owner"] in {"", owner} and draft["created_at"] > oldest]
+
+
+def page_of(path: str) -> str:
+    """Return `path`, or the closest URL above it that can be opened if this one is for sending a form only."""
+    urls = current_app.url_map.bind("")
+    try:
+        urls.match(path, "GET")
+    except MethodNotAllowed:
+        while not urls.test(path, "GET") and not any(draft["path"] == path for draft in session.get("drafts", [])):
+            path = path.rpartition("/")[0] or "/"
+    except HTTPException:
+        # Nothing is there, and the error page says so.
+        pass
+    return path
+
+
+def with_query(path: str) -> str:
+    """Return `path` with the query string of this request."""
+    return f"{path}?{request.query_string.decode()}" if request.query_string else path
+
+
+# --- After the login
+
+
+def resume() -> None:
+    """Turn the opening of a form's URL into the sending of its draft, with a CSRF check that has failed.
+
+    So the view itself shows its form again, filled in, and saves nothing.
+    """
+    if "drafts" not in session or not current_user.is_authenticated:
+        return
+    draft = next((draft for draft in drafts_of(str(current_user.id)) if draft["path"] == request.path), None)
+    if draft is None:
+        return
+    if request.method == "POST" and "id" in draft:
+        # In the transaction of the view: if nothing is saved, the draft is not deleted.
+        drafts.delete(current_user.id, uuid.UUID(draft["id"]))
+    elif request.method == "GET" and (fields := fields_of(draft)) is not None:
+        g.draft, g.page = draft, request.endpoint
+        rule, values = current_app.url_map.bind("").match(request.path, "POST", return_rule=True)
+        request.url_rule, request.view_args, request.routing_exception = rule, dict(values), None
+        request.method, request.form = "POST", ImmutableMultiDict(fields)
+        fail_csrf()
+
+
+def fields_of(draft: Draft) -> Fields | None:
+    """Return what was typed, or None if it is no longer in the database."""
+    if "id" in draft:
+        return drafts.find(current_user.id, uuid.UUID(draft["id"]), clock.now())
+    return draft["fields"]
+
+
+def finish(response: Response) -> Response:
+    """Forget a draft that was saved; answer with the page of a resumed one as if its URL had been opened."""
+    if "draft" not in g:
+        saved = request.method == "POST" and response.status_code in {302, 303} and not csrf_failed()
+        if saved and "drafts" in session and current_user.is_authenticated:
+            forget(request.path)
+        return response
+    request.method = "GET"
+    if "form_shown" in g:
+        response.status_code = 200 if response.status_code == 400 else response.status_code
+        # A page that is more than its form, such as the list, is itself again when it is opened the next time.
+        if g.page not in {None, request.endpoint}:
+            forget(request.path)
+    elif response.status_code < 500:
+        forget(request.path)
+        flash_message(gettext("Your session had ended. Nothing was changed."))
+        return make_response(redirect(with_query(page_of(request.path))))
+    return response
+
+
+def forget(path: str) -> None:
+    """Drop the draft of the form that is sent to `path`."""
+    session["drafts"] = [draft for draft in session["drafts"] if draft["path"] != path]

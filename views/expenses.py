@@ -9,7 +9,6 @@ from typing import Any
 from flask import abort, redirect, request, send_file, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
-from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import ServiceUnavailable
 
 import clock
@@ -21,7 +20,6 @@ from ledger.categories import CategoryError
 from ledger.spending import ExpenseValues
 from models import Expense, Operation
 from views.common import back_to_list, filter_form, flash_message, own_categories, own_or_404, render_page, today
-from views.drafts import forget_draft
 from views.filters import expense_count, money_text, visitor_locale
 
 log = logging.getLogger("ledger")
@@ -33,14 +31,8 @@ def bulk_form(**options: Any) -> BulkForm:
 
 
 def expense_form(shown: Expense | None = None, **values: Any) -> ExpenseForm:
-    """Return a form for an expense: as a lost log-in left it, as it was sent, or showing `shown` or `values`."""
+    """Return a form for an expense: as it was sent, or showing `shown` or `values`."""
     options = {"author": current_user, "locale": visitor_locale(), "categories": own_categories()} | values
-    draft = session.get("draft")
-    if request.method in SAFE_METHODS and draft and draft["path"] == request.path:
-        options["formdata"] = MultiDict(draft["typed"])
-        if request.method == "GET" and not draft.get("said"):
-            session["draft"] = draft | {"said": True}
-            flash_message("You had to log in again. What you typed is here; it is not saved yet.")
     return ExpenseForm.showing(shown, **options) if shown is not None else ExpenseForm(**options)
 
 
@@ -105,7 +97,6 @@ def save_new(form: ExpenseForm) -> ExpenseValues | None:
         form.take_fresh_id()
         return None
     db.session.commit()
-    forget_draft()
     is_new = any(change.table_name == "category" for change in operation.row_changes)
     place = f", in the new category {values.category}" if is_new else ""
     flash_message(f"Expense added{place}.{words}", undo=operation, expense=row_id, edit=True)
@@ -152,7 +143,6 @@ def edit_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
     expense = own_or_404(Expense, expense_id)
     form = expense_form(shown=expense)
     if form.validate_on_submit() and save_changes(form, expense_id):
-        forget_draft()
         return back_to_list(expense_id)
     target, here = url_for("edit_expense", expense_id=expense_id), filter_form().query_string()
     repeats = recurring.of_expense(current_user, expense_id)

@@ -67,3 +67,25 @@ def test_somebody_settles_in_and_throws_another_device_out(server, visit, script
     ana.press("Log out everywhere")
     assert ana.said == ["You are logged out everywhere."]
     assert ana.path == "/login"
+
+
+def test_a_part_of_the_page_survives_a_session_that_has_ended(server, visit):
+    ana = visit().register("ana")
+    ana.follow("ana")
+    profile = part(ana, "Who you are")
+    profile.get_by_label("Username").fill("anna")
+    profile.get_by_label("Current password").fill(PASSWORD)
+    server.end_log_ins("ana")
+
+    ana.press("Save name and e-mail")
+    ana.log_in()
+
+    assert ana.path == "/account/profile"
+    assert ana.messages == ["Your session had ended. Your entries are still here; they are not saved yet."]
+    assert profile.get_by_label("Username").input_value() == "anna"
+    assert profile.get_by_label("Current password").input_value() == ""
+    profile.get_by_label("Current password").fill(PASSWORD)
+    ana.press("Save name and e-mail")
+    assert ana.said == ["Saved."]
+    assert ana.path == "/account"
+    assert server.user("ana").username == "anna"

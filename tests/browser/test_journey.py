@@ -222,13 +222,14 @@ def test_what_was_typed_survives_a_log_in_that_has_ended(server, visit, ended, s
     ana.press("Add expense")
 
     assert urlsplit(ana.path).path == "/login"
+    assert ana.messages == ["Your session ended. Log in and what you typed will still be there."]
     assert server.expenses("ana") == []
 
     ana.log_in()
 
     typed = {"amount": "27.80", "category": "Food", "description": "Ramen & tea <3", "date": "2026-03-14"}
     assert ana.path == "/expenses/add"
-    assert ana.messages == ["You had to log in again. What you typed is here; it is not saved yet."]
+    assert ana.messages == ["Your session had ended. Your entries are still here; they are not saved yet."]
     assert ana.values() == typed
     assert server.expenses("ana") == []
 
