@@ -226,7 +226,8 @@ def store(operation: Operation) -> None:
 
 def row_count(statement: sa.Executable) -> int:
     """Execute a statement that writes, and return how many rows it wrote."""
-    result = db.session.execute(statement, execution_options=NO_SESSION_SYNC)
+    # SQLAlchemy keeps the number of an INSERT only when it is asked to.
+    result = db.session.execute(statement, execution_options={**NO_SESSION_SYNC, "preserve_rowcount": True})
     assert isinstance(result, sa.CursorResult)
     return result.rowcount
 

@@ -13,6 +13,7 @@ import doctor
 from app import app as application
 from database import Base, db
 from ledger.categories import categories_of
+from models import Operation
 
 ROOT = Path(__file__).parent.parent
 # gunicorn.conf.py configures another program.
@@ -49,10 +50,14 @@ def address(rule, **values):
 def row_of(visitor, rule):
     """The id of a row of somebody's, where a rule wants one."""
     with application.app_context():
-        category = categories_of(visitor.user())[0]
-    expense = visitor.expenses()[0]
+        user = visitor.user()
+        ids = {
+            "category_id": categories_of(user)[0].id,
+            "operation_id": db.session.scalars(select(Operation.id).where(Operation.author_id == user.id)).one(),
+        }
     # What repeats has the id of the expense it came from; a month is nobody's row.
-    return {name: category.id if name == "category_id" else expense.id for name in rule.arguments}
+    expense_id = visitor.expenses()[0].id
+    return {name: ids.get(name, expense_id) for name in rule.arguments}
 
 
 def everything():
