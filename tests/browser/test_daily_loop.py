@@ -224,7 +224,7 @@ def test_an_expense_is_changed_and_changed_back(ana_everywhere, ledger):
     ana.press("Undo")
 
     assert ana.query == {"category": ["Food"], "sort": ["date"]}
-    assert ana.said == ["Taken back for 1 expense."]
+    assert ana.said == ["Undone: 1 expense changed back."]
     assert ana.rows == in_dollars(CENTRAL, CAFE, GROCERIES)
     assert (ids(ledger), ledger.expenses("ana")) == (before, saved)
 
@@ -512,7 +512,7 @@ def test_ticked_expenses_are_changed_and_deleted_and_brought_back(ana_everywhere
     assert (ana.said, ana.query) == (["Changed 2 expenses, $16.55."], kept)
     assert [row[1] for row in ana.rows] == ["Food", "Travel", "Travel", "Travel", "Food"]
     ana.press("Undo")
-    assert (ana.said, ana.query, ana.rows) == (["Taken back for 2 expenses."], kept, rows)
+    assert (ana.said, ana.query, ana.rows) == (["Undone: 2 expenses changed back."], kept, rows)
 
     ana.tick("Café Noir", "CAFE CENTRAL")
     ana.bulk_form.get_by_label("Date", exact=True).fill("2026-03-31")
@@ -520,14 +520,14 @@ def test_ticked_expenses_are_changed_and_deleted_and_brought_back(ana_everywhere
     assert (ana.said, ana.query) == (["Changed 2 expenses, $7.30."], kept)
     assert [row[0] for row in ana.rows[:3]] == ["2026-03-31", "2026-03-31", "2026-03-12"]
     ana.press("Undo")
-    assert (ana.said, ana.query, ana.rows) == (["Taken back for 2 expenses."], kept, rows)
+    assert (ana.said, ana.query, ana.rows) == (["Undone: 2 expenses changed back."], kept, rows)
 
     ana.tick("Pharmacy", "Train to the lake")
     ana.press("Delete them")
     assert (ana.said, ana.query) == (["Deleted 2 expenses, $58.55."], kept)
     assert ana.rows == in_dollars(CENTRAL, CAFE, GROCERIES)
     ana.press("Undo")
-    assert (ana.said, ana.query, ana.rows) == (["Taken back for 2 expenses."], kept, rows)
+    assert (ana.said, ana.query, ana.rows) == (["Undone: 2 expenses changed back."], kept, rows)
 
     assert (ids(ledger), ledger.expenses("ana")) == (before, saved)
 

@@ -14,7 +14,7 @@ from tests.schema import WIDEN_EMAIL, contents, fill, flask_db, with_a_step
 # Every table is made anew, as SQLite has to, so that there is something to kill.
 REMAKE = WIDEN_EMAIL.replace(
     'with op.batch_alter_table("user")',
-    """for table in ("expense", "operation", "expense_change", "login_session", "throttle"):
+    """for table in ("expense", "expense_change", "row_change", "login_session", "throttle"):
         with op.batch_alter_table(table, recreate="always"):
             pass
     with op.batch_alter_table("user")""",
