@@ -15,7 +15,7 @@ from database import db
 from ledger import accounts, history
 from ledger.money import currency_digits
 from models import Expense, LoginSession, Operation, User
-from tests.people import PASSWORD, Visitor, at_once, form_values, read
+from tests.people import PASSWORD, REDIRECTS, Visitor, at_once, form_values, read
 from tests.test_accounts import cookies, errors, with_cookies
 from views.rate_limits import PasswordHashLimiter
 
@@ -141,9 +141,9 @@ def test_guesses_at_the_current_password_close_it_for_a_while_in_this_browser_on
     assert 0 < int(response.headers["Retry-After"]) <= 900
     assert errors(response)[None] == "Too many attempts. Try again in 15 minutes."
     assert read(response).one(id="profile-username")["value"] == "anna"
-    assert send(ana, "settings", locale="de_DE").status_code == 302
-    assert send(bob, "password", **NEW_PASSWORD).status_code == 302
-    assert send(other, "password", **NEW_PASSWORD).status_code == 302
+    assert send(ana, "settings", locale="de_DE").status_code in REDIRECTS
+    assert send(bob, "password", **NEW_PASSWORD).status_code in REDIRECTS
+    assert send(other, "password", **NEW_PASSWORD).status_code in REDIRECTS
     assert "password check refused (429)" in caplog.text
 
 
@@ -153,8 +153,8 @@ def test_failed_logins_of_others_keep_nobody_from_changing_the_password(app, ana
         Visitor(app).log_in(email="ana@example.com", password="guess")
     assert Visitor(app).log_in(email="ana@example.com").status_code == 429
 
-    assert send(ana, "password", **NEW_PASSWORD).status_code == 302
-    assert send(ana, "profile", current_password=NEW).status_code == 302
+    assert send(ana, "password", **NEW_PASSWORD).status_code in REDIRECTS
+    assert send(ana, "profile", current_password=NEW).status_code in REDIRECTS
 
 
 def test_a_browser_that_has_to_wait_takes_nobodys_turn_to_hash(app, ana, monkeypatch):
@@ -177,7 +177,7 @@ def test_the_current_password_is_not_checked_more_often_by_logging_in_and_out_wi
     for _ in range(10):
         send(other, "password", **NEW_PASSWORD | {"current_password": "guess"})
 
-    assert send(ana, "profile", current_password=PASSWORD).status_code == 302
+    assert send(ana, "profile", current_password=PASSWORD).status_code in REDIRECTS
 
     assert send(other, "profile", current_password=PASSWORD).status_code == 429
 
@@ -187,7 +187,7 @@ def test_the_right_password_forgets_the_failures(app, ana):
         for _ in range(9):
             send(ana, "password", **NEW_PASSWORD | {"current_password": "guess"})
 
-        assert send(ana, "profile", current_password=PASSWORD).status_code == 302
+        assert send(ana, "profile", current_password=PASSWORD).status_code in REDIRECTS
 
 
 def test_no_transaction_is_open_while_the_current_password_is_checked(ana, monkeypatch):
@@ -221,7 +221,7 @@ def test_a_new_password_ends_every_other_log_in_and_keeps_this_one(app, ana, bob
     assert not is_in(with_cookies(app, copied))
     assert len(hashes(ana)) == 1
     assert Visitor(app).log_in(email="ana@example.com").status_code == 422
-    assert Visitor(app).log_in(email="ana@example.com", password=NEW).status_code == 302
+    assert Visitor(app).log_in(email="ana@example.com", password=NEW).status_code in REDIRECTS
     assert f"password changed: user {stored(ana, 'id')[0]} from 127.0.0.1" in caplog.text
     assert NEW not in caplog.text
     assert "ana@" not in caplog.text
@@ -305,7 +305,7 @@ def test_a_new_address_ends_the_other_log_ins(app, ana, caplog):
     assert is_in(ana)
     assert not is_in(other)
     assert Visitor(app).log_in(email="ana@example.com").status_code == 422
-    assert Visitor(app).log_in(email="new@example.com").status_code == 302
+    assert Visitor(app).log_in(email="new@example.com").status_code in REDIRECTS
     assert "e-mail changed: user" in caplog.text
     assert "@example.com" not in caplog.text
 
@@ -343,9 +343,9 @@ def test_nobody_finds_out_by_trying_which_names_are_taken(app, ana, bob, name):
     other = device(app)
     for number in range(10):
         visitor = (ana, other)[number % 2]
-        assert ask(visitor, number).status_code in {302, 422}
+        assert ask(visitor, number).status_code in REDIRECTS | {422}
         # Neither the right password nor another log-in gives further tries.
-        assert send(visitor, "profile", current_password=PASSWORD).status_code == 302
+        assert send(visitor, "profile", current_password=PASSWORD).status_code in REDIRECTS
         if name == "email":
             ana = other = visitor
 
@@ -353,7 +353,7 @@ def test_nobody_finds_out_by_trying_which_names_are_taken(app, ana, bob, name):
         response = ask(visitor, 1)
         assert response.status_code == 429
         assert "taken" not in read(response).text
-    assert send(ana, "password", **NEW_PASSWORD).status_code == 302
+    assert send(ana, "password", **NEW_PASSWORD).status_code in REDIRECTS
 
 
 def test_new_names_count_for_the_address_like_registrations(app, ana, bob):
@@ -362,7 +362,7 @@ def test_new_names_count_for_the_address_like_registrations(app, ana, bob):
     assert send(ana, "profile", current_password=PASSWORD, username="bob").status_code == 422
 
     assert send(bob, "profile", current_password=PASSWORD, username="ana").status_code == 429
-    assert send(bob, "profile", current_password=PASSWORD).status_code == 302
+    assert send(bob, "profile", current_password=PASSWORD).status_code in REDIRECTS
 
 
 @pytest.mark.parametrize(
@@ -493,7 +493,7 @@ def test_what_can_be_undone_counts_for_another_currency(ana, act):
     with application.app_context():
         db.session.execute(update(Operation).values(created_at=long_ago))
         db.session.commit()
-    assert send(ana, "settings", currency="JPY").status_code == 302
+    assert send(ana, "settings", currency="JPY").status_code in REDIRECTS
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -628,7 +628,7 @@ def test_each_end_is_of_the_log_in_beside_it(app, ana):
 
     assert len(values) == 2
     for before, after in pairwise([*values, None]):
-        assert ana.client.post("/account/log-ins/end", data=before).status_code == 302
+        assert ana.client.post("/account/log-ins/end", data=before).status_code in REDIRECTS
         assert before["token_hash"] not in hashes(ana)
         assert after is None or after["token_hash"] in hashes(ana)
     assert is_in(ana)

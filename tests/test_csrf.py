@@ -9,7 +9,7 @@ from app import app as application
 from database import db
 from models import Category, LoginSession, Throttle, User
 from security import csrf_failed
-from tests.people import PASSWORD, Visitor, form_values, read
+from tests.people import PASSWORD, REDIRECTS, Visitor, form_values, read
 
 RENAME = sa.update(User).where(User.username == "ana").values(username="eve", username_key="eve")
 
@@ -165,7 +165,7 @@ def test_with_a_good_token_the_same_views_do_their_work(app, ana, bob, monkeypat
     monkeypatch.setitem(application.view_functions, "end_logins", view)
     before = rows()
 
-    assert ana.post("/account/log-ins/end-all").status_code == 302
+    assert ana.post("/account/log-ins/end-all").status_code in REDIRECTS
 
     assert rows() != before
 
@@ -219,7 +219,7 @@ def test_an_attempt_to_log_in_whose_check_fails_is_not_counted(app, ana, strange
 def test_who_is_not_logged_in_is_sent_to_log_in_before_any_token_is_checked(stranger, token):
     response = stranger.client.post("/recurring/due", data=token)
 
-    assert response.status_code == 302
+    assert response.status_code in REDIRECTS
     assert response.location.startswith("/login")
 
 
@@ -246,4 +246,4 @@ def test_no_flag_of_one_request_is_left_for_the_next(ana):
     with application.app_context():
         assert not csrf_failed()
     assert ana.client.post("/expenses/add", data={"amount": "5", "category": "Food"}).status_code == 400
-    assert ana.add("5").status_code == 302
+    assert ana.add("5").status_code in REDIRECTS

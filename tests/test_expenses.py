@@ -12,7 +12,7 @@ from app import app as application
 from database import db
 from ledger.periods import day_in
 from models import Expense
-from tests.people import Visitor, at_once, form_values, read
+from tests.people import REDIRECTS, Visitor, at_once, form_values, read
 
 
 def give(visitor, count):
@@ -372,14 +372,14 @@ def test_a_refused_form_chooses_by_the_description_again(week):
 def test_the_list_keeps_the_category_of_the_last_expense(week, chosen, typed, kept):
     sent = {"amount": "4", "category": chosen, "new_category": typed, "description": "Café crème"}
 
-    assert week.post("/expenses", sent).status_code == 302
+    assert week.post("/expenses", sent).status_code in REDIRECTS
 
     assert adding(week)[1]["category"] == kept
     assert week.expenses()[0].category == (kept or "Food")
 
 
 def test_of_a_category_that_is_sent_twice_the_first_is_kept(week):
-    assert week.post("/expenses", {"amount": "4", "category": ["Travel", "Food"]}).status_code == 302
+    assert week.post("/expenses", {"amount": "4", "category": ["Travel", "Food"]}).status_code in REDIRECTS
 
     assert week.expenses()[0].category == adding(week)[1]["category"] == "Travel"
 
@@ -411,7 +411,7 @@ def test_money_that_came_back_is_below_zero(ana):
 def test_an_added_expense_is_stored_as_it_was_typed(ana):
     response = ana.add(" 12,50 ", "Health", description="  Cafe\u0301 👨‍👩‍👧 <b>x</b> ", date="2024-02-29")
 
-    assert response.status_code == 302
+    assert response.status_code in REDIRECTS
     assert response.location == "/expenses"
     (expense,) = ana.expenses()
     assert (expense.amount, expense.category, expense.date) == (Decimal("12.50"), "Health", date(2024, 2, 29))
@@ -531,7 +531,7 @@ def test_a_form_sent_again_with_other_values_is_asked_about(ana):
     assert ana.count() == 1
     again = form_values(page.one("main").one("form"))
     assert again["amount"] == "6"
-    assert ana.client.post("/expenses/add", data=again).status_code == 302
+    assert ana.client.post("/expenses/add", data=again).status_code in REDIRECTS
     assert ana.total() == "$11.00"
 
 
@@ -548,8 +548,8 @@ def test_a_form_without_an_id_of_ours_gets_a_fresh_one(ana, identity):
     if identity is not None:
         values["id"] = identity
 
-    assert ana.post("/expenses/add", values).status_code == 302
-    assert ana.post("/expenses/add", values).status_code == 302
+    assert ana.post("/expenses/add", values).status_code in REDIRECTS
+    assert ana.post("/expenses/add", values).status_code in REDIRECTS
     assert ana.count() == 2
     assert str(ana.expenses()[0].id) != identity
 
@@ -559,7 +559,7 @@ def test_two_people_may_hold_the_same_id(ana, bob):
 
     for person in (ana, bob):
         response = person.post("/expenses/add", {"id": identity, "amount": "5", "category": "Food"})
-        assert response.status_code == 302
+        assert response.status_code in REDIRECTS
 
     assert str(ana.expenses()[0].id) == str(bob.expenses()[0].id) == identity
 
@@ -585,7 +585,7 @@ def test_an_expired_session_brings_the_form_back_filled_in(app, ana):
     again = form_values(page.one("main").one("form"))
     assert {name: again[name] for name in typed} == typed
     assert again["id"] == form["id"]
-    assert ana.client.post("/expenses/add", data=again).status_code == 302
+    assert ana.client.post("/expenses/add", data=again).status_code in REDIRECTS
     assert ana.count() == 1
     assert form_values(ana.page("/expenses/add").one("main").one("form"))["amount"] == ""
 
@@ -637,7 +637,7 @@ def test_a_stale_token_brings_the_form_back_filled_in_and_saves_nothing(ana):
     assert ana.expenses() == []
     again = form_values(page.one("main").one("form"))
     assert again["amount"] == "7"
-    assert ana.client.post("/expenses/add", data=again).status_code == 302
+    assert ana.client.post("/expenses/add", data=again).status_code in REDIRECTS
     assert ana.total() == "$7.00"
 
 
@@ -678,7 +678,7 @@ def test_deleting_twice_finds_nothing_the_second_time(ana):
     ana.add("1")
     address = f"/expenses/{ana.expenses()[0].id}/delete"
 
-    assert ana.post(address).status_code == 302
+    assert ana.post(address).status_code in REDIRECTS
     assert ana.post(address).status_code == 404
 
 

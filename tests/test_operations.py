@@ -21,6 +21,7 @@ from ledger.spending import CATEGORIES, VALUES, ExpenseFilter, ExpenseValues, or
 from ledger.undo import undo
 from models import Expense, ExpenseChange, Operation, User
 from tests.people import (
+    REDIRECTS,
     Visitor,
     at_once,
     empty_tables,
@@ -230,7 +231,7 @@ def test_an_edit_form_shows_what_is_there_and_saving_it_unchanged_changes_nothin
     response = stranger.client.post(address, data=shown, headers={"Accept-Language": "de"})
 
     assert (shown["amount"], shown["refund"], shown["category"]) == ("1234.50", "y", "Travel")
-    assert response.status_code == 302
+    assert response.status_code in REDIRECTS
     assert everything(stranger) == before
     assert len(operations_shown(stranger)) == 1
 
