@@ -235,7 +235,7 @@ class PositionField(Field):
             if re.fullmatch(r"[0-9]{1,3}", text) and int(text):
                 self.data = int(text)
             elif text:
-                raise ValueError("Write a number, such as 1 for the first.")
+                raise ValueError("Enter a number, such as 1 for the first.")
 
     def _value(self) -> str:
         return self.raw_data[0] if self.raw_data else str(self.data or "")

@@ -121,11 +121,11 @@ def unstored_fields() -> frozenset[str]:
 
 
 class LoginForm(Form):
-    """Who comes back."""
+    """Login form."""
 
     email = EmailField(
-        "E-mail",
-        [InputRequired("Enter your e-mail address.")],
+        "Email",
+        [InputRequired("Enter your email address.")],
         render_kw={"autocomplete": "username", "maxlength": User.EMAIL_MAX},
     )
     password = PasswordField(
@@ -137,7 +137,7 @@ class LoginForm(Form):
 
 
 class IdentityFields(Form):
-    """By what a person is known here, each to one account only."""
+    """Username and email fields, shared by the register and profile forms."""
 
     username = StringField(
         "Username",
@@ -145,8 +145,8 @@ class IdentityFields(Form):
         render_kw={"autocomplete": "nickname", "autocapitalize": "none", "spellcheck": "false"},
     )
     email = EmailField(
-        "E-mail",
-        [InputRequired("Enter your e-mail address."), Text(User.EMAIL_MAX)],
+        "Email",
+        [InputRequired("Enter your email address."), Text(User.EMAIL_MAX)],
         render_kw={"autocomplete": "username"},
     )
 
@@ -160,7 +160,10 @@ class IdentityFields(Form):
 
     def add_taken_errors(self, fields: set[str]) -> None:
         """Say beside each of `fields` that somebody has it already."""
-        words = {"username": "This username is taken.", "email": "There is an account with this e-mail already."}
+        words = {
+            "username": "This username is taken.",
+            "email": "An account with this email address already exists.",
+        }
         for name in fields:
             self[name].errors = [words[name]]
 
@@ -199,19 +202,19 @@ class NewPasswordForm(Form):
         render_kw={"autocomplete": "new-password", "maxlength": PASSWORD_MAX},
     )
     confirm_password = PasswordField(
-        "Password again",
-        [InputRequired("Type the password again.")],
+        "Repeat password",
+        [InputRequired("Enter the password again.")],
         render_kw={"autocomplete": "new-password", "maxlength": PASSWORD_MAX},
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.password.description = (
-            f"At least {current_app.config['PASSWORD_MIN']} characters; a sentence is fine."
+            f"At least {current_app.config['PASSWORD_MIN']} characters; a short sentence works well."
         )
 
     def names(self) -> tuple[str, str]:
-        """Return the username and the e-mail address, which the password must not be."""
+        """Return the username and the email address, which the password must not be."""
         raise NotImplementedError
 
     def validate_password(self, field: Field) -> None:
@@ -221,7 +224,7 @@ class NewPasswordForm(Form):
     def validate_confirm_password(self, field: Field) -> None:
         """Refuse a slip of the finger."""
         if field.data != self.password.data:
-            raise ValidationError("The two passwords differ. Type the same one twice.")
+            raise ValidationError("The two passwords differ. Enter the same password twice.")
 
 
 def currency_choices() -> list[SelectChoice]:
@@ -230,7 +233,7 @@ def currency_choices() -> list[SelectChoice]:
 
 
 class RegisterForm(IdentityFields, NewPasswordForm):
-    """Who is new."""
+    """Registration form."""
 
     currency = ChoiceField("Currency", [Listed("Choose a currency from the list.")], validate_choice=False)
     time_zone = HiddenField(render_kw={"data-time-zone": True})
@@ -244,7 +247,7 @@ class RegisterForm(IdentityFields, NewPasswordForm):
             self.time_zone.data = current_app.config["TIMEZONE"]
 
     def names(self) -> tuple[str, str]:
-        """Return the username and the e-mail address, which the password must not be."""
+        """Return the username and the email address, which the password must not be."""
         return self.username.data or "", self.email.data or ""
 
     def new_user(self) -> User:
@@ -262,7 +265,7 @@ def _checked(check: Any, *values: Any) -> Any:
 
 
 class ProfileForm(CurrentPasswordForm, IdentityFields):
-    """By what somebody wants to be known from now on."""
+    """Change of username and email."""
 
     PART = "profile"
 
@@ -276,15 +279,15 @@ class PasswordForm(CurrentPasswordForm, NewPasswordForm):
         self.author = obj
         super().__init__(*args, **kwargs)
         self.password.label.text = "New password"
-        self.confirm_password.label.text = "New password again"
+        self.confirm_password.label.text = "Repeat new password"
 
     def names(self) -> tuple[str, str]:
-        """Return the username and the e-mail address, which the password must not be."""
+        """Return the username and the email address, which the password must not be."""
         return self.author.username, self.author.email
 
 
 class SettingsForm(AccountForm):
-    """How somebody counts and writes."""
+    """Preferences: currency, time zone, formats and first day of the month."""
 
     PART = "settings"
 
@@ -302,10 +305,10 @@ class SettingsForm(AccountForm):
         description="Decides which day is today.",
     )
     locale = ChoiceField(
-        "Amounts and dates",
-        [Listed("Choose a way of writing from the list.")],
+        "Number and date format",
+        [Listed("Choose a format from the list.")],
         choices=[
-            SelectChoice("", "As my browser asks"),
+            SelectChoice("", "Same as my browser"),
             *(SelectChoice(name, f"{words}: {amount} · {day}") for name, (words, amount, day) in LOCALES.items()),
         ],
         validate_choice=False,
@@ -315,7 +318,7 @@ class SettingsForm(AccountForm):
         [Listed(f"Choose a day from 1 to {User.FIRST_DAY_MAX}.")],
         choices=[SelectChoice(str(day)) for day in range(1, User.FIRST_DAY_MAX + 1)],
         validate_choice=False,
-        description="For example the day of your salary.",
+        description="For example, your payday.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -340,8 +343,8 @@ class SettingsForm(AccountForm):
         return texts | {"first_day_of_month": int(self.first_day_of_month.data)}
 
 
-class EndLoginForm(Form):
-    """Which log-in to end."""
+class EndSessionForm(Form):
+    """Ending one session."""
 
     token_hash = HiddenField()
 
@@ -356,7 +359,7 @@ class ExpenseForm(Form):
     )
     category = ChoiceField("Category", validate_choice=False)
     new_category = StringField(
-        "Or a new one",
+        "New category",
         [Text(Expense.CATEGORY_MAX)],
         filters=[normalise_name],
         render_kw={"autocomplete": "off"},
@@ -371,8 +374,8 @@ class ExpenseForm(Form):
         "Date",
         render_kw={"required": True, "min": f"{FIRST_YEAR}-01-01", "max": f"{LAST_YEAR}-12-31"},
     )
-    refund = BooleanField("Money back", false_values=FALSE_VALUES)
-    every = ChoiceField(
+    refund = BooleanField("Refund", false_values=FALSE_VALUES)
+    frequency = ChoiceField(
         "Repeat",
         choices=[SelectChoice("", "Never"), *starmap(SelectChoice, FREQUENCIES.items())],
         validate_choice=False,
@@ -397,7 +400,7 @@ class ExpenseForm(Form):
         # An archived one is shown where it was chosen already.
         kept = [name for name in (former, self.category.data) if name in self.known - {*self.offered}]
         names = [*self.offered, *dict.fromkeys(kept), NEW_CATEGORY]
-        self.category.choices = options(names, "Choose for me")
+        self.category.choices = options(names, "By description")
         self.amount.label.text = f"Amount in {self.currency}"
 
     @cached_property
@@ -418,17 +421,17 @@ class ExpenseForm(Form):
     def validate_new_category(self, field: Field) -> None:
         """Refuse no name where one is needed."""
         if not field.data and self.category.data == NEW_CATEGORY:
-            raise ValidationError("Type the name of the new category.")
+            raise ValidationError("Enter the name of the new category.")
 
     @property
     def wants_name(self) -> bool:
         """Whether the form needs, or has had, the field for a new category, which the list has no room for."""
         return self.new_category.raw_data or self.category.data == NEW_CATEGORY
 
-    def validate_every(self, field: Field) -> None:
+    def validate_frequency(self, field: Field) -> None:
         """Refuse what is no repetition."""
         if field.data and field.data not in FREQUENCIES:
-            raise ValidationError("Choose from the list how often.")
+            raise ValidationError("Choose how often it repeats.")
 
     def values(self, category: str) -> ExpenseValues:
         """Return what the form says of an expense in `category`; money that came back is below zero."""
@@ -453,19 +456,19 @@ class ExpenseForm(Form):
 
 
 class RecurringForm(ExpenseForm):
-    """What repeats: like an expense, whose date is the first day."""
+    """Recurring expense; its date is the start date."""
 
-    every = ChoiceField("Repeat", choices=[*starmap(SelectChoice, FREQUENCIES.items())], validate_choice=False)
+    frequency = ChoiceField("Repeat", choices=[*starmap(SelectChoice, FREQUENCIES.items())], validate_choice=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.date.label.text = "First day"
-        self.date.description = "Days are counted from here, and none before it is due."
+        self.date.description = "The schedule starts on this date."
 
-    def validate_every(self, field: Field) -> None:
+    def validate_frequency(self, field: Field) -> None:
         """Refuse what is no repetition."""
         if field.data not in FREQUENCIES:
-            raise ValidationError("Choose from the list how often.")
+            raise ValidationError("Choose how often it repeats.")
 
     @classmethod
     def of(cls, recurring: RecurringExpense, **kwargs: Any) -> "RecurringForm":
@@ -475,14 +478,14 @@ class RecurringForm(ExpenseForm):
             "refund": recurring.amount < 0,
             "category": recurring.category,
             "description": recurring.description,
-            "every": recurring.frequency,
+            "frequency": recurring.frequency,
             "date": recurring.start_date,
         }
         return cls(data=shown, former=recurring.category, **kwargs)
 
 
 class DueForm(Form):
-    """What is due, each line with its amount; the button names the line to add or to skip, or is `all`."""
+    """Due expenses, each with its amount; the button names the one to add or skip, or is `all`."""
 
     add = StringField()
     skip = StringField()
@@ -523,7 +526,7 @@ class DueForm(Form):
                 self[line.key].errors = []
         pressed = [name for name in ("add", "skip", "all") if self[name].data]
         if len(pressed) != 1:
-            self.form_errors.append("Press Add or Skip beside the one you mean, or Add all.")
+            self.form_errors.append("Use the Add or Skip button next to an expense, or Add all.")
         return not self.errors and not csrf_failed()
 
 
@@ -619,7 +622,7 @@ class ExpenseFilterForm(FlaskForm):
     def validate_search(self, field: Field) -> None:
         """Refuse to search for accents alone, which every text would match."""
         if field.data and not search_key(field.data):
-            raise ValidationError("Write at least one letter or digit.")
+            raise ValidationError("Enter at least one letter or digit.")
 
     def validate_max_amount(self, field: Field) -> None:
         """Refuse a maximum below the minimum."""
@@ -670,7 +673,7 @@ class ExpenseFilterForm(FlaskForm):
 
 
 class BulkForm(Form):
-    """What to do with many expenses at once."""
+    """Bulk change of expenses."""
 
     ids = IdsField()
     all_matching = BooleanField(false_values=FALSE_VALUES)
@@ -695,12 +698,12 @@ class BulkForm(Form):
     def validate_ids(self, field: Field) -> None:
         """Refuse to do something with nothing."""
         if not field.data and not self.all_matching.data:
-            raise ValidationError("Tick the expenses first.")
+            raise ValidationError("Select the expenses first.")
 
     def validate_action(self, field: Field) -> None:
         """Refuse what cannot be done."""
         if field.data not in {"category", "date", "delete"}:
-            raise ValidationError("Choose what to do with the ticked expenses.")
+            raise ValidationError("Choose what to do with the selected expenses.")
 
     def validate_category(self, field: Field) -> None:
         """Refuse what is no category, when one is to be set."""
@@ -733,7 +736,7 @@ class CategoryFields(Fields):
 
     name = StringField("Name", [Text(Expense.CATEGORY_MAX)], filters=[normalise_name])
     monthly_budget = AmountField(
-        "Budget a month", bound=True, render_kw={"inputmode": "decimal", "maxlength": TEXT_MAX}
+        "Monthly budget", bound=True, render_kw={"inputmode": "decimal", "maxlength": TEXT_MAX}
     )
     position = PositionField("Place")
     archived = BooleanField("Archived", false_values=FALSE_VALUES)
@@ -763,7 +766,7 @@ class CategoriesForm(Form):
     """All categories of a person, with one more to add, and the budget for all of them; saved at once."""
 
     monthly_budget = AmountField(
-        "Budget a month for all categories",
+        "Total monthly budget",
         bound=True,
         render_kw={"inputmode": "decimal", "autocomplete": "off", "maxlength": TEXT_MAX},
     )
@@ -811,8 +814,8 @@ class CategoriesForm(Form):
                 valid = False
         if valid and self.is_stale:
             self.form_errors.append(
-                "Categories were changed in another window since this page was opened. "
-                "What you see here is as you left it; save once more to have it so."
+                "The categories were changed in another window after you opened this page. "
+                "Your edits are shown below. Save again to overwrite those changes."
             )
             valid = False
         if self.new.was_sent and not self.new.name.data and self.new.monthly_budget.data is not None:
@@ -834,7 +837,7 @@ class CategoriesForm(Form):
 
 
 class MergeForm(Form):
-    """Into which other category one is merged."""
+    """Choice of the category to merge into."""
 
     into = ChoiceField("Merge it into", validate_choice=False)
 

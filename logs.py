@@ -1,4 +1,4 @@
-"""What is written down of every request: one line, in words or as JSON, with nothing that a person typed."""
+"""Request log: one line per request, as text or JSON, without anything that a user typed."""
 
 import hmac
 import json

@@ -232,7 +232,7 @@ class Operation(Base):
 
 
 class ExpenseChange(Base):
-    """What an operation did to one expense: only the values that it changed, as they were and as they became.
+    """Change of one expense by an operation: only the values that it changed, before and after.
 
     A column is NULL where the operation left the value alone, or where there was no expense.
     """
@@ -277,7 +277,7 @@ class ExpenseChange(Base):
 
 
 class RowChange(Base):
-    """What an operation did to one row of another table: its columns before and after, as JSON.
+    """Change of one row of another table by an operation: its columns before and after, as JSON.
 
     There is no `before` for a row that was added and no `after` for one that was deleted; for one that was
     changed, both have only the columns that were.
@@ -390,7 +390,7 @@ class Occurrence(Base):
 
 
 class Draft(Base):
-    """What a user typed into a form that was sent after the session had ended, too long for a cookie."""
+    """Content of a form that was sent after the session had ended, too long for a cookie."""
 
     __tablename__ = "draft"
 

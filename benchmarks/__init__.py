@@ -1,1 +1,1 @@
-"""How fast the application is, as ratios to the least that a page, a commit or a file can cost: see README.md."""
+"""Speed of the application, as ratios to the least that a page, a commit or a file can cost: see README.md."""

@@ -1,4 +1,4 @@
-"""What every measure works on: two served processes, a database, and accounts of all sizes."""
+"""The common ground of all measurements: two served processes, a database, and accounts of all sizes."""
 
 from dataclasses import dataclass, field
 

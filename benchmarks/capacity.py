@@ -1,4 +1,4 @@
-"""How many rows a PostgreSQL server holds, in how many bytes, and what a page and an added expense cost it.
+"""Capacity of a PostgreSQL server: rows, bytes, and the cost of a page and an added expense.
 
 `python -m benchmarks.capacity --database URL --rows 1000000` fills an empty database, in the order in which
 people would, and prints Markdown. Every statement is one that the application sends, sent without it.

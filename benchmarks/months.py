@@ -1,4 +1,4 @@
-"""What kept months are worth: `python -m benchmarks.months` prints the figures of docs/decisions/0001."""
+"""Benefit of the monthly totals: `python -m benchmarks.months` prints the figures of docs/decisions/0001."""
 
 import random
 import sqlite3

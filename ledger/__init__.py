@@ -1,1 +1,1 @@
-"""What the application knows about money, days, spending and accounts; nothing here knows the web."""
+"""The domain: money, periods, spending, categories, undo and accounts. It does not know the web."""

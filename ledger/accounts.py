@@ -1,4 +1,4 @@
-"""Accounts: what a username, an e-mail address and a password must be, and who has them."""
+"""Accounts: what a username, an email address and a password must be, and who has them."""
 
 import re
 import secrets
@@ -24,7 +24,7 @@ class AccountError(ValueError):
 
 
 class AlreadyTakenError(Exception):
-    """A username or an e-mail address that somebody has; `fields` names which."""
+    """A username or an email address that somebody has; `fields` names which."""
 
     def __init__(self, fields: set[str]) -> None:
         super().__init__(f"taken: {', '.join(sorted(fields))}")
@@ -43,7 +43,7 @@ def check_username(text: str) -> str:
     if not allowed or kinds[0] == "M":
         raise AccountError("Use letters, digits and . @ + - _ only.")
     if not username.isascii() and len({_script(character) for character in username} - {None}) > 1:
-        raise AccountError("Use letters of one alphabet only.")
+        raise AccountError("Use letters of one script only.")
     return username
 
 
@@ -56,15 +56,15 @@ def _script(character: str) -> str | None:
 
 
 def check_email(text: str) -> str:
-    """Return `text` as an e-mail address in the form in which addresses are compared. Raises AccountError."""
+    """Return `text` as an email address in the form in which addresses are compared. Raises AccountError."""
     try:
         # Nothing is looked up on the network: the application works without one.
         found = validate_email(text.strip(), check_deliverability=False)
     except EmailNotValidError:
-        raise AccountError("Enter an e-mail address, for example ana@example.com.") from None
+        raise AccountError("Enter an email address, for example ana@example.com.") from None
     email = identity_key(found.normalized)
     if len(email) > User.EMAIL_MAX:
-        raise AccountError(f"Enter an e-mail address of at most {User.EMAIL_MAX} characters.")
+        raise AccountError(f"Enter an email address of at most {User.EMAIL_MAX} characters.")
     return email
 
 
@@ -121,7 +121,7 @@ def save(user: User) -> None:
 
 
 def canonical_email(text: str) -> str:
-    """Return an e-mail address in the form in which it was stored, however it is written, or some other text."""
+    """Return an email address in the form in which it was stored, however it is written, or some other text."""
     try:
         return check_email(text)
     except AccountError:
@@ -129,7 +129,7 @@ def canonical_email(text: str) -> str:
 
 
 def find_by_email(text: str) -> User | None:
-    """Return the person with this e-mail address, however it is written, or None."""
+    """Return the person with this email address, however it is written, or None."""
     email = canonical_email(text)
     # PostgreSQL has no text with a NUL, and would not even look for it.
     return None if "\0" in email else db.session.scalar(sa.select(User).where(User.email == email))
@@ -142,7 +142,7 @@ def _unknown_hash() -> str:
 
 
 def authenticate(email: str, password: str) -> User | None:
-    """Return the person with this e-mail address and password, locked, or None after the same work."""
+    """Return the person with this email address and password, locked, or None after the same work."""
     return confirm(find_by_email(email), password)
 
 

@@ -185,7 +185,7 @@ def merge(user: User, former: OwnCategory, into: OwnCategory, now: datetime) -> 
     with operations.record(user, "merge_categories", now, label=into.name) as operation:
         own = {category.id: category for category in begin(user)}
         if former.id == into.id or former.id not in own or into.id not in own:
-            raise CategoryError("Choose another category of yours.", former.id)
+            raise CategoryError("Choose another category.", former.id)
         name, new_name = own[former.id].name, own[into.id].name
         operation.label = new_name
         operations.change_expenses(operation, Expense.category == name, {"category": new_name})

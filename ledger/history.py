@@ -91,7 +91,7 @@ def recent_operations(user: User, now: datetime, before: uuid.UUID | None = None
 
 
 class Extent(NamedTuple):
-    """How many expenses and other rows were changed."""
+    """Number of expenses and other rows that were changed."""
 
     expenses: int = 0
     rows: int = 0

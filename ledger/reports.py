@@ -1,4 +1,4 @@
-"""What was spent in a month or a year, on what, and what is left of the budgets."""
+"""Reports of a month and a year, with what is left of the budgets."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -21,7 +21,7 @@ COMPARISON_MONTHS = 12
 
 @dataclass(frozen=True)
 class Budget:
-    """What may be spent in a month; `per_day` is what that leaves for each day still to come, today included."""
+    """Monthly budget, what is left of it, and what that leaves for each remaining day, today included."""
 
     amount: Decimal
     left: Decimal
@@ -30,7 +30,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class CategoryLine:
-    """What was spent on one category, its share of all that was spent, and its budget, where there are such."""
+    """Spending in one category, its share of all spending and its budget, if any."""
 
     category: str
     count: int
@@ -41,7 +41,7 @@ class CategoryLine:
 
 @dataclass(frozen=True)
 class Bar:
-    """What was spent on one day of a month, or in one month of a year."""
+    """Spending on one day of a month, or in one month of a year."""
 
     period: Period
     count: int
@@ -50,7 +50,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class PreviousMonths:
-    """What was spent in the months before, as far as there are expenses, at most twelve."""
+    """Spending in up to twelve previous months, as far back as there are expenses."""
 
     period: Period
     months: int
@@ -58,7 +58,7 @@ class PreviousMonths:
 
     @property
     def average(self) -> Decimal:
-        """What that is a month."""
+        """The average per month."""
         return self.total / self.months
 
 
@@ -85,7 +85,7 @@ class MonthReport:
 
 @dataclass(frozen=True)
 class YearRow:
-    """What was spent on one category in a year, and in each of its months."""
+    """Spending in one category in a year and in each of its months."""
 
     category: str
     total: Decimal

@@ -22,7 +22,7 @@ MAX_NAMES = 3
 
 @dataclass(frozen=True)
 class Undone:
-    """How far an operation was reverted.
+    """Result of undoing an operation.
 
     `operation` is the undo itself, or None when there was nothing to undo. `restored`, `changed` and `removed`
     are the numbers of expenses that are there again, have their former values again, or are gone again.

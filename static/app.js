@@ -34,9 +34,9 @@ if (location.hash.startsWith("#e") && matchMedia("(min-width: 50rem)").matches) 
 // Keys: n new, / search, j and k to go through the rows, e to edit, ? for this list.
 const rows = [...document.querySelectorAll(".expenses tbody tr")];
 if (document.getElementById("filter-search")) {
-  document.querySelector("main").insertAdjacentHTML("beforeend", `<details id="keys"><summary>Keys</summary>
-    <p><kbd>n</kbd> new, <kbd>/</kbd> search, <kbd>j</kbd> <kbd>k</kbd> next and previous row, <kbd>space</kbd> tick,
-    <kbd>e</kbd> edit, <kbd>?</kbd> these keys, <kbd>Esc</kbd> leave a field</p></details>`);
+  document.querySelector("main").insertAdjacentHTML("beforeend", `<details id="keys"><summary>Keyboard shortcuts</summary>
+    <p><kbd>n</kbd> new, <kbd>/</kbd> search, <kbd>j</kbd> <kbd>k</kbd> next and previous row, <kbd>space</kbd> select,
+    <kbd>e</kbd> edit, <kbd>?</kbd> this list, <kbd>Esc</kbd> leave the field</p></details>`);
 }
 const help = document.getElementById("keys");
 function go(step) {

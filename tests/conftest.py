@@ -1,4 +1,4 @@
-"""What every test stands on: an empty database with the real migrations, and people who use a browser.
+"""Fixtures of all tests: an empty database with the real migrations, and users with a browser.
 
 The settings are put into the environment before the application is imported, as its operator would.
 `TEST_DATABASE_URL` names a PostgreSQL server's database to run on; `TEST_POSTGRES=1` starts one;

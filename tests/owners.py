@@ -85,7 +85,7 @@ def refuse_names(text: str) -> None:
 
 @dataclass
 class Parts:
-    """What a statement consists of, but for the parts of the statements within it."""
+    """The parts of a statement, without those of its subqueries."""
 
     columns: list[sa.ColumnClause[Any]] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)

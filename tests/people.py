@@ -87,7 +87,7 @@ def _element(node: lxml.html.HtmlElement) -> Element:
 
 
 def form_values(form: Element) -> dict[str, str]:
-    """What a browser would send of `form` as it stands."""
+    """The values that a browser would send of `form` as it is."""
     values = {}
     for control in form.all():
         if control.tag == "input" and control.get("name"):
@@ -128,7 +128,7 @@ class Visitor:
         return self.client.post(address, data={"csrf_token": self.token(), **(data or {})}, **options)
 
     def message(self, address: str = "/expenses") -> Element:
-        """What the next page says about what was done last."""
+        """The last message on the next page."""
         return self.page(address).all("div", class_="message")[-1]
 
     def undo(self, address: str = "/expenses") -> TestResponse:
@@ -163,11 +163,11 @@ class Visitor:
             db.session.commit()
 
     def add(self, amount: str = "12.50", category: str = "Food", **typed: str) -> TestResponse:
-        """Add an expense, without reading the form: the tests of forms do."""
+        """Add expense, without reading the form: the tests of forms do."""
         return self.post("/expenses/add", {"amount": amount, "category": category, **typed})
 
     def rows(self, address: str = "/expenses") -> list[tuple[str, str, str, str]]:
-        """What the list shows: date, category, description, amount."""
+        """The rows of the list: date, category, description, amount."""
         rows = []
         for row in self.page(address).all("tr")[1:]:
             day, category, description, amount, _ = row.all("td")
@@ -184,7 +184,7 @@ class Visitor:
         return db.session.scalars(select(User).where(User.email == f"{self.name}@example.com")).one()
 
     def expenses(self) -> list[Expense]:
-        """What the database holds of this person, newest first."""
+        """The user's expenses in the database, newest first."""
         with self.app.app_context():
             return list(self.user().expenses)
 
@@ -220,7 +220,7 @@ def empty_tables(app: Flask) -> None:
 
 
 def summed_months() -> list[tuple[Any, ...]]:
-    """What everyone spent by month and category, added up from the expenses."""
+    """Spending of all users by month and category, summed from the expenses."""
     months = Counter[tuple[int, date, str]]()
     sums = Counter[tuple[int, date, str]]()
     for author, day, category, amount in db.session.execute(

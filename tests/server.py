@@ -153,12 +153,12 @@ class Server:
             return session.scalars(sa.select(User).where(User.email == f"{name}@example.com")).one()
 
     def log_ins(self) -> int:
-        """How many log-ins there are, of everybody."""
+        """The number of sessions of all users."""
         with Session(self.engine) as session:
             return session.scalar(sa.select(sa.func.count()).select_from(LoginSession))
 
     def expenses(self, name: str) -> list[tuple[str, str, str, Decimal]]:
-        """What is saved of a person (day, category, description, amount), newest first."""
+        """The saved expenses of a user (date, category, description, amount), newest first."""
         columns = (Expense.date, Expense.category, Expense.description, Expense.amount)
         query = sa.select(*columns).join(User).where(User.email == f"{name}@example.com")
         with Session(self.engine) as session:

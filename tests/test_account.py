@@ -50,7 +50,7 @@ def stored(visitor, *names):
 
 
 def hashes(visitor):
-    """What the database holds of somebody's log-ins."""
+    """The token hashes of a user's sessions."""
     with application.app_context():
         query = select(LoginSession.token_hash).where(LoginSession.user_id == visitor.user().id)
         return set(db.session.scalars(query))
@@ -306,7 +306,7 @@ def test_a_new_address_ends_the_other_log_ins(app, ana, caplog):
     assert not is_in(other)
     assert Visitor(app).log_in(email="ana@example.com").status_code == 422
     assert Visitor(app).log_in(email="new@example.com").status_code in REDIRECTS
-    assert "e-mail changed: user" in caplog.text
+    assert "email changed: user" in caplog.text
     assert "@example.com" not in caplog.text
 
 
@@ -371,7 +371,7 @@ def test_new_names_count_for_the_address_like_registrations(app, ana, bob):
         ({"username": "a b"}, "Use letters, digits"),
         ({"username": "a\0b"}, "invisible"),
         ({"username": ""}, "Enter a username."),
-        ({"email": "ana"}, "Enter an e-mail address"),
+        ({"email": "ana"}, "Enter an email address"),
         ({"email": "a\0@example.com"}, "invisible"),
     ],
 )
@@ -609,7 +609,7 @@ def test_one_log_in_can_be_ended(app, ana, caplog):
     (of_phone,) = hashes(ana) - here
     laptop = device(app)
 
-    response = ana.post("/account/log-ins/end", {"token_hash": of_phone})
+    response = ana.post("/account/sessions/end", {"token_hash": of_phone})
 
     assert response.location == "/account"
     assert "That device is logged out." in ana.message("/account").text
@@ -618,17 +618,17 @@ def test_one_log_in_can_be_ended(app, ana, caplog):
     assert is_in(ana)
     assert "log-in ended: user" in caplog.text
     assert of_phone not in caplog.text
-    assert ana.post("/account/log-ins/end", {"token_hash": of_phone}).status_code == 404
+    assert ana.post("/account/sessions/end", {"token_hash": of_phone}).status_code == 404
 
 
 def test_each_end_is_of_the_log_in_beside_it(app, ana):
     for _ in range(2):
         device(app)
-    values = [form_values(form) for form in ana.page("/account").all("form", action="/account/log-ins/end")]
+    values = [form_values(form) for form in ana.page("/account").all("form", action="/account/sessions/end")]
 
     assert len(values) == 2
     for before, after in pairwise([*values, None]):
-        assert ana.client.post("/account/log-ins/end", data=before).status_code in REDIRECTS
+        assert ana.client.post("/account/sessions/end", data=before).status_code in REDIRECTS
         assert before["token_hash"] not in hashes(ana)
         assert after is None or after["token_hash"] in hashes(ana)
     assert is_in(ana)
@@ -638,8 +638,8 @@ def test_the_log_in_of_another_does_not_exist(ana, bob):
     (bobs,) = hashes(bob)
     tries = [bobs, "f" * 64, bobs.upper(), bobs[:10], "", "\0", "x\0" * 32, "é", f"{bobs}\n", "%"]
 
-    answers = [ana.post("/account/log-ins/end", {"token_hash": each}) for each in tries]
-    answers.append(ana.post("/account/log-ins/end"))
+    answers = [ana.post("/account/sessions/end", {"token_hash": each}) for each in tries]
+    answers.append(ana.post("/account/sessions/end"))
 
     assert {each.status_code for each in answers} == {404}
     assert len({each.data for each in answers}) == 1
@@ -651,11 +651,11 @@ def test_log_out_everywhere_ends_all_of_them_and_this_one(app, ana, bob):
     others = [device(app), device(app, remember=True)]
     copied = [cookies(each) for each in (ana, *others)]
 
-    response = ana.post("/account/log-ins/end-all")
+    response = ana.post("/account/sessions/end-all")
 
     assert response.location == "/login"
     assert response.headers["Clear-Site-Data"] == '"cache"'
-    assert "You are logged out everywhere." in ana.message("/login").text
+    assert "You are logged out on all devices." in ana.message("/login").text
     assert not any(is_in(each) for each in (ana, *others, *(with_cookies(app, jar) for jar in copied)))
     assert hashes(ana) == set()
     assert is_in(bob)

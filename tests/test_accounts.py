@@ -16,7 +16,7 @@ from tests.people import PASSWORD, REDIRECTS, Visitor, at_once, form_values, rea
 
 
 def errors(response):
-    """What is said beside which field, and about the form as a whole (under None)."""
+    """The errors by field, and those of the whole form under None."""
     page = read(response)
     said = {each["id"].removesuffix("-error"): each.text for each in page.all("small", class_="error")}
     whole = [each.text for each in page.all("p", role="alert")]
@@ -74,9 +74,9 @@ def test_registering_takes_the_settings_currency_and_zone_unless_told_otherwise(
         ("username", "аna", "one alphabet"),
         ("username", "x" * 65, "at most 64"),
         ("username", "\ufdfa" * 20, "at most 64"),
-        ("email", "", "Enter your e-mail address."),
-        ("email", "ana", "Enter an e-mail address"),
-        ("email", "ana@localhost", "Enter an e-mail address"),
+        ("email", "", "Enter your email address."),
+        ("email", "ana", "Enter an email address"),
+        ("email", "ana@localhost", "Enter an email address"),
         ("email", "ana@example.com\r\nx", "invisible"),
         ("email", "a\0@example.com", "invisible"),
         ("password", "", "Choose a password."),
@@ -249,7 +249,7 @@ def test_a_failed_log_in_says_the_same_whatever_was_wrong(app, ana, email, passw
     response = device.fill("/login", email=email, password=password)
 
     assert response.status_code == 422
-    assert errors(response) == {None: "The e-mail address or the password is wrong."}
+    assert errors(response) == {None: "The email address or the password is wrong."}
     # A parser shows what no page can hold by a sign of its own.
     assert read(response).one(id="email")["value"] == email.replace("\0", "\ufffd")
     assert read(response).one(id="password").get("value", "") == ""

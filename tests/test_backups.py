@@ -44,7 +44,7 @@ with app.app_context():
 
 @pytest.fixture
 def file(tmp_path):
-    """Where a backup is to be written; the name is an awkward one."""
+    """The path of a new backup, with an awkward name."""
     return tmp_path / "it's 100% #1?.db"
 
 

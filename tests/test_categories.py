@@ -32,7 +32,7 @@ def table(visitor):
 
 
 def key(visitor, name):
-    """What the fields of a category begin with."""
+    """The prefix of the fields of a category."""
     with visitor.app.app_context():
         return next(str(each.id) for each in categories.categories_of(visitor.user()) if each.name == name)
 
@@ -304,7 +304,7 @@ def test_a_name_that_was_another_categorys_before_means_the_right_one(ana):
 
 
 def test_what_repeats_goes_where_its_category_is_merged_into_and_keeps_one_in_use(ana, app):
-    ana.add("10", "Food", every="week", date="2026-01-01")
+    ana.add("10", "Food", frequency="week", date="2026-01-01")
     food, travel = (category.id for category in own(ana) if category.name in {"Food", "Travel"})
 
     ana.post(f"/categories/{food}/merge", {"into": str(travel)})
@@ -317,7 +317,7 @@ def test_what_repeats_goes_where_its_category_is_merged_into_and_keeps_one_in_us
 
 
 def test_what_repeats_comes_back_when_a_merge_is_undone(ana, app):
-    ana.add("10", "Food", every="week", date="2026-01-01")
+    ana.add("10", "Food", frequency="week", date="2026-01-01")
     ana.post(f"/categories/{key(ana, 'Food')}/merge", {"into": key(ana, "Travel")})
 
     ana.undo("/categories")
@@ -388,7 +388,7 @@ RESERVED = ["New …", " new  ... ", "ＮＥＷ …"]
 @pytest.mark.parametrize("name", RESERVED)
 def test_no_expense_gets_a_category_that_is_called_like_the_choice_of_a_new_one(ana, name):
     for chosen in ("", "New …", "Food"):
-        response = ana.fill("/expenses/add", amount="3", category=chosen, new_category=name, every="month")
+        response = ana.fill("/expenses/add", amount="3", category=chosen, new_category=name, frequency="month")
 
         assert response.status_code == 422
         assert "Use another name." in read(response).one(id="new_category-error").text

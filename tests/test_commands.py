@@ -40,7 +40,7 @@ def test_create_user_makes_an_account_that_can_log_in(app, run):
     [
         ("ana", "new@example.com", PASSWORD, "Already in use: username."),
         ("a b", "new@example.com", PASSWORD, "Use letters"),
-        ("new", "new", PASSWORD, "Enter an e-mail address"),
+        ("new", "new", PASSWORD, "Enter an email address"),
         ("new", "new@example.com", "short", "at least 8"),
     ],
 )
@@ -159,7 +159,7 @@ def test_serve_leaves_the_answer_to_a_large_body_to_the_application(served):
 
     with refusal.value as answer:
         assert answer.status == 413
-        assert "Too much at once" in answer.read().decode()
+        assert "Form too large" in answer.read().decode()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

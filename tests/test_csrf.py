@@ -144,11 +144,11 @@ def cookie_session(visitor):
 @pytest.mark.parametrize("token", [None, "stale"])
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.__name__)
 def test_after_a_failed_check_no_view_can_change_anything(app, ana, bob, monkeypatch, view, token):
-    monkeypatch.setitem(application.view_functions, "end_logins", view)
+    monkeypatch.setitem(application.view_functions, "end_all_sessions", view)
     ana.token()
     before, cookies = rows(), cookie_session(ana)
 
-    response = ana.client.post("/account/log-ins/end-all", data={"csrf_token": token} if token else {})
+    response = ana.client.post("/account/sessions/end-all", data={"csrf_token": token} if token else {})
 
     assert response.status_code == (422 if view is write_to_the_session_and_refuse else 400)
     assert "Everything is deleted." not in response.text
@@ -162,10 +162,10 @@ def test_after_a_failed_check_no_view_can_change_anything(app, ana, bob, monkeyp
 
 @pytest.mark.parametrize("view", [commit_session, commit_loaded_row, begin_on_the_engine, commit_connection])
 def test_with_a_good_token_the_same_views_do_their_work(app, ana, bob, monkeypatch, view):
-    monkeypatch.setitem(application.view_functions, "end_logins", view)
+    monkeypatch.setitem(application.view_functions, "end_all_sessions", view)
     before = rows()
 
-    assert ana.post("/account/log-ins/end-all").status_code in REDIRECTS
+    assert ana.post("/account/sessions/end-all").status_code in REDIRECTS
 
     assert rows() != before
 
@@ -173,7 +173,7 @@ def test_with_a_good_token_the_same_views_do_their_work(app, ana, bob, monkeypat
 def test_a_message_that_was_waiting_is_still_shown_after_a_refused_form(ana):
     ana.add("1")
 
-    assert ana.client.post("/account/log-ins/end-all").status_code == 400
+    assert ana.client.post("/account/sessions/end-all").status_code == 400
 
     assert "Expense added." in ana.message().text
 

@@ -1,4 +1,4 @@
-"""How SQLite and PostgreSQL are opened, and what counts as being away."""
+"""Opening SQLite and PostgreSQL, and the errors that mean an unavailable database."""
 
 import sqlite3
 from contextlib import closing

@@ -147,7 +147,7 @@ class World:
         self.ana, self.bob = Visitor(application).register("ana"), Visitor(application).register(BOBS_NAME)
         for person, amount, words in ((self.ana, "12.50", "tea"), (self.bob, BOBS_AMOUNT, BOBS_WORDS)):
             for _ in range(3):
-                person.add(amount, description=words, date="2026-03-01", every="month")
+                person.add(amount, description=words, date="2026-03-01", frequency="month")
             gone, changed, _left = person.expenses()
             person.post(f"/expenses/{gone.id}/delete")
             person.fill(f"/expenses/{changed.id}/edit", description=f"{words}, changed")
@@ -261,7 +261,7 @@ class Attack:
 
 
 def answer(environ):
-    """What the application says to a request."""
+    """The response of the application to a request."""
     body, status, headers = run_wsgi_app(application, environ, buffered=True)
     return Response(body, status, headers)
 
@@ -397,7 +397,7 @@ def test_nothing_that_is_sent_does_harm(world, rule, data):
 
 
 def kept_cookies(cookies, response):
-    """What a browser has after an answer."""
+    """The cookies of a browser after a response."""
     jar = dict(parse_cookie(cookies))
     for line in response.headers.getlist("Set-Cookie"):
         jar |= parse_cookie(line.partition(";")[0])

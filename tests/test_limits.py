@@ -122,7 +122,7 @@ def test_an_over_long_form_is_refused_whatever_its_encoding(ana, content_type, f
     response = ana.client.post("/expenses/add", data=body, content_type=content_type)
 
     assert response.status_code == 413
-    assert read(response).one("h1").text == "Too much at once"
+    assert read(response).one("h1").text == "Form too large"
     assert ana.expenses() == []
 
 

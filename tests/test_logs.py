@@ -1,4 +1,4 @@
-"""What the log says of a request, what it never says, and what a watcher of the server is told."""
+"""The request log, what it never contains, and the health checks."""
 
 import json
 import logging
@@ -17,7 +17,7 @@ from tests.people import read
 
 @pytest.fixture
 def lines(caplog):
-    """What was written of the requests so far, as JSON has it."""
+    """The log lines of the requests so far, parsed from JSON."""
     caplog.set_level(logging.INFO, logger="ledger.requests")
 
     def written():

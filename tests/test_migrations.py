@@ -236,7 +236,7 @@ def test_what_was_called_like_the_choice_of_a_new_category_gets_the_name_that_wa
 
 
 def former_journal():
-    """What Ana has done within the last days, as the tables of former steps have it, by those tables."""
+    """Recent operations of Ana as rows of the tables before the operations, by table."""
     day, moment = date(2026, 1, 1), datetime.now(UTC).replace(tzinfo=None, microsecond=0)
     tea, cake, rent, paid, late = (uuid7() for _ in range(5))
     food, travel, merged = (uuid7() for _ in range(3))

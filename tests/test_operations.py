@@ -340,8 +340,8 @@ def test_what_was_changed_since_is_left_alone_and_named(four):
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"action": "delete"}, "Tick the expenses first."),
-        ({"ids": "x", "action": "delete"}, "Tick the expenses first."),
+        ({"action": "delete"}, "Select the expenses first."),
+        ({"ids": "x", "action": "delete"}, "Select the expenses first."),
         ({"all_matching": "y"}, "Choose what to do"),
         ({"all_matching": "y", "action": "drop"}, "Choose what to do"),
         ({"all_matching": "y", "action": "category"}, "Choose the category to set."),

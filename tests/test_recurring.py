@@ -1,4 +1,4 @@
-"""What is spent again and again: its days by the calendar, what is due by random histories, and the pages."""
+"""Recurring expenses: their schedule, due occurrences in random histories, and the pages."""
 
 from collections import defaultdict
 from dataclasses import replace
@@ -192,7 +192,7 @@ def weeks_ago(number):
 @pytest.fixture
 def rent(ana):
     """Ana, whose rent of three weeks ago is due three times."""
-    ana.add("500", "Housing", description="Rent", date=weeks_ago(3), every="week")
+    ana.add("500", "Housing", description="Rent", date=weeks_ago(3), frequency="week")
     return ana
 
 
@@ -279,7 +279,7 @@ def test_pressing_twice_adds_one_and_says_so(rent):
 
 def test_add_all_adds_what_was_on_the_page_only(rent):
     form = due_form(rent)
-    rent.add("9", "Food", date=weeks_ago(1), every="week")
+    rent.add("9", "Food", date=weeks_ago(1), frequency="week")
 
     press(rent, "all", form=form)
 
@@ -397,7 +397,7 @@ def test_a_change_of_what_repeats_can_be_undone(rent):
     press(rent, "skip", 0)
     link = due_form(rent).all("a")[0]["href"]
     before = due_form(rent).text
-    rent.fill(link, amount="600", description="Home", date=weeks_ago(2), every="two-weeks")
+    rent.fill(link, amount="600", description="Home", date=weeks_ago(2), frequency="two-weeks")
     change = operations_shown(rent)[0]
     assert "$500.00 → $600.00" in change.text
     assert "Every week → Every two weeks" in change.text
@@ -409,7 +409,7 @@ def test_a_change_of_what_repeats_can_be_undone(rent):
 
 def test_the_same_form_sent_twice_repeats_once(ana):
     form = ana.page("/expenses/add").one("main").one("form")
-    values = form_values(form) | {"amount": "5", "category": "Food", "every": "month"}
+    values = form_values(form) | {"amount": "5", "category": "Food", "frequency": "month"}
 
     for _ in range(2):
         ana.client.post(form["action"], data=values)
@@ -422,13 +422,13 @@ def test_an_expense_can_be_said_to_repeat_later_but_once(ana):
     ana.add("5", date=weeks_ago(1))
     address = f"/expenses/{ana.expenses()[0].id}/edit"
 
-    ana.fill(address, every="week")
+    ana.fill(address, frequency="week")
 
     assert "Expense changed. It repeats every week." in ana.message().text
     page = ana.page(address)
-    assert page.all(id="every") == []
+    assert page.all(id="frequency") == []
     assert "Repeats every week." in page.one("main").text
-    ana.post(address, {"amount": "6", "category": "Food", "date": weeks_ago(1), "every": "year"})
+    ana.post(address, {"amount": "6", "category": "Food", "date": weeks_ago(1), "frequency": "year"})
     assert len(ana.page("/recurring").one("section", class_="act").all("li")) == 1
     press(ana, "add")
     assert "Repeats every week." in ana.page(f"/expenses/{ana.expenses()[0].id}/edit").one("main").text
@@ -436,16 +436,16 @@ def test_an_expense_can_be_said_to_repeat_later_but_once(ana):
 
 @pytest.mark.parametrize("address", ["/expenses/add", "/expenses"])
 def test_an_unknown_repetition_is_refused(ana, address):
-    typed = {"amount": "5", "category": "Food", "date": "2026-01-01", "every": "day"}
+    typed = {"amount": "5", "category": "Food", "date": "2026-01-01", "frequency": "day"}
     response = ana.post(address, typed)
 
     assert response.status_code == 422
-    assert "how often" in read(response).one(id="every-error").text
+    assert "how often" in read(response).one(id="frequency-error").text
     assert ana.expenses() == []
 
 
 def test_money_that_comes_back_comes_back_each_time(ana):
-    ana.add("5", date=weeks_ago(1), refund="y", every="week")
+    ana.add("5", date=weeks_ago(1), refund="y", frequency="week")
 
     press(ana, "add", amounts=["6"])
 
@@ -459,7 +459,7 @@ def test_a_change_counts_from_the_new_first_day_and_leaves_what_was_done(rent):
     assert form_values(form)["amount"] == "500.00"
     assert rent.client.post(link, data=form_values(form) | {"amount": "x"}).status_code == 422
 
-    response = rent.fill(link, amount="600", description="Home", date=weeks_ago(2), every="two-weeks")
+    response = rent.fill(link, amount="600", description="Home", date=weeks_ago(2), frequency="two-weeks")
 
     assert response.location == "/recurring"
     lines = due_form(rent).all("li")
@@ -478,7 +478,7 @@ def test_what_is_stopped_is_not_due_until_it_is_resumed(rent):
 
 
 def test_the_oldest_are_shown_and_the_next_ones_follow(ana):
-    ana.add("5", date=weeks_ago(SHOWN + 2), every="week")
+    ana.add("5", date=weeks_ago(SHOWN + 2), frequency="week")
 
     assert len(due_form(ana).all("li")) == SHOWN
     assert "follow" in due_form(ana).text
@@ -507,7 +507,7 @@ def test_a_stale_page_brings_back_what_was_typed(rent):
 
 @pytest.mark.parametrize("weeks", [1, SHOWN])
 def test_what_is_due_takes_as_many_statements_however_much_it_is(ana, weeks):
-    ana.add("5", date=weeks_ago(weeks), every="week")
+    ana.add("5", date=weeks_ago(weeks), frequency="week")
     form = due_form(ana)
 
     with noted() as shown:
@@ -519,7 +519,7 @@ def test_what_is_due_takes_as_many_statements_however_much_it_is(ana, weeks):
 
 
 def test_counting_anew_makes_nothing_due_that_was_done(ana):
-    ana.add("5", date=weeks_ago(3), every="week")
+    ana.add("5", date=weeks_ago(3), frequency="week")
     press(ana, "all", form=due_form(ana))
     # It has the id of the expense that was said to repeat, which is the oldest one.
     ana.fill(f"/recurring/{ana.expenses()[-1].id}/edit", date=weeks_ago(4))
@@ -531,7 +531,7 @@ def test_counting_anew_makes_nothing_due_that_was_done(ana):
 
 # What the dropdown of categories says beside the name that was typed; Travel is archived.
 CHOSEN = ["", "New …", "Food", "Travel"]
-MONTHLY = {"amount": "30", "date": weeks_ago(6), "every": "month"}
+MONTHLY = {"amount": "30", "date": weeks_ago(6), "frequency": "month"}
 
 
 @pytest.fixture
@@ -597,7 +597,7 @@ def test_an_expense_that_is_edited_into_a_new_category_repeats_in_it(member, cho
     member.add("30", "Food", date=weeks_ago(6))
     address = f"/expenses/{member.expenses()[0].id}/edit"
 
-    assert member.fill(address, category=chosen, new_category="Gym", every="month").status_code in REDIRECTS
+    assert member.fill(address, category=chosen, new_category="Gym", frequency="month").status_code in REDIRECTS
 
     assert "Expense changed. It repeats every month." in member.message().text
     assert_stored_once(member, "Gym")
@@ -605,7 +605,7 @@ def test_an_expense_that_is_edited_into_a_new_category_repeats_in_it(member, cho
 
 @pytest.mark.parametrize("chosen", CHOSEN)
 def test_a_recurring_expense_can_be_edited_into_a_new_category(member, chosen):
-    member.add("30", "Food", date=weeks_ago(6), every="month")
+    member.add("30", "Food", date=weeks_ago(6), frequency="month")
 
     response = member.fill(
         f"/recurring/{member.expenses()[0].id}/edit", category=chosen, new_category=" gym ", amount="31"
@@ -701,7 +701,7 @@ def test_a_category_that_repeats_stays_when_its_first_expense_is_undone(member, 
 
 def test_undoing_an_edit_into_a_new_category_removes_what_repeats_there(member):
     member.add("30", "Food", date=weeks_ago(6))
-    member.fill(f"/expenses/{member.expenses()[0].id}/edit", new_category="Gym", every="month")
+    member.fill(f"/expenses/{member.expenses()[0].id}/edit", new_category="Gym", frequency="month")
 
     assert member.undo().status_code in REDIRECTS
 
@@ -745,7 +745,7 @@ def test_whatever_is_chosen_and_typed_both_are_in_one_category_of_ones_own(
         known = {"amount": 1, "category": "Food", "description": "Tea", "date": FIRST}
         db.session.add(Expense(author_id=chooser.user().id, **known))
         db.session.commit()
-    sent = MONTHLY | {"category": chosen, "new_category": typed, "every": every, "description": description}
+    sent = MONTHLY | {"category": chosen, "new_category": typed, "frequency": every, "description": description}
 
     response = chooser.client.post(
         address, data=sent | {"csrf_token": chooser.token_value} | ({"refund": "y"} if refund else {})

@@ -194,7 +194,7 @@ def spender(app):
 
 
 def links(page):
-    """What every link to rows shows, and where it leads; a bar says its figure aloud."""
+    """The figure of every link to rows, and its URL."""
     for link in page.one("main").all("a"):
         shown = link.get("aria-label") or link.text
         if link["href"].startswith("/expenses"):

@@ -24,6 +24,8 @@ SOURCES = sorted(
     for path in ROOT.glob(pattern)
     if path.name != "gunicorn.conf.py"
 )
+PYTHON_FILES = sorted({*SOURCES, *ROOT.glob("tests/**/*.py"), *ROOT.glob("benchmarks/*.py")})
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
 TEMPLATES = sorted(str(path.relative_to(ROOT / "templates")) for path in ROOT.glob("templates/**/*.html"))
 # Every endpoint that works without a login, written out: adding one is a decision.
 PUBLIC = {"index", "login", "register", "logout", "static", "healthz", "readyz"}
@@ -158,6 +160,14 @@ def test_a_module_can_be_read_in_one_sitting(path):
     assert len(path.read_text().splitlines()) <= limits.get(path.name, 440)
 
 
+@pytest.mark.parametrize("path", PYTHON_FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_docstring_begins_with_a_question_word(path):
+    nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, DOCUMENTED)]
+    docstrings = [ast.get_docstring(node) or "" for node in nodes]
+
+    assert [text for text in docstrings if re.match(r"(What|Who|Whose|Where|How|Which|Why)\b", text)] == []
+
+
 def views():
     """Every view with its file's syntax tree."""
     names = set(application.view_functions)
@@ -207,7 +217,7 @@ def test_a_stranger_is_sent_to_the_log_in_page(stranger, rule):
 
 @pytest.mark.parametrize("rule", [rule for rule in ROUTES if "<uuid:" in rule.rule], ids=str)
 def test_for_the_wrong_user_a_row_does_not_exist(ana, bob, rule):
-    ana.add("1", every="month")
+    ana.add("1", frequency="month")
     before = everything()
     theirs, nobodys = address(rule, **row_of(ana, rule)), address(rule)
 
@@ -222,7 +232,7 @@ def test_for_the_wrong_user_a_row_does_not_exist(ana, bob, rule):
 
 @pytest.mark.parametrize("rule", ROUTES, ids=str)
 def test_reading_changes_nothing(ana, rule):
-    ana.add("1", every="month")
+    ana.add("1", frequency="month")
     before = everything()
     target = address(rule, **row_of(ana, rule))
 
@@ -237,14 +247,14 @@ def test_reading_changes_nothing(ana, rule):
 @pytest.mark.parametrize("rule", [rule for rule in ROUTES if "POST" in rule.methods], ids=str)
 @pytest.mark.parametrize("token", [{}, {"csrf_token": "x"}], ids=["none", "wrong"])
 def test_a_form_without_a_token_changes_nothing(ana, rule, token):
-    ana.add("1", every="month")
+    ana.add("1", frequency="month")
     before = everything()
     target = address(rule, **row_of(ana, rule))
 
     answer = ana.client.post(target, data={"amount": "1", "category": "Food", **token})
 
     # Who is logged in already is led away from two of them; without an id, there is no session to end.
-    assert answer.status_code == {"login": 302, "register": 302, "end_login": 404}.get(rule.endpoint, 400)
+    assert answer.status_code == {"login": 302, "register": 302, "end_session": 404}.get(rule.endpoint, 400)
     assert everything() == before
     assert ana.get("/expenses").status_code == 200
 

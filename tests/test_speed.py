@@ -1,4 +1,4 @@
-"""What a page costs, without a clock: its statements, the steps that SQLite takes for them, and their plans."""
+"""The cost of a page without a clock: its statements, and the steps that SQLite takes for them."""
 
 import os
 import re
@@ -55,7 +55,7 @@ FORMS = {
     "add without a category": ("/expenses", EXPENSE | {"category": ""}, 7),
     "add with a new category": ("/expenses", EXPENSE | {"new_category": "Gifts"}, 11),
     "save the categories": ("/categories", {"monthly_budget": "5"}, 10),
-    "add what repeats": ("/expenses/add", EXPENSE | {"every": "year", "date": "2099-01-01"}, 12),
+    "add what repeats": ("/expenses/add", EXPENSE | {"frequency": "year", "date": "2099-01-01"}, 12),
     "edit": ("/expenses/{id}/edit", EXPENSE, 8),
     "delete": ("/expenses/{id}/delete", {}, 7),
     "undo a deletion": ("/history/{deleted}/undo", {}, 16),

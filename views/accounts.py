@@ -13,7 +13,7 @@ from database.engine import SAFE_METHODS
 from forms import (
     AccountForm,
     CurrentPasswordForm,
-    EndLoginForm,
+    EndSessionForm,
     LoginForm,
     PasswordForm,
     ProfileForm,
@@ -65,7 +65,7 @@ def go_on() -> ResponseReturnValue:
 def register() -> ResponseReturnValue:
     """Create an account and log it in."""
     if not current_app.config["REGISTRATION"]:
-        abort(403, "No accounts can be made here. Ask the person who runs this site for one.")
+        abort(403, "Registration is closed. Ask the administrator for an account.")
     form = RegisterForm()
     refusal = None
     try:
@@ -103,7 +103,7 @@ def login() -> ResponseReturnValue:
                 log.info("logged in: user %s from %s", user.id, request.remote_addr)
                 return go_on()
             log.info("log-in failed from %s", request.remote_addr)
-            form.form_errors.append("The e-mail address or the password is wrong.")
+            form.form_errors.append("The email address or the password is wrong.")
     except RateLimitedError as error:
         log.warning("log-in refused (%s) from %s", error.status, request.remote_addr)
         refusal = error
@@ -207,7 +207,7 @@ def show_account() -> ResponseReturnValue:
 
 
 def change_profile() -> ResponseReturnValue:
-    """Change the username and the e-mail address; another address ends the other log-ins."""
+    """Change the username and the email address; another address ends the other log-ins."""
     form = ProfileForm(obj=current_user)
     refusal = None
     try:
@@ -218,7 +218,7 @@ def change_profile() -> ResponseReturnValue:
             accounts.save(user)
             if moved:
                 end_other_sessions(user)
-                log.info("e-mail changed: user %s from %s", user.id, request.remote_addr)
+                log.info("email changed: user %s from %s", user.id, request.remote_addr)
             db.session.commit()
             flash_message("Saved. Other devices have to log in again." if moved else "Saved.")
             return redirect(url_for("show_account"))
@@ -260,9 +260,9 @@ def change_settings() -> ResponseReturnValue:
     return account_page(form)
 
 
-def end_login() -> ResponseReturnValue:
+def end_session() -> ResponseReturnValue:
     """End one log-in of the person."""
-    form = EndLoginForm()
+    form = EndSessionForm()
     if not sessions.revoke_session(current_user, form.token_hash.data or ""):
         abort(404)
     db.session.commit()
@@ -271,9 +271,9 @@ def end_login() -> ResponseReturnValue:
     return redirect(url_for("show_account"))
 
 
-def end_logins() -> ResponseReturnValue:
+def end_all_sessions() -> ResponseReturnValue:
     """End every log-in of the person, this one too."""
     sessions.revoke_all_sessions(current_user)
     db.session.commit()
     log.info("all log-ins ended: user %s from %s", current_user.id, request.remote_addr)
-    return logged_out_response("You are logged out everywhere.")
+    return logged_out_response("You are logged out on all devices.")

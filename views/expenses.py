@@ -72,11 +72,11 @@ def submitted_values(form: ExpenseForm, operation: Operation) -> ExpenseValues:
     return form.values(categories.add(current_user, operation, form.new_category.data))
 
 
-def repeat(operation: Operation, row_id: uuid.UUID, every: str | None) -> str:
+def repeat(operation: Operation, row_id: uuid.UUID, frequency: str | None) -> str:
     """Make the saved expense repeat when that is wanted, and return what to say of it."""
-    if not every:
+    if not frequency:
         return ""
-    found = recurring.repeat(current_user, operation, row_id, every)
+    found = recurring.repeat(current_user, operation, row_id, frequency)
     return f" It repeats {recurring.FREQUENCIES[found.frequency].lower()}."
 
 
@@ -89,7 +89,7 @@ def save_new(form: ExpenseForm) -> ExpenseValues | None:
         with operations.record(current_user, "add", clock.now()) as operation:
             values = submitted_values(form, operation)
             operations.add_expense(operation, row_id, values)
-            words = repeat(operation, row_id, form.every.data)
+            words = repeat(operation, row_id, form.frequency.data)
     except CategoryError as error:
         form.new_category.errors = [str(error)]
         return None
@@ -114,7 +114,7 @@ def list_expenses() -> ResponseReturnValue:
 
 
 def add_to_list() -> ResponseReturnValue:
-    """Add an expense from the list, and stay there."""
+    """Add expense from the list, and stay there."""
     form = expense_form(date=today())
     values = save_new(form)
     if values is None and form.wants_name:
@@ -130,7 +130,7 @@ def add_to_list() -> ResponseReturnValue:
 
 
 def add_expense() -> ResponseReturnValue:
-    """Add an expense; the address may fill the form in."""
+    """Add expense; the address may fill the form in."""
     given: dict[str, Any] = {"formdata": request.args} if request.method in SAFE_METHODS and request.args else {}
     form = expense_form(date=today(), **given)
     if save_new(form) is not None:
@@ -139,7 +139,7 @@ def add_expense() -> ResponseReturnValue:
 
 
 def edit_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
-    """Change an expense."""
+    """Edit expense."""
     expense = own_or_404(Expense, expense_id)
     form = expense_form(shown=expense)
     if form.validate_on_submit() and save_changes(form, expense_id):
@@ -150,12 +150,12 @@ def edit_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
 
 
 def save_changes(form: ExpenseForm, expense_id: uuid.UUID) -> bool:
-    """Change an expense as the form says; False when the form has to be shown again."""
+    """Edit expense as the form says; False when the form has to be shown again."""
     try:
         with operations.record(current_user, "edit", clock.now()) as operation:
             values = submitted_values(form, operation)
             operations.change_expenses(operation, Expense.id == expense_id, values._asdict())
-            words = repeat(operation, expense_id, form.every.data)
+            words = repeat(operation, expense_id, form.frequency.data)
     except CategoryError as error:
         form.new_category.errors = [str(error)]
         return False

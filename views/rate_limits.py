@@ -174,7 +174,9 @@ class PasswordHashLimiter:
     def slot(self) -> Iterator[None]:
         """Wait for the turn to hash. Raises RateLimitedError (503) when all are taken."""
         if not self._places.acquire(blocking=False):
-            raise RateLimitedError("Many people are logging in. Try again in a moment.", status=503, retry_after=2)
+            raise RateLimitedError(
+                "Many people are logging in right now. Try again in a moment.", status=503, retry_after=2
+            )
         try:
             with self._working:
                 yield

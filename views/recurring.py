@@ -23,7 +23,7 @@ def list_recurring() -> ResponseReturnValue:
 
 
 def edit_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
-    """Change what repeats, and how often."""
+    """Edit recurring expense, and how often."""
     row = own_or_404(RecurringExpense, recurring_id)
     form = RecurringForm.of(row, author=current_user, locale=visitor_locale(), categories=own_categories())
     if not form.validate_on_submit():
@@ -31,12 +31,12 @@ def edit_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
     try:
         with operations.record(current_user, "edit_recurring", clock.now()) as operation:
             values = submitted_values(form, operation)
-            recurring.change(current_user, operation, row, values, form.every.data)
+            recurring.change(current_user, operation, row, values, form.frequency.data)
     except CategoryError as error:
         form.new_category.errors = [str(error)]
         return render_page("recurring/form.html", form=form, recurring=row)
     db.session.commit()
-    flash_message("Changed from now on. What was added stays as it is.", undo=operation)
+    flash_message("Saved. The change applies to future occurrences only.", undo=operation)
     return redirect(url_for("list_recurring"))
 
 
@@ -65,7 +65,7 @@ def post_due() -> ResponseReturnValue:
     if not form.validate_on_submit():
         return list_page(form)
     if not form.chosen:
-        flash_message("Nothing was added: this is not due any more.", "error")
+        flash_message("Nothing to add: this was already added or skipped.", "error")
         return redirect(url_for("list_expenses"))
     operation = recurring.resolve_due(current_user, form.chosen, clock.now())
     db.session.commit()

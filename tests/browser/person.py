@@ -104,7 +104,7 @@ class Person:
             self.type_day(day)
 
     def add(self, amount: str, category: str, description: str = "", day: str | None = None) -> None:
-        """Add an expense on the list, which is open, and stay there."""
+        """Add expense on the list, which is open, and stay there."""
         before = urlsplit(self.path)
         self.fill_expense(amount, category, description, day)
         self.press("Add expense")
@@ -124,7 +124,7 @@ class Person:
                 field.select_option(label=value)
             else:
                 field.fill(value)
-        self.press("Show")
+        self.press("Filter")
 
     def tick(self, *names: str) -> None:
         """Tick expenses in the table, by their descriptions."""
@@ -136,15 +136,15 @@ class Person:
         self.name = name
         self.go("/register")
         self.page.get_by_label("Username").fill(name)
-        self.page.get_by_label("E-mail").fill(f"{name}@example.com")
+        self.page.get_by_label("Email").fill(f"{name}@example.com")
         self.page.get_by_label("Password", exact=True).fill(PASSWORD)
-        self.page.get_by_label("Password again").fill(PASSWORD)
+        self.page.get_by_label("Repeat password").fill(PASSWORD)
         self.press("Create account")
         return self
 
     def log_in(self, password: str = PASSWORD, remember: bool = False) -> "Person":
         """Fill in the log-in page, which is open, and send it."""
-        self.page.get_by_label("E-mail").fill(f"{self.name}@example.com")
+        self.page.get_by_label("Email").fill(f"{self.name}@example.com")
         self.page.get_by_label("Password").fill(password)
         self.page.get_by_label("Remember me").set_checked(remember)
         self.press("Log in")
@@ -181,7 +181,7 @@ class Person:
 
     @property
     def query(self) -> dict[str, list[str]]:
-        """What the address says about the list."""
+        """The query arguments of the list."""
         return parse_qs(urlsplit(self.path).query)
 
     def row(self, name: str) -> Any:
@@ -210,12 +210,12 @@ class Person:
 
     @property
     def messages(self) -> list[str]:
-        """What the application says, below the navigation bar or above the form."""
+        """The messages below the navigation bar or above the form."""
         return self.page.locator(".message").all_inner_texts()
 
     @property
     def said(self) -> list[str]:
-        """What the application says, without the button that takes it back."""
+        """The messages, without their Undo button."""
         return self.page.locator(".message p, p.message").all_inner_texts()
 
     @property
@@ -233,12 +233,12 @@ class Person:
 
     @property
     def shown_category(self) -> str:
-        """What the first dropdown of the form that finds expenses shows."""
+        """The selected option of the category filter."""
         return self.filter_form.get_by_label("Category").locator("option:checked").inner_text()
 
     @property
     def rows(self) -> list[tuple[str, str, str, str]]:
-        """What the table shows: day, category, description, amount."""
+        """The rows of the table: date, category, description, amount."""
         return self._read(".expenses tbody tr")
 
     @property
@@ -269,7 +269,7 @@ class Person:
         return self.page.locator(":focus").get_attribute("id", timeout=2000)
 
     def values(self) -> dict[str, str]:
-        """What stands in the form for an expense."""
+        """The values of the expense form."""
         return {name: self.page.locator(f"main #{name}").input_value() for name in EXPENSE_FIELDS}
 
 

@@ -24,12 +24,12 @@ def test_somebody_settles_in_and_throws_another_device_out(server, visit, script
         device.log_in(remember=True)
     ana.follow("ana")
 
-    settings = part(ana, "How you count")
+    settings = part(ana, "Preferences")
     settings.get_by_label("Currency").select_option("EUR")
     settings.get_by_label("Time zone").select_option("Europe/Berlin")
-    settings.get_by_label("Amounts and dates").select_option("de_DE")
+    settings.get_by_label("Number and date format").select_option("de_DE")
     settings.get_by_label("First day of the month").select_option("25")
-    ana.press("Save settings")
+    ana.press("Save preferences")
     assert ana.said == ["Saved."]
     ana.follow("Ledger")
     assert ana.total == "1.234,50\u00a0€"
@@ -41,13 +41,13 @@ def test_somebody_settles_in_and_throws_another_device_out(server, visit, script
     password = part(ana, "Password")
     password.get_by_label("Current password").fill("not the river")
     password.get_by_label("New password", exact=True).fill(NEW)
-    password.get_by_label("New password again").fill(NEW)
+    password.get_by_label("Repeat new password").fill(NEW)
     ana.press("Change password")
     assert ana.focused == "password-current_password"
     assert "This is not your password." in ana.text
     password.get_by_label("Current password").fill(PASSWORD)
     password.get_by_label("New password", exact=True).fill(NEW)
-    password.get_by_label("New password again").fill(NEW)
+    password.get_by_label("Repeat new password").fill(NEW)
     ana.press("Change password")
     assert ana.said == ["Your password is changed. Other devices have to log in again."]
     phone.go("/expenses")
@@ -56,7 +56,7 @@ def test_somebody_settles_in_and_throws_another_device_out(server, visit, script
     phone.log_in(password=NEW)
     assert phone.path == "/expenses"
     ana.go("/account")
-    sessions = part(ana, "Where you are logged in")
+    sessions = part(ana, "Active sessions")
     assert sessions.get_by_role("listitem").count() == 2
     with ana.page.expect_navigation():
         sessions.get_by_role("listitem").nth(1).get_by_role("button").click()
@@ -64,20 +64,20 @@ def test_somebody_settles_in_and_throws_another_device_out(server, visit, script
     phone.go("/expenses")
     assert phone.path == "/login?next=/expenses"
 
-    ana.press("Log out everywhere")
-    assert ana.said == ["You are logged out everywhere."]
+    ana.press("Log out on all devices")
+    assert ana.said == ["You are logged out on all devices."]
     assert ana.path == "/login"
 
 
 def test_a_part_of_the_page_survives_a_session_that_has_ended(server, visit):
     ana = visit().register("ana")
     ana.follow("ana")
-    profile = part(ana, "Who you are")
+    profile = part(ana, "Profile")
     profile.get_by_label("Username").fill("anna")
     profile.get_by_label("Current password").fill(PASSWORD)
     server.end_log_ins("ana")
 
-    ana.press("Save name and e-mail")
+    ana.press("Save profile")
     ana.log_in()
 
     assert ana.path == "/account/profile"
@@ -85,7 +85,7 @@ def test_a_part_of_the_page_survives_a_session_that_has_ended(server, visit):
     assert profile.get_by_label("Username").input_value() == "anna"
     assert profile.get_by_label("Current password").input_value() == ""
     profile.get_by_label("Current password").fill(PASSWORD)
-    ana.press("Save name and e-mail")
+    ana.press("Save profile")
     assert ana.said == ["Saved."]
     assert ana.path == "/account"
     assert server.user("ana").username == "anna"

@@ -1,4 +1,4 @@
-"""What is done every day, on a phone and at a desk, with and without JavaScript: add, find, correct, take back."""
+"""Everyday use on a phone and a desktop, with and without JavaScript: add, find, edit, undo."""
 
 import csv
 from datetime import UTC, datetime, timedelta
@@ -48,7 +48,7 @@ def today():
 
 @pytest.fixture(scope="module")
 def state(chromium, running_server):
-    """What ana's browser remembers, who logs in once for all of these tests; bob logs in by himself."""
+    """The cookies of ana, who logs in once for all of these tests; bob logs in by himself."""
     running_server.empty_tables()
     for name in ("ana", "bob"):
         running_server.create_person(name)
@@ -127,18 +127,18 @@ def test_a_refused_entry_comes_back_on_the_list_as_it_was_typed(ana, ledger):
     ana.go("/expenses?category=Travel")
 
     ana.fill_expense("1,234", "Travel", "Hotel", "2026-03-14")
-    ana.expense_form.get_by_label("Money back").check()
+    ana.expense_form.get_by_label("Refund").check()
     ana.press("Add expense")
 
     assert ana.path == "/expenses?category=Travel"
     assert ana.values() == {"amount": "1,234", "category": "Travel", "description": "Hotel", "date": "2026-03-14"}
-    assert ana.expense_form.get_by_label("Money back").is_checked()
+    assert ana.expense_form.get_by_label("Refund").is_checked()
     assert ana.page.locator("#amount-error").inner_text() == "Did you mean 1234? Enter it without a separator."
     assert ana.focused == "amount"
     assert ana.rows == in_dollars(TRAIN, FLIGHT)
     assert len(ledger.expenses("ana")) == len(KEPT)
 
-    ana.expense_form.get_by_label("Money back").uncheck()
+    ana.expense_form.get_by_label("Refund").uncheck()
     ana.expense_form.get_by_label("Amount").fill("1234")
     ana.press("Add expense")
 
@@ -151,11 +151,11 @@ def test_the_category_is_learnt_from_the_description(ana, ledger):
     ledger.save("ana", [("2026-03-02", "Entertainment", "Café Noir", "4.20")])
     ana.go("/expenses")
 
-    ana.add("5", "Choose for me", "CAFE noir", "2026-03-14")
+    ana.add("5", "By description", "CAFE noir", "2026-03-14")
 
     assert ana.marked == [("2026-03-14", "Entertainment", "CAFE noir", "$5.00")]
 
-    ana.fill_expense("6", "Choose for me", "Never before")
+    ana.fill_expense("6", "By description", "Never before")
     ana.press("Add expense")
 
     assert ana.page.locator("#category-error").inner_text() == "Choose a category."
@@ -170,23 +170,23 @@ def test_money_that_came_back_is_below_zero_and_says_so(ana, ledger):
     ana.fill_expense("-3", "Food", "Deposit", "2026-03-14")
     ana.press("Add expense")
 
-    assert "Money back" in ana.page.locator("#amount-error").inner_text()
+    assert "Refund" in ana.page.locator("#amount-error").inner_text()
 
     ana.expense_form.get_by_label("Amount").fill("3")
-    ana.expense_form.get_by_label("Money back").check()
+    ana.expense_form.get_by_label("Refund").check()
     ana.press("Add expense")
 
-    assert ana.marked == [("2026-03-14", "Food", "Deposit", "-$3.00 money back")]
+    assert ana.marked == [("2026-03-14", "Food", "Deposit", "-$3.00 refund")]
     assert ana.total == "$1.20"
     assert ana.parts == [("Food", "$1.20", 2)]
-    assert not ana.expense_form.get_by_label("Money back").is_checked()
+    assert not ana.expense_form.get_by_label("Refund").is_checked()
     assert ledger.expenses("ana")[0][3] == Decimal(-3)
 
 
 def test_what_was_typed_on_the_list_survives_a_log_in_that_has_ended(bob, ledger):
     bob.log_in()
     bob.fill_expense("27.80", "Food", "Ramen & tea", "2026-03-14")
-    bob.expense_form.get_by_label("Money back").check()
+    bob.expense_form.get_by_label("Refund").check()
 
     ledger.end_log_ins("bob")
     bob.press("Add expense")
@@ -194,11 +194,11 @@ def test_what_was_typed_on_the_list_survives_a_log_in_that_has_ended(bob, ledger
 
     typed = {"amount": "27.80", "category": "Food", "description": "Ramen & tea", "date": "2026-03-14"}
     assert bob.values() == typed
-    assert bob.expense_form.get_by_label("Money back").is_checked()
+    assert bob.expense_form.get_by_label("Refund").is_checked()
 
     bob.press("Add expense")
 
-    assert bob.rows == [("2026-03-14", "Food", "Ramen & tea", "-$27.80 money back")]
+    assert bob.rows == [("2026-03-14", "Food", "Ramen & tea", "-$27.80 refund")]
 
 
 # --- Correct
@@ -301,7 +301,7 @@ def test_what_was_deleted_comes_back_after_logging_out_and_in(bob, ledger):
     before, saved = ids(ledger), ledger.expenses("bob")
     bob.log_in()
     bob.tick("Flight", "Pharmacy", "Café Noir")
-    bob.press("Delete them")
+    bob.press("Delete selected")
     assert bob.said == ["Deleted 3 expenses, $256.55."]
 
     bob.press("Log out")
@@ -523,7 +523,7 @@ def test_ticked_expenses_are_changed_and_deleted_and_brought_back(ana_everywhere
     assert (ana.said, ana.query, ana.rows) == (["Undone: 2 expenses changed back."], kept, rows)
 
     ana.tick("Pharmacy", "Train to the lake")
-    ana.press("Delete them")
+    ana.press("Delete selected")
     assert (ana.said, ana.query) == (["Deleted 2 expenses, $58.55."], kept)
     assert ana.rows == in_dollars(CENTRAL, CAFE, GROCERIES)
     ana.press("Undo")
@@ -595,9 +595,9 @@ def test_with_nothing_ticked_the_page_says_what_to_do(ana, ledger):
     ledger.save("ana", [("2026-02-01", "Food", f"Number {number}", "1.00") for number in range(30)])
     ana.go("/expenses")
 
-    ana.press("Delete them")
+    ana.press("Delete selected")
 
-    assert ana.page.locator("#bulk-ids-error").inner_text() == "Tick the expenses first."
+    assert ana.page.locator("#bulk-ids-error").inner_text() == "Select the expenses first."
     assert ana.count == len(ledger.expenses("ana")) == 30
     assert ana.is_on_screen("p.message.error")
 

@@ -49,9 +49,9 @@ def refuse_registration(person):
     """Opens the page for a new account as it is after four slips."""
     person.go("/register")
     person.page.get_by_label("Username").fill("a na")
-    person.page.get_by_label("E-mail").fill("ana@localhost")
+    person.page.get_by_label("Email").fill("ana@localhost")
     person.page.get_by_label("Password", exact=True).fill("12345678")
-    person.page.get_by_label("Password again").fill("something else")
+    person.page.get_by_label("Repeat password").fill("something else")
     person.press("Create account")
     assert person.page.locator(".error").count() == 4
 
@@ -143,7 +143,7 @@ def refuse_categories(person):
     """Opens the table of categories as it is after two slips."""
     person.go("/categories")
     person.page.get_by_label("Name of Food").fill("travel")
-    person.page.get_by_label("Budget a month of Food").fill("1,234")
+    person.page.get_by_label("Monthly budget of Food").fill("1,234")
     person.press("Save all")
     assert person.page.locator(".error").count() == 1
 
@@ -160,7 +160,7 @@ def refuse_settings(person):
     person.page.locator("#profile-username").fill("a na")
     person.page.locator("#profile-email").fill("ana@localhost")
     person.page.locator("#profile-current_password").fill("not the river")
-    person.press("Save name and e-mail")
+    person.press("Save profile")
     assert person.page.locator(".error").count() == 2
 
 
@@ -204,12 +204,12 @@ PAGES = {
     "month, empty": ("ana", address("/months/2025-01"), "January 2025 · 0 expenses"),
     "year": ("ana", address("/years/2026"), "2026 · 56 expenses"),
     "year, empty": ("ana", address("/years/2024"), "2024 · 0 expenses"),
-    "edit": ("ana", edit, "Change an expense"),
-    "edit, refused": ("ana", refuse_edit, "Change an expense"),
-    "duplicate": ("ana", duplicate, "Add an expense"),
+    "edit": ("ana", edit, "Edit expense"),
+    "edit, refused": ("ana", refuse_edit, "Edit expense"),
+    "duplicate": ("ana", duplicate, "Add expense"),
     "history": ("bob", address("/history"), "History"),
-    "add": ("ana", address("/expenses/add"), "Add an expense"),
-    "add, refused": ("ana", refuse_expense, "Add an expense"),
+    "add": ("ana", address("/expenses/add"), "Add expense"),
+    "add, refused": ("ana", refuse_expense, "Add expense"),
     "categories": ("ana", address("/categories"), "Categories and budgets"),
     "categories, refused": ("ana", refuse_categories, "Categories and budgets"),
     "merge": ("ana", merge, "Merge or delete Education"),
@@ -219,7 +219,7 @@ PAGES = {
     "list, due, refused": ("cleo", refuse_due, "All categories · 1 expense"),
     "recurring": ("cleo", address("/recurring"), "Recurring expenses"),
     "recurring, empty": ("bob", address("/recurring"), "Recurring expenses"),
-    "recurring, change": ("cleo", edit_recurring, "Change what repeats"),
+    "recurring, change": ("cleo", edit_recurring, "Edit recurring expense"),
     "log-out": ("ana", address("/logout"), "Log out"),
     "not found": ("ana", address("/nowhere"), "Not found"),
 }
@@ -232,7 +232,7 @@ def delete_everything(person):
     person.press("Set category")
     person.press("Delete", "Lamp")
     person.bulk_form.get_by_label("Date", exact=True).fill("2026-03-31")
-    for button in ("Set date", "Delete them"):
+    for button in ("Set date", "Delete selected"):
         person.bulk_form.get_by_role("checkbox").check()
         person.press(button)
     assert person.count == 0
@@ -240,7 +240,7 @@ def delete_everything(person):
 
 @pytest.fixture(scope="module")
 def states(chromium, running_server):
-    """What the browsers of everybody remember: ana has sixty expenses; bob has none any more, and a long name;
+    """The cookies of all users: ana has sixty expenses; bob has none any more, and a long name;
     cleo has what is due."""
     running_server.empty_tables()
     running_server.create_person("ana")
@@ -331,7 +331,9 @@ def test_a_finger_hits_every_button_and_field_on_a_phone(opened):
 
 TARGETS = """() => {
     const targets = Array.from(
-        document.querySelectorAll("main summary, .expenses td a, .pages a, .take a, input[type=checkbox]"));
+        document.querySelectorAll(
+            "main summary, .expenses td a, .pages a, .view-all a, .export a, input[type=checkbox]"
+        ));
     return targets.filter(target => target.checkVisibility()).map(target => {
         // A press on the label ticks its box.
         const boxes = [target, ...target.labels || []].map(element => element.getBoundingClientRect());
@@ -418,7 +420,7 @@ def test_tab_reaches_everything_in_the_list(ana):
         "Add",
         "Months",
         "Recurring",
-        "Deleted",
+        "History",
         "ana",
         "Log out",
         "Education",
@@ -426,13 +428,13 @@ def test_tab_reaches_everything_in_the_list(ana):
         "Category",
         "Description",
         "Date",
-        "Money back",
+        "Refund",
         "Add expense",
         "Category",
         "Period",
         "Search",
-        "Show",
-        "More",
+        "Filter",
+        "More filters",
         "Date",
         "Amount",
         *("Dec 24, 2025", "Edit", "Delete") * 2,
@@ -441,9 +443,9 @@ def test_tab_reaches_everything_in_the_list(ana):
         "Set category",
         "Date",
         "Set date",
-        "Delete them",
+        "Delete selected",
         "Download CSV",
-        "Keys",
+        "Keyboard shortcuts",
     ]
 
 
@@ -458,13 +460,13 @@ def test_tab_reaches_everything_in_the_form(ana):
         "Add",
         "Months",
         "Recurring",
-        "Deleted",
+        "History",
         "ana",
         "Log out",
         "Amount in USD",
-        "Money back",
+        "Refund",
         "Category",
-        "Or a new one",
+        "New category",
         "Description",
         "Date",
         "Repeat",

@@ -48,13 +48,13 @@ def pytest_terminal_summary(terminalreporter, config):
 
 @pytest.fixture
 def times():
-    """How often to do what is done `n` times in the short form."""
+    """The number of repetitions: `n` in the short form."""
     return lambda n: n * 10 if MODE == "long" else n
 
 
 @pytest.fixture
 def chance():
-    """Where every choice comes from; its seed is printed when the test fails."""
+    """The source of all random choices; its seed is printed when the test fails."""
     seed = os.environ.get("RELIABILITY_SEED") or secrets.token_hex(4)
     print(f"RELIABILITY_SEED={seed}")
     return random.Random(seed)
@@ -62,7 +62,7 @@ def chance():
 
 @pytest.fixture
 def tally(request):
-    """What is counted while the test runs, for the table at the end."""
+    """The counts of a test, for the table at the end."""
     found = Tally(request.node.name)
     yield found
     request.config.stash[TALLIES].append(found)

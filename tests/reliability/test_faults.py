@@ -1,4 +1,4 @@
-"""What was acknowledged survives whatever happens to the servers while sixteen people write."""
+"""Acknowledged expenses survive whatever happens to the servers while sixteen users write."""
 
 import contextlib
 import re

@@ -49,7 +49,7 @@ class Tally:
 
 @dataclass
 class Answer:
-    """What Flask's test client would have returned."""
+    """A response like those of Flask's test client."""
 
     status_code: int
     headers: Message

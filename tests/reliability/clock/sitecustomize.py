@@ -14,7 +14,7 @@ def shift() -> float:
 
 
 class _Kind(type):
-    """What C code makes are still moments."""
+    """Accepts what C code creates as a datetime."""
 
     def __instancecheck__(cls, instance: object) -> bool:
         return isinstance(instance, real_datetime)

@@ -16,7 +16,7 @@ def test_a_category_is_typed_renamed_merged_and_taken_back(visit, scripts, scree
     ana.register("ana")
     ana.fill_expense("20", "New …", "Scarf", "2026-03-01")
     ana.press("Add expense")
-    ana.page.get_by_label("Or a new one").fill("Gifts")
+    ana.page.get_by_label("New category").fill("Gifts")
     ana.press("Add expense")
     assert ana.said == ["Expense added, in the new category Gifts."]
     assert ana.rows == [("2026-03-01", "Gifts", "Scarf", "$20.00")]
@@ -24,10 +24,10 @@ def test_a_category_is_typed_renamed_merged_and_taken_back(visit, scripts, scree
     ana.go("/categories")
     ana.page.get_by_label("Name of Gifts").fill("Presents")
     ana.page.get_by_label("Place of Gifts").fill("1")
-    ana.page.get_by_label("Budget a month of Gifts").fill("30")
+    ana.page.get_by_label("Monthly budget of Gifts").fill("30")
     ana.press("Save all")
     assert "renamed Gifts to Presents (1 expense)" in ana.said[0].replace("Renamed", "renamed")
-    assert ana.page.get_by_label("Budget a month of Presents").input_value() == "30.00"
+    assert ana.page.get_by_label("Monthly budget of Presents").input_value() == "30.00"
 
     ana.follow("Merge or delete Presents")
     ana.page.get_by_label("Merge it into").select_option("Shopping")

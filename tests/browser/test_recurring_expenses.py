@@ -1,4 +1,4 @@
-"""What repeats: from the form to the line above the list, with and without JavaScript."""
+"""Recurring expenses, from the form to the due list, with and without JavaScript."""
 
 from datetime import date, timedelta
 
