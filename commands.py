@@ -70,7 +70,7 @@ def serve(host: str, port: int) -> None:
         # Larger than what the application accepts, so that its own page can say so.
         max_body_bytes=4 * current_app.config["MAX_CONTENT_LENGTH"],
         # ProxyFix reads the X-Forwarded headers, and only as many as there are proxies of ours.
-        believe_proxy=bool(current_app.config["PROXY_HOPS"]),
+        trust_proxy_headers=bool(current_app.config["PROXY_HOPS"]),
     )
 
 

@@ -21,7 +21,7 @@ MAX_CONNECTIONS = 500
 MAX_HEADER_BYTES = 16 * 1024
 # A longer request body is kept in a temporary file until it is complete.
 MAX_BODY_BYTES_IN_MEMORY = 64 * 1024
-# A client may be silent for so long; each byte that it sends or reads buys it a little more time.
+# A client may be silent for this long. Each byte that it sends or reads buys it a little more time.
 SILENCE_SECONDS = 20
 MIN_BYTES_PER_SECOND = 4096
 # A connection may need a socket, a file for a long request body and a file for a long answer.
@@ -42,9 +42,10 @@ class FirstRequestParser(HTTPRequestParser):
         self.connection = connection
 
     def received(self, data: bytes) -> int:
-        """Take the next bytes of the request and return how many there is no further use for."""
+        """Take the next bytes of the request and return how many the caller can forget."""
         consumed: int = super().received(data)
         if self.completed and consumed < len(data):
+            # Otherwise the connection would parse, keep and execute all further requests at once.
             self.connection.pipelined = data[consumed:]
             return len(data)
         return consumed
@@ -72,7 +73,7 @@ class Connection(HTTPChannel):
         if self.requests:
             self.deadline = time.monotonic() + SILENCE_SECONDS
         elif time.monotonic() > self.deadline:
-            # Not by `will_close`, which waits until there is room for more bytes on the way to the client.
+            # `will_close` would wait until more bytes can be sent, which never happens if nobody reads.
             self.handle_close()
         return self.connected and not self.pipelined and bool(super().readable())
 
@@ -114,8 +115,8 @@ class Connection(HTTPChannel):
             min(idle, key=lambda other: other.deadline).deadline = 0
 
 
-def serve(app: WSGIApplication, host: str, port: int, max_body_bytes: int, believe_proxy: bool) -> None:
-    """Serve `app` until the process is asked to end; `believe_proxy` passes the X-Forwarded headers on to it."""
+def serve(app: WSGIApplication, host: str, port: int, max_body_bytes: int, trust_proxy_headers: bool) -> None:
+    """Serve `app` until the process is told to stop. X-Forwarded headers reach it only if they are trusted."""
     sockets: dict[int, Any] = {}
     server = create_server(
         app,
@@ -131,7 +132,7 @@ def serve(app: WSGIApplication, host: str, port: int, max_body_bytes: int, belie
         max_request_body_size=max_body_bytes,
         max_request_header_size=MAX_HEADER_BYTES,
         inbuf_overflow=MAX_BODY_BYTES_IN_MEMORY,
-        clear_untrusted_proxy_headers=not believe_proxy,
+        clear_untrusted_proxy_headers=not trust_proxy_headers,
         ident=None,
     )
     # A host name may stand for several addresses.
@@ -145,7 +146,12 @@ def max_connections() -> int:
     """Return how many connections there may be, after asking the system for as many files as they may need."""
     wanted = MAX_CONNECTIONS * FILES_PER_CONNECTION + SPARE_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and soft < allowed:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-    return max(1, min(MAX_CONNECTIONS, (allowed - SPARE_FILES) // FILES_PER_CONNECTION))
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return MAX_CONNECTIONS
+    files = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    except (OSError, ValueError):
+        # A sandbox may forbid it.
+        files = soft
+    return max(1, (files - SPARE_FILES) // FILES_PER_CONNECTION)

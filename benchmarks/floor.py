@@ -62,7 +62,7 @@ def main() -> None:
     asked = parser.parse_args()
     for name in (*LIBRARIES, *asked.libraries) if asked.libraries else ():
         importlib.import_module(name)
-    http_server.serve(app, "127.0.0.1", asked.port, max_body_bytes=8 * 1024 * 1024, believe_proxy=False)
+    http_server.serve(app, "127.0.0.1", asked.port, max_body_bytes=8 * 1024 * 1024, trust_proxy_headers=False)
 
 
 if __name__ == "__main__":

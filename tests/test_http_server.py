@@ -38,7 +38,8 @@ def app(environ, start_response):
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
 
-http_server.serve(app, "127.0.0.1", int(sys.argv[1]), max_body_bytes=100_000, believe_proxy=sys.argv[5] == "proxy")
+is_behind_proxy = sys.argv[5] == "proxy"
+http_server.serve(app, "127.0.0.1", int(sys.argv[1]), max_body_bytes=100_000, trust_proxy_headers=is_behind_proxy)
 """
 
 
@@ -221,7 +222,7 @@ def test_forwarded_headers_reach_the_application_only_behind_a_proxy(serve, prox
     [
         ((1024, 524_288), http_server.MAX_CONNECTIONS, (1700, 524_288)),
         ((1024, resource.RLIM_INFINITY), http_server.MAX_CONNECTIONS, (1700, resource.RLIM_INFINITY)),
-        ((1024, 1024), 274, None),
+        ((1024, 1024), 274, (1024, 1024)),
         ((256, 800), 200, (800, 800)),
         ((65_536, 65_536), http_server.MAX_CONNECTIONS, None),
         ((resource.RLIM_INFINITY, resource.RLIM_INFINITY), http_server.MAX_CONNECTIONS, None),
@@ -234,3 +235,13 @@ def test_there_are_never_more_connections_than_files_for_them(monkeypatch, limit
 
     assert http_server.max_connections() == connections
     assert asked == ([raised] if raised else [])
+
+
+def test_a_limit_on_files_that_may_not_be_raised_is_kept(monkeypatch):
+    def refuse(_kind, _limits):
+        raise ValueError("not allowed to raise maximum limit")
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _kind: (1024, 524_288))
+    monkeypatch.setattr(resource, "setrlimit", refuse)
+
+    assert http_server.max_connections() == 274
