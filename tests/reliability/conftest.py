@@ -1,4 +1,4 @@
-"""Servers that are to survive what breaks them; they take a minute, so they run when they are asked for.
+"""Servers that are to survive what breaks them; they take minutes, so they run when they are asked for.
 
 `RELIABILITY=1` runs the short form; `RELIABILITY=long` tries ten times as often. What changes the system, by
 mounting a disk or by adding a user, is done with CI=true only, and whatever is missing then is a failure.
@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(items):
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.reliability)
             if not MODE:
-                item.add_marker(pytest.mark.skip(reason="takes a minute: RELIABILITY=1 runs it"))
+                item.add_marker(pytest.mark.skip(reason="takes minutes: RELIABILITY=1 runs it"))
 
 
 def pytest_terminal_summary(terminalreporter, config):
