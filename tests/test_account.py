@@ -75,7 +75,7 @@ def test_no_two_things_on_the_page_have_the_same_id(ana):
     assert len(ids) == len(set(ids))
 
 
-@pytest.mark.parametrize("part", [*PARTS, "log-ins/end", "log-ins/end-all"])
+@pytest.mark.parametrize("part", [*PARTS, "sessions/end", "sessions/end-all"])
 def test_who_is_not_logged_in_comes_back_to_the_page(app, ana, part):
     stranger = Visitor(app)
 
@@ -563,7 +563,7 @@ def test_the_page_says_where_one_is_logged_in(app, ana):
     phone.name = "ana"
     phone.log_in(remember_me="y")
 
-    here, other = ana.page("/account").one(class_="log-ins").all("li")
+    here, other = ana.page("/account").one(class_="sessions").all("li")
 
     assert "this one" in here.text
     assert not here.all("form")
@@ -585,7 +585,7 @@ def test_log_ins_that_have_ended_by_their_age_are_not_listed(app, ana):
         )
         db.session.commit()
 
-    assert len(ana.page("/account").one(class_="log-ins").all("li")) == 1
+    assert len(ana.page("/account").one(class_="sessions").all("li")) == 1
 
 
 def test_a_page_of_many_log_ins_ends_and_has_this_one_on_top(app, ana):
@@ -596,7 +596,7 @@ def test_a_page_of_many_log_ins_ends_and_has_this_one_on_top(app, ana):
         db.session.add_all(rows)
         db.session.commit()
 
-    listed = ana.page("/account").one(class_="log-ins").all("li")
+    listed = ana.page("/account").one(class_="sessions").all("li")
 
     assert len(listed) == 100
     assert ["this one" in each.text for each in listed] == [True] + [False] * 99

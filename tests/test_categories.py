@@ -160,7 +160,7 @@ def test_on_the_list_a_new_category_asks_for_its_name_and_keeps_the_rest(ana):
 
     assert response.status_code == 422
     form = read(response).one("main").one("form")
-    assert "Type the name" in form.one(id="new_category-error").text
+    assert "Enter the name" in form.one(id="new_category-error").text
     assert form.one(id="description")["value"] == "Scarf"
     ana.client.post(form["action"], data=form_values(form) | {"new_category": "Gifts"})
     assert [(row[1], row[2]) for row in ana.rows()] == [("Gifts", "Scarf")]

@@ -79,7 +79,7 @@ def test_a_garbled_address_shows_nothing_rather_than_everything(ana, query):
     page = read(response)
     assert page.one(id="total").text == "$0.00"
     assert not page.all("table")
-    assert "What this address asks for cannot be" in page.one("main").one("p", role="alert").text
+    assert "This filter is not valid." in page.one("main").one("p", role="alert").text
 
 
 def test_everyone_sees_their_own(ana, bob):
@@ -115,7 +115,7 @@ def test_a_page_that_has_emptied_leads_back(app, ana):
 
     page = ana.page(f"/expenses?after={last.date}_{last.id}")
 
-    assert "no expenses on this page any more" in page.one("main").text
+    assert "This page has no more expenses." in page.one("main").text
     assert page.one("main").all("a")[-1]["href"] == "/expenses"
 
 
