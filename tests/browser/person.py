@@ -98,7 +98,7 @@ class Person:
     def fill_expense(self, amount: str, category: str, description: str = "", day: str | None = None) -> None:
         """Fill in the form for an expense, which is open."""
         self.expense_form.get_by_label("Amount").fill(amount)
-        self.expense_form.get_by_label("Category").select_option(category)
+        self.expense_form.get_by_label("Category", exact=True).select_option(category)
         self.expense_form.get_by_label("Description").fill(description)
         if day is not None:
             self.type_day(day)
@@ -234,7 +234,7 @@ class Person:
     @property
     def shown_category(self) -> str:
         """The selected option of the category filter."""
-        return self.filter_form.get_by_label("Category").locator("option:checked").inner_text()
+        return self.filter_form.get_by_label("Category", exact=True).locator("option:checked").inner_text()
 
     @property
     def rows(self) -> list[tuple[str, str, str, str]]:

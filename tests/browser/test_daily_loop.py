@@ -425,7 +425,7 @@ def test_a_slip_in_the_form_that_finds_shows_nothing_and_says_why(ana, ledger):
     ana.find(min_amount="20", max_amount="10")
 
     assert ana.heading == "Nothing · 0 expenses"
-    assert ana.page.locator("#filter-max_amount-error").inner_text() == "This is less than the other."
+    assert ana.page.locator("#filter-max_amount-error").inner_text() == "The maximum is less than the minimum."
     assert ana.page.locator("#filter-max_amount-error").is_visible()
 
     ana.find(max_amount="100")
@@ -527,7 +527,7 @@ def test_ticked_expenses_are_changed_and_deleted_and_brought_back(ana_everywhere
     assert (ana.said, ana.query) == (["Deleted 2 expenses, $58.55."], kept)
     assert ana.rows == in_dollars(CENTRAL, CAFE, GROCERIES)
     ana.press("Undo")
-    assert (ana.said, ana.query, ana.rows) == (["Undone: 2 expenses changed back."], kept, rows)
+    assert (ana.said, ana.query, ana.rows) == (["Undone: 2 expenses restored."], kept, rows)
 
     assert (ids(ledger), ledger.expenses("ana")) == (before, saved)
 
@@ -563,7 +563,7 @@ def test_all_that_match_are_changed_also_on_other_pages(ana_at_a_desk, ledger):
 
     ana.press("Undo")
 
-    assert (ana.said, ana.count) == (["Undone: 60 expenses restored."], 60)
+    assert (ana.said, ana.count) == (["Undone: 60 expenses changed back."], 60)
     assert (ids(ledger), ledger.expenses("ana")) == (before, saved)
 
 
@@ -575,7 +575,7 @@ def test_what_was_changed_since_is_left_alone_and_named(ana_at_a_desk, ledger):
     ana.bulk_form.get_by_label("Category").select_option("Travel")
     ana.press("Set category")
     ana.follow("Edit", "Pharmacy")
-    ana.expense_form.get_by_label("Category").select_option("Other")
+    ana.expense_form.get_by_label("Category", exact=True).select_option("Other")
     ana.press("Save changes")
 
     ana.go("/history")
