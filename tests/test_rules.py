@@ -137,6 +137,11 @@ def test_one_clock_tells_the_time():
             assert not re.search(r"datetime\.now\(|date\.today\(|time\.time\(", path.read_text()), path
 
 
+def test_nothing_uses_what_flask_is_going_to_remove():
+    for path in SOURCES:
+        assert not re.search(r"request_ctx|_request_ctx_stack|RequestContext", path.read_text()), path
+
+
 def test_one_helper_flashes_messages():
     for path in SOURCES:
         calls = re.findall(r"\bflash\(|\bimport .*\bflash\b", path.read_text())

@@ -545,7 +545,23 @@ def test_an_unknown_host_is_refused_with_a_page(app, stranger):
     assert stranger.get("/login", headers={"Host": "ledger.example"}).status_code == 200
     response = stranger.get("/login", headers={"Host": "evil.example"})
     assert response.status_code == 400
-    assert read(response).one("h1").text == "Bad request"
+    page = read(response)
+    assert page.one("h1").text == "Bad request"
+    assert page.one("main").one("a")["href"] == "/"
+    assert page.one("link", rel="stylesheet", href="/static/app.css")
+    assert "evil.example" not in response.text
+
+
+@pytest.mark.parametrize("host", ["ledger.example", "evil.example"])
+def test_the_links_of_an_error_page_have_the_prefix_of_the_application(app, stranger, host):
+    app.config["TRUSTED_HOSTS"] = ["ledger.example"]
+
+    response = stranger.get("/nope", headers={"Host": host}, environ_overrides={"SCRIPT_NAME": "/money"})
+
+    page = read(response)
+    assert page.one("main").one("a")["href"] == "/money/"
+    assert page.one("nav").one("a")["href"] == "/money/"
+    assert page.one("link", rel="stylesheet", href="/money/static/app.css")
 
 
 @pytest.mark.parametrize("host", ["x" * 64 + ".example", "", "a b"])

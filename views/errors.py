@@ -2,8 +2,7 @@
 
 import logging
 
-from flask import current_app, render_template
-from flask.globals import request_ctx
+from flask import current_app, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
@@ -28,10 +27,12 @@ def show_error(error: HTTPException) -> ResponseReturnValue:
     cause = getattr(error, "original_exception", None)
     if cause is not None and is_unavailable(cause):
         error = ServiceUnavailable(DATABASE_UNAVAILABLE, retry_after=5)
-    if request_ctx.url_adapter is None:
-        # For a host that is not trusted there are no addresses, but the page needs some for its links.
-        request_ctx.url_adapter = current_app.url_map.bind("")
     # Closed first, else the next query, the error page's own, would fail as well.
     close_session()
     headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
-    return render_template("error.html", error=error), error.code or 500, headers
+    return render_template("error.html", error=error, url_for=relative_url), error.code or 500, headers
+
+
+def relative_url(endpoint: str, **values: str) -> str:
+    """Return a URL without a host, as `url_for` does, but also for a request to a host that is not trusted."""
+    return current_app.url_map.bind("", request.root_path or "/").build(endpoint, values)
