@@ -134,11 +134,10 @@ def label_of(recurring: RecurringExpense) -> str:
 def repeat(user: User, operation: Operation, expense_id: uuid.UUID, every: str) -> RecurringExpense:
     """Make the user's expense repeat as it is stored, unless it does; its own day is handled.
 
-    A part of the operation that adds or changes the expense. The caller commits.
+    A part of the operation that adds or changes the expense, which is new or locked. The caller commits.
     """
-    # Locked, so that two who do this at once make it repeat once; and read again, because expenses are changed
-    # by statements that the session does not see.
-    expense = db.session.get_one(Expense, (user.id, expense_id), populate_existing=True, with_for_update=True)
+    # Read again: expenses are changed by statements that the session does not see.
+    expense = db.session.get_one(Expense, (user.id, expense_id), populate_existing=True)
     if (existing := of_expense(user, expense_id)) is not None:
         return existing
     second_day = next(islice(due_days(expense.date, every, expense.date), 1, None))
@@ -185,9 +184,9 @@ def change(
 ) -> None:
     """Give what repeats new `values`, as a part of an operation; their date is the first day.
 
-    Days that were added or skipped stay so, and so do the expenses that were added. The caller commits.
+    Days that were added or skipped stay so, and so do the expenses that were added. It is locked, and the
+    caller commits.
     """
-    db.session.refresh(recurring, with_for_update=True)
     new = values._asdict() | {"start_date": values.date, "frequency": every}
     del new["date"]
     if (recurring.start_date, recurring.frequency) != (values.date, every):
@@ -210,10 +209,12 @@ def _first_date(user: User, recurring_id: uuid.UUID, start_date: date, frequency
 
 
 def set_stopped(user: User, recurring: RecurringExpense, stopped: bool, now: datetime) -> Operation:
-    """Let nothing of it be due any more, or again, as if it had not been stopped. The caller commits."""
+    """Let nothing of it be due any more, or again, as if it had not been stopped.
+
+    It is locked, and the caller commits.
+    """
     kind = "stop_recurring" if stopped else "resume_recurring"
     with operations.record(user, kind, now) as operation:
-        db.session.refresh(recurring, with_for_update=True)
         operations.change_row(operation, recurring, label_of(recurring), {"stopped": stopped})
     return operation
 

@@ -468,6 +468,29 @@ def test_an_expense_is_never_both_there_and_deleted(app, four):
     assert changes == (["added"] if there else ["added", "deleted"])
 
 
+def test_an_expense_that_is_edited_and_deleted_at_once_is_one_of_both(app, four):
+    chosen, token = ids(four)[0], four.token()
+    edit = {"amount": "9", "category": "", "new_category": "Gifts", "date": "2026-03-31", "frequency": "year"}
+    tabs, answers = [Visitor(app) for _ in range(4)], []
+    for tab in tabs:
+        tab.client._cookies.update(four.client._cookies)
+    calls = list(zip(tabs, ["edit", "edit", "delete", "delete"], strict=True))
+
+    def send(call):
+        tab, action = call
+        data = {"csrf_token": token} | (edit if action == "edit" else {})
+        answers.append(tab.client.post(f"/expenses/{chosen}/{action}", data=data).status_code)
+
+    at_once(send, calls)
+
+    assert set(answers) <= {302, 303, 404}
+    kinds = ["delete", *(["edit"] if len(operations_shown(four)) == 6 else [])]
+    with app.app_context():
+        found = db.session.scalars(select(Operation.kind).order_by(Operation.id.desc()).limit(len(kinds))).all()
+    assert found == kinds
+    assert chosen not in ids(four)
+
+
 def test_every_operation_of_30_days_can_be_reached(ana, monkeypatch):
     monkeypatch.setattr(history, "PAGE_SIZE", 2)
     for amount in ("1", "2", "3"):

@@ -56,7 +56,7 @@ FORMS = {
     "add with a new category": ("/expenses", EXPENSE | {"new_category": "Gifts"}, 11),
     "save the categories": ("/categories", {"monthly_budget": "5"}, 10),
     "add what repeats": ("/expenses/add", EXPENSE | {"frequency": "year", "date": "2099-01-01"}, 12),
-    "edit": ("/expenses/{id}/edit", EXPENSE, 8),
+    "edit": ("/expenses/{id}/edit", EXPENSE, 9),
     "delete": ("/expenses/{id}/delete", {}, 7),
     "undo a deletion": ("/history/{deleted}/undo", {}, 16),
     "undo a change": ("/history/{changed}/undo", {}, 16),

@@ -39,9 +39,10 @@ class Message(TypedDict):
     edit: bool
 
 
-def own_or_404(model: type[Row], row_id: uuid.UUID) -> Row:
-    """Return the current user's row; nobody else's exists. What changes it locks it."""
-    return db.session.get(model, (current_user.id, row_id)) or abort(404)
+def own_or_404(model: type[Row], row_id: uuid.UUID, lock: bool = False) -> Row:
+    """Return the current user's row, which nobody else changes meanwhile if it is locked; others' do not exist."""
+    key = (current_user.id, row_id)
+    return db.session.get(model, key, with_for_update=lock, populate_existing=lock) or abort(404)
 
 
 def today() -> date:

@@ -154,6 +154,8 @@ def save_changes(form: ExpenseForm, expense_id: uuid.UUID) -> bool:
     try:
         with operations.record(current_user, "edit", clock.now()) as operation:
             values = submitted_values(form, operation)
+            # Locked after the categories, as an undo does: otherwise both could wait for each other.
+            own_or_404(Expense, expense_id, lock=True)
             operations.change_expenses(operation, Expense.id == expense_id, values._asdict())
             words = repeat(operation, expense_id, form.frequency.data)
     except CategoryError as error:

@@ -31,6 +31,7 @@ def edit_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
     try:
         with operations.record(current_user, "edit_recurring", clock.now()) as operation:
             values = submitted_values(form, operation)
+            row = own_or_404(RecurringExpense, recurring_id, lock=True)
             recurring.change(current_user, operation, row, values, form.frequency.data)
     except CategoryError as error:
         form.new_category.errors = [str(error)]
@@ -42,7 +43,7 @@ def edit_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
 
 def stop_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
     """Let nothing of it be due any more."""
-    row = own_or_404(RecurringExpense, recurring_id)
+    row = own_or_404(RecurringExpense, recurring_id, lock=True)
     operation = recurring.set_stopped(current_user, row, True, clock.now())
     db.session.commit()
     flash_message("Stopped.", undo=operation)
@@ -51,7 +52,7 @@ def stop_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
 
 def resume_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
     """Let it be due again, as if it had not been stopped."""
-    row = own_or_404(RecurringExpense, recurring_id)
+    row = own_or_404(RecurringExpense, recurring_id, lock=True)
     operation = recurring.set_stopped(current_user, row, False, clock.now())
     db.session.commit()
     flash_message("Resumed.", undo=operation)
