@@ -133,7 +133,7 @@ def test_a_slow_statement_is_waited_for_and_an_unresponsive_server_is_not(serve,
     assert ana.count() == 1
 
 
-@pytest.mark.parametrize("program", ["waitress", "gunicorn"])
+@pytest.mark.parametrize("program", ["serve", "gunicorn"])
 def test_a_database_that_freezes_while_many_write(serve, postgres, postgres_url, chance, tally, times, program):
     server = serve(postgres_url, program)
     people, writers = people_who_write([server], chance, tally)
