@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from app import app, login_manager
 from security import csrf, refuse_foreign_form
-from views import accounts, categories, drafts, errors, expenses, health, history, recurring, reports
+from views import accounts, categories, drafts, errors, expenses, health, history, recurring, reports, sessions
 
 PUBLIC_ENDPOINTS = {"static"}
 LOGIN_ENDPOINTS = {"login", "register"}
@@ -35,7 +35,7 @@ def require_login() -> ResponseReturnValue | None:
     """Ask an anonymous visitor to log in, unless the page is public or does not exist."""
     # Before the check of their token, which changed when they logged in, perhaps in another tab.
     if request.endpoint in LOGIN_ENDPOINTS and current_user.is_authenticated:
-        return accounts.go_on()
+        return sessions.redirect_after_login()
     if request.endpoint in {None, *PUBLIC_ENDPOINTS} or current_user.is_authenticated:
         return None
     return login_manager.unauthorized()
@@ -48,14 +48,14 @@ csrf.init_app(app)
 
 
 route("/register", accounts.register, "GET", "POST", public=True)
-route("/login", accounts.login, "GET", "POST", public=True)
-route("/logout", accounts.logout, "GET", "POST", public=True)
+route("/login", sessions.login, "GET", "POST", public=True)
+route("/logout", sessions.logout, "GET", "POST", public=True)
 route("/account", accounts.show_account)
 route("/account/profile", accounts.change_profile, "POST")
 route("/account/password", accounts.change_password, "POST")
 route("/account/settings", accounts.change_settings, "POST")
-route("/account/sessions/end", accounts.end_session, "POST")
-route("/account/sessions/end-all", accounts.end_all_sessions, "POST")
+route("/account/sessions/end", sessions.end_session, "POST")
+route("/account/sessions/end-all", sessions.end_all_sessions, "POST")
 route("/", expenses.index, public=True)
 route("/expenses", expenses.list_expenses)
 route("/expenses", expenses.add_to_list, "POST")

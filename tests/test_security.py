@@ -310,7 +310,7 @@ def closed(app, ana, request):
 
 @pytest.mark.parametrize("closed", ["THROTTLE_ACCOUNT", "THROTTLE_ADDRESS"], indirect=True)
 def test_who_has_to_wait_takes_nobodys_turn_to_hash(closed, monkeypatch):
-    monkeypatch.setattr("views.accounts.hashing", PasswordHashLimiter(places=0))
+    monkeypatch.setattr("views.sessions.hashing", PasswordHashLimiter(places=0))
 
     assert closed.client.post("/login", data=closed.form).status_code == 429
 
@@ -392,7 +392,7 @@ def test_a_clock_that_is_set_back_locks_nobody_out(app, ana):
 
 def test_an_attempt_that_was_turned_away_for_lack_of_room_does_not_count(app, ana, monkeypatch):
     app.config["THROTTLE_ACCOUNT"] = 2
-    monkeypatch.setattr("views.accounts.hashing", PasswordHashLimiter(places=0))
+    monkeypatch.setattr("views.sessions.hashing", PasswordHashLimiter(places=0))
     for _ in range(3):
         response = Visitor(app).log_in(email="ana@example.com")
         assert response.status_code == 503

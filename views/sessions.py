@@ -1,0 +1,131 @@
+"""Logging in and out, and ending sessions."""
+
+import logging
+
+from flask import abort, current_app, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user, login_user, logout_user
+
+import clock
+from database import db
+from database.engine import SAFE_METHODS
+from forms import EndSessionForm, LoginForm
+from ledger import accounts, drafts, sessions
+from models import User
+from security import safe_redirect_target
+from views.common import flash_message, render_page
+from views.drafts import drafts_of, page_of
+from views.rate_limits import (
+    RateLimitedError,
+    address_counter,
+    check_attempts,
+    hashing,
+    is_known_device,
+    login_counters,
+    record_attempt,
+    remember_device,
+    reset_attempts,
+)
+
+log = logging.getLogger("ledger")
+
+
+def start_session(user: User, remember: bool = False) -> None:
+    """Log `user` in, with a new cookie session that keeps only their drafts; commits."""
+    sessions.create_session(user, remember, request.user_agent.string, clock.now())
+    drafts.delete_old(clock.now(), user.id)
+    db.session.commit()
+    kept = drafts_of(str(user.id))
+    session.clear()
+    if kept:
+        session["drafts"] = kept
+    login_user(user, remember=remember)
+    remember_device(user.email)
+
+
+def redirect_after_login() -> ResponseReturnValue:
+    """Redirect to the page that the user wanted before they logged in, or to the list."""
+    path, mark, query = (safe_redirect_target(request.args.get("next")) or "").partition("?")
+    return redirect(f"{page_of(path)}{mark}{query}" if path else url_for("list_expenses"))
+
+
+def login() -> ResponseReturnValue:
+    """Log in and redirect to the page that the user wanted."""
+    form = LoginForm()
+    refusal = None
+    try:
+        # First, because it costs least. For a known device it depends on the account.
+        if form.is_submitted() and not is_known_device():
+            check_attempts(address_counter(request.remote_addr))
+        if form.validate_on_submit():
+            user = authenticate(form)
+            if user is not None:
+                start_session(user, form.remember_me.data)
+                log.info("logged in: user %s from %s", user.id, request.remote_addr)
+                return redirect_after_login()
+            log.info("log-in failed from %s", request.remote_addr)
+            form.form_errors.append("The email address or the password is wrong.")
+    except RateLimitedError as error:
+        log.warning("log-in refused (%s) from %s", error.status, request.remote_addr)
+        refusal = error
+    target = safe_redirect_target(request.args.get("next"))
+    return render_page("accounts/login.html", refusal, form=form, target=target)
+
+
+def authenticate(form: LoginForm) -> User | None:
+    """Return the user with the email and password of the form, locked, or None. Raises RateLimitedError."""
+    email = accounts.canonical_email(form.email.data)
+    counters = login_counters(request.remote_addr, email)
+    # A throttled client must not take a hashing slot.
+    check_attempts(*counters)
+    with hashing.slot():
+        record_attempt(*counters)
+        user = accounts.authenticate(email, form.password.data)
+    if user is not None:
+        reset_attempts(*counters)
+    return user
+
+
+def logout() -> ResponseReturnValue:
+    """Show the page with the logout button, or end the session."""
+    if not current_user.is_authenticated:
+        return redirect(url_for("login"))
+    if request.method in SAFE_METHODS:
+        return render_template("accounts/logout.html")
+    sessions.revoke_session(current_user, sessions.key_of(current_user))
+    db.session.commit()
+    log.info("logged out: user %s from %s", current_user.id, request.remote_addr)
+    return logged_out_response("You are logged out.")
+
+
+def logged_out_response(message: str) -> ResponseReturnValue:
+    """Clear the session and redirect to the login page, without the cookies."""
+    # In this order: cleared after logout_user, the session would forget to remove the remember cookie.
+    session.clear()
+    logout_user()
+    flash_message(message)
+    response = redirect(url_for("login"))
+    response.headers["Clear-Site-Data"] = '"cache"'
+    # Flask-Login deletes this cookie without its attributes, which browsers ignore behind TLS.
+    name, secure = current_app.config["REMEMBER_COOKIE_NAME"], current_app.config["REMEMBER_COOKIE_SECURE"]
+    response.delete_cookie(name, secure=secure, httponly=True, samesite="Lax")
+    return response
+
+
+def end_session() -> ResponseReturnValue:
+    """End one session of the user."""
+    form = EndSessionForm()
+    if not sessions.revoke_session(current_user, form.token_hash.data or ""):
+        abort(404)
+    db.session.commit()
+    log.info("log-in ended: user %s from %s", current_user.id, request.remote_addr)
+    flash_message("That device is logged out.")
+    return redirect(url_for("show_account"))
+
+
+def end_all_sessions() -> ResponseReturnValue:
+    """End every session of the user, including this one."""
+    sessions.revoke_all_sessions(current_user)
+    db.session.commit()
+    log.info("all log-ins ended: user %s from %s", current_user.id, request.remote_addr)
+    return logged_out_response("You are logged out on all devices.")
