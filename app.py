@@ -51,7 +51,7 @@ commands.init_app(app)
 # Templates look at current_user by themselves (below): loaded for every page, it would break the error
 # page just when the database is away.
 login_manager = LoginManager(app, add_context_processor=False)
-# Every log-in is a row of its own; a guess by network address would only end the wrong ones.
+# Every session is a row of its own, so Flask-Login need not guess by network address.
 login_manager.session_protection = None
 
 

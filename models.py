@@ -58,7 +58,7 @@ class User(UserMixin, Base):
     LOCALE_MAX = 32
     # The last day that every month has.
     FIRST_DAY_MAX = 28
-    # OWASP's floor for scrypt at 32 MiB a hash; a hash made otherwise is renewed at the next log-in.
+    # OWASP's floor for scrypt at 32 MiB a hash; a hash made otherwise is renewed at the next login.
     HASH_METHOD = "scrypt:32768:8:3"
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -92,7 +92,7 @@ class User(UserMixin, Base):
         sa.CheckConstraint(f"monthly_budget BETWEEN 0 AND {Money.MAX_UNITS}", "monthly_budget_within_bounds"),
     )
 
-    # The raw token of the log-in by which this person is here; set by whoever loads the person. No column.
+    # The raw token of the current session, set when the user is loaded. Not a column.
     __allow_unmapped__ = True
     login_token: str | None = None
 
@@ -116,7 +116,7 @@ class User(UserMixin, Base):
         return check_password_hash(self.password_hash, password)
 
     def get_id(self) -> str:
-        """Return what the session cookie remembers: this person and this log-in (`<id>.<token>`)."""
+        """Return what the session cookie remembers: the user and the session (`<id>.<token>`)."""
         return f"{self.id}.{self.login_token}"
 
 

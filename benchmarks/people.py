@@ -75,13 +75,13 @@ class Person:
         self._keep_cookies(self.post("/login", email=self.email, password=PASSWORD))
 
     def add(self, **typed: str) -> uuid.UUID:
-        """Add expense from the list and return its id."""
+        """Add an expense from the list and return its id."""
         row_id = uuid7()
         self.post("/expenses", id=str(row_id), **(EXPENSE | typed))
         return row_id
 
     def edit(self, row_id: uuid.UUID, **typed: str) -> None:
-        """Edit expense."""
+        """Edit an expense."""
         self.post(f"/expenses/{row_id}/edit", **(EXPENSE | typed))
 
     def delete(self, row_id: uuid.UUID) -> None:

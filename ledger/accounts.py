@@ -162,7 +162,7 @@ def confirm(user: User | None, password: str, new_password: str | None = None) -
     renewed = User()
     if new_password is not None or not stored.startswith(f"{User.HASH_METHOD}$"):
         renewed.set_password(password if new_password is None else new_password)
-    # Read again, because the password may have been changed, and its log-ins ended, in the meantime.
+    # Read again, because the password may have been changed, and its sessions ended, in the meantime.
     user = db.session.get(User, user_id, with_for_update=True, populate_existing=True)
     if user is None or user.password_hash != stored:
         return None

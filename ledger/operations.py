@@ -81,7 +81,7 @@ def is_empty(operation: Operation) -> bool:
 
 
 def add_expense(operation: Operation, expense_id: uuid.UUID, values: ExpenseValues) -> None:
-    """Add expense under this id, once: when it is there already with the same values, do nothing.
+    """Add an expense under this id, once: when it is there already with the same values, do nothing.
 
     When the same form arrives twice, even at the same moment, the primary key lets one in. Raises
     ExpenseIdUsedError when the id is that of an expense with other values, or of a deleted one.

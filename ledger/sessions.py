@@ -1,4 +1,4 @@
-"""Log-ins: who is logged in, where, and until when."""
+"""Sessions: one row for each login on a device, and its end."""
 
 import hashlib
 import re
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from database import db
 from models import LoginSession, User
 
-# A log-in that is not to be remembered ends this long after the last change made with it, any other after
+# A session that is not remembered ends this long after the last change made in it, any other after
 # SESSION_MAX_AGE. Reading does not count: it would have to write.
 SESSION_MAX_IDLE = timedelta(hours=24)
 SESSION_MAX_AGE = timedelta(days=30)
@@ -21,7 +21,7 @@ MAX_SESSIONS_SHOWN = 100
 
 
 def create_session(user: User, remember: bool, user_agent: str, now: datetime) -> None:
-    """Begin a log-in for `user`, whose `login_token` is then the one thing that proves it."""
+    """Create a session for `user`, whose `login_token` alone then proves it."""
     user.login_token = secrets.token_urlsafe(32)
     expired = sa.or_(
         LoginSession.created_at < now - SESSION_MAX_AGE, LoginSession.last_seen_at < now - SESSION_MAX_AGE
@@ -40,7 +40,7 @@ def create_session(user: User, remember: bool, user_agent: str, now: datetime) -
 
 
 def find_session(login_id: str, now: datetime) -> tuple[User, LoginSession] | None:
-    """Return the person and the log-in that `User.get_id` named, or None when it has ended or never was."""
+    """Return the user and the session that `User.get_id` named, or None if there is no such session any more."""
     match = re.fullmatch(r"([0-9]{1,9})\.([\w-]{1,100})", login_id, re.ASCII)
     if match is None:
         return None
@@ -58,13 +58,13 @@ def find_session(login_id: str, now: datetime) -> tuple[User, LoginSession] | No
 
 
 def _lasts(login: LoginSession, now: datetime) -> bool:
-    """Tell whether a log-in has not ended by its age."""
+    """Tell whether a session is still young enough."""
     idle_max = SESSION_MAX_AGE if login.remember else SESSION_MAX_IDLE
     return now - login.last_seen_at <= idle_max and now - login.created_at <= SESSION_MAX_AGE
 
 
 def list_sessions(user: User, now: datetime) -> list[LoginSession]:
-    """Return the log-ins of `user`, the one by which they are here first, then by when they were last used."""
+    """Return the sessions of `user`, the current one first, then the most recently used."""
     query = (
         sa.select(LoginSession)
         .where(LoginSession.user_id == user.id)
@@ -75,18 +75,18 @@ def list_sessions(user: User, now: datetime) -> list[LoginSession]:
 
 
 def key_of(user: User) -> str:
-    """Return the name of the log-in by which `user` is here; it opens nothing."""
+    """Return the key of the current session of `user`, which gives no access."""
     return _token_hash(user.login_token or "")
 
 
 def is_remembered(user: User) -> bool:
-    """Tell whether the log-in by which `user` is here is a remembered one."""
+    """Tell whether the current session of `user` is remembered."""
     login = db.session.get(LoginSession, (user.id, key_of(user)))
     return login is not None and login.remember
 
 
 def revoke_session(user: User, key: str) -> bool:
-    """End the log-in of `user` with this name, for every copy of its cookies; tell whether there was one."""
+    """End the session of `user` with this key, for every copy of its cookies; tell whether there was one."""
     if not re.fullmatch("[0-9a-f]{64}", key):
         return False
     where = (LoginSession.user_id == user.id, LoginSession.token_hash == key)
@@ -95,7 +95,7 @@ def revoke_session(user: User, key: str) -> bool:
 
 
 def revoke_all_sessions(user: User) -> None:
-    """End all log-ins of `user`, on every device."""
+    """End all sessions of `user`, on every device."""
     db.session.execute(sa.delete(LoginSession).where(LoginSession.user_id == user.id))
 
 

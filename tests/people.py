@@ -163,7 +163,7 @@ class Visitor:
             db.session.commit()
 
     def add(self, amount: str = "12.50", category: str = "Food", **typed: str) -> TestResponse:
-        """Add expense, without reading the form: the tests of forms do."""
+        """Add an expense, without reading the form: the tests of forms do."""
         return self.post("/expenses/add", {"amount": amount, "category": category, **typed})
 
     def rows(self, address: str = "/expenses") -> list[tuple[str, str, str, str]]:

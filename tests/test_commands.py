@@ -173,7 +173,7 @@ def test_serve_ends_at_once_when_it_is_asked_to(served, number):
 
         server.send_signal(number)
 
-        assert server.wait(timeout=12) == 0
+        assert server.wait(timeout=5) == 0
 
 
 def wait_for(address):

@@ -498,7 +498,9 @@ def test_the_same_form_sent_twice_makes_one_expense_and_both_answers_are_the_sam
     first = ana.client.post("/expenses/add", data=form)
     second = ana.client.post("/expenses/add", data=form)
 
-    assert (first.status_code, first.location) == (second.status_code, second.location) == (302, "/expenses")
+    assert (first.status_code, first.location) == (second.status_code, second.location)
+    assert first.status_code in REDIRECTS
+    assert first.location == "/expenses"
     assert ana.total() == "$5.00"
     assert ana.count() == 1
 
@@ -515,7 +517,7 @@ def test_the_same_form_sent_at_the_same_moment_makes_one_expense(app, ana):
 
     at_once(send, tabs)
 
-    assert answers == [302] * 5
+    assert [answer in REDIRECTS for answer in answers] == [True] * 5
     assert ana.count() == 1
 
 
@@ -694,7 +696,7 @@ def test_of_several_who_delete_at_the_same_moment_one_does(app, ana):
 
     at_once(send, tabs)
 
-    assert sorted(answers) == [302, 404, 404, 404]
+    assert sorted(answers) in [[status, 404, 404, 404] for status in REDIRECTS]
 
 
 @pytest.mark.parametrize("query", ["_external=1&_scheme=javascript", "_anchor=x", "next=//evil.example", "x=1"])

@@ -401,7 +401,7 @@ def test_of_many_who_undo_the_same_at_once_one_does(app, four):
 
     at_once(send, tabs)
 
-    assert answers == [302] * 4
+    assert [answer in REDIRECTS for answer in answers] == [True] * 4
     assert everything(four) == before
     assert len(operations_shown(four)) == 6
 
@@ -460,7 +460,7 @@ def test_an_expense_is_never_both_there_and_deleted(app, four):
     calls += [(tab, f"/expenses/{form['id']}/delete", {"csrf_token": token}) for tab in tabs[2:]]
     at_once(lambda pair: send(*pair), calls)
 
-    assert set(answers) <= {302, 404, 422}
+    assert set(answers) <= {*REDIRECTS, 404, 422}
     with app.app_context():
         there = db.session.get(Expense, (four.user().id, uuid.UUID(form["id"]))) is not None
         query = select(ExpenseChange.change).where(ExpenseChange.id == uuid.UUID(form["id"]))
@@ -483,7 +483,7 @@ def test_an_expense_that_is_edited_and_deleted_at_once_is_one_of_both(app, four)
 
     at_once(send, calls)
 
-    assert set(answers) <= {302, 303, 404}
+    assert set(answers) <= {*REDIRECTS, 303, 404}
     kinds = ["delete", *(["edit"] if len(operations_shown(four)) == 6 else [])]
     with app.app_context():
         found = db.session.scalars(select(Operation.kind).order_by(Operation.id.desc()).limit(len(kinds))).all()

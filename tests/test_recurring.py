@@ -649,7 +649,7 @@ def test_the_same_form_with_a_new_category_sent_at_the_same_moment_is_saved_once
 
     at_once(send, tabs)
 
-    assert answers == [302] * 5
+    assert [answer in REDIRECTS for answer in answers] == [True] * 5
     assert_stored_once(member, "Gym")
 
 

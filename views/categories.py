@@ -16,7 +16,7 @@ from views.filters import expense_count, visitor_locale
 
 
 def show_categories(form: CategoriesForm | None = None) -> ResponseReturnValue:
-    """Answer with the table of categories, as it is or as it was refused."""
+    """Answer with the categories page, with a fresh or a rejected form."""
     numbers = categories.numbers_of(current_user)
     return render_page("categories/list.html", form=form or categories_form(numbers), numbers=numbers)
 
@@ -28,7 +28,7 @@ def categories_form(numbers: dict[str, int]) -> CategoriesForm:
 
 
 def category_or_404(category_id: uuid.UUID) -> tuple[OwnCategory, list[OwnCategory]]:
-    """Return a category of the current user's and the other ones; nobody else's exists."""
+    """Return one of the current user's categories and the other ones, or abort with 404."""
     own = categories.all_categories(current_user, categories.numbers_of(current_user))
     found = next((category for category in own if category.id == category_id), None)
     return found or abort(404), [category for category in own if category is not found]
@@ -40,7 +40,7 @@ def list_categories() -> ResponseReturnValue:
 
 
 def save_categories() -> ResponseReturnValue:
-    """Save names, budgets, order and archive of all categories at once, with a new one."""
+    """Save the names, budgets, order and archived state of all categories, and a new one."""
     form = categories_form(categories.numbers_of(current_user))
     if not form.validate_on_submit():
         return show_categories(form)
@@ -55,7 +55,7 @@ def save_categories() -> ResponseReturnValue:
 
 
 def merge_category(category_id: uuid.UUID) -> ResponseReturnValue:
-    """Ask into which other category one is merged, and do it."""
+    """Merge a category into another one."""
     category, others = category_or_404(category_id)
     form = MergeForm(others)
     if form.validate_on_submit():

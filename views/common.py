@@ -46,7 +46,7 @@ def own_or_404(model: type[Row], row_id: uuid.UUID, lock: bool = False) -> Row:
 
 
 def today() -> date:
-    """Return the day it is where the current user lives."""
+    """Return today's date in the current user's time zone."""
     return day_in(current_user.time_zone, clock.now())
 
 
@@ -58,14 +58,14 @@ def own_categories() -> list[OwnCategory]:
 
 
 def filter_form() -> ExpenseFilterForm:
-    """Return what the address says about the list."""
+    """Return the filter form with the query string of this request."""
     return ExpenseFilterForm(
         request.args, today=today(), author=current_user, locale=visitor_locale(), categories=own_categories()
     )
 
 
 def back_to_list(row_id: uuid.UUID | None = None) -> ResponseReturnValue:
-    """Go back to the list as it was, to the row that was touched."""
+    """Redirect to the list with its filter, and to the row that was changed."""
     anchor = f"#e{row_id}" if row_id else ""
     return redirect(f"{url_for('list_expenses')}{filter_form().query_string()}{anchor}")
 

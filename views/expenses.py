@@ -43,7 +43,7 @@ def next_expense_form() -> ExpenseForm:
 
 
 def due_form(filtered: bool) -> DueForm:
-    """Return the form for what is due, which stands above the whole list and not above what a filter finds."""
+    """Return the form of due expenses, which appears above the whole list but not above a filtered one."""
     due = recurring.DueDays() if filtered else recurring.due(current_user, today())
     return DueForm(formdata=None, due=due, author=current_user, locale=visitor_locale())
 
@@ -73,7 +73,7 @@ def submitted_values(form: ExpenseForm, operation: Operation) -> ExpenseValues:
 
 
 def repeat(operation: Operation, row_id: uuid.UUID, frequency: str | None) -> str:
-    """Make the saved expense repeat when that is wanted, and return what to say of it."""
+    """Make the saved expense recurring if the form says so, and return the sentence about it."""
     if not frequency:
         return ""
     found = recurring.repeat(current_user, operation, row_id, frequency)
@@ -81,7 +81,7 @@ def repeat(operation: Operation, row_id: uuid.UUID, frequency: str | None) -> st
 
 
 def save_new(form: ExpenseForm) -> ExpenseValues | None:
-    """Save what the form describes, once, and return it; None when the form has to be shown again."""
+    """Save a new expense once and return its values; None when the form has to be shown again."""
     if not form.validate_on_submit():
         return None
     row_id = form.id.data
@@ -89,7 +89,7 @@ def save_new(form: ExpenseForm) -> ExpenseValues | None:
         with operations.record(current_user, "add", clock.now()) as operation:
             values = submitted_values(form, operation)
             operations.add_expense(operation, row_id, values)
-            words = repeat(operation, row_id, form.frequency.data)
+            sentence = repeat(operation, row_id, form.frequency.data)
     except CategoryError as error:
         form.new_category.errors = [str(error)]
         return None
@@ -99,7 +99,7 @@ def save_new(form: ExpenseForm) -> ExpenseValues | None:
     db.session.commit()
     is_new = any(change.table_name == "category" for change in operation.row_changes)
     place = f", in the new category {values.category}" if is_new else ""
-    flash_message(f"Expense added{place}.{words}", undo=operation, expense=row_id, edit=True)
+    flash_message(f"Expense added{place}.{sentence}", undo=operation, expense=row_id, edit=True)
     return values
 
 
@@ -114,7 +114,7 @@ def list_expenses() -> ResponseReturnValue:
 
 
 def add_to_list() -> ResponseReturnValue:
-    """Add expense from the list, and stay there."""
+    """Add an expense from the list, and stay there."""
     form = expense_form(date=today())
     values = save_new(form)
     if values is None and form.wants_name:
@@ -130,7 +130,7 @@ def add_to_list() -> ResponseReturnValue:
 
 
 def add_expense() -> ResponseReturnValue:
-    """Add expense; the address may fill the form in."""
+    """Add an expense; the query string may fill in the form."""
     given: dict[str, Any] = {"formdata": request.args} if request.method in SAFE_METHODS and request.args else {}
     form = expense_form(date=today(), **given)
     if save_new(form) is not None:
@@ -139,7 +139,7 @@ def add_expense() -> ResponseReturnValue:
 
 
 def edit_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
-    """Edit expense."""
+    """Edit an expense."""
     expense = own_or_404(Expense, expense_id)
     form = expense_form(shown=expense)
     if form.validate_on_submit() and save_changes(form, expense_id):
@@ -150,20 +150,20 @@ def edit_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
 
 
 def save_changes(form: ExpenseForm, expense_id: uuid.UUID) -> bool:
-    """Edit expense as the form says; False when the form has to be shown again."""
+    """Save an edited expense; return False when the form has to be shown again."""
     try:
         with operations.record(current_user, "edit", clock.now()) as operation:
             values = submitted_values(form, operation)
             # Locked after the categories, as an undo does: otherwise both could wait for each other.
             own_or_404(Expense, expense_id, lock=True)
             operations.change_expenses(operation, Expense.id == expense_id, values._asdict())
-            words = repeat(operation, expense_id, form.frequency.data)
+            sentence = repeat(operation, expense_id, form.frequency.data)
     except CategoryError as error:
         form.new_category.errors = [str(error)]
         return False
     db.session.commit()
-    if not operations.is_empty(operation) or words:
-        flash_message(f"Expense changed.{words}", undo=operation, expense=expense_id)
+    if not operations.is_empty(operation) or sentence:
+        flash_message(f"Expense changed.{sentence}", undo=operation, expense=expense_id)
     return True
 
 

@@ -164,7 +164,7 @@ def _device_serializer() -> URLSafeTimedSerializer:
 
 
 class PasswordHashLimiter:
-    """At most one password hash at a time and two waiting, so that log-ins cannot stop the other pages."""
+    """At most one password hash at a time and two waiting, so that logins cannot block the other pages."""
 
     def __init__(self, places: int = 3) -> None:
         self._working = threading.Lock()

@@ -18,12 +18,12 @@ from views.filters import expense_count, money_text, visitor_locale
 
 
 def list_recurring() -> ResponseReturnValue:
-    """Show everything that repeats, and what was stopped."""
+    """Show all recurring expenses, the stopped ones last."""
     return render_template("recurring/list.html", recurring=recurring.all_recurring(current_user))
 
 
 def edit_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
-    """Edit recurring expense, and how often."""
+    """Edit a recurring expense."""
     row = own_or_404(RecurringExpense, recurring_id)
     form = RecurringForm.of(row, author=current_user, locale=visitor_locale(), categories=own_categories())
     if not form.validate_on_submit():
@@ -42,7 +42,7 @@ def edit_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
 
 
 def stop_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
-    """Let nothing of it be due any more."""
+    """Stop a recurring expense."""
     row = own_or_404(RecurringExpense, recurring_id, lock=True)
     operation = recurring.set_stopped(current_user, row, True, clock.now())
     db.session.commit()
@@ -51,7 +51,7 @@ def stop_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
 
 
 def resume_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
-    """Let it be due again, as if it had not been stopped."""
+    """Resume a recurring expense as if it had not been stopped."""
     row = own_or_404(RecurringExpense, recurring_id, lock=True)
     operation = recurring.set_stopped(current_user, row, False, clock.now())
     db.session.commit()
@@ -60,7 +60,7 @@ def resume_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
 
 
 def post_due() -> ResponseReturnValue:
-    """Add or skip what is due: one line, or all that were on the page."""
+    """Add or skip due expenses: one, or all that were on the page."""
     due = recurring.due(current_user, today(), lock=True)
     form = DueForm(due=due, author=current_user, locale=visitor_locale())
     if not form.validate_on_submit():
@@ -70,8 +70,8 @@ def post_due() -> ResponseReturnValue:
         return redirect(url_for("list_expenses"))
     operation = recurring.resolve_due(current_user, form.chosen, clock.now())
     db.session.commit()
-    words = f"Skipped {expense_count(len(form.chosen))}"
+    text = f"Skipped {expense_count(len(form.chosen))}"
     if not form.skip.data:
-        words = f"Added {expense_count(operation.count)}, {money_text(operation.total)}"
-    flash_message(f"{words}.", undo=operation)
+        text = f"Added {expense_count(operation.count)}, {money_text(operation.total)}"
+    flash_message(f"{text}.", undo=operation)
     return redirect(url_for("list_expenses"))

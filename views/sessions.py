@@ -63,10 +63,10 @@ def login() -> ResponseReturnValue:
                 start_session(user, form.remember_me.data)
                 log.info("logged in: user %s from %s", user.id, request.remote_addr)
                 return redirect_after_login()
-            log.info("log-in failed from %s", request.remote_addr)
+            log.info("login failed from %s", request.remote_addr)
             form.form_errors.append("The email address or the password is wrong.")
     except RateLimitedError as error:
-        log.warning("log-in refused (%s) from %s", error.status, request.remote_addr)
+        log.warning("login refused (%s) from %s", error.status, request.remote_addr)
         refusal = error
     target = safe_redirect_target(request.args.get("next"))
     return render_page("accounts/login.html", refusal, form=form, target=target)
@@ -118,7 +118,7 @@ def end_session() -> ResponseReturnValue:
     if not sessions.revoke_session(current_user, form.token_hash.data or ""):
         abort(404)
     db.session.commit()
-    log.info("log-in ended: user %s from %s", current_user.id, request.remote_addr)
+    log.info("session ended: user %s from %s", current_user.id, request.remote_addr)
     flash_message("That device is logged out.")
     return redirect(url_for("show_account"))
 
@@ -127,5 +127,5 @@ def end_all_sessions() -> ResponseReturnValue:
     """End every session of the user, including this one."""
     sessions.revoke_all_sessions(current_user)
     db.session.commit()
-    log.info("all log-ins ended: user %s from %s", current_user.id, request.remote_addr)
+    log.info("all sessions ended: user %s from %s", current_user.id, request.remote_addr)
     return logged_out_response("You are logged out on all devices.")

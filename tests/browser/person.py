@@ -104,7 +104,7 @@ class Person:
             self.type_day(day)
 
     def add(self, amount: str, category: str, description: str = "", day: str | None = None) -> None:
-        """Add expense on the list, which is open, and stay there."""
+        """Add an expense on the list, which is open, and stay there."""
         before = urlsplit(self.path)
         self.fill_expense(amount, category, description, day)
         self.press("Add expense")
