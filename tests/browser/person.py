@@ -89,6 +89,14 @@ class Person:
         with self.page.expect_navigation():
             place.get_by_role("link", name=link, exact=True).click()
 
+    def wait_for_path(self, path: str) -> None:
+        """Wait until the browser shows this path, however many navigations were cut short on the way."""
+        for _ in range(500):
+            if urlsplit(self.path).path == path:
+                return
+            self.page.wait_for_timeout(20)
+        raise AssertionError(f"the browser shows {self.path}")
+
     def type_day(self, day: str) -> None:
         """Type a day (`YYYY-MM-DD`) on the keyboard, as a date field in American English takes it."""
         field = self.expense_form.get_by_label("Date", exact=True)
