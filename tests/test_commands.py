@@ -133,11 +133,17 @@ def test_serve_refuses_a_database_without_its_migrations(run, monkeypatch):
     assert "flask db upgrade" in printed
 
 
+def accept_interrupt():
+    """Undo what a shell does to a command in the background, whose children all ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def served(app, unused_port):
     """Start `flask serve`, and return its process and its address once it answers."""
     arguments = [sys.executable, "-m", "flask", "serve", "--port", str(unused_port)]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
+    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(arguments, preexec_fn=accept_interrupt, **output) as server:
         wait_for(f"http://127.0.0.1:{unused_port}/login")
         yield server, f"http://127.0.0.1:{unused_port}"
         server.terminate()
