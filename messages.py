@@ -21,6 +21,24 @@ MESSAGES = {
     "date_out_of_range": lazy_gettext("Enter a date between %(first_year)s and %(last_year)s."),
     "not_a_month": lazy_gettext("Enter the month as year-month, for example 2026-03."),
     "not_a_period": lazy_gettext("There is no such period. Choose one from the list."),
+    # Statements
+    "empty": lazy_gettext("The file is empty."),
+    "no_lines": lazy_gettext("The file holds no transactions."),
+    "unknown_columns": lazy_gettext("The file has no columns for the date and the amount."),
+    "unknown_xml": lazy_gettext("The file is XML, but not a bank statement (CAMT) or OFX."),
+    "broken_xml": lazy_gettext(
+        "The XML of the file breaks off or is damaged at line %(line)s. Download it again."
+    ),
+    "forbidden_xml": lazy_gettext("The XML of the file defines entities, which statements never do."),
+    "workbook": lazy_gettext("The file is a workbook. Save it as CSV and choose the CSV file."),
+    "archive": lazy_gettext("The file is compressed. Unpack it and choose the file inside."),
+    "web_page": lazy_gettext("The file is a web page. Download the statement as CSV, OFX, QIF, CAMT or MT940."),
+    "pdf": lazy_gettext("The file is a PDF. Download the statement as CSV, OFX, QIF, CAMT or MT940."),
+    "picture": lazy_gettext("The file is a picture. Download the statement as CSV, OFX, QIF, CAMT or MT940."),
+    "too_large": lazy_gettext("The file is larger than %(limit)s bytes. Split it or choose a shorter period."),
+    "too_many_lines": lazy_gettext("The file has more than %(limit)s lines. Split it or choose a shorter period."),
+    "too_many_columns": lazy_gettext("Line %(line)s has too many columns for a statement."),
+    "field_too_long": lazy_gettext("Line %(line)s has a field that is too long for a statement."),
 }
 
 

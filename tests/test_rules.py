@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 # gunicorn.conf.py configures another program.
 SOURCES = sorted(
     path
-    for pattern in ("*.py", "database/*.py", "ledger/*.py", "views/*.py")
+    for pattern in ("*.py", "database/*.py", "ledger/**/*.py", "views/*.py")
     for path in ROOT.glob(pattern)
     if path.name != "gunicorn.conf.py"
 )
@@ -91,7 +91,7 @@ BELOW = {
     "config": {"database", "ledger", "security"},
     "doctor": {"clock", "database", "ledger", "models"},
     "http_server": set(),
-    "commands": {"clock", "database", "doctor", "http_server", "ledger", "models"},
+    "commands": {"clock", "database", "doctor", "http_server", "ledger", "messages", "models"},
     "app": {
         *("clock", "commands", "config", "database", "ledger", "logs", "models"),
         *("routes", "security", "views"),
@@ -112,7 +112,7 @@ def test_imports_only_point_down(path):
     assert imports(path) & BELOW.keys() - {part} <= BELOW[part]
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("ledger/*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(ROOT.glob("ledger/**/*.py")), ids=lambda path: path.name)
 def test_the_domain_knows_no_web(path):
     assert not imports(path) & WEB
 
@@ -150,7 +150,7 @@ def test_one_helper_flashes_messages():
 
 def test_views_commit_through_the_engine():
     # What is committed past it is not stopped when the check of a CSRF token has failed. Backups only read.
-    for path in [*ROOT.glob("views/*.py"), *ROOT.glob("ledger/*.py")]:
+    for path in [*ROOT.glob("views/*.py"), *ROOT.glob("ledger/**/*.py")]:
         if path.name != "backups.py":
             assert not re.search(r"raw_connection|driver_connection|dbapi_connection|AUTOCOMMIT", path.read_text())
 
@@ -320,7 +320,17 @@ def test_every_command_is_in_the_readme():
     readme = (ROOT / "README.md").read_text()
 
     accounts = ("create-user", "reset-password", "end-sessions")
-    for name in ("serve", *accounts, "purge", "demo", "backup", "restore", "doctor", "distribute"):
+    for name in (
+        "serve",
+        *accounts,
+        "purge",
+        "demo",
+        "import-statement",
+        "backup",
+        "restore",
+        "doctor",
+        "distribute",
+    ):
         assert name in application.cli.commands
         assert f"`flask {name}" in readme
 

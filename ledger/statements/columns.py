@@ -1,0 +1,288 @@
+"""The columns of a table: the header, and which column holds what."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ledger.statements import amounts, dates, vocabulary
+from ledger.statements.amounts import AmountCell
+from ledger.statements.table import Record, is_booking
+from ledger.statements.text import fold
+
+MAX_PREAMBLE = 400
+SAMPLE = 1000
+_DATE_ROLES = {"date", "value_date"}
+_AMOUNT_ROLES = {"amount", "out", "in", "balance", "other_amount"}
+_WORD_MAX = 60
+
+
+def roles_of(name: str) -> list[str]:
+    """Return the roles that a column's name can mean, the likeliest first."""
+    folded = fold(name[:_WORD_MAX])
+    words = [word for word in folded.split() if not amounts.is_currency(word.upper())]
+    bare = " ".join(words) or folded
+    return [role for role, phrases in vocabulary.ROLES.items() if _matches(bare, *phrases)]
+
+
+def _matches(name: str, whole: frozenset[str], anywhere: frozenset[str]) -> bool:
+    if name in whole:
+        return True
+    padded = f" {name} "
+    # Names in one word, as in German, hold the word they mean; short words would be found in any text.
+    return any(
+        phrase in name if len(phrase) >= 6 or not phrase.isascii() else f" {phrase} " in padded
+        for phrase in anywhere
+    )
+
+
+@dataclass(slots=True)
+class Column:
+    """The cells of one column among the bookings, and how many of them look like what."""
+
+    index: int
+    name: str = ""
+    filled: int = 0
+    days: int = 0
+    numbers: int = 0
+    money: int = 0
+    codes: int = 0
+    letters: int = 0
+    values: set[str] = field(default_factory=set)
+
+    def add(self, cell: str) -> None:
+        """Count one cell."""
+        if not cell:
+            return
+        self.filled += 1
+        amount = amounts.read_cell(cell[: amounts.CELL_MAX + 1])
+        day = dates.read_cell(cell[: dates.CELL_MAX + 1])
+        self.days += day is not None
+        self.numbers += amount is not None
+        self.money += amount is not None and amount.is_money and day is None
+        self.codes += amounts.is_currency(cell) or bool(amounts.currency_of(cell))
+        self.letters += any(map(str.isalpha, cell[:50]))
+        if len(self.values) <= SAMPLE:
+            self.values.add(cell[:_WORD_MAX])
+
+    @property
+    def is_days(self) -> bool:
+        """True if most cells are days."""
+        return self.filled > 0 and self.days >= 0.6 * self.filled
+
+    @property
+    def is_numbers(self) -> bool:
+        """True if most cells can be amounts and are no days."""
+        return self.filled > 0 and self.numbers >= 0.6 * self.filled and not self.is_days
+
+    @property
+    def is_money(self) -> bool:
+        """True if the cells are amounts that can hardly be numbers of another kind."""
+        padded = any(len(value) > 1 and value[0] == "0" and value[1] in "0123456789" for value in self.values)
+        return self.is_numbers and not padded and self.money > 0
+
+    @property
+    def directions(self) -> tuple[set[str], set[str], set[str]]:
+        """The values that mean money out, money in, and anything else."""
+        out = {value for value in self.values if value == "-" or fold(value) in vocabulary.OUT}
+        into = {value for value in self.values if value == "+" or fold(value) in vocabulary.IN}
+        return out, into, self.values - out - into
+
+    @property
+    def is_direction(self) -> bool:
+        """True if every cell says whether money went out or came in, or neither."""
+        out, into, others = self.directions
+        return bool(out or into) and all(fold(value) in vocabulary.NEUTRAL for value in others)
+
+
+@dataclass(slots=True)
+class Table:
+    """The records of a file, divided into preamble, header and the rest, with the column of each role."""
+
+    preamble: list[Record]
+    header: tuple[str, ...]
+    rows: list[Record]
+    columns: list[Column]
+    roles: dict[str, int] = field(default_factory=dict)
+    # Columns whose text describes the booking, in the order of the file.
+    texts: list[int] = field(default_factory=list)
+    is_doubtful: bool = False
+
+    def cell(self, record: Record, role: str) -> str:
+        """Return the cell of a role, or nothing."""
+        index = self.roles.get(role, -1)
+        return record.fields[index] if 0 <= index < len(record.fields) else ""
+
+
+def divide(records: list[Record]) -> Table:
+    """Find the header and the first booking, and look at every column."""
+    first = next((number for number, record in enumerate(records) if is_booking(record.fields)), None)
+    header_at = _find_header(records, len(records) if first is None else first)
+    if header_at is not None:
+        start = header_at + 1
+        header = records[header_at].fields
+    else:
+        start = first if first is not None else len(records)
+        header = ()
+    table = Table(records[:header_at] if header_at is not None else records[:start], header, records[start:], [])
+    table.columns = _profile(table.rows, header)
+    return table
+
+
+def _find_header(records: list[Record], first: int) -> int | None:
+    """Return the number of the record before the first booking whose fields are names of columns."""
+    best, best_score = None, 1
+    for number in range(min(first, MAX_PREAMBLE)):
+        score = _header_score(records[number].fields)
+        # The nearest one of those that fit equally well.
+        if score >= max(best_score, 2):
+            best, best_score = number, score
+    if best is None and 0 < first < len(records):
+        above, below = records[first - 1].fields, records[first].fields
+        if len(above) == len(below) > 2 and all(map(_is_name, filter(None, above))) and sum(map(bool, above)) > 2:
+            return first - 1
+    return best
+
+
+def _header_score(fields: Sequence[str]) -> int:
+    if len(fields) < 2 or not all(_is_name(cell) for cell in fields if cell):
+        return 0
+    found = {role for cell in fields if cell for role in roles_of(cell)[:1]}
+    has_anchor = found & (_DATE_ROLES | {"amount", "out", "in"})
+    return len(found) if has_anchor else 0
+
+
+def _is_name(cell: str) -> bool:
+    return len(cell) <= _WORD_MAX and not dates.read_cell(cell) and not amounts.read_cell(cell)
+
+
+def _profile(rows: list[Record], header: tuple[str, ...]) -> list[Column]:
+    width = max((len(row.fields) for row in rows if is_booking(row.fields)), default=len(header))
+    columns = [Column(index, header[index] if index < len(header) else "") for index in range(width)]
+    bookings = (row for row in rows if is_booking(row.fields))
+    for _, row in zip(range(SAMPLE), bookings, strict=False):
+        for column, cell in zip(columns, row.fields, strict=False):
+            column.add(cell)
+    return columns
+
+
+def assign_roles(table: Table, chosen: dict[str, int]) -> None:
+    """Decide which column holds what: as chosen, by the header where the cells agree, else by the cells."""
+    if chosen and all(index < max(len(table.columns), 1) for index in chosen.values()):
+        table.roles = dict(chosen)
+    else:
+        _assign_by_name(table)
+        _assign_dates(table)
+    _assign_direction(table)
+    _assign_texts(table)
+
+
+def _assign_by_name(table: Table) -> None:
+    for column in table.columns:
+        for role in roles_of(column.name) if column.name else []:
+            if _fits(column, role):
+                if role not in table.roles or _is_better(column, table.columns[table.roles[role]], role):
+                    table.roles[role] = column.index
+                break
+
+
+def _fits(column: Column, role: str) -> bool:
+    """Return whether the cells of a column can be what its name says."""
+    if column.filled == 0:
+        return role in {"out", "in", "status", "payee", "text", "balance", "other_amount", "date", "amount"}
+    if role in _DATE_ROLES:
+        return column.is_days
+    if role in _AMOUNT_ROLES:
+        return column.is_numbers
+    if role == "currency":
+        return column.codes >= 0.6 * column.filled
+    if role == "direction":
+        return column.is_direction
+    return True
+
+
+def _is_better(column: Column, present: Column, role: str) -> bool:
+    """Return whether a later column with the same role should have it."""
+    if present.filled == 0 and column.filled > 0:
+        return True
+    if role in {"payee", "text"}:
+        return column.letters > 0 and present.letters == 0
+    if role == "amount":
+        # The net amount is what changes the balance.
+        return fold(column.name).split()[:1] in (["net"], ["netto"]) and column.is_money
+    return False
+
+
+def _assign_dates(table: Table) -> None:
+    """Take the first column of days if no name tells; a value date only if there is nothing else."""
+    days = [column.index for column in table.columns if column.is_days]
+    if "date" not in table.roles:
+        others = [index for index in days if index != table.roles.get("value_date")]
+        if others or days:
+            table.roles["date"] = (others or days)[0]
+
+
+def _assign_direction(table: Table) -> None:
+    if "direction" in table.roles:
+        return
+    taken = set(table.roles.values()) - {
+        table.roles.get("kind"),
+        table.roles.get("text"),
+        table.roles.get("category"),
+    }
+    candidates = [
+        column
+        for column in table.columns
+        # A category can have the name of a direction.
+        if column.is_direction and column.index not in taken and "category" not in roles_of(column.name)
+    ]
+    both = [column for column in candidates if all(column.directions[:2])]
+    # A single letter in every row can be anything; a whole word cannot.
+    words = [column for column in candidates if all(len(value) > 2 for value in column.values)]
+    for column in [*both, *words][:1]:
+        table.roles["direction"] = column.index
+        for role in ("kind", "text", "category"):
+            if table.roles.get(role) == column.index:
+                del table.roles[role]
+
+
+def _assign_texts(table: Table) -> None:
+    """Collect the columns of text; without names, those that no other role has."""
+    silent = {"text", "payee"}
+    used = {index for role, index in table.roles.items() if role not in silent}
+    for column in table.columns:
+        named = roles_of(column.name) if column.name else []
+        is_free = column.index not in used and column.letters > 0 and column.codes < column.filled
+        is_text = bool(named and named[0] in silent) or (not named and is_free and not column.is_days)
+        if is_text and column.index not in used and not column.is_money and column.filled:
+            table.texts.append(column.index)
+    if not table.texts:
+        rest = [column for column in table.columns if column.index not in used and column.letters]
+        table.texts = [column.index for column in rest[:2]]
+
+
+def money_columns(table: Table) -> list[Column]:
+    """Return the columns of money that no role has yet, or failing these the ones of whole numbers."""
+    taken = {index for role, index in table.roles.items() if role not in {"kind", "text", "check"}}
+    free = [column for column in table.columns if column.index not in taken]
+    money = [column for column in free if column.is_money]
+    if money:
+        # Columns beside these that hold zeros or whole amounts belong to them: a pair of which one is empty.
+        partial = [
+            column for column in free if column.is_numbers and not column.is_money and column.values <= {"0"}
+        ]
+        return sorted([*money, *partial], key=lambda column: column.index)
+    return [column for column in free if column.is_numbers and _is_plain(column)]
+
+
+def _is_plain(column: Column) -> bool:
+    return not any(len(value) > 9 or (len(value) > 1 and value.startswith("0")) for value in column.values)
+
+
+def numeric_cells(table: Table, used: set[int]) -> list[AmountCell]:
+    """Return the numbers of the other columns, which hint at the decimal separator."""
+    cells = (
+        amounts.read_cell(value)
+        for column in table.columns
+        if column.index not in used and column.is_numbers
+        for value in list(column.values)[:200]
+    )
+    return [cell for cell in cells if cell is not None]

@@ -1,0 +1,385 @@
+"""Tables of any bank or tracker: the parts decided one after the other, then every record read by them."""
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+from ledger.csv_export import unescape_formula
+from ledger.statements import amounts, dates, double_entry, trackers, vocabulary
+from ledger.statements.columns import Table, assign_roles, divide, numeric_cells, roles_of
+from ledger.statements.dates import DayCell
+from ledger.statements.encodings import CHOICES, DecodedText
+from ledger.statements.locale_hints import decimal_of, is_dollar
+from ledger.statements.model import (
+    CATEGORY_MAX,
+    ID_MAX,
+    PAYEE_MAX,
+    TEXT_MAX,
+    Hints,
+    Layout,
+    Question,
+    State,
+    Statement,
+    StatementError,
+    StatementLine,
+)
+from ledger.statements.signs import MoneyPlan, UnreadableError, direction_of, plan_money
+from ledger.statements.table import Record, all_records, choose_delimiter, is_booking
+from ledger.statements.text import fold, tidy
+
+EVIDENCE_ROWS = 20_000
+_CODE = re.compile(r"\b[A-Z]{3}\b")
+_ACCOUNT = re.compile(r"\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b")
+
+
+@dataclass(slots=True)
+class Plan:
+    """Everything that was decided about a table before its records are read."""
+
+    table: Table
+    preset: trackers.Preset | None
+    money: MoneyPlan
+    date_order: str
+    currency: str
+    account: str
+    is_local_day: bool = True
+    scale: int = 0
+    questions: list[Question] = field(default_factory=list)
+
+
+def read_csv(decoded: DecodedText, hints: Hints) -> Statement:
+    """Read delimited text. Raises StatementError if it holds no bookings and no records that look like some."""
+    layout = hints.layout
+    delimiter = layout.delimiter or choose_delimiter(decoded.text)
+    records = all_records(decoded.text, delimiter, hints.limits)
+    table = divide(records)
+    if not table.rows:
+        raise StatementError("no_lines")
+    plan = _plan(table, hints)
+    if not decoded.is_certain and not layout.encoding:
+        plan.questions.append(Question("encoding", CHOICES, decoded.encoding))
+    lines, footer = _read_rows(plan, hints)
+    if not any(line.state is not State.LEFT_OUT for line in lines):
+        raise StatementError("no_lines")
+    signature = (
+        "\n".join((delimiter, *(fold(name) for name in table.header)))
+        if table.header
+        else _kinds(table, delimiter)
+    )
+    currencies = Counter(line.currency for line in lines if line.currency)
+    return Statement(
+        format=plan.preset.format if plan.preset else "csv",
+        lines=tuple(lines),
+        currency=currencies.most_common(1)[0][0] if currencies else plan.currency,
+        signature=signature,
+        layout=_layout(plan, decoded.encoding, delimiter, hints),
+        questions=tuple(plan.questions),
+        preamble=tuple(record.raw for record in table.preamble),
+        footer=tuple(footer),
+    )
+
+
+def _kinds(table: Table, delimiter: str) -> str:
+    """Return what the columns hold, which stands for the bank where there is no header."""
+    kinds = (
+        "day" if c.is_days else "number" if c.is_numbers else "text" if c.filled else "" for c in table.columns
+    )
+    return "\n".join((delimiter, "", *kinds))
+
+
+def _layout(plan: Plan, encoding: str, delimiter: str, hints: Hints) -> Layout:
+    money = plan.money
+    roles = {**plan.table.roles}
+    for role, index in (("amount", money.amount), ("out", money.out), ("in", money.into)):
+        if index >= 0:
+            roles[role] = index
+    return replace(
+        hints.layout,
+        encoding=encoding if encoding in CHOICES else "",
+        delimiter=delimiter,
+        date=plan.date_order,
+        decimal=money.decimal,
+        sign="plus" if money.sign < 0 else "minus",
+        currency=plan.currency,
+        columns={} if plan.preset else roles,
+    )
+
+
+# --- Decisions
+
+
+def _plan(table: Table, hints: Hints) -> Plan:
+    preset = trackers.find_preset(table.header)
+    if preset:
+        trackers.apply_preset(preset, table)
+    else:
+        assign_roles(table, hints.layout.columns)
+    rows = [row for row in table.rows if is_booking(row.fields)][:EVIDENCE_ROWS]
+    currency, currency_question = _currency(table, rows, hints)
+    decimal, decimal_question = _decimal(table, rows, hints)
+    money, questions = _money(table, rows, preset, decimal, hints)
+    order, date_question = _date_order(table, rows, hints)
+    plan = Plan(table, preset, money, order, currency, _account(table, rows))
+    asked = (date_question, decimal_question, *questions, currency_question)
+    plan.questions = [question for question in asked if question]
+    _plan_day(plan, rows, hints)
+    _plan_minor(plan, rows, hints)
+    if preset and preset.is_double_entry:
+        plan.questions.append(Question("double", ("expenses", "accounts"), "expenses"))
+    return plan
+
+
+def _date_order(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Question | None]:
+    """Decide the order of day and month by all columns of days that are written like the one that counts."""
+    index = table.roles.get("date", -1)
+    main = [cell for row in rows if (cell := _day_cell(row, index))]
+    shape = next(((cell.separator, cell.short_year) for cell in main if cell.numbers), None)
+    others = [column.index for column in table.columns if column.is_days and column.index != index]
+    beside = [
+        cell
+        for other in others
+        for row in rows
+        if (cell := _day_cell(row, other)) and cell.numbers and (cell.separator, cell.short_year) == shape
+    ]
+    order = dates.decide_order(main, hints.locale, hints.today, hints.layout.date)
+    if not order.is_certain and beside:
+        wider = dates.decide_order([*main, *beside], hints.locale, hints.today, hints.layout.date)
+        order = wider if wider.is_certain else order
+    question = None if order.is_certain else Question("date", ("dmy", "mdy"), order.order)
+    return order.order, question
+
+
+def _day_cell(row: Record, index: int) -> DayCell | None:
+    return dates.read_cell(row.fields[index][: dates.CELL_MAX + 1]) if 0 <= index < len(row.fields) else None
+
+
+def _decimal(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Question | None]:
+    """Decide the decimal separator by all columns of money; the other numbers of the file only hint at it."""
+    named = {table.roles[role] for role in ("amount", "out", "in", "balance") if role in table.roles}
+    used = named & {column.index for column in table.columns}
+    if not used - {table.roles.get("balance")}:
+        used |= {column.index for column in table.columns if column.is_money}
+    cells = [
+        cell
+        for row in rows
+        for index in used
+        if index < len(row.fields) and (cell := amounts.read_cell(row.fields[index][: amounts.CELL_MAX + 1]))
+    ]
+    hint = decimal_of(hints.locale)
+    separator = amounts.decide_decimal(cells, numeric_cells(table, used), hint, hints.layout.decimal)
+    question = None if separator.is_certain else Question("decimal", (".", ","), separator.character)
+    return separator.character, question
+
+
+def _money(
+    table: Table, rows: list[Record], preset: trackers.Preset | None, decimal: str, hints: Hints
+) -> tuple[MoneyPlan, list[Question | None]]:
+    chosen = hints.layout.sign or (preset.sign if preset else "")
+    if preset and preset.kinds and not chosen:
+        # The kinds of the rows decide, not the signs.
+        chosen = "minus"
+    guess = plan_money(table, decimal, rows, chosen)
+    if not guess.plan.indexes or "date" not in table.roles:
+        raise StatementError("unknown_columns" if table.rows else "no_lines")
+    questions: list[Question | None] = []
+    if "sign" in guess.questions and not hints.layout.sign:
+        questions.append(Question("sign", ("minus", "plus"), "plus" if guess.plan.sign < 0 else "minus"))
+    if "columns" in guess.questions and not hints.layout.columns:
+        choices = tuple(str(column.index) for column in table.columns)
+        questions.append(Question("columns", choices, ",".join(map(str, guess.plan.indexes))))
+    return guess.plan, questions
+
+
+def _currency(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Question | None]:
+    """Return the currency of lines that name none: of a column's name, a sign or the preamble, or the person's."""
+    if hints.layout.currency:
+        return hints.layout.currency, None
+    for role in ("amount", "out", "in", "balance"):
+        index = table.roles.get(role, -1)
+        found = _currency_in(table.header[index]) if 0 <= index < len(table.header) else ""
+        if found:
+            return found, None
+    signs = Counter(
+        cell.currency for row in rows[:500] for text in row.fields if (cell := _amount(text)) and cell.currency
+    )
+    for sign, _ in signs.most_common(1):
+        if currency := amounts.currency_of(sign):
+            return currency, None
+        if sign == "$" and not is_dollar(hints.currency):
+            return "USD", Question("currency", ("USD", hints.currency), "USD")
+        return hints.currency, None
+    codes = {code for record in table.preamble[:20] for text in record.fields if (code := _currency_in(text[:80]))}
+    return (codes.pop() if len(codes) == 1 else hints.currency), None
+
+
+def _amount(text: str) -> amounts.AmountCell | None:
+    return amounts.read_cell(text[: amounts.CELL_MAX + 1])
+
+
+def _currency_in(text: str) -> str:
+    """Return the currency that a text names by its code or sign."""
+    for code in _CODE.findall(text):
+        if amounts.is_currency(code):
+            return str(code)
+    return next((code for sign, code in amounts.SIGNS.items() if not sign.isascii() and sign in text), "")
+
+
+def _account(table: Table, rows: list[Record]) -> str:
+    """Return the account that the preamble names, or that is the same in every row of a column."""
+    for record in table.preamble[:40]:
+        for text in record.fields:
+            if match := _ACCOUNT.search(text[:200]):
+                return match[0].replace(" ", "")
+    index = table.roles.get("account", -1)
+    values = {row.fields[index] for row in rows if 0 <= index < len(row.fields)}
+    return tidy(values.pop(), ID_MAX) if len(values) == 1 else ""
+
+
+def _plan_day(plan: Plan, rows: list[Record], hints: Hints) -> None:
+    """Ask which day is meant if timestamps in UTC belong to another day where the person lives."""
+    index = plan.table.roles["date"]
+    cells = [cell for row in rows if (cell := _day_cell(row, index)) and cell.instant]
+    differs = any(cell.instant and hints.local_day(cell.instant) != cell.fixed for cell in cells)
+    # Banks print the day that they mean; other programs print the moment.
+    plan.is_local_day = hints.layout.day != "printed" and (plan.preset is not None or hints.layout.day == "local")
+    if differs and plan.is_local_day and not hints.layout.day:
+        plan.questions.append(Question("day", ("local", "printed"), "local"))
+
+
+def _plan_minor(plan: Plan, rows: list[Record], hints: Hints) -> None:
+    """Ask whether amounts are in cents where a known export of whole numbers has been seen with both."""
+    if plan.preset is None or not plan.preset.may_be_minor:
+        return
+    if hints.layout.minor:
+        plan.scale = -2 if hints.layout.minor == "yes" else 0
+        return
+    index = plan.money.amount
+    if all("." not in row.fields[index] for row in rows if index < len(row.fields)):
+        plan.questions.append(Question("minor", ("no", "yes"), "no"))
+
+
+# --- Records
+
+
+def _read_rows(plan: Plan, hints: Hints) -> tuple[list[StatementLine], list[str]]:
+    """Return a line for every record, and the records behind the last one that look like none."""
+    rows = plan.table.rows
+    last = max((number for number, row in enumerate(rows) if _has_booking(plan, row)), default=len(rows) - 1)
+    end = last + 1
+    while end < len(rows) and (rows[end].is_broken or _day_cell(rows[end], plan.table.roles["date"])):
+        end += 1
+    if plan.preset and plan.preset.is_double_entry:
+        end = len(rows)
+        read: Callable[[Plan, Record, Hints], StatementLine] = double_entry.Reader(_read_row).read
+    else:
+        read = _read_row
+    lines = [read(plan, row, hints) for row in rows[:end]]
+    return lines, [row.raw for row in rows[end:]]
+
+
+def _has_booking(plan: Plan, row: Record) -> bool:
+    return any(index < len(row.fields) and _amount(row.fields[index]) is not None for index in plan.money.indexes)
+
+
+def _read_row(plan: Plan, row: Record, hints: Hints) -> StatementLine:
+    """Read one record into a line: booked, pending, left out or bad."""
+    line = _describe(plan, row)
+    if row.is_broken:
+        return replace(line, state=State.BAD, reason="quote")
+    cell = plan.table.cell(row, "date")
+    day = _day(plan, cell, hints)
+    reason = _no_booking(plan, row, cell)
+    try:
+        amount = plan.money.value(row.fields)
+    except UnreadableError as error:
+        state = State.LEFT_OUT if reason else State.BAD
+        return replace(line, date=day, state=state, reason=reason or str(error))
+    if amount is not None and plan.scale:
+        amount = amount.scaleb(plan.scale)
+    line = replace(line, date=day, amount=amount)
+    if reason:
+        return replace(line, state=State.LEFT_OUT, reason=reason)
+    return _judged(plan, row, line, cell)
+
+
+def _judged(plan: Plan, row: Record, line: StatementLine, date_cell: str) -> StatementLine:
+    """Return the line in the state that its status, its day and its amount give it."""
+    status = fold(plan.table.cell(row, "status"))
+    if fold(date_cell) in vocabulary.PENDING or status in vocabulary.PENDING:
+        return replace(line, state=State.PENDING, reason="pending")
+    if status in vocabulary.CANCELLED:
+        return replace(line, state=State.LEFT_OUT, reason="cancelled")
+    if line.amount is None:
+        return replace(line, state=State.LEFT_OUT, reason="no_amount")
+    if line.date is None:
+        return replace(line, state=State.BAD, reason="date")
+    if problem := amounts.problem(line.amount, line.currency):
+        return replace(line, state=State.BAD, reason=problem)
+    return _by_kind(plan, row, line)
+
+
+def _no_booking(plan: Plan, row: Record, date_cell: str) -> str:
+    """Return why a record is no booking: a balance, a total, a text alone; nothing if it is one."""
+    words = {fold(text) for text in row.fields if len(text) <= 60}
+    if words & vocabulary.BALANCES:
+        return "balance"
+    if not date_cell:
+        if words & vocabulary.TOTALS:
+            return "total"
+        if not _has_booking(plan, row):
+            return "no_booking"
+    direction = plan.table.cell(row, "direction")
+    if plan.money.by_direction and direction and not direction_of(direction):
+        return "neutral"
+    return ""
+
+
+def _by_kind(plan: Plan, row: Record, line: StatementLine) -> StatementLine:
+    """Apply what the export's kind of the row says."""
+    kind = plan.preset.kinds.get(plan.table.cell(row, "kind").casefold(), "") if plan.preset else ""
+    amount = line.amount
+    if amount is not None and kind in {trackers.OUT, trackers.IN}:
+        return replace(line, amount=abs(amount) if kind == trackers.IN else -abs(amount))
+    if kind.startswith("?"):
+        return replace(line, reason=kind[1:])
+    return replace(line, state=State.LEFT_OUT, reason=kind) if kind else line
+
+
+def _day(plan: Plan, text: str, hints: Hints) -> date | None:
+    cell = dates.read_cell(text[: dates.CELL_MAX + 1])
+    if cell is None:
+        return None
+    if cell.instant and plan.is_local_day:
+        return hints.local_day(cell.instant)
+    return cell.read(plan.date_order, hints.today)
+
+
+def _describe(plan: Plan, row: Record) -> StatementLine:
+    """Return a line with the texts of a record."""
+    table = plan.table
+    clean = unescape_formula if plan.preset and plan.preset.is_guarded else str
+    texts = [row.fields[index] for index in table.texts if index < len(row.fields)]
+    text = " ".join(dict.fromkeys(filter(None, map(clean, texts))))
+    return StatementLine(
+        row.line_number,
+        State.BOOKED,
+        row.raw,
+        currency=_row_currency(plan, row),
+        text=tidy(text, TEXT_MAX),
+        payee=tidy(clean(table.cell(row, "payee")), PAYEE_MAX),
+        bank_id=tidy(table.cell(row, "id"), ID_MAX),
+        category=tidy(clean(table.cell(row, "category")), CATEGORY_MAX),
+        account=plan.account or tidy(table.cell(row, "account"), ID_MAX),
+    )
+
+
+def _row_currency(plan: Plan, row: Record) -> str:
+    written = plan.table.cell(row, "currency").strip().rpartition("::")[2]
+    return amounts.currency_of(written) or amounts.currency_of(written.upper()) or plan.currency
+
+
+def header_roles(header: tuple[str, ...]) -> list[str]:
+    """Return the likeliest role of every column of a header, for showing the mapping."""
+    return [next(iter(roles_of(name)), "") for name in header]

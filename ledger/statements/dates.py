@@ -1,0 +1,214 @@
+"""Days as statements write them. The order of day and month is decided by a whole column, never by one cell."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import lru_cache
+
+from ledger.periods import FIRST_YEAR, LAST_YEAR
+from ledger.statements.text import fold
+
+CELL_MAX = 40
+ORDERS = ("dmy", "mdy", "ymd")
+# The beginnings of the months' names, without accents, in the languages whose banks write them out.
+_NAMES = """
+jan january januar janvier janv januari gennaio gen enero ene janeiro tammi sty stycznia leden ledna styczen янв
+feb february februar fevrier fevr fev februari febbraio febrero fevereiro helmi lut lutego luty unora фев
+mar march marz maerz mars maart mrt marzo marco mrz maalis marzec marca brezna мар
+apr april avril avr aprile abril abr huhti kwi kwietnia kwiecien dubna апр
+may mai mei maj maggio mag mayo maio touko maja kvetna мая май
+jun june juni juin giugno giu junio junho kesa cze czerwca czerwiec cervna июн
+jul july juli juillet juil luglio lug julio julho heina lip lipca lipiec cervence июл
+aug august aout augusti augustus agosto ago elo sie sierpnia sierpien srpna авг
+sep sept september septembre settembre set septiembre setembro syys wrz wrzesnia wrzesien zari сен
+oct october okt oktober octobre ottobre ott octubre outubro out loka paz pazdziernika pazdziernik rijna окт
+nov november novembre noviembre novembro marras lis listopada listopad listopadu ноя
+dec december dez dezember decembre dicembre dic diciembre dezembro des desember joulu gru grudnia prosince дек
+"""
+_MONTHS = {name: month for month, names in enumerate(_NAMES.strip().splitlines(), 1) for name in names.split()}
+_TIME = (
+    r"(?:[T, ]\s?(?P<hour>[0-9]{1,2})[:.h](?P<minute>[0-9]{2})(?:[:.](?P<second>[0-9]{2})(?:[.,][0-9]{1,9})?)?"
+    r"(?:\s?[AaPp]\.?[Mm]\.?)?(?:\s?(?P<zone>Z|UTC|GMT|[A-Z]{3,4}|(?:UTC|GMT)?[+-][0-9]{2}:?(?:[0-9]{2})?))?)?"
+)
+_WEEKDAY = r"(?:[^\W\d_]{2,10}\.?,?\s)?"
+_YEAR_FIRST = re.compile(rf"{_WEEKDAY}([0-9]{{4}})([-/. ]\s?)([0-9]{{1,2}})[-/. ]\s?([0-9]{{1,2}})\.?{_TIME}")
+_EAST_ASIAN = re.compile(rf"([0-9]{{4}})[年년]\s?([0-9]{{1,2}})[月월]\s?([0-9]{{1,2}})[日일]?{_TIME}")
+_YEAR_LAST = re.compile(
+    rf"{_WEEKDAY}([0-9]{{1,2}})\s?([-/. ])\s?([0-9]{{1,2}})\s?(?:\2|['’])\s?([0-9]{{4}}|[0-9]{{2}})\.?{_TIME}"
+)
+_DIGITS = re.compile(rf"([0-9]{{8}})(?:[0-9]{{6}})?{_TIME}")
+_DAY_NAME = re.compile(
+    rf"{_WEEKDAY}([0-9]{{1,2}})(?:st|nd|rd|th|\.)?[-/. ]?\s?([^\W\d_]{{3,12}})"
+    rf"\.?,?[-/. ]?\s?([0-9]{{4}}|[0-9]{{2}}){_TIME}"
+)
+_NAME_DAY = re.compile(
+    rf"{_WEEKDAY}([^\W\d_]{{3,12}})\.?[-/. ]([0-9]{{1,2}})(?:st|nd|rd|th)?"
+    rf",?[-/. ]\s?([0-9]{{4}}|[0-9]{{2}}){_TIME}"
+)
+_YEAR_NAME = re.compile(rf"([0-9]{{4}})[-/. ]([^\W\d_]{{3,12}})[-/. ]([0-9]{{1,2}}){_TIME}")
+
+
+@dataclass(frozen=True, slots=True)
+class DayCell:
+    """A cell that looks like a day: either one that is certain, or three numbers whose order is open.
+
+    `fixed` is None as well if the day does not exist. `instant` is set for timestamps that end in Z.
+    """
+
+    fixed: date | None = None
+    numbers: tuple[int, int, int] | None = None
+    separator: str = ""
+    short_year: bool = False
+    instant: datetime | None = None
+
+    def read(self, order: str, today: date) -> date | None:
+        """Return the day in this order of its numbers, or None if there is no such day."""
+        if self.numbers is None:
+            return self.fixed
+        day, month, year = (self.numbers[order.index(letter)] for letter in "dmy")
+        if order == "ymd" and not self.short_year:
+            return None
+        if self.short_year and order == "ymd" and year > 99:
+            return None
+        return _make(_full_year(year, today) if self.short_year else year, month, day)
+
+
+def _full_year(year: int, today: date) -> int:
+    """Return the year of the last hundred, or the next, that ends in these two digits."""
+    return year + (2000 if year <= today.year % 100 + 1 else 1900)
+
+
+def _make(year: int, month: int, day: int) -> date | None:
+    if not FIRST_YEAR <= year <= LAST_YEAR:
+        return None
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=8192)
+def read_cell(text: str) -> DayCell | None:
+    """Return the day of a cell, or None if it holds none. A time after the day is ignored."""
+    text = text.strip().lstrip("'")
+    if not 6 <= len(text) <= CELL_MAX or not any(character in "0123456789" for character in text):
+        return None
+    for reader in (_read_year_first, _read_year_last, _read_digits, _read_named):
+        cell = reader(text)
+        if cell is not None:
+            return cell
+    return None
+
+
+def _read_year_first(text: str) -> DayCell | None:
+    match = _YEAR_FIRST.fullmatch(text)
+    if match:
+        year, _, month, day = match.group(1, 2, 3, 4)
+    else:
+        match = _EAST_ASIAN.fullmatch(text)
+        if not match:
+            return None
+        year, month, day = match.group(1, 2, 3)
+    fixed = _make(int(year), int(month), int(day))
+    instant = None
+    if fixed and match["zone"] == "Z" and int(match["hour"]) < 24 and int(match["minute"]) < 60:
+        instant = datetime(
+            fixed.year, fixed.month, fixed.day, int(match["hour"]), int(match["minute"]), tzinfo=UTC
+        )
+    return DayCell(fixed=fixed, instant=instant)
+
+
+def _read_year_last(text: str) -> DayCell | None:
+    match = _YEAR_LAST.fullmatch(text)
+    if not match:
+        return None
+    first, separator, second, year = match.group(1, 2, 3, 4)
+    # An apostrophe before the year means this century, also where only two digits follow.
+    this_century = len(year) == 2 and any(mark in text for mark in "'’")
+    number = int(year) + 2000 if this_century else int(year)
+    return DayCell(
+        numbers=(int(first), int(second), number),
+        separator=separator,
+        short_year=len(year) == 2 and not this_century,
+    )
+
+
+def _read_digits(text: str) -> DayCell | None:
+    match = _DIGITS.fullmatch(text)
+    if not match:
+        return None
+    digits = match[1]
+    fixed = _make(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
+    if fixed:
+        return DayCell(fixed=fixed)
+    numbers = (int(digits[:2]), int(digits[2:4]), int(digits[4:]))
+    return DayCell(numbers=numbers) if FIRST_YEAR <= numbers[2] <= LAST_YEAR else None
+
+
+def _read_named(text: str) -> DayCell | None:
+    if match := _DAY_NAME.fullmatch(text):
+        day, name, year = match.group(1, 2, 3)
+    elif match := _NAME_DAY.fullmatch(text):
+        name, day, year = match.group(1, 2, 3)
+    elif match := _YEAR_NAME.fullmatch(text):
+        year, name, day = match.group(1, 2, 3)
+    else:
+        return None
+    month = _MONTHS.get(fold(name))
+    if month is None:
+        return None
+    # No bank writes out the month and means the twentieth century by two digits.
+    return DayCell(fixed=_make(int(year) + (2000 if len(year) == 2 else 0), month, int(day)))
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The order of day, month and year in a column; `is_certain` if no other one can be meant."""
+
+    order: str
+    is_certain: bool
+    is_relevant: bool = True
+
+
+def decide_order(cells: Iterable[DayCell], locale: str, today: date, chosen: str = "") -> Order:
+    """Return the order in which all of these cells are days.
+
+    Where several are possible, the default is the one that is likelier: as dots suggest, not in the future, in the
+    order of time, or as the locale writes days.
+    """
+    open_cells = [cell for cell in cells if cell.numbers is not None]
+    if not open_cells:
+        return Order(chosen or "dmy", is_certain=True, is_relevant=False)
+    possible = {order: [cell.read(order, today) for cell in open_cells] for order in ORDERS}
+    misses = {order: sum(day is None for day in days) for order, days in possible.items()}
+    fewest = min(misses["dmy"], misses["mdy"])
+    if chosen in ORDERS and misses[chosen] <= fewest:
+        return Order(chosen, is_certain=True)
+    if misses["ymd"] == 0 < fewest:
+        return Order("ymd", is_certain=True)
+    if misses["dmy"] != misses["mdy"]:
+        return Order(min("dmy", "mdy", key=lambda order: misses[order]), is_certain=True)
+    if possible["dmy"] == possible["mdy"]:
+        return Order("dmy", is_certain=True)
+    return Order(_likelier(possible, open_cells[0].separator, locale, today), is_certain=False)
+
+
+def _likelier(possible: dict[str, list[date | None]], separator: str, locale: str, today: date) -> str:
+    """Return the order of day and month that is likelier when both can be meant."""
+    if separator == ".":
+        return "dmy"
+    known = {order: [day for day in possible[order] if day] for order in ("dmy", "mdy")}
+    future = {order: any(day > today for day in days) for order, days in known.items()}
+    if future["dmy"] != future["mdy"]:
+        return "mdy" if future["dmy"] else "dmy"
+    if len(known["dmy"]) > 2:
+        rising = {order: _is_sorted(days) for order, days in known.items()}
+        if rising["dmy"] != rising["mdy"]:
+            return "dmy" if rising["dmy"] else "mdy"
+    # Americans write the month first; so do people whose account says nothing, more often than not.
+    return "mdy" if locale in {"", "en_US"} else "dmy"
+
+
+def _is_sorted(days: list[date]) -> bool:
+    return days == sorted(days) or days == sorted(days, reverse=True)

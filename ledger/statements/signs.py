@@ -1,0 +1,294 @@
+"""The columns that hold the money of a booking, and the sign that means that it came in."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from itertools import combinations, pairwise, permutations
+
+from ledger.statements import amounts, vocabulary
+from ledger.statements.columns import Column, Table, money_columns
+from ledger.statements.table import Record
+from ledger.statements.text import fold
+
+MAX_CANDIDATES = 7
+# The part of the steps between balances that the amounts must explain.
+PROOF = 0.8
+_ZERO = Decimal(0)
+Proof = Callable[[Sequence[Decimal | None]], float]
+
+
+class UnreadableError(Exception):
+    """An amount that is not one; the message is the reason's code."""
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyPlan:
+    """Rules for reading the money of a record: from one column, or from one for money out and one for money in.
+
+    A sign of -1 turns what is written around. With `by_direction`, the direction column decides and written signs
+    don't count.
+    """
+
+    decimal: str
+    amount: int = -1
+    out: int = -1
+    into: int = -1
+    direction: int = -1
+    sign: int = 1
+    out_sign: int = -1
+    in_sign: int = 1
+    by_direction: bool = False
+
+    @property
+    def indexes(self) -> list[int]:
+        """The columns of the money."""
+        return [index for index in (self.amount, self.out, self.into) if index >= 0]
+
+    def value(self, fields: Sequence[str]) -> Decimal | None:
+        """Return the amount, positive for money in; None if there is none. Raises UnreadableError."""
+        if self.amount >= 0:
+            value = self._cell(fields, self.amount)
+            if value is None or not self.by_direction:
+                return None if value is None else self.sign * value
+            return self._directed(abs(value), fields[self.direction] if self.direction < len(fields) else "")
+        out, into = self._cell(fields, self.out), self._cell(fields, self.into)
+        if out and into:
+            raise UnreadableError("two_amounts")
+        if out:
+            return self.out_sign * out
+        return self.in_sign * into if into else (out if into is None else into)
+
+    def _cell(self, fields: Sequence[str], index: int) -> Decimal | None:
+        text = fields[index] if 0 <= index < len(fields) else ""
+        if text in {"", "-", "--"}:
+            return None
+        cell = amounts.read_cell(text[: amounts.CELL_MAX + 1])
+        value = cell.value(self.decimal) if cell else None
+        if value is None:
+            raise UnreadableError("amount")
+        return value
+
+    def _directed(self, value: Decimal, direction: str) -> Decimal:
+        side = direction_of(direction)
+        if not side and value:
+            raise UnreadableError("direction")
+        return value if side > 0 else -value
+
+
+def direction_of(text: str) -> int:
+    """Return 1 for a word that means money in, -1 for money out, 0 for any other."""
+    folded = fold(text)
+    if text == "+" or folded in vocabulary.IN:
+        return 1
+    return -1 if text == "-" or folded in vocabulary.OUT else 0
+
+
+@dataclass(frozen=True, slots=True)
+class SignGuess:
+    """A plan, and the names of the questions that it leaves open."""
+
+    plan: MoneyPlan
+    questions: tuple[str, ...] = ()
+
+
+def plan_money(table: Table, decimal: str, rows: list[Record], chosen_sign: str) -> SignGuess:
+    """Decide how to read the money of a table whose roles are assigned."""
+    roles = table.roles
+    plan = MoneyPlan(decimal, direction=roles.get("direction", -1))
+    if "amount" in roles:
+        guess = SignGuess(replace(plan, amount=roles["amount"]))
+    elif "out" in roles or "in" in roles:
+        guess = SignGuess(replace(plan, out=roles.get("out", -1), into=roles.get("in", -1)))
+    else:
+        guess = _by_cells(table, plan, rows)
+    if guess.plan.amount < 0:
+        return replace(guess, plan=_with_pair_signs(guess.plan, rows))
+    return _with_sign(table, guess, rows, chosen_sign)
+
+
+# --- Columns without names
+
+
+def _by_cells(table: Table, plan: MoneyPlan, rows: list[Record]) -> SignGuess:
+    candidates = money_columns(table)[:MAX_CANDIDATES]
+    if not candidates:
+        return SignGuess(plan)
+    if len(candidates) == 1:
+        return SignGuess(replace(plan, amount=candidates[0].index))
+    proven = _proven_by_balance(table, candidates, plan, rows)
+    if proven:
+        return SignGuess(proven)
+    pair = _complementary(candidates, plan, rows)
+    if pair:
+        return pair
+    # Nothing proves which of them is the amount: the first one with signs is, more often than not.
+    first = next((column for column in candidates if any("-" in value for value in column.values)), candidates[0])
+    return SignGuess(replace(plan, amount=first.index), ("columns",))
+
+
+def _proven_by_balance(
+    table: Table, candidates: list[Column], plan: MoneyPlan, rows: list[Record]
+) -> MoneyPlan | None:
+    """Return the columns whose amounts explain every step of a balance, which becomes a column of its own."""
+    indexes = [column.index for column in candidates]
+    best, best_score = None, (PROOF, 0)
+    for balance in reversed(indexes):
+        share_of = _proof(plan, balance, rows)
+        others = [index for index in indexes if index != balance]
+        plans = [replace(plan, amount=index, sign=sign) for index in others for sign in (1, -1)]
+        plans += [
+            _with_pair_signs(replace(plan, out=out, into=into), rows) for out, into in permutations(others, 2)
+        ]
+        for candidate in plans:
+            values = _values(candidate, rows)
+            score = (share_of(values), sum(value is not None for value in values))
+            if score > best_score:
+                best, best_score, table.roles["balance"] = candidate, score, balance
+    return best
+
+
+def _complementary(candidates: list[Column], plan: MoneyPlan, rows: list[Record]) -> SignGuess | None:
+    """Return two columns of which always one is empty; the one filled more often is taken for money out."""
+    for first, second in combinations(candidates, 2):
+        cells = [(_safe(plan, row, first.index), _safe(plan, row, second.index)) for row in rows]
+        if any(one and other for one, other in cells) or not all(map(any, zip(*cells, strict=True))):
+            continue
+        counts = [sum(bool(cell) for cell in side) for side in zip(*cells, strict=True)]
+        negative = [any(cell and cell < 0 for cell in side) for side in zip(*cells, strict=True)]
+        is_first_out = negative[0] if negative[0] != negative[1] else counts[0] >= counts[1]
+        out, into = (first.index, second.index) if is_first_out else (second.index, first.index)
+        questions = () if negative[0] != negative[1] else ("columns",)
+        return SignGuess(replace(plan, out=out, into=into), questions)
+    return None
+
+
+def _safe(plan: MoneyPlan, row: Record, index: int) -> Decimal | None:
+    try:
+        return replace(plan, amount=index, sign=1, by_direction=False).value(row.fields)
+    except UnreadableError:
+        return None
+
+
+def _values(plan: MoneyPlan, rows: Iterable[Record]) -> list[Decimal | None]:
+    values = []
+    for row in rows:
+        try:
+            values.append(plan.value(row.fields))
+        except UnreadableError:
+            values.append(None)
+    return values
+
+
+# --- Balances
+
+
+def _proof(plan: MoneyPlan, balance: int, rows: list[Record]) -> Proof:
+    """Return a measure of amounts: the share of the balance's steps that they explain, upwards or downwards."""
+    balances = [_safe(plan, row, balance) for row in rows]
+
+    def share(values: Sequence[Decimal | None]) -> float:
+        steps = list(pairwise(zip(balances, values, strict=True)))
+        known = [
+            (before, amount or _ZERO, after, later or _ZERO)
+            for (before, amount), (after, later) in steps
+            if before is not None and after is not None
+        ]
+        if not any(before != after for before, _, after, _ in known):
+            return 0
+        rising = sum(after == before + later for before, _, after, later in known)
+        falling = sum(before == after + amount for before, amount, after, _ in known)
+        return max(rising, falling) / len(known)
+
+    return share
+
+
+# --- Signs
+
+
+def _with_pair_signs(plan: MoneyPlan, rows: list[Record]) -> MoneyPlan:
+    """Look at how most amounts of each column are written: with a minus, or without."""
+
+    def is_negative(index: int) -> bool:
+        values = [value for row in rows if (value := _safe(plan, row, index))] if index >= 0 else []
+        return sum(value < 0 for value in values) > len(values) / 2
+
+    return replace(plan, out_sign=1 if is_negative(plan.out) else -1, in_sign=-1 if is_negative(plan.into) else 1)
+
+
+def _with_sign(table: Table, guess: SignGuess, rows: list[Record], chosen: str) -> SignGuess:
+    """Decide whether a minus means money out, by the direction column, the balances, or the words of the file."""
+    plan = guess.plan
+    if plan.direction >= 0:
+        directed = _by_direction(guess, rows)
+        if directed:
+            return directed
+    if chosen in {"minus", "plus"}:
+        return replace(guess, plan=replace(plan, sign=1 if chosen == "minus" else -1))
+    values = [value for value in _values(replace(plan, sign=1), rows) if value]
+    if plan.sign < 0 or not values:
+        return guess
+    if "balance" in table.roles:
+        proof = _proof(plan, table.roles["balance"], rows)
+        for sign in (1, -1):
+            if proof(_values(replace(plan, sign=sign), rows)) > PROOF:
+                return replace(guess, plan=replace(plan, sign=sign))
+    negative = sum(value < 0 for value in values)
+    return _by_majority(table, guess, rows, negative, len(values) - negative)
+
+
+def _by_direction(guess: SignGuess, rows: list[Record]) -> SignGuess | None:
+    """Let the direction column decide, unless the amounts have signs of their own that agree with it."""
+    plan = guess.plan
+    agree = oppose = negative = 0
+    for row in rows:
+        value = _safe(plan, row, plan.amount)
+        side = direction_of(row.fields[plan.direction]) if plan.direction < len(row.fields) else 0
+        if value and side:
+            negative += value < 0
+            agree += (value > 0) == (side > 0)
+            oppose += (value > 0) != (side > 0)
+    if not agree and not oppose:
+        return None
+    if not negative or not agree:
+        return replace(guess, plan=replace(plan, by_direction=True))
+    if not oppose:
+        return guess
+    # Some rows contradict their direction: refunds, or signs of another meaning.
+    return replace(guess, questions=(*guess.questions, "sign")) if agree > oppose else None
+
+
+def _by_majority(table: Table, guess: SignGuess, rows: list[Record], negative: int, positive: int) -> SignGuess:
+    plan = guess.plan
+    cells = [amounts.read_cell(row.fields[plan.amount]) for row in rows if plan.amount < len(row.fields)]
+    has_plus = any(cell and cell.sign > 0 for cell in cells)
+    card = _is_card(table)
+    if not positive or has_plus or (negative >= positive and not card):
+        return guess
+    reversed_plan = replace(plan, sign=-1)
+    spends_without_minus = _spends_without_minus(table, rows, plan, negative, positive)
+    taken = reversed_plan if spends_without_minus else plan
+    return SignGuess(taken, (*guess.questions, "sign"))
+
+
+def _is_card(table: Table) -> bool:
+    """Return whether the words of header and preamble speak of a card."""
+    names = {fold(name) for name in table.header}
+    words = {word for name in names for word in name.split()}
+    words |= {word for record in table.preamble[:20] for cell in record.fields for word in fold(cell).split()}
+    return bool(words & vocabulary.CARD_WORDS or names & vocabulary.CARD_HEADERS)
+
+
+def _spends_without_minus(table: Table, rows: list[Record], plan: MoneyPlan, negative: int, positive: int) -> bool:
+    """Return the likelier meaning of amounts that are mostly positive."""
+    income = repayment = 0
+    for row in rows[:500]:
+        value = _safe(plan, row, plan.amount)
+        words = set(fold(" ".join(row.fields[index] for index in table.texts if index < len(row.fields))).split())
+        income += bool(value and value > 0 and words & vocabulary.INCOME_WORDS)
+        repayment += bool(value and value < 0 and words & vocabulary.REPAYMENT_WORDS)
+    if income != repayment:
+        return repayment > income
+    if _is_card(table):
+        return positive >= negative
+    is_account = bool({"balance", "check", "account"} & table.roles.keys())
+    return not is_account and positive >= 3 and positive >= 2 * negative

@@ -1,0 +1,165 @@
+"""Delimited text as records: the delimiter, fields with line breaks, quotes that never close."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import StringIO
+
+from ledger.statements import amounts, dates
+from ledger.statements.model import MAX_COLUMNS, RAW_MAX, Limits, StatementError
+
+DELIMITERS = (";", "\t", ",", "|")
+# A quoted field with more line breaks than this has a quote that was never closed.
+MAX_RECORD_LINES = 30
+SAMPLE_RECORDS = 400
+MAX_SAMPLE_CELLS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The fields of one record, without spaces around them, and the number of its first line.
+
+    A broken record starts a quoted field that does not end; it has no fields.
+    """
+
+    line_number: int
+    fields: tuple[str, ...]
+    raw: str
+    is_broken: bool = False
+
+    @property
+    def is_blank(self) -> bool:
+        """True if no field holds anything."""
+        return not self.is_broken and not any(self.fields)
+
+
+class _UnclosedQuoteError(Exception):
+    """A quoted field that goes on for too many lines."""
+
+
+class _Lines:
+    """The physical lines of a text, one after the other, with a way to go back."""
+
+    def __init__(self, text: str, delimiter: str) -> None:
+        # Splits at line feeds and carriage returns only: other separators of Unicode are part of a text.
+        self._lines = StringIO(text, newline="").readlines()
+        self._delimiter = delimiter
+        self.position = 0
+        self.started = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if self.position - self.started >= MAX_RECORD_LINES:
+            raise _UnclosedQuoteError
+        if self.position >= len(self._lines):
+            raise StopIteration
+        line = self._lines[self.position]
+        # Before the fields are made: a line of millions of delimiters would become as many objects.
+        if line.count(self._delimiter) > 4 * MAX_COLUMNS:
+            raise StatementError("too_many_columns", line=self.position + 1)
+        self.position += 1
+        return line
+
+    def text_from(self, start: int) -> str:
+        """Return the lines since `start` as one text, cut for showing."""
+        return "".join(self._lines[start : self.position])[:RAW_MAX].rstrip("\r\n")
+
+    def restart_after(self, start: int) -> None:
+        """Go on behind the line at `start`."""
+        self.position = self.started = start + 1
+
+    @property
+    def is_at_end(self) -> bool:
+        """True if there are no more lines."""
+        return self.position >= len(self._lines)
+
+
+def read_records(text: str, delimiter: str) -> Iterator[Record]:
+    """Yield the records of a text. Raises StatementError for fields that are too long or too many."""
+    lines = _Lines(text, delimiter)
+    while not lines.is_at_end:
+        # Strict, because otherwise the end of the file closes every quote.
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        yield from _read_until_broken(lines, reader, delimiter)
+
+
+def _read_until_broken(lines: _Lines, reader: Iterator[list[str]], delimiter: str) -> Iterator[Record]:
+    while True:
+        start = lines.started = lines.position
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except (csv.Error, _UnclosedQuoteError) as error:
+            if "field larger" in str(error):
+                raise StatementError("field_too_long", line=start + 1) from None
+            loose = _read_loosely(lines, start, delimiter)
+            if loose is None:
+                lines.restart_after(start)
+                raw = lines.text_from(start)
+                yield Record(start + 1, (), raw, is_broken=True)
+                return
+            yield Record(start + 1, tuple(map(str.strip, loose)), lines.text_from(start))
+            return
+        if len(fields) > MAX_COLUMNS:
+            raise StatementError("too_many_columns", line=start + 1)
+        yield Record(start + 1, tuple(map(str.strip, fields)), lines.text_from(start))
+
+
+def _read_loosely(lines: _Lines, start: int, delimiter: str) -> list[str] | None:
+    """Read a line with stray quotes that closes them all; None if a quote stays open."""
+    lines.restart_after(start)
+    line = lines.text_from(start)
+    if line.count('"') % 2:
+        return None
+    return next(csv.reader([line], delimiter=delimiter), None)
+
+
+def choose_delimiter(text: str) -> str:
+    """Return the delimiter under which most records have a day and an amount in fields of their own."""
+    sample = text[: 200 * 1024]
+    scores = {delimiter: _score(sample, delimiter) for delimiter in DELIMITERS}
+    return max(scores, key=scores.__getitem__)
+
+
+def _score(sample: str, delimiter: str) -> tuple[int, int]:
+    """Return how many records are bookings, and how many fields there are beside the first ones."""
+    if delimiter not in sample:
+        return (0, 0)
+    bookings = cells = 0
+    try:
+        for number, record in enumerate(read_records(sample, delimiter)):
+            bookings += is_booking(record.fields)
+            cells += max(len(record.fields) - 1, 0)
+            if number >= SAMPLE_RECORDS or cells > MAX_SAMPLE_CELLS:
+                break
+    except StatementError:
+        return (0, 0)
+    return (bookings, cells)
+
+
+def is_booking(fields: Sequence[str]) -> bool:
+    """Return whether a day and an amount stand in fields of their own."""
+    days = [index for index, cell in enumerate(fields) if dates.read_cell(cell[: dates.CELL_MAX + 1])]
+    if not days:
+        return False
+    return any(
+        index not in days[:1] and amounts.read_cell(cell[: amounts.CELL_MAX + 1])
+        for index, cell in enumerate(fields)
+    )
+
+
+def all_records(text: str, delimiter: str, limits: Limits) -> list[Record]:
+    """Return the records of a file that are not blank. Raises StatementError if there are too many."""
+    records: list[Record] = []
+    cells = 0
+    for record in read_records(text, delimiter):
+        if record.is_blank:
+            continue
+        records.append(record)
+        cells += len(record.fields)
+        if len(records) > limits.max_lines or cells > limits.max_cells:
+            raise StatementError("too_many_lines", limit=limits.max_lines)
+    return records

@@ -1,0 +1,24 @@
+"""Text as it is compared."""
+
+import re
+import unicodedata
+
+_LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i", "’": "'"})
+_OTHERS = re.compile(r"[\W_]+")
+_SPACES = re.compile(r"\s+")
+
+
+def fold(text: str, limit: int = 200) -> str:
+    """Return `text` in small letters without accents and punctuation; at most `limit` characters are looked at."""
+    decomposed = unicodedata.normalize("NFKD", text[:limit].casefold())
+    bare = "".join(character for character in decomposed if not unicodedata.combining(character))
+    return _OTHERS.sub(" ", unicodedata.normalize("NFC", bare).translate(_LETTERS)).strip()
+
+
+def tidy(text: str, limit: int) -> str:
+    """Return `text` on one line, without what cannot be seen, and at most `limit` characters of it."""
+    shown = "".join(
+        character if character.isprintable() or character in "\u200c\u200d" else " "
+        for character in text[: 4 * limit]
+    )
+    return _SPACES.sub(" ", shown).strip()[:limit].rstrip()

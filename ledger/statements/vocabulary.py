@@ -1,0 +1,208 @@
+"""The words that banks use for columns, directions and states, in the languages of their customers."""
+
+from ledger.statements.text import fold
+
+# The first role that fits decides, so the narrow ones come first. Phrases are compared with the whole name of a
+# column; a word that begins with `*` may stand anywhere in it, also within a longer word.
+_ROLES = {
+    "direction": """
+        dc; d c; cd; c d; dk; d k; kd; credit debit; debit credit; dr cr; cr dr; cr dr indicator;
+        *credit debit; *debit credit; *debit or credit; af bij; bij af; 收 支; 收支; 收 付; 借贷; soll haben;
+        haben soll; s h; h s; +; sh; direction; bevetel kiadas; kennzeichen; *indicator; transaction type;
+        dare avere; debet credit; *debet kredit; debit kredit; тип операции; приход расход; signe; sens;
+        in out; type de transaction; inflow outflow; 交易类型
+    """,
+    "balance": """
+        *balance; *saldo; *solde; *kontostand; *egyenleg; *zustatek; *zostatok; *余额; *残高; *bakiye; *остаток;
+        *баланс; stan konta; *stan po; *sold final; sold; *saldoen; *likutis; *jaak; *atlikums; *잔액;
+        *kontostanden
+    """,
+    "other_amount": """
+        *original amount; *originalamount; *orig amount; *foreign; *fremdwahrung; *fremdbetrag;
+        *local amount; *local_amount; *transaction currency amount; *amount in transaction currency;
+        *instructed; *compensation; fee; fees; *gebuhr; *poplatek; *commission; *kommission; *frais;
+        *puvodni; *tax; *vat; *mwst; *charges; gross; brutto; *shipping; *insurance; *exchange; *wechselkurs;
+        *kurs; *converted; *points; *cashback; *quantity; *price; *splittransaction amount; *split amount;
+        split_amount; *counter value; *originalbetrag; *ausgangsbetrag; *urspr; *monto original;
+        *importo originario; *limit; *credit line
+    """,
+    "out": """
+        debit; debits; *debit amount; *debit eur; debet; *debito; *debet amount; soll; *lastschrift;
+        *belastung; *belastungen; ausgang; ausgange; ausgaben; withdrawal; withdrawals; *withdrawal amount;
+        *withdrawal amt; *withdrawals; paid out; *money out; out; outflow; spent; *spending; dr; dr amount;
+        af; uit; uitgaven; *wydatki; *obciazenia; *obciazenie; *kiadas; *terheles; *vydaje; *vydaj; debe;
+        *cargo; *cargos; *retiro; *retiros; uscite; *addebiti; *addebito; dare; *saidas; *debitos; uttag; ut;
+        ud; ud af konto; *ut av konto; ut fra konto; *расход; *списание; *支出; *支払; *出金; *引出; *출금;
+        payments; payment; *pagos; *egreso; *egresos; *gasto; *gastos; depenses; *sorties; *debiteur;
+        *debits; valor debito; *izdaci; *isplata; *isplate; *duguje
+    """,
+    "in": """
+        credit; credits; *credit amount; *credit eur; kredit; *credito; *kredit amount; haben; *gutschrift;
+        *gutschriften; eingang; eingange; einnahmen; deposit; deposits; *deposit amount; *deposit amt;
+        *deposits; paid in; *money in; in; inflow; received; cr; cr amount; bij; *wplywy; *uznania; *uznanie;
+        *bevetel; *jovairas; *prijmy; *prijem; haber; *abono; *abonos; *deposito; *depositos; entrate;
+        *accrediti; *accredito; avere; *entradas; *creditos; insattning; insattningar; ind; inn;
+        ind pa konto; inn pa konto; *inn pa konto; *приход; *поступление; *зачисление; *收入; *入金; *預入;
+        *입금; receipts; *ingreso; *ingresos; recettes; *entrees; *crediteur; valor credito; *primici; *uplata;
+        *uplate; *potrazuje; *lodgement
+    """,
+    "value_date": """
+        valuta; *valutadatum; *valuta datum; *valutadate; *wertstellung; *wertstellungsdatum;
+        *wertstellungstag; *value date; *valuedate; *date de valeur; *date valeur; *fecha valor;
+        *data valuta; *data waluty; *ertek; *ertekdatum; *ertekdatuma; *erteknap; *arvopaiva; *rentedatum;
+        *rentedato; *interest date; *data valor; *valor datum; *datum valute; *valutadag; *date val; wert;
+        value dt; *kuupaev valuuta; *settlement date; *clearing date; *posted date; *post date;
+        *posting date; due date; *faelligkeit; *datum zauctovani; *reconcile date; *updated
+    """,
+    "date": """
+        *date; *datum; *buchungstag; *buchung; *data; *fecha; *dato; *dag; *tag; *belegdatum; *datume;
+        *paiva; *kuupaev; *datums; *dátum; *idopont; *时间; *日期; *日付; *年月日; *日時; *取引日; *дата; *tarih;
+        *ημερομηνια; *תאריך; *التاريخ; *날짜; *거래일; *journaldate; created; *completed; *started; *time;
+        *datetime; day; when; *bogforingsdag; *kirjauspaiva; *bokforingsdag; *transaktionsdag; *zeitpunkt;
+        *created on; *datetime
+    """,
+    "amount": """
+        *amount; *amt; *betrag; *montant; *importe; *importo; *bedrag; *belopp; *belob; *belop; *kwota;
+        *castka; *ciastka; suma; *сумма; *сума; *osszeg; *osszege; valor; *monto; umsatz; *金额; *金額; *tutar;
+        value; *summa; *netto; net; *sum; cost; *maara; *suma; *iznos; *znesek; *summe; *お支払金額; *금액;
+        *ποσο; *סכום; *المبلغ; *netamount; *importe eur; *cantidad; *quantia; *kwota transakcji; *beloeb;
+        *upphaed
+    """,
+    "currency": """
+        *currency; *ccy; *wahrung; *devise; *monnaie; *divisa; *moneda; *valuta; *muntsoort; *munt; *waluta;
+        *mena; *deviza; *devizanem; *devizaneme; *валюта; curr; *cur; mon; monn; *moeda; *valyuta; *valiuta;
+        *valuuta; *币种; *通貨; *통화; wrg; *commodity currency
+    """,
+    "status": """
+        *status; *state; *statetype; *stav; *etat; *estado; *stato; *statuts; *交易状态; *状态; *статус; *zustand;
+        *tila; *durum; *buchungsstatus; *cleared status; *statut; *stan transakcji
+    """,
+    "category": """
+        category; *kategorie; *categorie; *categoria; *kategoria; *category; *kategori; *категория; *分类;
+        category name; *category group category; *费目; *カテゴリ
+    """,
+    "id": """
+        id; transaction id; *transactionid; *trx id; *fitid; *id transakce; record id; uuid; *unique id;
+        *transaktions id; *buchungs id; *numero de operacion; *reference id; *transaction number;
+        *transaktionsnummer; *n de transaction; *numero d operation; *archivierungskennung; *referenssi;
+        *archive id; transaction reference; *交易号; *transaction_id; *journal_id; *entry reference;
+        *identifikator
+    """,
+    "payee": """
+        payee; name; *merchant; *merchantname; *merchant name; *beneficiary; *counterparty;
+        *counterparty name; *empfanger; *empfanger in; *zahlungsempfanger; *zahlungsempfanger in;
+        *auftraggeber; *auftraggeber empfanger; *beguenstigter; *begunstigter; *beneficiaire; *tiers; naam;
+        *naam tegenpartij; *kontrahent; *nadawca; *odbiorca; *beneficiario; *ordenante; *partner neve;
+        *partner; *mottaker; *modtager; *vastaanottaja; *saaja; *zahlungspflichtiger; *zahlungspflichtige r;
+        *name zahlungsbeteiligter; *nazev protiuctu; *opposing_account_name; *opposing account name;
+        *to from; *paid to; *recipient; *counterpart; *商户; *交易对方; *お店; *利用店名; *получатель; *контрагент;
+        *glaubiger; *saaja maksja nimi; *moksetojas; *mokstojo; *empfaenger; *tegenpartij; *contrepartie;
+        *destination_name; *destinatario; *primalac
+    """,
+    "text": """
+        *description; *descr; *details; *detail; *memo; *narrative; *narration; *particulars;
+        *verwendungszweck; *buchungstext; *libelle; *communication; *omschrijving; *mededeling;
+        *mededelingen; *concepto; *descripcion; *descrizione; *causale; *opis; *tytul; *popis; *zprava; text;
+        *text; tekst; *tekst; *reference; *notes; *note; *摘要; *内容; *商品名称; *商品; *назначение; *описание;
+        *kozlemeny; *selgitus; *viesti; *aciklama; *zweck; *buchungsdetails; *remittance information; *what;
+        *item; *subject; *message; *bezeichnung; *umsatzart; *vorgang; *libelle simplifie; *motivo;
+        *historico; *descricao; *rubrik; *forklaring; *beskrivelse; *specification; *transaktion; *reason;
+        *info; *お取引内容; *적요; *operacion; *nature; *payment details; *paskirtis; *maksajuma merkis
+    """,
+    "account": """
+        *account; *account number; *account no; *account name; *konto; *kontonummer; *kontonr; *iban;
+        *compte; *numero de compte; *rekening; *rekeningnummer; *cuenta; *rachunek; *numer rachunku;
+        *cislo uctu; *szamlaszam; *auftragskonto; *iban auftragskonto; *iban kontoinhaber; *счет; *card no;
+        *card number; *cardid; *karte; *kartennummer; *produit; *conto; *conta; *tili; *账户; *口座
+    """,
+    "check": "check number; check no; check; cheque number; cheque no; cheque; checknum; check num; num",
+    "kind": "*type; *typ; *art; *code; *kind; *tags; *labels; *mode; *sub category; *subcategory",
+}  # fmt: skip
+
+
+def _compile(names: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Split names into those of whole columns and those that may stand anywhere."""
+    texts = [name.strip() for name in names.split(";") if name.strip()]
+    anywhere = frozenset(fold(name) for name in texts if name.startswith("*") and fold(name))
+    return frozenset(fold(name) for name in texts), anywhere
+
+
+ROLES = {role: _compile(names) for role, names in _ROLES.items()}
+HEADER_WORDS = frozenset(word for names, _ in ROLES.values() for name in names for word in name.split())
+
+_OUT = """
+    d; dr; db; debit; dbit; debet; soll; s; af; out; outflow; expense; withdrawal; withdraw; ausgang;
+    belastung; lastschrift; 支出; debito; dare; cargo; egreso; gasto; kiadas; terheles; wydatek; obciazenie;
+    расход; списание; uscita; debits; depense; paid; payment sent; spend; uit; ud; ut; charge; debit card;
+    terhelés; výdaj; saída; saida; expenses; 出金; 출금; debetas; deb; geld uit; deebet
+"""
+_IN = """
+    c; k; cr; credit; crdt; kredit; haben; h; bij; in; inflow; income; deposit; eingang; gutschrift; 收入;
+    credito; avere; abono; ingreso; bevetel; jovairas; wplyw; uznanie; приход; поступление; entrata; credits;
+    recette; received; payment received; in; ind; inn; entrada; příjem; 入金; 입금; kreditas; cred; kreedit;
+    refund; kr
+"""
+_NEUTRAL = "不计收支; 其他; transfer; neutral; umbuchung; 转账; opening balance; balance; n a"
+_PENDING = """
+    pending; vorgemerkt; vormerkung; en attente; pendiente; in sospeso; authorised; authorized;
+    authorization; authorisation; hold; on hold; noch nicht gebucht; nicht gebucht; reserved; reserviert;
+    oczekuje; oczekujaca; pdng; ausstehend; in bearbeitung; in arbeitung; processing; a comptabiliser;
+    en cours; in afwachting; gereserveerd; avventende; venter; reservert; reserveret; в обработке; ожидание;
+    pendente; non contabilizzato; 处理中; 未確定; odotettavissa; varattu; fuggo; függő; nezauctovano; not posted;
+    unposted; scheduled; uncleared pending; blocked; blokada
+"""
+_CANCELLED = """
+    reverted; declined; failed; cancelled; canceled; refused; rejected; denied; abgelehnt; storniert;
+    fehlgeschlagen; refuse; rechazado; rifiutato; odrzucona; отклонено; отменено; 交易关闭; 已关闭; expired;
+    void; annulee; annule
+"""
+_BALANCES = """
+    opening balance; closing balance; turnover; saldo inicial; saldo final; anfangssaldo; endsaldo;
+    kontostand; balance brought forward; balance carried forward; brought forward; carried forward;
+    beginning balance; ending balance; starting balance; solde initial; solde final; solde precedent;
+    nouveau solde; alter kontostand; neuer kontostand; total balance; saldo poczatkowe; saldo koncowe;
+    nyito egyenleg; zaro egyenleg; pocatecni zustatek; konecny zustatek; eindsaldo; beginsaldo;
+    saldo anterior; saldo iniziale; saldo finale; 期初余额; 期末余额; initial balance; обороты; apyvarta;
+    likutis pradziai; likutis pabaigai; algsaldo; loppsaldo; kaive; kaibed; alkusaldo; loppusaldo;
+    ingaende saldo; utgaende saldo; saldo do dia; pradinis likutis; galutinis likutis; apgrozijums;
+    sakuma atlikums; beigu atlikums
+"""
+# A shop can have such a name too, so these count only where there is no day.
+_TOTALS = """
+    total; totals; sum; summe; gesamt; saldo; solde; balance; subtotal; grand total; 合计; 合計; итого; summa;
+    totale; totaal; celkem; razem; opening; closing
+"""
+
+
+def _phrases(text: str) -> frozenset[str]:
+    return frozenset(fold(phrase) for phrase in text.split(";"))
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+OUT, IN, NEUTRAL = _phrases(_OUT), _phrases(_IN), _phrases(_NEUTRAL)
+PENDING, CANCELLED = _phrases(_PENDING), _phrases(_CANCELLED)
+BALANCES, TOTALS = _phrases(_BALANCES), _phrases(_TOTALS)
+# Words of accounts and of cards, which tell whose minus means what.
+CARD_WORDS = _words(
+    """
+    card cards kreditkarte karte karten carte visa mastercard amex merchant merchantname tarjeta carta
+    creditcard
+    """
+)
+CARD_HEADERS = frozenset(
+    ("transaction date", "trans date", "posted date", "post date", "clearing date", "what", "cost")
+)
+INCOME_WORDS = _words(
+    """
+    salary payroll gehalt lohn salaire nomina stipendio wynagrodzenie salaris loon lon vyplata interest
+    zinsen deposit
+    """
+)
+REPAYMENT_WORDS = _words(
+    """
+    autopay thank received refund erhalten merci payment cashback
+    """
+)

@@ -1,0 +1,549 @@
+"""Bank statements and exports of other trackers, read into lines."""
+
+import time
+import tracemalloc
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.csv_export import HEADER, escape_formula
+from ledger.statements import Layout, State, StatementError, read_statement
+from ledger.statements.payees import payee_key
+from ledger.statements.reader import Person
+
+TODAY = date(2026, 11, 27)
+
+
+def read(text, encoding="utf-8", layout=None, **person):
+    content = text if isinstance(text, bytes) else text.encode(encoding)
+    return read_statement(content, today=TODAY, person=Person(**person), layout=layout)
+
+
+def booked(statement):
+    return [(line.date.isoformat(), str(line.amount)) for line in statement.in_state(State.BOOKED)]
+
+
+def states(statement):
+    return [(line.state.value, line.reason) for line in statement.lines]
+
+
+def asked(statement):
+    return {question.name: question.default for question in statement.questions}
+
+
+# --- Days
+
+
+@pytest.mark.parametrize(
+    ("cells", "days"),
+    [
+        (["03/04/2026", "13/04/2026"], ["2026-04-03", "2026-04-13"]),
+        (["03/04/2026", "03/14/2026"], ["2026-03-04", "2026-03-14"]),
+        (["2026.04.19.", "2026.04.20."], ["2026-04-19", "2026-04-20"]),
+        (["20260213", "20260214"], ["2026-02-13", "2026-02-14"]),
+        (["04 Nov 2009", "10-Nov-09"], ["2009-11-04", "2009-11-10"]),
+        (["31.12.25 23:59:59", "1.1.26"], ["2025-12-31", "2026-01-01"]),
+        (["2026-01-02T22:30:00+01:00", "2026-01-03 00:00"], ["2026-01-02", "2026-01-03"]),
+        (["12. März 2026", "3. Mai 2026"], ["2026-03-12", "2026-05-03"]),
+        (["2026年1月2日", "2026年12月31日"], ["2026-01-02", "2026-12-31"]),
+    ],
+)
+def test_a_column_of_days_is_read_in_the_order_that_fits_all_of_it(cells, days):
+    statement = read("Date;Text;Amount\n" + "".join(f"{cell};shop;-1.00\n" for cell in cells))
+
+    assert [line.date.isoformat() for line in statement.lines] == days
+    assert asked(statement) == {}
+
+
+@pytest.mark.parametrize(
+    ("cell", "locale", "order"),
+    [
+        ("03/04/2026", "en_US", "mdy"),
+        ("03/04/2026", "en_GB", "dmy"),
+        ("03.04.2026", "en_US", "dmy"),
+        ("03/12/2026", "en_GB", "mdy"),
+    ],
+)
+def test_an_open_order_of_day_and_month_is_asked_about(cell, locale, order):
+    statement = read(f"Date;Text;Amount\n{cell};shop;-1.00\n", locale=locale)
+
+    assert asked(statement) == {"date": order}
+
+
+def test_another_column_of_days_decides_as_well():
+    statement = read("Booking date;Value date;Text;Amount\n03/04/2026;13/04/2026;shop;-1.00\n", locale="en_US")
+
+    assert booked(statement) == [("2026-04-03", "-1.00")]
+    assert asked(statement) == {}
+
+
+def test_an_answer_is_kept_in_the_layout_and_not_asked_again():
+    text = "Date;Text;Amount\n03/04/2026;shop;-1.00\n"
+
+    first = read(text, layout=Layout(date="dmy"))
+    again = read(text, layout=Layout.from_json(first.layout.to_json()))
+
+    assert booked(first) == booked(again) == [("2026-04-03", "-1.00")]
+    assert asked(first) == asked(again) == {}
+
+
+@pytest.mark.parametrize("stored", ["[]", '{"date": 3, "columns": {"amount": -1, "x": "y"}, "other": 1}'])
+def test_a_damaged_layout_answers_nothing(stored):
+    assert Layout.from_json(stored) == Layout()
+
+
+def test_a_day_that_does_not_exist_is_a_bad_line_and_stops_nothing():
+    statement = read("Date,Text,Amount\n2026-02-30,a,-1.00\n1899-01-01,b,-1.00\n2026-03-01,c,-1.00\n")
+
+    assert states(statement) == [("bad", "date"), ("bad", "date"), ("booked", "")]
+    assert [line.line_number for line in statement.lines] == [2, 3, 4]
+    assert statement.lines[0].raw == "2026-02-30,a,-1.00"
+
+
+# --- Amounts
+
+
+@pytest.mark.parametrize(
+    ("cells", "amounts"),
+    [
+        (["-1.000", "-89,9"], ["-1000.0", "-89.9"]),
+        (["-1,234.56", "-0.50"], ["-1234.56", "-0.50"]),
+        (["($85.00)", "- $21.59", "$-3.00"], ["-85.00", "-21.59", "-3.00"]),
+        (["-10,80 €", "-1 234,50 €", "-.46"], ["-10.80", "-1234.50", None]),
+        (["12-", "−12.5", "-1'234.50"], ["-12.0", "-12.5", "-1234.50"]),
+        (["-12,34,567.00", "-1.50"], ["-1234567.00", "-1.50"]),
+        (["-1.00", "-12..34", "-1e5", "-١٢.٥٠", "NaN"], ["-1.00", None, None, None, None]),
+        (["-1.00", "-1.999", "-1.500", "-" + 20 * "9"], ["-1.00", None, "-1.500", None]),
+    ],
+)
+def test_the_whole_file_decides_which_separator_is_decimal(cells, amounts):
+    statement = read("Date;Text;Amount\n" + "".join(f"2026-01-02;shop;{cell}\n" for cell in cells))
+
+    read_amounts = [str(line.amount) if line.state is State.BOOKED else None for line in statement.lines]
+    assert read_amounts == amounts
+    assert asked(statement) == {}
+
+
+def test_three_decimals_everywhere_are_asked_about():
+    statement = read("Date;Text;Amount\n2026-01-02;shop;-29.000\n2026-01-03;shop;-1.500\n")
+
+    assert "decimal" in asked(statement)
+    answered = read("Date;Text;Amount\n2026-01-02;shop;-29.000\n", layout=Layout(decimal=","))
+    assert booked(answered) == [("2026-01-02", "-29000.0")]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "2026-01-02;rent;850.00;\n2026-01-03;pay;;2100.00\n",
+        "2026-01-02;rent;-850.00;0.00\n2026-01-03;pay;0.00;2100.00\n",
+        "2026-01-02;rent;850,00;0,00\n2026-01-03;pay;;+2.100,00\n",
+    ],
+)
+@pytest.mark.parametrize("header", ["Date;Text;Debit;Credit", "Datum;Text;Ausgang;Eingang", "日付;摘要;出金;入金"])
+def test_two_columns_are_money_out_and_money_in(header, rows):
+    statement = read(f"{header}\n{rows}")
+
+    assert booked(statement) == [("2026-01-02", "-850.00"), ("2026-01-03", "2100.00")]
+    assert asked(statement) == {}
+
+
+@pytest.mark.parametrize(
+    ("out", "into"), [("D", "K"), ("Af", "Bij"), ("DBIT", "CRDT"), ("支出", "收入"), ("S", "H")]
+)
+def test_a_column_of_directions_gives_the_sign(out, into):
+    statement = read(f"Date,Text,Amount,Direction\n2026-01-02,a,5.00,{out}\n2026-01-03,b,7.00,{into}\n")
+
+    assert booked(statement) == [("2026-01-02", "-5.00"), ("2026-01-03", "7.00")]
+    assert asked(statement) == {}
+
+
+def test_balances_prove_columns_without_names():
+    statement = read(
+        "02/13/2026,check,,20.00,480.00\n02/14/2026,pay,500.00,,980.00\n02/15/2026,rent,,80.00,900.00\n"
+    )
+
+    assert [amount for _, amount in booked(statement)] == ["-20.00", "500.00", "-80.00"]
+    assert asked(statement) == {}
+
+
+def test_spending_without_a_minus_is_asked_about_once():
+    text = "Transaction date,Merchant,Amount\n2026-01-02,a,5.00\n2026-01-03,b,7.00\n2026-01-04,thank you,-12.00\n"
+
+    first = read(text)
+    again = read(text, layout=first.layout)
+
+    assert asked(first) == {"sign": "plus"}
+    assert asked(again) == {}
+    assert [amount for _, amount in booked(again)] == ["-5.00", "-7.00", "12.00"]
+
+
+def test_a_dollar_is_not_relabelled_for_somebody_who_counts_in_euros():
+    statement = read("Date,Text,Amount\n2026-01-02,shop,-$5.00\n", currency="EUR")
+
+    assert asked(statement) == {"currency": "USD"}
+    assert statement.lines[0].currency == "USD"
+
+
+# --- Files
+
+
+def test_preamble_and_footer_are_kept_apart_and_the_account_is_found():
+    statement = read(
+        "Account statement;Jane\nIBAN;DE02 1203 0000 0000 2020 51\n\nBooking date;Purpose;Amount (EUR)\n"
+        "14.01.2026;coffee;-3,00\n14.01.2026;coffee;-3,00\n;;\nPrinted on paper\n"
+    )
+
+    assert booked(statement) == [("2026-01-14", "-3.00"), ("2026-01-14", "-3.00")]
+    assert statement.accounts == ("DE02120300000000202051",)
+    assert statement.currency == "EUR"
+    assert statement.preamble == ("Account statement;Jane", "IBAN;DE02 1203 0000 0000 2020 51")
+    assert statement.footer == ("Printed on paper",)
+
+
+def test_rows_that_are_no_bookings_are_left_out_and_pending_ones_wait():
+    statement = read(
+        "Date,Text,Status,Amount\n2026-01-01,Opening balance,,100.00\n2026-01-02,a,Pending,-1.00\n"
+        "Pending,b,,-2.00\n2026-01-03,c,Declined,-3.00\n2026-01-04,d,Booked,-4.00\n,Total,,-4.00\n"
+    )
+
+    assert states(statement) == [
+        ("left_out", "balance"),
+        ("pending", "pending"),
+        ("pending", "pending"),
+        ("left_out", "cancelled"),
+        ("booked", ""),
+        ("left_out", "total"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "locale", "shown"),
+    [
+        ("utf-8-sig", "", "Müller"),
+        ("utf-16", "", "Müller"),
+        ("utf-16-le", "", "Müller"),
+        ("utf-16-be", "", "Müller"),
+        ("cp1252", "de_DE", "Müller"),
+        ("cp1250", "pl_PL", "Łódź"),
+        ("cp1251", "ru_RU", "Магазин"),
+    ],
+)
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_letters_and_line_ends_of_all_kinds_are_read(encoding, locale, shown, line_end):
+    text = line_end.join(["Date,Payee,Amount", f"2026-01-02,{shown},-4.50", f'2026-01-03,"{shown}, x",-1.50', ""])
+
+    statement = read(text, encoding, locale=locale)
+
+    assert [line.payee for line in statement.lines] == [shown, f"{shown}, x"]
+
+
+def test_the_words_of_a_header_find_their_code_page_for_any_locale():
+    statement = read("Дата;Описание;Сумма\n13.01.2026;Магазин;-4,50\n", "cp1251")
+
+    assert statement.lines[0].text == "Магазин"
+    assert asked(statement) == {}
+
+
+def test_a_quote_that_never_closes_costs_one_line():
+    rows = "".join(f"2026-01-02,shop {number},-1.00\n" for number in range(100))
+    statement = read('Date,Text,Amount\n2026-01-01,"open,-1.00\n' + rows)
+
+    assert states(statement)[0] == ("bad", "quote")
+    assert len(booked(statement)) == 100
+
+
+def test_a_field_may_hold_line_breaks_and_a_separator_of_paragraphs_ends_no_line():
+    statement = read('Date,Text,Amount\n2026-01-01,"one\ntwo",-1.00\n2026-01-02,a\u2028b,-2.00\n')
+
+    assert [line.text for line in statement.lines] == ["one two", "a b"]
+    assert [line.line_number for line in statement.lines] == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "empty"),
+        (b"\xef\xbb\xbf \n", "empty"),
+        (b"PK\x03\x04xl/worksheets", "workbook"),
+        (b"PK\x03\x04statement.csv", "archive"),
+        (b"\x1f\x8b\x08", "archive"),
+        (b"\xd0\xcf\x11\xe0", "workbook"),
+        (b"%PDF-1.7", "pdf"),
+        (b"<html><table><tr><td>1</td></tr></table></html>", "web_page"),
+        (b"Date,Payee,Amount\n", "no_lines"),
+        (b"Dear customer,\nthank you.\n", "no_lines"),
+        (b'<?xml version="1.0"?><!DOCTYPE d [<!ENTITY x "y">]><Document>&x;</Document>', "forbidden_xml"),
+        (b'<?xml version="1.0" encoding="UTF-7"?>+ADw-Document+AD4-', "broken_xml"),
+        (b"<Document><Stmt>", "broken_xml"),
+        (b"<Document></Document>", "unknown_xml"),
+        (b"<Document><Stmt>" + 100 * b"<a>" + 100 * b"</a>" + b"</Stmt></Document>", "broken_xml"),
+        (b"Date,Payee,Amount\n2026-01-01," + 200_000 * b"x" + b",-1.00\n", "field_too_long"),
+        (b"Date,Payee,Amount\n" + 1_000_000 * b";" + b"\n", "too_many_columns"),
+        (b"Date,Payee,Amount\n" + 50_001 * b"2026-01-01,a,-1\n", "too_many_lines"),
+        (8 * 2**20 * b" " + b" ", "too_large"),
+        (190_000 * b'"', "no_lines"),
+        (190_000 * b"\n", "empty"),
+        (b"!Type:Bank\nD01/02/2026\nT-1.00\n", "no_lines"),
+        (b"<OFX>" + 190_000 * b"<", "no_lines"),
+        (b":20:" + 150_000 * b":", "field_too_long"),
+    ],
+    ids=lambda value: value[:12] if isinstance(value, bytes) else value,
+)
+def test_what_is_no_statement_is_refused_fast_in_little_memory(content, code):
+    tracemalloc.start()
+    started = time.perf_counter()
+    with pytest.raises(StatementError) as refused:
+        read_statement(content, today=TODAY)
+    seconds, peak = time.perf_counter() - started, tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert refused.value.code == code
+    assert seconds < 10  # The limit is two seconds without tracing; a busy machine is slower.
+    assert peak < 150 * 2**20
+
+
+# --- Other formats
+
+
+OFX = """OFXHEADER:100
+ENCODING:USASCII
+CHARSET:1252
+
+<OFX><BANKMSGSRSV1><STMTTRNRS><STMTRS><CURDEF>CHF
+<BANKACCTFROM><BANKID>0099<ACCTID>12-34</BANKACCTFROM><BANKTRANLIST>
+<STMTTRN><TRNTYPE>DEBIT<DTPOSTED>20260131235959[-5:EST]<TRNAMT>-12.50<FITID>a1<NAME>Bäckerei &amp; Co
+<MEMO>bread</STMTTRN>
+<STMTTRN><DTPOSTED>20260201<TRNAMT>+3,50<FITID>a1<NAME>x
+<STMTTRN><DTPOSTED>20260201<TRNAMT>1e5<NAME>&file;</STMTTRN>
+</BANKTRANLIST></STMTRS></STMTTRNRS></BANKMSGSRSV1></OFX>"""
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8"])
+def test_ofx_prints_the_day_and_needs_no_closing_tags(encoding):
+    statement = read(OFX, encoding)
+
+    assert booked(statement) == [("2026-01-31", "-12.50"), ("2026-02-01", "3.50")]
+    assert states(statement)[2] == ("bad", "amount")
+    assert statement.lines[0].text == "Bäckerei & Co bread"
+    assert statement.lines[2].text == "&file;"
+    assert (statement.format, statement.currency, statement.accounts) == ("ofx", "CHF", ("0099 12-34",))
+
+
+def test_qif_decides_the_order_of_day_and_month_by_all_records():
+    statement = read(
+        "!Account\nNGiro\nTBank\n^\n!Type:Bank\nD1/ 2'26\nT-1,000.50\nPShop\nLFood\n^\nD13/02/26\nT5\nMgift\n^\n"
+        "!Type:Cat\nNFood\n^\n"
+    )
+
+    assert booked(statement) == [("2026-02-01", "-1000.50"), ("2026-02-13", "5.0")]
+    assert [(line.payee, line.category, line.account) for line in statement.lines] == [
+        ("Shop", "Food", "Giro"),
+        ("gift", "", "Giro"),
+    ]
+
+
+def test_qif_obeys_the_order_that_it_names_and_proposes_to_leave_out_transfers():
+    statement = read("!Option:MDY\n!Type:Bank\nD01/02/2026\nT-1\nL[Savings]\n^\n", locale="de_DE")
+
+    assert booked(statement) == [("2026-01-02", "-1.0")]
+    assert states(statement) == [("booked", "transfer")]
+    assert asked(statement) == {}
+
+
+MT940 = """:20:REF
+:25:DE02120300000000202051
+:60F:C260101EUR100,00
+:61:2601020102D12,35NTRFNONREF//B1
+:86:166?00TRANSFER?20SVWZ+Rent?21 January?32Jane Doe
+:61:260103RC5,NMSC
+:61:260103RDR2,50NMSC
+:61:260230    C1,00NMSC
+:61:no booking
+:62F:C260228EUR86,15
+-
+"""
+
+
+def test_mt940_reversals_turn_around_and_balances_prove_it():
+    statement = read(MT940)
+
+    assert booked(statement) == [
+        ("2026-01-02", "-12.35"),
+        ("2026-01-03", "-5.0"),
+        ("2026-01-03", "2.50"),
+        ("2026-02-28", "1.00"),
+    ]
+    assert states(statement)[4] == ("bad", "amount")
+    assert statement.balances_agree is True
+    assert statement.lines[0].payee == "Jane Doe"
+    assert statement.lines[0].text == "Jane Doe Rent January"
+    assert statement.lines[4].line_number == 9
+
+
+CAMT = """<?xml version="1.0"?><Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.05{number}"><R><{kind}>
+<Acct><Id><IBAN>DE02120300000000202051</IBAN></Id></Acct>
+<Bal><Tp><CdOrPrtry><Cd>OPBD</Cd></CdOrPrtry></Tp><Amt Ccy="EUR">10</Amt><CdtDbtInd>DBIT</CdtDbtInd></Bal>
+<Bal><Tp><CdOrPrtry><Cd>CLBD</Cd></CdOrPrtry></Tp><Amt Ccy="EUR">11.50</Amt><CdtDbtInd>DBIT</CdtDbtInd></Bal>
+<Ntry><Amt Ccy="EUR">1.50</Amt><CdtDbtInd>DBIT</CdtDbtInd><Sts>{status}</Sts><BookgDt>
+<DtTm>2026-01-02T23:30:00Z</DtTm></BookgDt><NtryDtls><TxDtls><RltdPties><Cdtr><Pty><Nm>Shop</Nm></Pty></Cdtr></RltdPties><RmtInf><Ustrd>Bread</Ustrd>
+</RmtInf></TxDtls></NtryDtls></Ntry>
+<Ntry><Amt Ccy="EUR">-2.00</Amt><CdtDbtInd>DBIT</CdtDbtInd><ValDt><Dt>2026-01-02</Dt></ValDt></Ntry>
+</{kind}></R></Document>"""
+
+
+@pytest.mark.parametrize(("number", "kind"), [("2.001.02", "Rpt"), ("3.001.08", "Stmt"), ("4.001.13", "Ntfctn")])
+@pytest.mark.parametrize(("status", "state"), [("BOOK", "booked"), ("<Cd>PDNG</Cd>", "pending")])
+def test_camt_of_any_version_is_read_by_its_local_names(number, kind, status, state):
+    statement = read(CAMT.format(number=number, kind=kind, status=status))
+
+    assert [line.state.value for line in statement.lines] == [state, "bad"]
+    line = statement.lines[0]
+    assert (line.date, line.amount, line.payee, line.text) == (
+        date(2026, 1, 2),
+        Decimal("-1.50"),
+        "Shop",
+        "Shop Bread",
+    )
+    assert statement.balances_agree is (state == "booked")
+    assert statement.lines[1].line_number == 8
+
+
+# --- Other trackers
+
+
+@pytest.mark.parametrize(
+    ("text", "format", "lines", "sum"),
+    [
+        (
+            "type,amount,date,source_name,destination_name,category\nDeposit,5.00,2026-01-02,Job,Giro,\n"
+            "Withdrawal,-2.00,2026-01-02,Giro,Shop,Food\nTransfer,9.00,2026-01-02,Giro,Savings,\n",
+            "firefly",
+            2,
+            "3.00",
+        ),
+        (
+            "Date,Description,Category,Cost,Currency,Ana,Bob\n2026-01-02,Dinner,Dining out,30.00,EUR,15.00,-15.0\n"
+            "2026-01-03,Ana paid Bob,Payment,15.00,EUR,15.00,-15.00\n2026-01-04,Total balance, , ,EUR,0.00,0.00\n",
+            "splitwise",
+            2,
+            "-45.00",
+        ),
+        (
+            "Account,Flag,Date,Payee,Category Group/Category,Category Group,Category,Memo,Outflow,Inflow,Cleared\n"
+            "Giro,,13/01/2026,Shop,Daily: Food,Daily,Food,,€5.00,€0.00,Cleared\n"
+            "Giro,,14/01/2026,Job,,,,,€0.00,€9.00,Cleared\n",
+            "ynab",
+            2,
+            "4.00",
+        ),
+        (
+            "date,account,category,amount,currency,converted amount,currency,description\n"
+            "13/01/2026,Cash,Food,-4.50,EUR,-4.50,EUR,\n",
+            "monefy",
+            1,
+            "-4.50",
+        ),
+        (
+            "date;paymode;info;payee;memo;amount;category;tags\n13-01-26;4;;Shop;bread;-4.50;Food;\n",
+            "homebank",
+            1,
+            "-4.50",
+        ),
+    ],
+    ids=["firefly", "splitwise", "ynab", "monefy", "homebank"],
+)
+def test_exports_of_other_trackers_are_known_by_their_header(text, format, lines, sum):
+    statement = read(text, currency="EUR")
+
+    amounts = [line.amount for line in statement.in_state(State.BOOKED)]
+    assert (statement.format, len(amounts), str(Decimal(0) + __builtins__["sum"](amounts))) == (format, lines, sum)
+    assert asked(statement) == {}
+
+
+def test_moments_in_utc_of_another_tracker_become_days_where_the_person_lives():
+    text = "ID,Name,Category,Amount,Date,Tags\n1,Rent,Housing,-8.00,2026-08-01T22:30:00Z,\n"
+
+    assert booked(read(text, time_zone="Europe/Berlin")) == [("2026-08-02", "-8.00")]
+    assert asked(read(text, time_zone="Europe/Berlin")) == {"day": "local"}
+    assert booked(read(text, time_zone="UTC")) == [("2026-08-01", "-8.00")]
+
+
+PRINTABLE = st.text(st.characters(exclude_categories=["C", "Z"], include_characters=" "), max_size=60).map(
+    lambda text: " ".join(text.split())
+)
+
+
+@given(st.lists(st.tuples(PRINTABLE, PRINTABLE, st.integers(-(10**9), 10**9)), min_size=1, max_size=8))
+def test_our_own_export_comes_back_as_it_was(rows):
+    lines = [",".join(HEADER)]
+    for category, text, cents in rows:
+        quoted = ['"' + escape_formula(value).replace('"', '""') + '"' for value in (category[:60], text)]
+        lines.append(f"2026-03-01,{quoted[0]},{quoted[1]},{Decimal(cents) / 100:.2f},USD")
+
+    statement = read("\r\n".join(lines) + "\r\n")
+
+    assert [(line.category, line.text, line.amount) for line in statement.lines] == [
+        (category[:60].strip(), text, -Decimal(cents) / 100) for category, text, cents in rows
+    ]
+
+
+# --- Any bank
+
+
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.integers(0, 2000), st.integers(-(10**8), -1), st.sampled_from(["Café", "shop; new", "a, b", "x"])
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+    day_format=st.sampled_from(["%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%y", "%Y%m%d", "%d-%b-%Y"]),
+    delimiter=st.sampled_from(",;\t|"),
+    separators=st.sampled_from([(".", ""), (",", ""), (".", ","), (",", "."), (".", "'"), (",", " ")]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"]),
+    has_header=st.booleans(),
+)
+def test_what_a_bank_writes_is_read_with_its_twins(rows, day_format, delimiter, separators, encoding, has_header):
+    decimal, group = separators
+    # One day that can only be read in one order.
+    rows = [(13 - 1, -100, "x"), *rows, rows[0]]
+    written = ["Date", "Text", "Amount"]
+    lines = [delimiter.join(written)] if has_header else []
+    expected = []
+    for days, cents, text in rows:
+        day, amount = date(2020, 1, 1) + timedelta(days), Decimal(cents) / 100
+        number = f"{amount:,.2f}".translate(str.maketrans({",": group, ".": decimal}))
+        lines.append(delimiter.join(f'"{cell}"' for cell in (day.strftime(day_format), text, number)))
+        expected.append((day, amount))
+
+    statement = read("\n".join(lines) + "\n", encoding, locale="de_DE")
+
+    assert [(line.date, line.amount) for line in statement.in_state(State.BOOKED)] == expected
+    assert "date" not in asked(statement)
+
+
+@given(st.lists(st.lists(st.text(max_size=8), min_size=1, max_size=5), max_size=12))
+def test_no_record_is_lost(rows):
+    lines = ["2026-01-02,shop,-1.00", *(",".join(cell.replace('"', "").strip() for cell in row) for row in rows)]
+    text = "Date,Text,Amount\n" + "\n".join(" ".join(line.split()) for line in lines) + "\n"
+
+    statement = read(text)
+
+    records = [line for line in text.replace("\0", "").split("\n")[1:] if line.replace(",", "").strip()]
+    assert len(statement.lines) + len(statement.footer) == len(records)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("KARTENZAHLUNG REWE SAGT DANKE. 41400673//Hamburg", "Rewe sagt Danke 12345 Hamburg"),
+        ("POS 6,49 AT K1 09.03. 09:53 FORSTINGER", "AT Forstinger 1"),
+    ],
+)
+def test_a_payee_is_the_same_whatever_the_bank_writes_around_it(one, other):
+    assert payee_key(one) == payee_key(other)
