@@ -221,6 +221,37 @@ def test_rows_that_are_no_bookings_are_left_out_and_pending_ones_wait():
 
 
 @pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ('"Date,Text,Amount"\n"2026-01-02,shop,-5.00"\n', [("2026-01-02", "-5.00")]),
+        (
+            "Date,Text,Amount,Fee,Balance\n2026-01-02,a,-3.00,0,95.00\n2026-01-03,atm,-4.00,1.00,90.00\n",
+            [("2026-01-02", "-3.00"), ("2026-01-03", "-5.00")],
+        ),
+        (
+            "Buchung;Text;Betrag;Info\n14.01.26;a;-5,00;Umsatz vorgemerkt\n15.01.26;b;-6,00;x\n",
+            [("2026-01-15", "-6.00")],
+        ),
+        (
+            "交易时间,商品,收/支,金额(元)\n2026-01-02 10:00:00,a,支出,¥5.00\n2026-01-02 11:00:00,b,/,¥6.00\n",
+            [("2026-01-02", "-5.00")],
+        ),
+        ("Date;Text;Amount;Balance\n2026-01-02;a;-5,00;95.00\n", [("2026-01-02", "-5.00")]),
+        (
+            "Date;Debit;Credit;Single amount\n2026-01-02;5.00;;\n2026-01-03;;7.00;\n",
+            [("2026-01-02", "-5.00"), ("2026-01-03", "7.00")],
+        ),
+    ],
+    ids=["quoted lines", "fee", "pending in any column", "neutral", "two separators", "empty amount"],
+)
+def test_habits_of_single_banks_are_known(text, lines):
+    statement = read(text)
+
+    assert booked(statement) == lines
+    assert asked(statement) == {}
+
+
+@pytest.mark.parametrize(
     ("encoding", "locale", "shown"),
     [
         ("utf-8-sig", "", "Müller"),

@@ -24,10 +24,14 @@ _UNIFIED = str.maketrans(
 # Signs that name one currency. The dollar and the crown belong to many.
 SIGNS = {
     "€": "EUR", "£": "GBP", "zł": "PLN", "zl": "PLN", "Kč": "CZK", "Ft": "HUF", "₹": "INR", "₽": "RUB",
-    "₺": "TRY", "₴": "UAH", "₪": "ILS", "₩": "KRW", "R$": "BRL", "lei": "RON", "лв": "BGN", "฿": "THB", "₫": "VND",
+    "₺": "TRY", "TL": "TRY", "₴": "UAH", "₪": "ILS", "₩": "KRW", "R$": "BRL", "lei": "RON", "лв": "BGN",
+    "฿": "THB", "₫": "VND",
     "元": "CNY", "円": "JPY", "Fr": "CHF", "US$": "USD", "A$": "AUD", "C$": "CAD", "NZ$": "NZD",
 }  # fmt: skip
-_CURRENCY = r"(?:[A-Z]{3}|US\$|NZ\$|[AC]\$|R\$|[€£$¥￥₹₽₺₴₪₩฿₫元円]|z[łl]|K[čc]|Ft|kr\.?|lei|лв\.?|Fr\.?|Rs\.?|RM)"
+_CURRENCY = (
+    r"(?:[A-Z]{3}|US\$|NZ\$|[AC]\$|R\$|[€£$¥￥₹₽₺₴₪₩฿₫₸元円]"
+    r"|z[łl]|K[čc]|Ft|TL|RM|lei|(?:руб|лв|kr|Fr|Rs)\.?)"
+)
 _NUMBER = r"(?:[0-9](?:[0-9., ']{0,30}[0-9])?[.,]?|[.,][0-9]{1,15})"
 _CELL = re.compile(
     rf"(?P<open>\()?\s?(?P<before>[-+])?\s?(?P<left>{_CURRENCY})?\s?(?P<between>[-+])?\s?(?P<number>{_NUMBER})"

@@ -11,7 +11,11 @@ from ledger.statements.text import fold
 MAX_PREAMBLE = 400
 SAMPLE = 1000
 _DATE_ROLES = {"date", "value_date"}
-_AMOUNT_ROLES = {"amount", "out", "in", "balance", "other_amount"}
+_AMOUNT_ROLES = {"amount", "out", "in", "balance", "fee", "other_amount"}
+_MAY_BE_EMPTY = {
+    *("date", "amount", "out", "in", "balance", "other_amount"),
+    *("status", "payee", "text", "check"),
+}
 _WORD_MAX = 60
 
 
@@ -170,9 +174,18 @@ def assign_roles(table: Table, chosen: dict[str, int]) -> None:
         table.roles = dict(chosen)
     else:
         _assign_by_name(table)
+        _drop_empty_amount(table)
         _assign_dates(table)
     _assign_direction(table)
     _assign_texts(table)
+
+
+def _drop_empty_amount(table: Table) -> None:
+    """Prefer two columns of which one is filled to one that never is."""
+    index = table.roles.get("amount")
+    is_pair = "out" in table.roles or "in" in table.roles
+    if index is not None and is_pair and not table.columns[index].filled:
+        del table.roles["amount"]
 
 
 def _assign_by_name(table: Table) -> None:
@@ -187,7 +200,7 @@ def _assign_by_name(table: Table) -> None:
 def _fits(column: Column, role: str) -> bool:
     """Return whether the cells of a column can be what its name says."""
     if column.filled == 0:
-        return role in {"out", "in", "status", "payee", "text", "balance", "other_amount", "date", "amount"}
+        return role in _MAY_BE_EMPTY
     if role in _DATE_ROLES:
         return column.is_days
     if role in _AMOUNT_ROLES:

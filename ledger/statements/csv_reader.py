@@ -26,7 +26,7 @@ from ledger.statements.model import (
     StatementLine,
 )
 from ledger.statements.signs import MoneyPlan, UnreadableError, direction_of, plan_money
-from ledger.statements.table import Record, all_records, choose_delimiter, is_booking
+from ledger.statements.table import Record, all_records, choose_delimiter, is_booking, unwrap
 from ledger.statements.text import fold, tidy
 
 EVIDENCE_ROWS = 20_000
@@ -52,8 +52,9 @@ class Plan:
 def read_csv(decoded: DecodedText, hints: Hints) -> Statement:
     """Read delimited text. Raises StatementError if it holds no bookings and no records that look like some."""
     layout = hints.layout
-    delimiter = layout.delimiter or choose_delimiter(decoded.text)
-    records = all_records(decoded.text, delimiter, hints.limits)
+    text = unwrap(decoded.text)
+    delimiter = layout.delimiter or choose_delimiter(text)
+    records = all_records(text, delimiter, hints.limits)
     table = divide(records)
     if not table.rows:
         raise StatementError("no_lines")
@@ -157,20 +158,20 @@ def _day_cell(row: Record, index: int) -> DayCell | None:
 
 def _decimal(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Question | None]:
     """Decide the decimal separator by all columns of money; the other numbers of the file only hint at it."""
-    named = {table.roles[role] for role in ("amount", "out", "in", "balance") if role in table.roles}
-    used = named & {column.index for column in table.columns}
-    if not used - {table.roles.get("balance")}:
-        used |= {column.index for column in table.columns if column.is_money}
-    cells = [
-        cell
-        for row in rows
-        for index in used
-        if index < len(row.fields) and (cell := amounts.read_cell(row.fields[index][: amounts.CELL_MAX + 1]))
-    ]
+    used = {table.roles[role] for role in ("amount", "out", "in") if role in table.roles}
+    used = used or {column.index for column in table.columns if column.is_money}
+    cells = _amounts_in(rows, used)
+    if "balance" in table.roles and not any(amounts.evidence(cell.number) in {".", ","} for cell in cells):
+        cells += _amounts_in(rows, {table.roles["balance"]})
     hint = decimal_of(hints.locale)
     separator = amounts.decide_decimal(cells, numeric_cells(table, used), hint, hints.layout.decimal)
     question = None if separator.is_certain else Question("decimal", (".", ","), separator.character)
     return separator.character, question
+
+
+def _amounts_in(rows: list[Record], indexes: set[int]) -> list[amounts.AmountCell]:
+    texts = (row.fields[index] for row in rows for index in indexes if index < len(row.fields))
+    return [cell for text in texts if (cell := _amount(text))]
 
 
 def _money(
@@ -307,7 +308,8 @@ def _read_row(plan: Plan, row: Record, hints: Hints) -> StatementLine:
 def _judged(plan: Plan, row: Record, line: StatementLine, date_cell: str) -> StatementLine:
     """Return the line in the state that its status, its day and its amount give it."""
     status = fold(plan.table.cell(row, "status"))
-    if fold(date_cell) in vocabulary.PENDING or status in vocabulary.PENDING:
+    cells = {fold(text) for text in row.fields if len(text) <= 40}
+    if {fold(date_cell), status} & vocabulary.PENDING or cells & vocabulary.CERTAINLY_PENDING:
         return replace(line, state=State.PENDING, reason="pending")
     if status in vocabulary.CANCELLED:
         return replace(line, state=State.LEFT_OUT, reason="cancelled")

@@ -25,8 +25,8 @@ class UnreadableError(Exception):
 class MoneyPlan:
     """Rules for reading the money of a record: from one column, or from one for money out and one for money in.
 
-    A sign of -1 turns what is written around. With `by_direction`, the direction column decides and written signs
-    don't count.
+    A sign of -1 turns what is written around. A fee is taken off. With `by_direction`, the direction column
+    decides and written signs don't count.
     """
 
     decimal: str
@@ -34,6 +34,7 @@ class MoneyPlan:
     out: int = -1
     into: int = -1
     direction: int = -1
+    fee: int = -1
     sign: int = 1
     out_sign: int = -1
     in_sign: int = 1
@@ -49,7 +50,7 @@ class MoneyPlan:
         if self.amount >= 0:
             value = self._cell(fields, self.amount)
             if value is None or not self.by_direction:
-                return None if value is None else self.sign * value
+                return None if value is None else self.sign * value - abs(self._cell(fields, self.fee) or _ZERO)
             return self._directed(abs(value), fields[self.direction] if self.direction < len(fields) else "")
         out, into = self._cell(fields, self.out), self._cell(fields, self.into)
         if out and into:
@@ -229,9 +230,12 @@ def _with_sign(table: Table, guess: SignGuess, rows: list[Record], chosen: str) 
         return guess
     if "balance" in table.roles:
         proof = _proof(plan, table.roles["balance"], rows)
-        for sign in (1, -1):
-            if proof(_values(replace(plan, sign=sign), rows)) > PROOF:
-                return replace(guess, plan=replace(plan, sign=sign))
+        plans = [replace(plan, sign=sign) for sign in (1, -1)]
+        if "fee" in table.roles:
+            plans.append(replace(plan, sign=1, fee=table.roles["fee"]))
+        shares = [proof(_values(candidate, rows)) for candidate in plans]
+        if max(shares) > PROOF:
+            return replace(guess, plan=plans[shares.index(max(shares))])
     negative = sum(value < 0 for value in values)
     return _by_majority(table, guess, rows, negative, len(values) - negative)
 
@@ -274,6 +278,8 @@ def _is_card(table: Table) -> bool:
     """Return whether the words of header and preamble speak of a card."""
     names = {fold(name) for name in table.header}
     words = {word for name in names for word in name.split()}
+    if {"balance", "check"} & table.roles.keys():
+        return False
     words |= {word for record in table.preamble[:20] for cell in record.fields for word in fold(cell).split()}
     return bool(words & vocabulary.CARD_WORDS or names & vocabulary.CARD_HEADERS)
 

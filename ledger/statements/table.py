@@ -1,6 +1,7 @@
 """Delimited text as records: the delimiter, fields with line breaks, quotes that never close."""
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -12,6 +13,8 @@ DELIMITERS = (";", "\t", ",", "|")
 # A quoted field with more line breaks than this has a quote that was never closed.
 MAX_RECORD_LINES = 30
 SAMPLE_RECORDS = 400
+# A line in quotes with delimiters, but without any other single quote.
+_WRAPPED = re.compile(r'^"((?:[^"\r\n]|""){3,2000})"$')
 MAX_SAMPLE_CELLS = 60_000
 
 
@@ -115,6 +118,16 @@ def _read_loosely(lines: _Lines, start: int, delimiter: str) -> list[str] | None
     if line.count('"') % 2:
         return None
     return next(csv.reader([line], delimiter=delimiter), None)
+
+
+def unwrap(text: str) -> str:
+    """Return the text without quotes around every whole line, which make one field of each."""
+    lines = text.splitlines() if len(text) < 200 else text[: text.find("\n", 200) + 1].splitlines()
+    shown = [line.strip() for line in lines if line.strip()]
+    if not shown or not all(_WRAPPED.fullmatch(line) for line in shown):
+        return text
+    wrapped = re.compile(_WRAPPED.pattern, re.MULTILINE)
+    return wrapped.sub(lambda match: match[1].replace('""', '"'), text)
 
 
 def choose_delimiter(text: str) -> str:

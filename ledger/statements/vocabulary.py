@@ -20,12 +20,13 @@ _ROLES = {
     "other_amount": """
         *original amount; *originalamount; *orig amount; *foreign; *fremdwahrung; *fremdbetrag;
         *local amount; *local_amount; *transaction currency amount; *amount in transaction currency;
-        *instructed; *compensation; fee; fees; *gebuhr; *poplatek; *commission; *kommission; *frais;
+        *instructed; *compensation; *poplatek; *commission; *kommission; *frais;
         *puvodni; *tax; *vat; *mwst; *charges; gross; brutto; *shipping; *insurance; *exchange; *wechselkurs;
         *kurs; *converted; *points; *cashback; *quantity; *price; *splittransaction amount; *split amount;
         split_amount; *counter value; *originalbetrag; *ausgangsbetrag; *urspr; *monto original;
         *importo originario; *limit; *credit line
     """,
+    "fee": "fee; fees; *gebuhr; transaction fee; teenustasu",
     "out": """
         debit; debits; *debit amount; *debit eur; debet; *debito; *debet amount; soll; *lastschrift;
         *belastung; *belastungen; ausgang; ausgange; ausgaben; withdrawal; withdrawals; *withdrawal amount;
@@ -142,7 +143,7 @@ _IN = """
     recette; received; payment received; in; ind; inn; entrada; příjem; 入金; 입금; kreditas; cred; kreedit;
     refund; kr
 """
-_NEUTRAL = "不计收支; 其他; transfer; neutral; umbuchung; 转账; opening balance; balance; n a"
+_NEUTRAL = "/; 不计收支; 其他; transfer; neutral; umbuchung; 转账; opening balance; balance; n a"
 _PENDING = """
     pending; vorgemerkt; vormerkung; en attente; pendiente; in sospeso; authorised; authorized;
     authorization; authorisation; hold; on hold; noch nicht gebucht; nicht gebucht; reserved; reserviert;
@@ -183,6 +184,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 OUT, IN, NEUTRAL = _phrases(_OUT), _phrases(_IN), _phrases(_NEUTRAL)
+CERTAINLY_PENDING = _phrases("vorgemerkt; umsatz vorgemerkt; vormerkung; pending")
 PENDING, CANCELLED = _phrases(_PENDING), _phrases(_CANCELLED)
 BALANCES, TOTALS = _phrases(_BALANCES), _phrases(_TOTALS)
 # Words of accounts and of cards, which tell whose minus means what.
