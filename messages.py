@@ -23,6 +23,7 @@ MESSAGES = {
     "not_a_period": lazy_gettext("There is no such period. Choose one from the list."),
     # Statements
     "empty": lazy_gettext("The file is empty."),
+    "not_text": lazy_gettext("The file is no statement. Choose a CSV, OFX, QIF, CAMT or MT940 file."),
     "no_lines": lazy_gettext("The file holds no transactions."),
     "unknown_columns": lazy_gettext("The file has no columns for the date and the amount."),
     "unknown_xml": lazy_gettext("The file is XML, but not a bank statement (CAMT) or OFX."),

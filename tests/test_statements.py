@@ -305,6 +305,7 @@ def test_a_field_may_hold_line_breaks_and_a_separator_of_paragraphs_ends_no_line
         (b"\xd0\xcf\x11\xe0", "workbook"),
         (b"%PDF-1.7", "pdf"),
         (b"<html><table><tr><td>1</td></tr></table></html>", "web_page"),
+        (bytes(range(256)) * 100, "not_text"),
         (b"Date,Payee,Amount\n", "no_lines"),
         (b"Dear customer,\nthank you.\n", "no_lines"),
         (b'<?xml version="1.0"?><!DOCTYPE d [<!ENTITY x "y">]><Document>&x;</Document>', "forbidden_xml"),

@@ -94,7 +94,7 @@ def _fields(text: str) -> Iterator[_Field]:
     """Yield the fields; a line without a tag goes on with the one before it."""
     tag, parts, size, start = "", [""], 0, 1
     for number, line in enumerate(re.split(r"\r\n|\n|\r", text), 1):
-        match = _TAG.match(line[:FIELD_MAX])
+        match = _TAG.match(line[:FIELD_MAX]) if line.startswith(":") else None
         if match or (line.startswith("-") and not line[1:].strip("}\x03 ")):
             if tag:
                 yield _Field(tag, "\n".join(parts), start)

@@ -62,6 +62,8 @@ def read_statement(
     _refuse_other_files(content, file_name, limits)
     if _is_xml(content):
         return camt.read_camt(content, hints)
+    if _is_binary(content):
+        raise StatementError("not_text")
     decoded = decode(content, person.locale, hints.layout.encoding)
     start = decoded.text[:_SAMPLE]
     if not decoded.text.strip():
@@ -86,6 +88,12 @@ def _refuse_other_files(content: bytes, file_name: str, limits: Limits) -> None:
     for beginning, code in _OTHER_FILES:
         if content.startswith(beginning):
             raise StatementError(code)
+
+
+def _is_binary(content: bytes) -> bool:
+    """Return whether a file holds too many control characters for a text; zeros may be those of UTF-16."""
+    sample = content[:4000].translate(None, b"\0\t\n\r\f\v\x1a")
+    return sum(byte < 32 for byte in sample) > max(len(sample) // 20, 8)
 
 
 def _is_xml(content: bytes) -> bool:
