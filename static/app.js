@@ -31,12 +31,19 @@ if (location.hash.startsWith("#e") && matchMedia("(min-width: 50rem)").matches) 
   document.getElementById("amount")?.focus({ preventScroll: true });
 }
 
+// The menu closes when it is left, as menus do.
+const menu = document.querySelector(".menu");
+document.addEventListener("click", (event) => menu?.open && !menu.contains(event.target) && (menu.open = false));
+
 // Keys: n new, / search, j and k to go through the rows, e to edit, ? for this list.
 const rows = [...document.querySelectorAll(".expenses tbody tr")];
 if (document.getElementById("filter-search")) {
-  document.querySelector("main").insertAdjacentHTML("beforeend", `<details id="keys"><summary>Keyboard shortcuts</summary>
+  document.querySelector("main").insertAdjacentHTML(
+    "beforeend",
+    `<details id="keys"><summary>Keyboard shortcuts</summary>
     <p><kbd>n</kbd> new, <kbd>/</kbd> search, <kbd>j</kbd> <kbd>k</kbd> next and previous row, <kbd>space</kbd> select,
-    <kbd>e</kbd> edit, <kbd>?</kbd> this list, <kbd>Esc</kbd> leave the field</p></details>`);
+    <kbd>e</kbd> edit, <kbd>?</kbd> this list, <kbd>Esc</kbd> leave the field</p></details>`,
+  );
 }
 const help = document.getElementById("keys");
 function go(step) {
@@ -54,7 +61,10 @@ const keys = {
   "?": () => help && (help.open = !help.open),
 };
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") document.activeElement.blur();
+  if (event.key === "Escape") {
+    document.activeElement.blur();
+    if (menu) menu.open = false;
+  }
   const typing = event.target.matches('input:not([type="checkbox"]), select, textarea');
   if (typing || event.ctrlKey || event.metaKey || event.altKey || !(event.key in keys)) return;
   event.preventDefault();

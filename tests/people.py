@@ -196,7 +196,7 @@ def press(visitor: Visitor, form: Element, **typed: str) -> TestResponse:
 
 def operations_shown(visitor: Visitor) -> list[Element]:
     """The operations that History lists, the latest first."""
-    return visitor.page("/history").one("main").all("section", class_="act")
+    return visitor.page("/history").one("main").all("section", class_="operation")
 
 
 def at_once(do: Callable[[Any], object], values: Iterable[Any]) -> None:

@@ -50,7 +50,7 @@ def test_registering_logs_in_and_lands_on_the_empty_list(stranger):
         assert (user.currency, user.time_zone) == ("EUR", "Pacific/Auckland")
         assert PASSWORD not in user.password_hash
     page = stranger.page("/")
-    assert "Ana" in page.one("nav").text
+    assert "Ana" in page.one("nav", aria_label="Main").text
     assert "There are no expenses yet." in page.one("main").text
     assert page.one(id="total").text == "€0.00"
 
@@ -228,7 +228,7 @@ def test_logging_in_goes_to_the_list(app, ana):
 
     assert response.status_code in REDIRECTS
     assert response.location == "/expenses"
-    assert "ana" in device.page("/expenses").one("nav").text
+    assert "ana" in device.page("/expenses").one("nav", aria_label="Main").text
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def key(visitor, name):
 
 
 def offered(page, label="category"):
-    return [option.text for option in page.one("form", class_="adding").one(id=label).all("option")]
+    return [option.text for option in page.one("form", class_="add-form").one(id=label).all("option")]
 
 
 def test_a_new_person_has_ten_and_reading_writes_none(ana):
@@ -196,7 +196,7 @@ def test_an_archived_category_is_not_chosen_for_anybody_but_kept_and_found(ana):
 
     assert refused.status_code == 422
     assert [(row[1], row[3]) for row in ana.rows("/expenses?category=Travel")] == [("Travel", "$5.00")]
-    finding = ana.page("/expenses").one("form", class_="finding")
+    finding = ana.page("/expenses").one("form", class_="filter-form")
     assert "Travel" not in [option.text for option in finding.one(id="filter-category").all("option")]
     assert "Travel" in [label.text for label in finding.one("fieldset").all("label")]
 

@@ -255,7 +255,7 @@ def test_a_draft_that_is_sent_again_and_is_not_valid_is_still_there_after_a_relo
 
 
 def test_the_list_is_itself_again_after_it_has_shown_a_draft_once(ana):
-    form = ana.page("/expenses?category=Food").one("form", class_="adding")
+    form = ana.page("/expenses?category=Food").one("form", class_="add-form")
     url = lose_and_send(ana, form, [("amount", "much"), ("description", "typed")])
 
     page = ana.page(url)
@@ -289,7 +289,7 @@ def test_a_draft_for_a_url_without_a_page_is_shown_there_until_it_is_saved(ana):
 
 def test_a_new_category_that_was_typed_on_the_list_comes_back_in_the_long_form(ana):
     typed = [("amount", "5"), ("category", "New …"), ("new_category", "Gifts"), ("date", "2026-02-03")]
-    form = ana.page("/expenses").one("form", class_="adding")
+    form = ana.page("/expenses").one("form", class_="add-form")
 
     page = ana.page(lose_and_send(ana, form, typed))
 
@@ -358,7 +358,7 @@ def test_a_good_token_in_a_header_does_not_save_a_draft(ana):
 
 
 def test_only_opening_a_page_shows_a_draft(ana):
-    form = ana.page("/expenses").one("form", class_="adding")
+    form = ana.page("/expenses").one("form", class_="add-form")
     url = lose_and_send(ana, form, [("description", "typed")])
 
     assert ana.client.head(url).status_code == 200

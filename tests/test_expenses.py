@@ -232,7 +232,7 @@ def test_the_forms_keep_showing_what_was_asked_for(week):
         "&start_date=2024-02-01&sort=amount"
     )
 
-    form = week.page(f"/expenses?{query}").one("form", class_="finding")
+    form = week.page(f"/expenses?{query}").one("form", class_="filter-form")
 
     values = form_values(form)
     assert values["period"] == "2024-02"
@@ -281,7 +281,7 @@ def test_a_place_in_the_list_survives_what_is_done_there(app, ana):
 
 def adding(visitor, address="/expenses"):
     """The form on the list, and where it is sent."""
-    form = visitor.page(address).one("form", class_="adding")
+    form = visitor.page(address).one("form", class_="add-form")
     return form["action"], form_values(form)
 
 
@@ -352,7 +352,7 @@ def test_the_category_is_chosen_by_the_description(week):
 
 def test_a_refused_form_chooses_by_the_description_again(week):
     refused = week.post("/expenses", {"amount": "x", "description": "Café crème"})
-    form = read(refused).one("form", class_="adding")
+    form = read(refused).one("form", class_="add-form")
 
     assert form_values(form)["category"] == ""
     week.client.post(form["action"], data=form_values(form) | {"amount": "4", "description": "Train_to Łódź"})

@@ -415,7 +415,7 @@ def test_the_same_form_sent_twice_repeats_once(ana):
         ana.client.post(form["action"], data=values)
 
     assert len(ana.expenses()) == 1
-    assert len(ana.page("/recurring").one("section", class_="act").all("li")) == 1
+    assert len(ana.page("/recurring").one("section", class_="recurring").all("li")) == 1
 
 
 def test_an_expense_can_be_said_to_repeat_later_but_once(ana):
@@ -429,7 +429,7 @@ def test_an_expense_can_be_said_to_repeat_later_but_once(ana):
     assert page.all(id="frequency") == []
     assert "Repeats every week." in page.one("main").text
     ana.post(address, {"amount": "6", "category": "Food", "date": weeks_ago(1), "frequency": "year"})
-    assert len(ana.page("/recurring").one("section", class_="act").all("li")) == 1
+    assert len(ana.page("/recurring").one("section", class_="recurring").all("li")) == 1
     press(ana, "add")
     assert "Repeats every week." in ana.page(f"/expenses/{ana.expenses()[0].id}/edit").one("main").text
 
@@ -471,7 +471,7 @@ def test_a_change_counts_from_the_new_first_day_and_leaves_what_was_done(rent):
 
 def test_what_is_stopped_is_not_due_until_it_is_resumed(rent):
     for words in ("Stop", "Resume"):
-        form = rent.page("/recurring").one("section", class_="act").one("form")
+        form = rent.page("/recurring").one("section", class_="recurring").one("form")
         assert words in form.text
         assert rent.client.post(form["action"], data=form_values(form)).location == "/recurring"
         assert bool(rent.page("/expenses").all("form", class_="due")) == (words == "Resume")

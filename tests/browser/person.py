@@ -158,6 +158,11 @@ class Person:
         self.press("Log in")
         return self
 
+    def log_out(self) -> None:
+        """Open the menu in the navigation bar and log out."""
+        self.page.locator(".menu summary").click()
+        self.press("Log out")
+
     def lose_the_next_answer(self, address: str) -> None:
         """Let the next form sent to this address arrive, and lose the answer on the way back."""
 
@@ -209,7 +214,7 @@ class Person:
     @property
     def bulk_form(self) -> Any:
         """The form that changes many expenses."""
-        return self.page.locator(".changing")
+        return self.page.locator(".bulk-actions")
 
     @property
     def text(self) -> str:

@@ -304,7 +304,7 @@ def test_what_was_deleted_comes_back_after_logging_out_and_in(bob, ledger):
     bob.press("Delete selected")
     assert bob.said == ["Deleted 3 expenses, $256.55."]
 
-    bob.press("Log out")
+    bob.log_out()
     bob.log_in()
     bob.go("/history")
     bob.press("Undo Pharmacy")

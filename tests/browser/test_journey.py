@@ -92,7 +92,7 @@ def test_a_newcomer_keeps_a_month_of_expenses(server, visit, scripts, screen):
     assert (ana.total, ana.count, ana.shown_category) == (sum_of(food), len(food), "Food")
     assert server.expenses("ana") == saved(newest_first(rest))
 
-    ana.press("Log out")
+    ana.log_out()
 
     assert ana.path == "/login"
     assert ana.messages == ["You are logged out."]
@@ -150,7 +150,7 @@ def test_after_logging_out_the_back_button_shows_no_expenses(server, visit):
     ana = visit().register("ana")
     ana.add("12.50", "Food", "A secret dinner")
 
-    ana.press("Log out")
+    ana.log_out()
     ana.page.go_back()
 
     assert urlsplit(ana.path).path == "/login"
@@ -190,7 +190,7 @@ def test_today_is_the_day_where_the_person_lives(server, visit, time_zone):
     before = datetime.now(ZoneInfo(time_zone)).date()
     ana.register("ana")
     on_the_list = ana.values()["date"]
-    ana.follow("Add")
+    ana.follow("Add expense")
     after = datetime.now(ZoneInfo(time_zone)).date()
 
     assert {on_the_list, ana.values()["date"]} <= {str(before), str(after)}

@@ -42,7 +42,7 @@ def log_out(person):
     """Opens the log-in page as it is after the end of a visit."""
     person.go("/login")
     person.log_in()
-    person.press("Log out")
+    person.log_out()
 
 
 def refuse_registration(person):
@@ -295,7 +295,8 @@ def look(page, screen=LAPTOP, **media):
 def test_axe_finds_nothing(opened, axe, screen, scheme):
     look(opened, screen, color_scheme=scheme)
 
-    results = axe.run(opened)
+    # It would read the imported style sheet once more, which the content policy forbids, for nothing that it needs.
+    results = axe.run(opened, options={"preload": False})
 
     assert results.violations_count == 0, results.generate_report()
 
@@ -314,7 +315,7 @@ def test_nothing_is_wider_than_the_screen(opened):
 
 
 BUTTONS = """() => Array.from(
-    document.querySelectorAll("button, [role=button], select, input:not([type=hidden], [type=checkbox])"))
+    document.querySelectorAll("button, [role=button], summary, select, input:not([type=hidden], [type=checkbox])"))
     .filter(button => button.checkVisibility() && !button.ariaHidden)
     .map(button => [button.innerText || button.name, button.getBoundingClientRect().height])
 """
@@ -364,7 +365,7 @@ FOCUSED = """() => {
     const box = focused.getBoundingClientRect();
     return {
         outside: focused === document.body,
-        name: (focused.ariaLabel || label.textContent).trim().replace(/\\s+/g, " "),
+        name: (focused.ariaLabel || label.innerText || label.textContent).trim().replace(/\\s+/g, " "),
         clipped: Boolean(focused.closest("main *") && hides(focused)),
         outline: style.outlineStyle === "none" ? 0 : parseFloat(style.outlineWidth),
         left: box.left, top: box.top + scrollY, bottom: box.bottom + scrollY,
@@ -417,12 +418,13 @@ def test_tab_reaches_everything_in_the_list(ana):
     assert names == [
         "Skip to the content",
         "Ledger",
-        "Add",
-        "Months",
+        "Expenses",
+        "Reports",
         "Recurring",
+        "Categories",
+        "Add expense",
         "History",
         "ana",
-        "Log out",
         "Education",
         "Amount in USD",
         "Category",
@@ -457,12 +459,13 @@ def test_tab_reaches_everything_in_the_form(ana):
     assert names == [
         "Skip to the content",
         "Ledger",
-        "Add",
-        "Months",
+        "Expenses",
+        "Reports",
         "Recurring",
+        "Categories",
+        "Add expense",
         "History",
         "ana",
-        "Log out",
         "Amount in USD",
         "Refund",
         "Category",
