@@ -295,7 +295,7 @@ def look(page, screen=LAPTOP, **media):
 def test_axe_finds_nothing(opened, axe, screen, scheme):
     look(opened, screen, color_scheme=scheme)
 
-    # It would read the imported style sheet once more, which the content policy forbids, for nothing that it needs.
+    # It would read the imported style sheet once more, which the content policy forbids.
     results = axe.run(opened, options={"preload": False})
 
     assert results.violations_count == 0, results.generate_report()
