@@ -586,7 +586,8 @@ class ExpenseFilterForm(FlaskForm):
         )
         self.archived = archived
         self.category.choices = options([*offered, *archived], "All categories")
-        named = {"": "Any time", "this-month": "This month", "last-month": "Last month", "this-year": "This year"}
+        named = {"": "Any time", "this-week": "This week", "this-month": "This month", "last-month": "Last month"}
+        named["this-year"] = "This year"
         months = recent_months(today, self.MONTHS, author.first_day_of_month)
         names = {name: month_name(name) for name in months}
         if self.period.data and self.period.data not in named | names:
@@ -609,7 +610,9 @@ class ExpenseFilterForm(FlaskForm):
         """Refuse a period that does not exist."""
         try:
             if field.data:
-                self.chosen = parse_period(field.data, self.today, self.first_day_of_month)
+                self.chosen = parse_period(
+                    field.data, self.today, self.first_day_of_month, self.locale.first_week_day
+                )
         except DateError as error:
             raise ValidationError(error_message(error)) from None
 

@@ -6,6 +6,8 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 # More labels than these would touch each other on a phone.
 TICKS = 5
+# So many figures, and a quarter at the most, may be cut off, if they are so many times as large as the next one.
+MAX_CUT_OFF, CUT_OFF_FACTOR = 3, Decimal("2.5")
 
 
 @dataclass(frozen=True)
@@ -15,9 +17,9 @@ class Axis:
     ticks: tuple[Decimal, ...]
 
     def position(self, figure: Decimal) -> float:
-        """Return the position of a figure on the axis, in percent of its length."""
+        """Return the position of a figure on the axis, in percent of its length; beyond it, that of its end."""
         low, high = self.ticks[0], self.ticks[-1]
-        return round(float(100 * (figure - low) / (high - low)), 2)
+        return round(float(100 * (min(max(figure, low), high) - low) / (high - low)), 2)
 
 
 def axis_for(figures: Iterable[Decimal]) -> Axis:
@@ -34,3 +36,18 @@ def axis_for(figures: Iterable[Decimal]) -> Axis:
         if last - first < TICKS:
             break
     return Axis(tuple(step * multiple for multiple in range(int(first), int(last) + 1)))
+
+
+def axis_without_outliers(figures: Iterable[Decimal]) -> Axis:
+    """Return an axis that a few very large figures do not dominate: they lie beyond its end."""
+    falling = sorted(figures, reverse=True)
+    spent = [figure for figure in falling if figure > 0]
+    for count in range(min(MAX_CUT_OFF, len(spent) // 4), 0, -1):
+        if spent[count - 1] > CUT_OFF_FACTOR * spent[count]:
+            return axis_for(falling[count:])
+    return axis_for(falling)
+
+
+def axis_to(figures: Iterable[Decimal]) -> Axis:
+    """Return an axis without steps, from zero to the largest figure."""
+    return Axis((Decimal(0), max((figure for figure in figures if figure > 0), default=Decimal(1))))

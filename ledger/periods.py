@@ -64,6 +64,10 @@ class Period:
         start_date = self.begin
         return [Period.month(start_date.replace(month=month), start_date.day) for month in range(1, 13)]
 
+    def days(self) -> list[date]:
+        """Return all days of a period that has both ends."""
+        return [self.begin + timedelta(days=offset) for offset in range((self.end - self.begin).days + 1)]
+
     def text(self) -> str:
         """Return a month as `parse_month` reads it: `2026-03`."""
         return self.begin.isoformat()[:7]
@@ -122,8 +126,14 @@ def parse_year(text: str, first_day_of_month: int = 1) -> Period:
     return Period.year(parse_date(f"{text}-01-{first_day_of_month:02}"), first_day_of_month)
 
 
-def parse_period(text: str, today: date, first_day_of_month: int = 1) -> Period:
-    """Read `this-month`, `last-month`, `this-year`, a month (`2026-03`) or a year (`2026`). Raises DateError."""
+def parse_period(text: str, today: date, first_day_of_month: int = 1, first_weekday: int = 0) -> Period:
+    """Read `this-week`, `this-month`, `last-month`, `this-year`, a month (`2026-03`) or a year (`2026`).
+
+    Weeks start on `first_weekday`, counted from Monday. Raises DateError.
+    """
+    if text == "this-week":
+        start_date = today - timedelta(days=(today.weekday() - first_weekday) % 7)
+        return Period(start_date, start_date + timedelta(days=6))
     this_month = Period.month(today, first_day_of_month)
     if text == "this-month":
         return this_month

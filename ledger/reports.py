@@ -41,7 +41,7 @@ class CategoryLine:
 
 @dataclass(frozen=True)
 class Bar:
-    """Spending on one day of a month, or in one month of a year."""
+    """Spending on one day of a month, in one month of a year, or from the first day of a month to another one."""
 
     period: Period
     count: int
@@ -50,7 +50,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class PreviousMonths:
-    """Spending in up to twelve previous months, as far back as there are expenses."""
+    """Spending in up to twelve previous months, as far back as there are expenses in the whole of a month."""
 
     period: Period
     months: int
@@ -66,7 +66,9 @@ class PreviousMonths:
 class MonthReport:
     """A month: all of it, by category (largest first), by day (each one of it), and its largest expenses.
 
-    It is `current` when today lies in it. The neighbours are None where there are no more months.
+    It is `current` when today lies in it; then `so_far` ends today, and so do the running totals, one for
+    each day. `same_days_before` are as many days of the month before. The neighbours are None where there
+    are no more months.
     """
 
     month: Period
@@ -75,7 +77,10 @@ class MonthReport:
     after: Period | None
     count: int
     total: Decimal
-    total_before: Decimal
+    so_far: Bar
+    same_days_before: Bar
+    running_totals: tuple[Bar, ...]
+    running_totals_before: tuple[Bar, ...]
     previous_months: PreviousMonths | None
     budget: Budget | None
     lines: tuple[CategoryLine, ...]
@@ -94,13 +99,18 @@ class YearRow:
 
 @dataclass(frozen=True)
 class YearReport:
-    """A year: all of it, by month, and by month and category (largest first)."""
+    """A year: all of it, by month, and by month and category (largest first).
+
+    `so_far` ends today in the current year; `same_days_before` are the same days of the year before.
+    """
 
     year: Period
     before: Period | None
     after: Period | None
     count: int
     total: Decimal
+    so_far: Bar
+    same_days_before: Bar
     months: tuple[Bar, ...]
     lines: tuple[YearRow, ...]
 
@@ -120,6 +130,9 @@ def month_report(user: User, month: Period, today: date) -> MonthReport:
     filters = ExpenseFilter(period=month, min_amount=Decimal(0), sort="-amount")
     current = month.begin <= today <= month.end
     days_left = (month.end - today).days + 1 if current else None
+    days_before, days = _days(user, [month.months_before(1)[0], month])
+    running, running_before = _running_totals(days), _running_totals(days_before)
+    so_far = running[(today - month.begin).days] if current else running[-1]
     return MonthReport(
         month=month,
         current=current,
@@ -127,19 +140,25 @@ def month_report(user: User, month: Period, today: date) -> MonthReport:
         after=_within_years(Period.month(month.end + timedelta(days=1), month.begin.day)),
         count=spent.count,
         total=spent.total,
-        total_before=previous[-1].total,
+        so_far=so_far,
+        same_days_before=running_before[-1] if so_far is running[-1] else _same_day(so_far, running_before),
+        running_totals=running[: running.index(so_far) + 1],
+        running_totals_before=running_before,
         previous_months=_previous_months(month, previous, spending.first_expense_date(user)),
         budget=_budget(user, user.monthly_budget, spent.total, days_left),
         lines=tuple(_lines(user, spent, days_left)),
-        days=tuple(_days(user, month)),
+        days=days,
         largest=list(db.session.execute(spending.ordered_query(user, filters).limit(TOP_COUNT))),
     )
 
 
-def year_report(user: User, year: Period) -> YearReport:
-    """Return the report of a year, by one statement."""
+def year_report(user: User, year: Period, today: date) -> YearReport:
+    """Return the report of a year, by a number of statements that does not depend on what lies in it."""
     months = year.months()
+    so_far = Period(year.begin, min(today, year.end)) if year.begin <= today else year
+    before = _year_earlier(so_far)
     summaries = spending.summarise_periods(user, months)
+    spent, spent_before = (spending.summarise(user, ExpenseFilter(period=days)) for days in (so_far, before))
     totals = [{entry.category: entry for entry in summary.breakdown} for summary in summaries]
     lines = []
     for category in sorted({name for month_totals in totals for name in month_totals}):
@@ -154,6 +173,8 @@ def year_report(user: User, year: Period) -> YearReport:
         after=_within_years(Period.year(year.end + timedelta(days=1), year.begin.day)),
         count=sum(summary.count for summary in summaries),
         total=sum((summary.total for summary in summaries), Decimal(0)),
+        so_far=Bar(so_far, spent.count, spent.total),
+        same_days_before=Bar(before, spent_before.count, spent_before.total),
         months=tuple(
             Bar(month, summary.count, summary.total) for month, summary in zip(months, summaries, strict=True)
         ),
@@ -161,15 +182,24 @@ def year_report(user: User, year: Period) -> YearReport:
     )
 
 
+def _year_earlier(period: Period) -> Period:
+    """Return the same days of the year before; there are none before the first year."""
+    year = Period.year(period.begin - timedelta(days=1), period.begin.day)
+    last = period.end + timedelta(days=1)
+    # The day after the last one exists in every year, but for February 29.
+    last = last.replace(year=last.year - 1, day=min(last.day, 28) if last.month == 2 else last.day)
+    return Period(year.begin, last - timedelta(days=1))
+
+
 def _previous_months(month: Period, summaries: list[Summary], since: date | None) -> PreviousMonths | None:
-    """Return what was spent in the months before `month` that began after, or in which, expenses began."""
-    if since is None or since >= month.begin:
+    """Return what was spent in the months before `month`, but for one in which expenses began."""
+    if since is None:
         return None
-    months = [earlier for earlier in month.months_before(COMPARISON_MONTHS) if earlier.end >= since]
-    # In the very first month there may be days that lie outside of all addresses.
-    start_date = max(months[0].begin, since)
+    months = [earlier for earlier in month.months_before(COMPARISON_MONTHS) if earlier.begin >= since]
+    if not months:
+        return None
     total = sum((summary.total for summary in summaries[-len(months) :]), Decimal(0))
-    return PreviousMonths(Period(start_date, months[-1].end), len(months), total)
+    return PreviousMonths(Period(months[0].begin, months[-1].end), len(months), total)
 
 
 def _within_years(period: Period) -> Period | None:
@@ -208,8 +238,24 @@ def _budget(user: User, amount: Decimal | None, spent: Decimal, days_left: int |
     return Budget(amount, left, (left / days_left).quantize(unit, ROUND_DOWN))
 
 
-def _days(user: User, month: Period) -> list[Bar]:
-    """Return all days of a month, also those without an expense."""
-    spent = spending.summarise_days(user, month)
-    days = [month.begin + timedelta(days=offset) for offset in range((month.end - month.begin).days + 1)]
-    return [Bar(Period(day, day), *spent.get(day, (0, Decimal(0)))) for day in days]
+def _days(user: User, months: list[Period]) -> list[tuple[Bar, ...]]:
+    """Return all days of each of some months in a row, also those without an expense."""
+    spent = spending.summarise_days(user, Period(months[0].begin, months[-1].end))
+    return [
+        tuple(Bar(Period(day, day), *spent.get(day, (0, Decimal(0)))) for day in month.days()) for month in months
+    ]
+
+
+def _running_totals(days: tuple[Bar, ...]) -> tuple[Bar, ...]:
+    """Return what was spent from the first of some days to each of them."""
+    totals: list[Bar] = []
+    count, total = 0, Decimal(0)
+    for day in days:
+        count, total = count + day.count, total + day.total
+        totals.append(Bar(Period(days[0].period.begin, day.period.end), count, total))
+    return tuple(totals)
+
+
+def _same_day(bar: Bar, others: tuple[Bar, ...]) -> Bar:
+    """Return the running total of another month after as many days, or after its last one."""
+    return others[min((bar.period.end - bar.period.begin).days, len(others) - 1)]

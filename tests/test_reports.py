@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, insert
 
 from database import db
-from ledger.axis import TICKS, axis_for
+from ledger.axis import CUT_OFF_FACTOR, MAX_CUT_OFF, TICKS, axis_for, axis_without_outliers
 from ledger.periods import Period, day_in
 from ledger.reports import COMPARISON_MONTHS, TOP_COUNT, month_report, year_report
 from ledger.spending import CATEGORIES
@@ -68,6 +68,12 @@ def of(values, category):
     return [each for each in values if each["category"] == category]
 
 
+def assert_bar(bar, period, made):
+    """Assert that a bar is of this period and has its count and total."""
+    spent = within(made, period)
+    assert (bar.period, bar.count, bar.total) == (period, len(spent), total(spent))
+
+
 @TRIED
 @given(expenses, days, days, first_days, budgets, budgets)
 def test_a_month_is_what_an_oracle_says(people, made, day, today, start_date, all_budget, food_budget):
@@ -105,8 +111,22 @@ def test_a_month_is_what_an_oracle_says(people, made, day, today, start_date, al
     assert [row.amount for row in report.largest] == largest
 
     months = month.months_before(COMPARISON_MONTHS)
-    assert report.total_before == total(within(mine, months[-1]))
-    begun = [each for each in months if any(one["date"] <= each.end_date for one in mine)]
+    so_far = Period(month.start_date, today) if report.current else month
+    assert_bar(report.so_far, so_far, mine)
+    days_passed = (so_far.end_date - so_far.start_date).days
+    same_day = min(months[-1].start_date + timedelta(days_passed), months[-1].end_date)
+    end_before = months[-1].end_date if so_far == month else same_day
+    assert_bar(report.same_days_before, Period(months[-1].start_date, end_before), mine)
+    for bars, whole, last in (
+        (report.running_totals, month, so_far.end_date),
+        (report.running_totals_before, months[-1], months[-1].end_date),
+    ):
+        assert [bar.period.end_date for bar in bars] == Period(whole.start_date, last).days()
+        for bar in bars:
+            assert_bar(bar, Period(whole.start_date, bar.period.end_date), mine)
+
+    # A month in which expenses began after its start would make the average too small.
+    begun = [each for each in months if any(one["date"] <= each.start_date for one in mine)]
     assert (report.previous_months is not None) == bool(begun)
     if report.previous_months:
         sum_of_all = sum(total(within(mine, each)) for each in begun)
@@ -129,15 +149,25 @@ def test_a_month_is_what_an_oracle_says(people, made, day, today, start_date, al
 
 
 @TRIED
-@given(expenses, days, first_days)
-def test_a_year_is_what_an_oracle_says(people, made, day, start_date):
+@given(expenses, days, days, first_days)
+def test_a_year_is_what_an_oracle_says(people, made, day, today, start_date):
     mine = keep(people, made)
     year = Period.year(day, start_date)
     spent = within(mine, year)
 
-    report = year_report(people[0], year)
+    report = year_report(people[0], year, today)
 
     assert (report.count, report.total) == (len(spent), total(spent))
+    current = year.start_date <= today < year.end_date
+    assert_bar(report.so_far, Period(year.start_date, today) if current else year, mine)
+    before = report.same_days_before.period
+    assert_bar(report.same_days_before, before, mine)
+    assert before.start_date == Period.year(year.start_date - timedelta(1), start_date).start_date
+    assert before.end_date < year.start_date
+    if not current:
+        assert before == Period.year(year.start_date - timedelta(1), start_date)
+    elif (today + timedelta(1)).day != 29:
+        assert (before.end_date.month, before.end_date.day) in {(today.month, today.day), (2, 28)}
     assert [column.period for column in report.months] == year.months()
     for column in report.months:
         chosen = within(spent, column.period)
@@ -163,6 +193,28 @@ def test_a_scale_holds_every_figure_in_few_even_steps(figures):
     assert scale.ticks[0] <= min([0, *figures])
     assert max([0, *figures]) <= scale.ticks[-1]
     assert all(0 <= scale.position(figure) <= 100 for figure in figures)
+
+
+@given(st.lists(st.decimals("-1e6", "1e9", places=2), max_size=31))
+def test_an_axis_without_outliers_leaves_out_a_few_much_larger_figures(figures):
+    axis = axis_without_outliers(figures)
+
+    beyond = sorted(figure for figure in figures if figure > axis.ticks[-1])
+    held = [figure for figure in figures if figure <= axis.ticks[-1]]
+    assert len(beyond) <= MAX_CUT_OFF
+    assert not beyond or beyond[0] > CUT_OFF_FACTOR * max(held)
+    assert axis.ticks[0] <= min([0, *figures])
+    assert all(0 <= axis.position(figure) <= 100 for figure in figures)
+
+
+def test_one_rent_payment_does_not_dominate_the_days():
+    assert list(map(int, axis_without_outliers([Decimal(n) for n in (1180, 80, 49, 0, 12)]).ticks)) == [
+        0,
+        20,
+        40,
+        60,
+        80,
+    ]
 
 
 def test_a_scale_has_no_smaller_steps_that_would_do():
@@ -218,7 +270,7 @@ def test_every_link_opens_the_rows_that_make_its_figure(spender, made, day, star
             if target.startswith("/expenses/add") or target.endswith("sort=-amount"):
                 continue
             if "/edit" in target:
-                assert f"${Decimal(page.one(id='amount')['value']):,}" == shown
+                assert f"${Decimal(page.one(id='amount')['value']):,}" == shown.rpartition(" ")[2]
             elif "expense" in shown:
                 assert shown.partition(" ")[0] == page.one(id="count").text
             else:
@@ -247,9 +299,10 @@ def test_the_month_without_a_name_is_the_current_one_where_the_person_lives(spen
                 db.session.commit()
             today = day_in(zone, datetime.now(UTC))
 
-            heading = spender.page("/months").one("h1").text
+            page = spender.page("/months")
 
-            assert heading == f"{Period.month(today, start_date).start_date:%B %Y} · 0 expenses so far"
+            assert page.one("h1").text == f"{Period.month(today, start_date).start_date:%B %Y}"
+            assert "0 expenses so far" in page.one("main").text
 
 
 def test_a_budget_is_said_in_words(spender):
@@ -260,9 +313,8 @@ def test_a_budget_is_said_in_words(spender):
     page = spender.page("/months")
 
     per_day = (Decimal("37.70") / days_left).quantize(Decimal("0.01"), ROUND_DOWN)
-    words = [item.text for item in page.one("main").all("li")]
-    assert f"$37.70 of $100.00 left – ${per_day} a day" in words
-    assert page.all("table")[0].all("td")[-1].text == "$12.30 over the budget of $50.00"
+    assert f"1 expense so far · $37.70 of $100.00 left – ${per_day} a day" in page.one("main").text
+    assert page.all("table")[0].all("td")[-1].text == "$12.30 over"
 
 
 def test_a_month_and_a_year_without_expenses_say_so_and_show_no_picture(spender):
@@ -305,3 +357,64 @@ def test_neighbours_are_linked_as_far_as_there_are_any(spender):
 
             assert [link["href"] for link in page.all("a", rel="prev")] == before
             assert [link["href"] for link in page.all("a", rel="next")] == after
+
+
+def test_a_month_in_progress_is_compared_with_the_same_days_of_the_month_before(app, spender):
+    today = day_in("UTC", datetime.now(UTC))
+    month = Period.month(today)
+    before = month.months_before(1)[0]
+    one = {"category": "Food", "owner": 0}
+    spender.spend(
+        [
+            {"amount": Decimal(5), "date": before.start_date, **one},
+            {"amount": Decimal(100), "date": before.end_date, **one},
+            {"amount": Decimal(7), "date": today, **one},
+            {"amount": Decimal(1000), "date": month.end_date, **one},
+        ]
+    )
+    if today.day >= before.end_date.day or today == month.end_date:
+        pytest.skip("the last days of a month have no other same days")
+
+    page = spender.page("/months")
+
+    assert page.one(id="total").text == "$1,007.00"
+    assert "2 expenses · $7.00 so far" in page.one("main").text
+    assert (
+        page.one("dl").text == f"By {before.start_date + (today - month.start_date):%b %-d} $5.00 now $2.00 more"
+    )
+
+
+def test_a_week_starts_as_the_reader_expects(spender):
+    today = day_in("UTC", datetime.now(UTC))
+    for locale, first in (("en_US", 6), ("de_DE", 0), ("ar_EG", 5)):
+        with spender.app.app_context():
+            spender.user().locale = locale
+            db.session.commit()
+        start_date = today - timedelta((today.weekday() - first) % 7)
+        spender.spend(
+            [
+                {
+                    "amount": Decimal(10**place),
+                    "category": "Food",
+                    "date": start_date + timedelta(days),
+                    "owner": 0,
+                }
+                for place, days in enumerate((-1, 0, 6, 7))
+            ]
+        )
+
+        assert spender.page("/expenses?period=this-week").one(id="count").text == "2"
+
+
+def test_a_year_shows_whole_amounts_and_says_the_exact_ones(spender):
+    spender.spend([{"amount": Decimal("12.50"), "category": "Food", "date": date(2026, 2, 1), "owner": 0}])
+
+    cells = [cell.one("a") for cell in spender.page("/years/2026").one("table").all("td", class_="amount")]
+
+    assert [cell.text for cell in cells] == ["13"] * 4
+    assert [cell["aria-label"] for cell in cells] == [
+        "Food, February 2026, $12.50",
+        "Food, $12.50",
+        "Total, February 2026, $12.50",
+        "Total, $12.50",
+    ]

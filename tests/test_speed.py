@@ -44,7 +44,7 @@ PAGES = {
     "/account": 2,
     "/months": 6,
     "/months/2026-03": 6,
-    "/years/2026": 2,
+    "/years/2026": 4,
     "/recurring": 2,
     "/logout": 1,
 }
@@ -80,6 +80,8 @@ GROWS = {
     "/expenses?sort=-amount": 1,
     "/expenses?category=Food&search=tea&period=2026&min_amount=1&sort=amount": 2,
     "/expenses.csv": 1,
+    # The days of the month that was in progress a year ago.
+    "/years/2026": 1,
 }
 
 

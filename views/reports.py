@@ -25,4 +25,4 @@ def show_year(year: str) -> ResponseReturnValue:
         period = parse_year(year, current_user.first_day_of_month)
     except DateError:
         abort(404)
-    return render_template("reports/year.html", report=reports.year_report(current_user, period))
+    return render_template("reports/year.html", report=reports.year_report(current_user, period, today()))

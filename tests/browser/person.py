@@ -158,6 +158,11 @@ class Person:
         self.press("Log in")
         return self
 
+    def open_account(self) -> None:
+        """Open the menu in the navigation bar and go to the account."""
+        self.page.locator(".menu summary").click()
+        self.follow("Account")
+
     def log_out(self) -> None:
         """Open the menu in the navigation bar and log out."""
         self.page.locator(".menu summary").click()
