@@ -363,12 +363,14 @@ FOCUSED = """() => {
     const label = focused.labels && focused.labels[0] || focused;
     const style = getComputedStyle(focused);
     const box = focused.getBoundingClientRect();
+    const scroller = focused.closest(".scrolls-sideways");
     return {
         outside: focused === document.body,
         name: (focused.ariaLabel || label.innerText || label.textContent).trim().replace(/\\s+/g, " "),
         clipped: Boolean(focused.closest("main *") && hides(focused)),
         outline: style.outlineStyle === "none" ? 0 : parseFloat(style.outlineWidth),
-        left: box.left, top: box.top + scrollY, bottom: box.bottom + scrollY,
+        left: box.left + (scroller ? scroller.scrollLeft : 0),
+        top: box.top + scrollY, bottom: box.bottom + scrollY,
     };
 }"""
 
@@ -558,3 +560,37 @@ def test_no_letters_of_a_picture_touch_others_or_leave_the_screen(ana, page):
 
         assert ana.page.locator("svg text").count() >= 8
         assert ana.letters_in_the_way() == []
+
+
+@pytest.mark.parametrize("page", ["/months/2026-02", "/years/2026"])
+def test_paper_shows_a_report_with_its_heading_and_its_pictures(ana, page):
+    ana.go(page)
+
+    look(ana.page, {"width": 720, "height": 1000}, media="print")
+
+    assert ana.page.get_by_role("heading", level=1).is_visible()
+    assert ana.page.locator(".chart").first.is_visible()
+    assert not ana.page.locator("nav a, .floating-add, button, summary").filter(visible=True).count()
+    # A sheet is narrower than a laptop, but it is not a phone.
+    assert ana.page.locator("main thead").first.is_visible()
+
+
+@pytest.mark.parametrize(
+    "page", ["/expenses", "/months/2026-02", "/years/2026", "/categories", "/account", "/history"]
+)
+def test_nothing_moves_while_a_page_loads_and_the_bar_stays_on_one_line(ana, page):
+    ana.page.add_init_script(
+        "window.shift = 0;"
+        "new PerformanceObserver(list => list.getEntries().forEach(entry => shift += entry.value))"
+        ".observe({type: 'layout-shift', buffered: true})"
+    )
+    for width in (320, 390, 1280):
+        ana.page.set_viewport_size({"width": width, "height": 800})
+        ana.go(page)
+        ana.page.wait_for_load_state("networkidle")
+
+        assert ana.page.evaluate("shift") == 0
+        links = ana.page.locator(".navigation > ul > li").filter(visible=True).all()
+        middles = {round(box["y"] + box["height"] / 2) for box in (link.bounding_box() for link in links)}
+        assert max(middles) - min(middles) <= 1
+        assert ana.page.locator(".navigation").bounding_box()["height"] <= (49 if width < 800 else 61)
