@@ -59,10 +59,12 @@ def hashes(visitor):
 # --- The page
 
 
-def test_the_name_in_the_navigation_leads_to_the_account(ana):
-    link = ana.page("/expenses").one("nav").one("a", href="/account")
+def test_the_menu_under_the_username_leads_to_the_account(ana):
+    menu = ana.page("/expenses").one("nav").one("details")
 
-    assert link.text == "ana"
+    assert "ana" in menu.one("summary").text
+    assert menu.one("a", href="/account").text == "Account"
+    assert menu.one("button").text == "Log out"
     page = ana.page("/account")
     assert page.one("h1").text == "Your account"
     assert page.one(id="profile-email")["value"] == "ana@example.com"
