@@ -1,19 +1,19 @@
 """Template filters: amounts, dates and counts as the visitor reads them."""
 
 from datetime import date, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from functools import lru_cache
 from itertools import islice
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_datetime, format_skeleton, get_timezone
+from babel.dates import format_date, format_datetime, get_timezone
 from babel.numbers import format_compact_decimal, format_decimal, format_percent
 from flask import Flask, g, request
 from flask_babel import get_locale
 from flask_login import current_user
 from markupsafe import Markup
 
-from ledger.axis import axis_for, axis_to, axis_without_outliers
+from ledger.axis import axis_for
 from ledger.money import currency_digits, currency_sign, format_amount
 from ledger.recurring import FREQUENCIES
 from ledger.sessions import device_name
@@ -30,16 +30,14 @@ def init_app(app: Flask) -> None:
         frequency=frequency,
         month=month,
         short_month=short_month,
-        short_day=short_day,
         short_number=short_number,
-        whole_number=whole_number,
         percent=percent,
         datetime=datetime_text,
         day=day,
         digits=currency_digits,
         device=device_name,
     )
-    app.jinja_env.globals.update(axis_for=axis_for, axis_to=axis_to, axis_without_outliers=axis_without_outliers)
+    app.jinja_env.globals.update(axis_for=axis_for)
 
 
 def visitor_locale() -> Locale:
@@ -99,16 +97,6 @@ def short_month(value: date) -> str:
 @lru_cache(maxsize=1024)
 def _month(value: date, pattern: str, locale: Locale) -> str:
     return format_date(value, pattern, locale)
-
-
-def short_day(value: date) -> str:
-    """Write a date without its year: "Oct 27"."""
-    return format_skeleton("MMMd", value, locale=get_locale())
-
-
-def whole_number(value: Decimal) -> str:
-    """Write an amount without decimals and without the sign of its currency."""
-    return format_decimal(value.quantize(Decimal(1), ROUND_HALF_UP), locale=visitor_locale())
 
 
 def short_number(value: Decimal) -> str:
