@@ -20,7 +20,7 @@ from ledger.accounts import APPLICATION_NAME, allow_local_emails
 from ledger.sessions import find_session, touch
 from models import User
 from security import Request, add_headers
-from views import filters, report_filters
+from views import filters
 
 logs.start_logging(os.environ.get("LOG_FORMAT") or "text")
 app = Flask(__name__)
@@ -72,7 +72,6 @@ Babel(app, locale_selector=lambda: "en")
 app.jinja_env.policies["ext.i18n.trimmed"] = True
 app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 filters.init_app(app)
-report_filters.init_app(app)
 app.jinja_env.globals.update(
     application_name=APPLICATION_NAME,
     current_user=current_user,

@@ -14,7 +14,19 @@ from werkzeug.exceptions import HTTPException
 
 from app import app, login_manager
 from security import csrf, refuse_foreign_form
-from views import accounts, categories, drafts, errors, expenses, health, history, recurring, reports, sessions
+from views import (
+    accounts,
+    categories,
+    drafts,
+    errors,
+    expenses,
+    health,
+    history,
+    recurring,
+    report_filters,
+    reports,
+    sessions,
+)
 
 PUBLIC_ENDPOINTS = {"static"}
 LOGIN_ENDPOINTS = {"login", "register"}
@@ -45,6 +57,7 @@ def require_login() -> ResponseReturnValue | None:
 # The drafts come first, because they answer in place of the check.
 drafts.init_app(app)
 csrf.init_app(app)
+report_filters.init_app(app)
 
 
 route("/register", accounts.register, "GET", "POST", public=True)
