@@ -379,9 +379,7 @@ def test_a_month_in_progress_is_compared_with_the_same_days_of_the_month_before(
 
     assert page.one(id="total").text == "$1,007.00"
     assert "2 expenses · $7.00 so far" in page.one("main").text
-    assert (
-        page.one("dl").text == f"By {before.start_date + (today - month.start_date):%b %-d} $5.00 now $2.00 more"
-    )
+    assert page.one("dl").text == f"By {before.start_date + (today - month.start_date):%b %-d} $5.00 up $2.00"
 
 
 def test_a_week_starts_as_the_reader_expects(spender):

@@ -158,10 +158,13 @@ class Person:
         self.press("Log in")
         return self
 
-    def open_account(self) -> None:
-        """Open the menu in the navigation bar and go to the account."""
-        self.page.locator(".menu summary").click()
-        self.follow("Account")
+    def open_from_menu(self, name: str) -> None:
+        """Go to a page of the navigation bar, which is in its menu where there is no room."""
+        link = self.page.get_by_role("navigation", name="Main").get_by_role("link", name=name, exact=True)
+        if not link.filter(visible=True).count():
+            self.page.locator(".menu summary").click()
+        with self.page.expect_navigation():
+            link.filter(visible=True).click()
 
     def log_out(self) -> None:
         """Open the menu in the navigation bar and log out."""

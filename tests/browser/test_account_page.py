@@ -22,7 +22,7 @@ def test_somebody_settles_in_and_throws_another_device_out(server, visit, script
     for device in (ana, phone):
         device.go("/login")
         device.log_in(remember=True)
-    ana.open_account()
+    ana.open_from_menu("Account")
 
     settings = part(ana, "Preferences")
     settings.get_by_label("Currency").select_option("EUR")
@@ -37,7 +37,7 @@ def test_somebody_settles_in_and_throws_another_device_out(server, visit, script
     if scripts:
         assert ana.page.locator("#ticked").inner_text() == "(1, 1.234,50\u00a0€)"
 
-    ana.open_account()
+    ana.open_from_menu("Account")
     password = part(ana, "Password")
     password.get_by_label("Current password").fill("not the river")
     password.get_by_label("New password", exact=True).fill(NEW)
@@ -71,7 +71,7 @@ def test_somebody_settles_in_and_throws_another_device_out(server, visit, script
 
 def test_a_part_of_the_page_survives_a_session_that_has_ended(server, visit):
     ana = visit().register("ana")
-    ana.open_account()
+    ana.open_from_menu("Account")
     profile = part(ana, "Profile")
     profile.get_by_label("Username").fill("anna")
     profile.get_by_label("Current password").fill(PASSWORD)

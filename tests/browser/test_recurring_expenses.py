@@ -33,7 +33,7 @@ def test_what_repeats_is_added_when_it_is_due(server, visit, scripts, screen):
     ana.page.get_by_role("button", name="Add all").click()
     assert (ana.total, lines.count()) == ("$1,500.00", 0)
 
-    ana.page.get_by_role("link", name="Recurring").click()
+    ana.open_from_menu("Recurring")
     ana.page.get_by_role("button", name="Stop").click()
     assert ana.said == ["Stopped."]
     assert "stopped" in ana.text
