@@ -25,9 +25,9 @@ from wtforms.validators import StopValidation
 from wtforms.widgets import DateInput, NumberInput, Select
 
 from ledger.categories import MOST
+from ledger.errors import AmountError
 from ledger.money import (
     SMALLEST,
-    AmountError,
     parse_amount,
 )
 from ledger.periods import (

@@ -6,15 +6,17 @@ from ledger.errors import LedgerError
 
 MESSAGES = {
     # Amounts
-    "amount_missing": lazy_gettext("Enter an amount such as 12.50."),
-    "amount_too_long": lazy_gettext("Enter a shorter amount, such as 12.50."),
+    "amount_missing": lazy_gettext("Enter an amount such as %(example)s."),
+    "amount_too_long": lazy_gettext("Enter a shorter amount, such as %(example)s."),
     "amount_with_minus": lazy_gettext("Enter the amount without a minus sign."),
     "amount_negative": lazy_gettext("This adds up to %(amount)s. Enter an amount above zero."),
     "amount_too_large": lazy_gettext("Enter an amount below 1 billion."),
     "amount_zero": lazy_gettext("Enter an amount other than zero."),
-    "not_an_amount": lazy_gettext("Enter an amount such as 12.50. Your account uses %(currency)s."),
-    "amount_grouped": lazy_gettext("Did you mean %(amount)s? Enter it without a separator."),
-    "amount_ambiguous": lazy_gettext("Did you mean %(amount)s or %(other)s? Enter one of them."),
+    "not_an_amount": lazy_gettext("Enter an amount such as %(example)s. Your account uses %(currency)s."),
+    "amount_grouped": lazy_gettext("Are these thousands? Then write %(amount)s."),
+    "amount_ambiguous": lazy_gettext("Are these thousands or decimals? Write %(amount)s or %(other)s."),
+    "result_not_exact": lazy_gettext("The result is not exact. If you mean %(amount)s, enter that."),
+    "division_by_zero": lazy_gettext("Nothing can be divided by zero. Correct the calculation."),
     # Dates
     "date_missing": lazy_gettext("Enter a date."),
     "not_a_date": lazy_gettext("Enter the date as year-month-day, for example 2026-03-31."),

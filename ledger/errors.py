@@ -13,3 +13,7 @@ class LedgerError(ValueError):
         super().__init__(code)
         self.code = code
         self.values = values
+
+
+class AmountError(LedgerError):
+    """A text that is not an amount."""

@@ -1,94 +1,181 @@
 """An amount as text, in and out, and the currencies there are."""
 
 import re
+import unicodedata
 from decimal import Decimal, localcontext
-from functools import cache, lru_cache
+from fractions import Fraction
+from functools import cache, lru_cache, partial
 
 from babel import Locale
 from babel.core import get_global
-from babel.numbers import NumberPattern, get_currency_precision, get_territory_currencies
+from babel.numbers import NumberPattern, get_currency_precision, get_decimal_symbol, get_territory_currencies
 
 from database import Money
-from ledger.errors import LedgerError
+from ledger.calculator import calculate, is_calculation
+from ledger.errors import AmountError
 
 TEXT_MAX = 60
 SMALLEST = Decimal(1).scaleb(-Money.SCALE)
+# Formatting characters that cannot be seen; amounts from right to left are shown with some of them.
+_INVISIBLE = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+# The forms in which keyboards and pages have the signs of a calculation, and separators.
+_SIGNS = (
+    ("-", "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe63"),
+    ("*", "\u00d7\u22c5"),
+    ("/", "\u00f7\u2044\u2215"),
+    ("'", "\u2019\u02bc\u066c"),
+    (",", "\u060c"),
+    ("\u00a5", "\uffe5"),
+    ("\u20a9", "\uffe6"),
+    ("\u00a3", "\uffe1"),
+)
+_PLAIN_SIGNS = {ord(character): sign for sign, characters in _SIGNS for character in characters}
+# Fullwidth forms of ASCII, from the keyboards of East Asia.
+_PLAIN_SIGNS |= {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
+# Whole amounts as written in shops: `12,-`, `5.-`, `199:-`.
+_NO_DECIMALS = re.compile(r"(?<=[0-9])[.,:]-{1,2}$")
+# The Arabic decimal separator never stands between thousands.
+_PLAIN = re.compile("(?P<whole>[0-9]*)(?:(?P<point>[.,\u066b])(?P<fraction>[0-9]*))?")
 # No rule can know which thousands separator a person grew up with: these are the ones in use.
-_SPACES = re.compile("[\u00a0\u2009\u202f]")
-# With these, which cannot be seen, amounts are shown among words from right to left.
-_DIRECTIONS = re.compile("[\u061c\u200e\u200f]")
-_APOSTROPHES = re.compile("[\u2019\u02bc]")
-_MINUS_SIGNS = re.compile("[-\u2010-\u2015\u2212\ufe63\uff0d]")
-_TIMES = re.compile("[\u00d7\u22c5]")
-_PLAIN = re.compile(r"(?P<whole>[0-9]*)(?:(?P<point>[.,])(?P<fraction>[0-9]*))?")
 _GROUPED = re.compile(
     r"(?P<whole>[1-9][0-9]{0,2}(?P<group>[., '])[0-9]{3}(?:(?P=group)[0-9]{3})*)"
-    r"(?:(?!(?P=group))(?P<point>[.,])(?P<fraction>[0-9]*))?"
+    "(?:(?!(?P=group))(?P<point>[.,\u066b])(?P<fraction>[0-9]*))?"
 )
-
-
-class AmountError(LedgerError):
-    """A text that is not an amount."""
+# India separates two digits above the thousands: `1,23,456.78`.
+_GROUPED_INDIAN = re.compile(
+    "(?P<whole>[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3})(?:(?P<point>[.\u066b])(?P<fraction>[0-9]*))?"
+)
 
 
 def parse_amount(text: str, currency: str, locale: Locale | None = None, least: Decimal = SMALLEST) -> Decimal:
     """Read an amount of at least `least` as people write it, with or without the currency's sign.
 
-    Accepts a point or a comma before the decimals, and spaces, apostrophes, points or commas between
-    thousands. Ambiguous input is refused, never guessed. Calculates sums, differences and
-    products (`12+3.50`, `3*4.20`), exactly. The result has at most as many decimals as `currency`.
-    Raises AmountError.
+    Accepts the digits of any script, a point or a comma before the decimals, and spaces, apostrophes, points or
+    commas between thousands. Everything that `format_amount` writes for `locale` is read as that amount. Ambiguous
+    input is refused, never guessed. Calculates (`12+3.50`, `(10+5)/2`) exactly. The result has at most as many
+    decimals as `currency`. Raises AmountError.
     """
-    text = _DIRECTIONS.sub("", text).strip()
-    if not text:
-        raise AmountError("amount_missing")
+    example = "1250" if currency_digits(currency) == 0 else "12.50"
     if len(text) > TEXT_MAX:
-        raise AmountError("amount_too_long")
-    number = _APOSTROPHES.sub("'", _SPACES.sub(" ", _without_sign(text, currency, locale)))
-    number = _TIMES.sub("*", _MINUS_SIGNS.sub("-", number))
-    if number.startswith("-") or number.endswith("-"):
+        raise AmountError("amount_too_long", example=example)
+    text = _plain_characters(text)
+    if not text:
+        raise AmountError("amount_missing", example=example)
+    number = _without_sign(text, currency, locale)
+    number = _NO_DECIMALS.sub(",0" if "." in number else ".0", number)
+    if number.startswith("-") or number.endswith("-") or re.fullmatch(r"\([^-+*/()]*[0-9][^-+*/()]*\)", number):
+        # Accounts write an amount below zero in parentheses.
         raise AmountError("amount_with_minus")
-    # Wide enough that no product of what fits into the field is rounded.
-    with localcontext(prec=2 * TEXT_MAX):
-        amount = _calculate(number, currency)
+    try:
+        amount = _calculate(number, currency, locale, example)
+    except AmountError as error:
+        raise _with_possible_suggestions(error, number, currency, locale, least) from None
+    return _checked(amount, currency, least, is_calculation(number))
+
+
+def _plain_characters(text: str) -> str:
+    """Return `text` with ASCII digits, separators and signs, single spaces, and nothing that cannot be seen."""
+    text = _INVISIBLE.sub("", text).translate(_PLAIN_SIGNS)
+    text = "".join(str(unicodedata.decimal(character, character)) for character in text)
+    return " ".join(re.split(r"[^\S\n\r]+", text.strip()))
+
+
+def _checked(amount: Fraction, currency: str, least: Decimal, is_result: bool) -> Decimal:
+    """Return a result as an amount in `currency`. Raises AmountError when it cannot be one."""
+    digits = currency_digits(currency)
+    # Wide enough that no result of what fits into the field is rounded.
+    with localcontext(prec=4 * TEXT_MAX):
+        nearest = Decimal(round(amount * 10**digits)).scaleb(-digits)
+        exact = (Decimal(amount.numerator) / amount.denominator).normalize()
     if amount < 0:
-        raise AmountError("amount_negative", amount=f"{amount:f}")
+        raise AmountError("amount_negative", amount=plain_amount(nearest, currency))
     if amount > Money.MAX:
         raise AmountError("amount_too_large")
-    digits = currency_digits(currency)
-    rounded = round(amount, digits)
-    if amount != rounded:
-        raise AmountError("result_too_precise", amount=f"{amount:f}", currency=currency, digits=digits)
+    if amount != Fraction(nearest):
+        if not is_result:
+            raise AmountError("amount_too_precise", currency=currency, digits=digits)
+        if Fraction(exact) == amount:
+            raise AmountError("result_too_precise", amount=f"{exact:f}", currency=currency, digits=digits)
+        raise AmountError(
+            "result_not_exact", amount=plain_amount(max(nearest, Decimal(1).scaleb(-digits)), currency)
+        )
     if amount < least:
         raise AmountError("amount_zero")
-    return rounded
+    return nearest
 
 
-def _calculate(text: str, currency: str) -> Decimal:
-    """Return the value of numbers joined by `+`, `-` and `*`, which binds first."""
-    total = Decimal(0)
-    sign = 1
-    for part in re.split(r"([+-])", text):
-        if part in {"+", "-"}:
-            sign = 1 if part == "+" else -1
-            continue
-        factors = part.split("*")
-        product = Decimal(sign)
-        for factor in factors:
-            product *= _read_number(factor.strip(), currency, alone=len(factors) == 1)
-        total += product
-    return total
+def _calculate(number: str, currency: str, locale: Locale | None, example: str) -> Fraction:
+    """Return the exact value of a number or a calculation. Raises AmountError."""
+    try:
+        return calculate(number, partial(_read_number, currency=currency, locale=locale))
+    except ZeroDivisionError:
+        raise AmountError("division_by_zero") from None
+    except AmountError:
+        raise
+    except ValueError:
+        raise AmountError("not_an_amount", currency=currency, example=example) from None
 
 
-def _read_number(number: str, currency: str, alone: bool) -> Decimal:
-    """Read one number; `alone` means that it is an amount of money by itself, not a factor."""
-    match = _PLAIN.fullmatch(number) or _GROUPED.fullmatch(number)
-    if match is None or not any(character.isdigit() for character in number):
-        raise AmountError("not_an_amount", currency=currency)
+def _read_number(number: str, is_factor: bool, currency: str, locale: Locale | None) -> Fraction:
+    """Read one number; a factor may have any number of decimals. Raises AmountError or ValueError."""
+    match = _PLAIN.fullmatch(number) or _GROUPED.fullmatch(number) or _GROUPED_INDIAN.fullmatch(number)
+    if match is None or not re.search("[0-9]", number):
+        raise ValueError("not a number")
     whole = re.sub("[^0-9]", "", match["whole"])
     fraction = match["fraction"] or ""
-    _refuse_ambiguous(whole, match["point"], fraction, currency, is_factor=not alone)
-    return Decimal(f"{whole or 0}.{fraction or 0}")
+    if _looks_grouped(whole, match["point"], fraction):
+        return _read_thousands(number, whole, fraction, is_factor, currency, locale)
+    return Fraction(f"{whole or 0}.{fraction or 0}")
+
+
+def _looks_grouped(whole: str, point: str | None, fraction: str) -> bool:
+    """Tell whether decimals could be thousands: `1.234`, `12,345`."""
+    return point in {".", ","} and len(fraction) == 3 and 1 <= len(whole) <= 3 and whole[0] != "0"
+
+
+def _read_thousands(
+    number: str, whole: str, fraction: str, is_factor: bool, currency: str, locale: Locale | None
+) -> Fraction:
+    """Read a number such as `1,234` where its currency leaves one reading. Raises AmountError where it doesn't."""
+    digits = currency_digits(currency)
+    if is_factor:
+        # A fourth decimal makes it clear that they are decimals.
+        values = {"amount": f"{whole}{fraction}", "other": f"{whole}.{fraction}0"}
+        raise AmountError("amount_ambiguous", number=number, **values)
+    if digits == 0:
+        return Fraction(f"{whole}{fraction}")
+    if digits < len(fraction):
+        raise AmountError("amount_grouped", number=number, amount=f"{whole}{fraction}")
+    # Fields show amounts with a point, whatever the locale.
+    if "." in number or (locale is not None and get_decimal_symbol(locale) == ","):
+        return Fraction(f"{whole}.{fraction}")
+    values = {"amount": f"{whole}{fraction}", "other": f"{whole}.{fraction}"}
+    raise AmountError("amount_ambiguous", number=number, **values)
+
+
+def _with_possible_suggestions(
+    error: AmountError, text: str, currency: str, locale: Locale | None, least: Decimal
+) -> AmountError:
+    """Return the error with those suggestions only that would be accepted in the place of the number."""
+    number = error.values.pop("number", None)
+    if number is None:
+        return error
+    possible = []
+    refusal = error
+    for suggestion in [error.values[name] for name in ("amount", "other") if name in error.values]:
+        changed = re.sub(rf"(?<![0-9.,]){re.escape(number)}(?![0-9.,])", suggestion, text, count=1)
+        try:
+            _checked(_calculate(changed, currency, locale, ""), currency, least, is_calculation(changed))
+            possible.append(suggestion)
+        except AmountError as found:
+            if "number" in found.values:
+                # Another number has to be made clear as well.
+                possible.append(suggestion)
+            else:
+                refusal = found
+    if len(possible) == 2:
+        return error
+    return AmountError("amount_grouped", amount=possible[0]) if possible else refusal
 
 
 def _without_sign(text: str, currency: str, locale: Locale | None) -> str:
@@ -106,28 +193,9 @@ def _signs(currency: str, locale: Locale | None) -> tuple[str, ...]:
     signs = {currency}
     for known in (Locale("en"), locale):
         if known is not None:
-            symbol = _DIRECTIONS.sub("", known.currency_symbols.get(currency, currency))
+            symbol = _plain_characters(known.currency_symbols.get(currency, currency))
             signs |= {symbol, symbol.strip("ABCDEFGHIJKLMNOPQRSTUVWXYZ") or symbol}
     return tuple(sorted(signs, key=len, reverse=True))
-
-
-def _refuse_ambiguous(whole: str, point: str | None, fraction: str, currency: str, is_factor: bool) -> None:
-    """Raise AmountError where decimals could be read as thousands, or where there are too many decimals.
-
-    Only a number that will be accepted is suggested.
-    """
-    digits = currency_digits(currency)
-    looks_grouped = len(fraction) == 3 and 1 <= len(whole) <= 3 and whole[0] != "0"
-    if looks_grouped and (point == "," or is_factor):
-        # A factor may have any number of decimals; a fourth one makes it clear that they are decimals.
-        decimal = f"{whole}.{fraction}0" if is_factor else f"{whole}.{fraction}"
-        if is_factor or digits >= len(fraction):
-            raise AmountError("amount_ambiguous", amount=f"{whole}{fraction}", other=decimal)
-        raise AmountError("amount_grouped", amount=f"{whole}{fraction}")
-    if not is_factor and len(fraction) > digits:
-        if looks_grouped:
-            raise AmountError("amount_grouped", amount=f"{whole}{fraction}")
-        raise AmountError("amount_too_precise", currency=currency, digits=digits)
 
 
 def format_amount(amount: Decimal, currency: str, locale: Locale) -> str:

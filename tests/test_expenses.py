@@ -309,7 +309,7 @@ def test_a_refused_entry_comes_back_on_the_same_page(week):
     assert response.status_code == 422
     page = read(response)
     assert page.one("h1").text == "Food · 3 expenses"
-    assert "Did you mean" in page.one(id="amount-error").text
+    assert "Are these thousands" in page.one(id="amount-error").text
     assert page.one(id="description")["value"] == "Typed"
     assert [each["id"] for each in page.all() if "autofocus" in each.attributes] == ["amount"]
 
@@ -426,7 +426,7 @@ def test_an_added_expense_is_stored_as_it_was_typed(ana):
     ("field", "value", "words"),
     [
         ("amount", "", "Enter an amount such as 12.50."),
-        ("amount", "1,234", "Did you mean 1234?"),
+        ("amount", "1,234", "Are these thousands? Then write 1234."),
         ("amount", "0", "other than zero"),
         ("amount", "-5", "minus sign"),
         ("amount", "sNaN", "Your account uses USD."),

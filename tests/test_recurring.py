@@ -247,7 +247,7 @@ def test_a_wrong_amount_adds_nothing_and_loses_nothing(rent):
     form = read(response).one("form", class_="due")
     wrong = form.all("input", aria_invalid="true")
     assert [each["value"] for each in wrong] == ["1,234"]
-    assert "Did you mean" in form.one(id=wrong[0]["aria-describedby"]).text
+    assert "Are these thousands" in form.one(id=wrong[0]["aria-describedby"]).text
     assert "autofocus" in wrong[0].attributes
     assert [each["value"] for each in form.all("input") if each.get("inputmode")] == ["501", "1,234", "503"]
     assert len(rent.expenses()) == 1

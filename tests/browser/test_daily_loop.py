@@ -133,7 +133,7 @@ def test_a_refused_entry_comes_back_on_the_list_as_it_was_typed(ana, ledger):
     assert ana.path == "/expenses?category=Travel"
     assert ana.values() == {"amount": "1,234", "category": "Travel", "description": "Hotel", "date": "2026-03-14"}
     assert ana.expense_form.get_by_label("Refund").is_checked()
-    assert ana.page.locator("#amount-error").inner_text() == "Did you mean 1234? Enter it without a separator."
+    assert ana.page.locator("#amount-error").inner_text() == "Are these thousands? Then write 1234."
     assert ana.focused == "amount"
     assert ana.rows == in_dollars(TRAIN, FLIGHT)
     assert len(ledger.expenses("ana")) == len(KEPT)

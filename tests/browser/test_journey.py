@@ -172,7 +172,7 @@ def test_a_refused_amount_comes_back_filled_in_with_its_error_and_the_focus(serv
     amount = ana.page.get_by_label("Amount")
     described_by = amount.get_attribute("aria-describedby").split()
     errors = [ana.page.locator(f"#{name}").inner_text() for name in described_by]
-    assert errors == ["Did you mean 1234? Enter it without a separator."]
+    assert errors == ["Are these thousands? Then write 1234."]
     assert amount.get_attribute("aria-invalid") == "true"
     ana.page.locator("#amount:focus").wait_for(timeout=2000)
     assert server.expenses("ana") == []
