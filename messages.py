@@ -17,6 +17,9 @@ MESSAGES = {
     "amount_ambiguous": lazy_gettext("Are these thousands or decimals? Write %(amount)s or %(other)s."),
     "result_not_exact": lazy_gettext("The result is not exact. If you mean %(amount)s, enter that."),
     "division_by_zero": lazy_gettext("Nothing can be divided by zero. Correct the calculation."),
+    "currency_changed": lazy_gettext(
+        "Nothing was saved, because your currency was just changed. Go back, check the amount and try again."
+    ),
     # Dates
     "date_missing": lazy_gettext("Enter a date."),
     "not_a_date": lazy_gettext("Enter the date as year-month-day, for example 2026-03-31."),

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError, TimeoutError
 from werkzeug.exceptions import HTTPException
 
 from app import app, login_manager
+from ledger.operations import CurrencyChangedError
 from security import csrf, refuse_foreign_form
 from views import (
     accounts,
@@ -98,4 +99,5 @@ route("/readyz", health.readyz, public=True)
 login_manager.unauthorized_handler(drafts.ask_to_log_in)
 for error in (DBAPIError, TimeoutError):
     app.register_error_handler(error, errors.show_database_error)
+app.register_error_handler(CurrencyChangedError, errors.show_conflict)
 app.register_error_handler(HTTPException, errors.show_error)

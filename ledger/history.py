@@ -189,9 +189,16 @@ def _reverted(user: User) -> dict[uuid.UUID, Extent]:
 
 
 def count_unrepresentable_amounts(user: User, currency: str, now: datetime) -> int:
-    """Return how many amounts of `user` cannot be written in `currency`, or could not after an undo."""
+    """Return how many amounts of `user` cannot be written in `currency`, or could not after an undo.
+
+    Until the caller commits, no operation adds others.
+    """
+    if currency == user.currency:
+        return 0
+    # Read again, now that nobody else changes it.
+    current = db.session.scalar(sa.select(User.currency).where(User.id == user.id).with_for_update())
     digits = currency_digits(currency)
-    if digits >= currency_digits(user.currency):
+    if digits >= currency_digits(current or user.currency):
         return 0
     recent = sa.select(Operation.id).where(
         Operation.author_id == user.id, Operation.created_at >= now - UNDO_RETENTION

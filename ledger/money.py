@@ -24,7 +24,7 @@ _SIGNS = (
     ("*", "\u00d7\u22c5"),
     ("/", "\u00f7\u2044\u2215"),
     ("'", "\u2019\u02bc\u066c"),
-    (",", "\u060c"),
+    (",", "\u060c\u2e41"),
     ("\u00a5", "\uffe5"),
     ("\u20a9", "\uffe6"),
     ("\u00a3", "\uffe1"),
@@ -45,6 +45,9 @@ _GROUPED = re.compile(
 _GROUPED_INDIAN = re.compile(
     "(?P<whole>[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3})(?:(?P<point>[.\u066b])(?P<fraction>[0-9]*))?"
 )
+
+# Toki Pona, one of Babel's locales, separates all digits two by two.
+_GROUPED_IN_PAIRS = re.compile("(?P<whole>[1-9][0-9]?(?: [0-9]{2})+)(?:(?P<point>[.,])(?P<fraction>[0-9]*))?")
 
 
 def parse_amount(text: str, currency: str, locale: Locale | None = None, least: Decimal = SMALLEST) -> Decimal:
@@ -119,6 +122,8 @@ def _calculate(number: str, currency: str, locale: Locale | None, example: str) 
 def _read_number(number: str, is_factor: bool, currency: str, locale: Locale | None) -> Fraction:
     """Read one number; a factor may have any number of decimals. Raises AmountError or ValueError."""
     match = _PLAIN.fullmatch(number) or _GROUPED.fullmatch(number) or _GROUPED_INDIAN.fullmatch(number)
+    if match is None and locale is not None and _pattern(locale).grouping == (2, 2):
+        match = _GROUPED_IN_PAIRS.fullmatch(number)
     if match is None or not re.search("[0-9]", number):
         raise ValueError("not a number")
     whole = re.sub("[^0-9]", "", match["whole"])

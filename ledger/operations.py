@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from database import Base, Money, UTCDateTime, db
+from ledger.errors import LedgerError
 from ledger.spending import VALUES, ExpenseValues
 from models import (
     Category,
@@ -50,6 +51,23 @@ class ExpenseIdUsedError(Exception):
     """A new expense has the id of one with other values, or of one that was deleted."""
 
 
+class CurrencyChangedError(LedgerError):
+    """The user's currency was changed after the amounts of this request were read."""
+
+
+def lock_currency(user: User) -> None:
+    """Let the currency stay as it is until the end of the transaction. Raises CurrencyChangedError.
+
+    A change of the currency waits for the operations that have begun, and operations wait for it.
+    SQLite lets one request write at a time, and so needs no lock.
+    """
+    if db.session.get_bind().dialect.name == "sqlite":
+        return
+    query = sa.select(User.currency).where(User.id == user.id)
+    if db.session.scalar(query.with_for_update(read=True, key_share=True)) != user.currency:
+        raise CurrencyChangedError("currency_changed")
+
+
 @contextmanager
 def record(user: User, kind: str, now: datetime, label: str | None = None) -> Iterator[Operation]:
     """Yield a new operation of one of the Operation.KINDS, for the functions that change data to be handed.
@@ -61,6 +79,7 @@ def record(user: User, kind: str, now: datetime, label: str | None = None) -> It
     operation = Operation(author_id=user.id, kind=kind, created_at=now, label=label, count=0, total=Decimal(0))
     operation.row_changes = []
     try:
+        lock_currency(user)
         yield operation
     except BaseException:
         db.session.rollback()

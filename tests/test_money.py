@@ -311,6 +311,8 @@ def test_every_locale_that_is_offered_writes_amounts_that_can_be_typed_in_again(
         ("€ 12,--", "EUR", "nl", "12"),
         ("1.234,-", "EUR", "de", "1234"),
         ("CHF 5.-", "CHF", "de_CH", "5"),
+        ("1⹁200", "GNF", "ff_Adlm", "1200"),
+        ("12 34,50", "USD", "tok", "1234.50"),
         ("199:-", "SEK", "sv", "199"),
         ("1 199:- kr", "SEK", "sv", "1199"),
         ("1\u00ad2.50\u200e", "USD", "en", "12.50"),

@@ -96,7 +96,7 @@ BELOW = {
         *("clock", "commands", "config", "database", "ledger", "logs", "models"),
         *("routes", "security", "views"),
     },
-    "routes": {"app", "security", "views"},
+    "routes": {"app", "ledger", "security", "views"},
 }
 
 

@@ -4,9 +4,11 @@ import logging
 
 from flask import current_app, render_template, request
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import HTTPException, ServiceUnavailable
+from werkzeug.exceptions import Conflict, HTTPException, ServiceUnavailable
 
 from database.engine import close_session, is_unavailable
+from ledger.operations import CurrencyChangedError
+from messages import error_message
 
 log = logging.getLogger("ledger")
 DATABASE_UNAVAILABLE = (
@@ -20,6 +22,11 @@ def show_database_error(error: Exception) -> ResponseReturnValue:
         raise error
     log.error("the database is unavailable: %s", type(error).__name__)
     return show_error(ServiceUnavailable(DATABASE_UNAVAILABLE, retry_after=5))
+
+
+def show_conflict(error: CurrencyChangedError) -> ResponseReturnValue:
+    """Tell the user why nothing was saved."""
+    return show_error(Conflict(error_message(error)))
 
 
 def show_error(error: HTTPException) -> ResponseReturnValue:
