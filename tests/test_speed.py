@@ -220,6 +220,11 @@ def keepers(migrated):
     empty_tables(migrated)
 
 
+def locks_currency():
+    """Whether every operation begins with one more statement, which lets the currency stay as it is."""
+    return not os.environ["DATABASE_URL"].startswith("sqlite")
+
+
 # --- The statements
 
 
@@ -232,10 +237,12 @@ def test_a_page_sends_as_many_statements_at_any_size(keepers, page, size):
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("form", FORMS)
 def test_a_form_sends_as_many_statements_at_any_size(keepers, form, size):
-    count = len(keepers[size].send(form))
+    count, expected = len(keepers[size].send(form)), FORMS[form][2]
+    if locks_currency() and form != "settings":
+        expected += 1
 
     # A form that finds nothing to change leaves out the statements that would change it.
-    assert count == FORMS[form][2] or (size < SIZES[-1] and count == FORMS[form][2] - 1)
+    assert count == expected or (size < SIZES[-1] and count == expected - 1)
 
 
 # --- The steps
