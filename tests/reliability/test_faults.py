@@ -171,7 +171,7 @@ class Rival(Writer):
         amount = f"{self.chance.randint(1, 99_999_999) / 100:.2f}"
         self.press(form, amount=amount)
         self.amounts.append((row, amount))
-        adding = self.page("/expenses").one("form", class_="adding")
+        adding = self.page("/expenses").one("form", class_="add-form")
         values = form_values(adding) | {"amount": "1", "category": "Other", "description": secrets.token_hex(8)}
         at_once(lambda client: self.ask(lambda: client.post("/expenses", values)), (self.client, self.other))
         self.added_names.append(values["description"])

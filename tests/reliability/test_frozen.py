@@ -108,7 +108,7 @@ def test_a_database_that_freezes_before_the_first_connection(serve, postgres, po
 
 def test_a_slow_statement_is_waited_for_and_an_unresponsive_server_is_not(serve, postgres, postgres_url):
     ana = Person(serve(postgres_url)).register("ana")
-    form = form_values(ana.page("/expenses").one("form", class_="adding")) | {"amount": "1", "category": "Food"}
+    form = form_values(ana.page("/expenses").one("form", class_="add-form")) | {"amount": "1", "category": "Food"}
     reader, writer = ana.another_window(), ana.another_window()
 
     with ThreadPoolExecutor() as background:

@@ -11,7 +11,7 @@ from tests.reliability.writers import Person, assert_back_in_a_moment, slowest
 
 def test_those_who_read_do_not_wait_for_those_who_wait_to_write(serve, tmp_path):
     ana = Person(serve()).register("ana")
-    sent = form_values(ana.page("/expenses").one("form", class_="adding")) | {"amount": "1", "category": "Food"}
+    sent = form_values(ana.page("/expenses").one("form", class_="add-form")) | {"amount": "1", "category": "Food"}
     answers = []
 
     def add(window):

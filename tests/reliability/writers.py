@@ -181,7 +181,7 @@ class Writer:
         }
 
     def add(self, page: Element) -> None:
-        form = page.one("form", class_="adding")
+        form = page.one("form", class_="add-form")
         self.added += 1
         typed = self.values(self.added)
         sent = form_values(form) | typed
