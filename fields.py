@@ -22,9 +22,8 @@ from wtforms import (
     ValidationError,
 )
 from wtforms.validators import StopValidation
-from wtforms.widgets import DateInput, NumberInput, Select
+from wtforms.widgets import DateInput, Select
 
-from ledger.categories import MOST
 from ledger.errors import AmountError
 from ledger.money import (
     SMALLEST,
@@ -220,25 +219,6 @@ class NewIdField(HiddenField):
         sent = parse_id(valuelist[0]) if valuelist else None
         if sent is not None and sent.version == 7:
             self.data = sent
-
-
-class PositionField(Field):
-    """A place in a list, counted from 1; None when it was left empty. Keeps the text as it was typed."""
-
-    widget = NumberInput(min=1, max=MOST)
-
-    def process_formdata(self, valuelist: list[str]) -> None:
-        """Turn the text into a number."""
-        if valuelist:
-            self.data = None
-            text = valuelist[0].strip()
-            if re.fullmatch(r"[0-9]{1,3}", text) and int(text):
-                self.data = int(text)
-            elif text:
-                raise ValueError("Enter a number, such as 1 for the first.")
-
-    def _value(self) -> str:
-        return self.raw_data[0] if self.raw_data else str(self.data or "")
 
 
 def options(names: Iterable[str], first: str) -> list[SelectChoice]:

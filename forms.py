@@ -1,6 +1,6 @@
 """Every value a person can send, checked and turned into the type the application works with."""
 
-import hashlib
+import json
 import uuid
 from collections.abc import Sequence
 from datetime import date
@@ -13,8 +13,8 @@ from urllib.parse import urlencode
 from babel import Locale
 from babel.dates import format_date
 from flask import current_app, request
+from flask_babel import gettext, lazy_gettext
 from flask_wtf import FlaskForm
-from markupsafe import Markup
 from werkzeug.datastructures import MultiDict
 from wtforms import (
     BooleanField,
@@ -41,7 +41,6 @@ from fields import (
     IdsField,
     Listed,
     NewIdField,
-    PositionField,
     Text,
     normalise_name,
     normalise_text,
@@ -54,7 +53,7 @@ from ledger.accounts import (
     check_new_password,
     check_username,
 )
-from ledger.categories import NEW_CATEGORY, CategoryError, OwnCategory, numbers_of
+from ledger.categories import NEW_CATEGORY, CategoryData, CategoryError
 from ledger.locales import LOCALES
 from ledger.money import (
     TEXT_MAX,
@@ -386,7 +385,7 @@ class ExpenseForm(Form):
         *args: Any,
         author: User,
         locale: Locale,
-        categories: Sequence[OwnCategory],
+        categories: Sequence[CategoryData],
         former: str = "",
         **kwargs: Any,
     ) -> None:
@@ -422,6 +421,11 @@ class ExpenseForm(Form):
         """Refuse no name where one is needed."""
         if not field.data and self.category.data == NEW_CATEGORY:
             raise ValidationError("Enter the name of the new category.")
+
+    def add_category_error(self, error: CategoryError) -> None:
+        """Show an error next to the new category, or the one that was chosen."""
+        field = self.new_category if self.new_category.data else self.category
+        field.errors = [error_message(error)]
 
     @property
     def wants_name(self) -> bool:
@@ -572,7 +576,7 @@ class ExpenseFilterForm(FlaskForm):
     before = CursorField()
 
     def __init__(
-        self, *args: Any, today: date, author: User, locale: Locale, categories: Sequence[OwnCategory]
+        self, *args: Any, today: date, author: User, locale: Locale, categories: Sequence[CategoryData]
     ) -> None:
         self.today = today
         self.author = author
@@ -600,11 +604,8 @@ class ExpenseFilterForm(FlaskForm):
     def validate_category(self, field: Field) -> None:
         """Refuse a category that does not exist, rather than show everything in its place."""
         field.data = [name for name in field.data or () if name]
-        if unknown := dict.fromkeys(field.data).keys() - {choice.value for choice in field.choices}:
-            # Expenses that came from elsewhere may be of a category that is nobody's yet.
-            if unknown - numbers_of(self.author).keys():
-                raise ValidationError("There is no such category. Choose one from the list.")
-            field.choices += map(SelectChoice, sorted(unknown))
+        if not {*field.data} <= {choice.value for choice in field.choices}:
+            raise ValidationError("There is no such category. Choose one from the list.")
 
     def validate_period(self, field: Field) -> None:
         """Refuse a period that does not exist."""
@@ -684,7 +685,7 @@ class BulkForm(Form):
     category = ChoiceField("Category", validate_choice=False)
     date = DateField("Date", bound=True)
 
-    def __init__(self, *args: Any, categories: Sequence[OwnCategory], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, categories: Sequence[CategoryData], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.known = {category.name for category in categories}
         names = [category.name for category in categories if not category.archived]
@@ -731,126 +732,164 @@ class UndoForm(Form):
             raise ValidationError("There is no such expense.")
 
 
-class CategoryFields(Fields):
-    """One category in the table of all of them."""
+class BudgetFields(Fields):
+    """The monthly budget of one category, or of all of them together."""
 
     class Meta(BoundedMeta):
         pass
 
-    name = StringField("Name", [Text(Expense.CATEGORY_MAX)], filters=[normalise_name])
     monthly_budget = AmountField(
-        "Monthly budget", bound=True, render_kw={"inputmode": "decimal", "maxlength": TEXT_MAX}
+        lazy_gettext("Monthly budget"), bound=True, render_kw={"inputmode": "decimal", "maxlength": TEXT_MAX}
     )
-    position = PositionField("Place")
-    archived = BooleanField("Archived", false_values=FALSE_VALUES)
-
-    def __init__(
-        self, formdata: MultiDict[str, str] | None, row_id: uuid.UUID, currency: str, locale: Locale, **shown: Any
-    ) -> None:
-        self.row_id = row_id
-        self.currency = currency
-        self.locale = locale
-        prefix = f"{row_id}-"
-        self.was_sent = formdata is not None and f"{prefix}name" in formdata
-        super().__init__(formdata if self.was_sent else None, prefix=prefix, data=shown)
-        # For those who hear the page, and not the row that the field is in.
-        of = Markup('<span class="unseen"> of {}</span>').format(shown.get("name", "a new one"))
-        for field in self:
-            field.label.text = Markup("{}{}").format(field.label.text, of)
-
-    def wanted(self, place: int) -> OwnCategory:
-        """Return the category as it shall be, at its own `place` unless it was given another."""
-        position = self.position.data or place
-        budget = self.monthly_budget.data
-        return OwnCategory(self.row_id, self.name.data, position, self.archived.data, budget)
-
-
-class CategoriesForm(Form):
-    """All categories of a person, with one more to add, and the budget for all of them; saved at once."""
-
-    monthly_budget = AmountField(
-        "Total monthly budget",
-        bound=True,
-        render_kw={"inputmode": "decimal", "autocomplete": "off", "maxlength": TEXT_MAX},
-    )
-    new_id = NewIdField()
-    # What the page showed when it was opened: saved as a whole, it must not undo what was done elsewhere since.
+    # The budget that the page showed when it was opened.
     seen = HiddenField()
 
-    def __init__(self, author: User, locale: Locale, categories: Sequence[OwnCategory]) -> None:
+    def __init__(
+        self,
+        formdata: MultiDict[str, str] | None,
+        prefix: str,
+        author: User,
+        locale: Locale,
+        budget: Decimal | None,
+    ) -> None:
         self.currency = author.currency
         self.locale = locale
+        self.budget = budget
+        self.stored = "" if budget is None else plain_amount(budget, author.currency)
+        self.was_sent = formdata is not None and f"{prefix}-monthly_budget" in formdata
+        sent = formdata if self.was_sent else None
+        super().__init__(sent, prefix=f"{prefix}-", data={"monthly_budget": self.stored, "seen": self.stored})
 
-        def shown(budget: Decimal | None) -> str | None:
-            return None if budget is None else plain_amount(budget, author.currency)
+    def validate_monthly_budget(self, field: Field) -> None:
+        """Refuse to overwrite what another window has saved since, until the user has seen it."""
+        if self.seen.data != self.stored and field.data != self.budget:
+            self.seen.data = self.stored
+            if not self.stored:
+                raise ValidationError(gettext("Another window removed this budget. Save again to overwrite it."))
+            message = gettext("Another window changed this to %(budget)s. Save again to overwrite it.")
+            raise ValidationError(message % {"budget": self.stored})
 
-        super().__init__(data={"monthly_budget": shown(author.monthly_budget)})
-        state = [(each.id, each.name, each.archived, shown(each.monthly_budget)) for each in categories]
-        now = hashlib.sha256(repr((shown(author.monthly_budget), state)).encode()).hexdigest()
-        self.is_stale = self.seen.data not in {None, "", now}
-        self.seen.data = now
-        sent = request.form if self.is_submitted() else None
-        common = (author.currency, locale)
-        self.rows = [
-            CategoryFields(
-                sent,
-                each.id,
-                *common,
-                name=each.name,
-                monthly_budget=shown(each.monthly_budget),
-                position=place,
-                archived=each.archived,
-            )
-            for place, each in enumerate(categories, 1)
-        ]
-        self.new = CategoryFields(sent, self.new_id.data, *common)
+
+class BudgetsForm(Form):
+    """The monthly budgets of all categories that are not archived, and of all together."""
+
+    def __init__(self, author: User, locale: Locale, categories: Sequence[CategoryData], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        sent = request.form if self.was_sent else None
+        self.total = BudgetFields(sent, "total", author, locale, author.monthly_budget)
+        self.rows = {
+            category.id: BudgetFields(sent, str(category.id), author, locale, category.monthly_budget)
+            for category in categories
+            if not category.archived
+        }
 
     def validate(self, extra_validators: Any = None) -> bool:
-        """Check every row that was sent; a category has a name, and the new one is left out without one."""
+        """Check every budget that was sent."""
+        results = [super().validate(extra_validators)]
+        results += [row.validate() for row in [self.total, *self.rows.values()] if row.was_sent]
+        return all(results)
+
+    @property
+    def budgets(self) -> dict[uuid.UUID | None, Decimal | None]:
+        """The budgets that were sent by the ids of their categories; that of all together has None."""
+        rows: list[tuple[uuid.UUID | None, BudgetFields]] = [(None, self.total), *self.rows.items()]
+        return {category_id: row.monthly_budget.data for category_id, row in rows if row.was_sent}
+
+
+class NewCategoryForm(Form):
+    """A category to add."""
+
+    id = NewIdField()
+    name = StringField(
+        lazy_gettext("New category"),
+        [Text(Expense.CATEGORY_MAX)],
+        filters=[normalise_name],
+        id="category-name",
+        render_kw={"autocomplete": "off"},
+    )
+
+    def validate_name(self, field: Field) -> None:
+        """Refuse an empty name."""
+        if not field.data:
+            raise ValidationError(gettext("Enter a name."))
+
+
+class CategoryForm(Form):
+    """Name and order of a category, and whether it is archived."""
+
+    FIRST = "first"
+
+    name = StringField(
+        lazy_gettext("Name"),
+        [Text(Expense.CATEGORY_MAX)],
+        filters=[normalise_name],
+        render_kw={"autocomplete": "off"},
+    )
+    order = ChoiceField(
+        lazy_gettext("Order"),
+        validators=[Listed(lazy_gettext("Choose the order from the list."))],
+        validate_choice=False,
+    )
+    archived = BooleanField(lazy_gettext("Archived"), false_values=FALSE_VALUES)
+    # The values that the page showed when it was opened.
+    seen = HiddenField()
+
+    def __init__(self, category: CategoryData, categories: Sequence[CategoryData], **kwargs: Any) -> None:
+        place = categories.index(category)
+        data = {
+            "name": category.name,
+            "order": str(categories[place - 1].id) if place else self.FIRST,
+            "archived": category.archived,
+        }
+        self.stored = json.dumps(data, sort_keys=True)
+        super().__init__(data=data | {"seen": self.stored}, **kwargs)
+        others = [other for other in categories if other != category]
+        after = [SelectChoice(str(other.id), gettext("After %(name)s", name=other.name)) for other in others]
+        self.order.choices = [SelectChoice(self.FIRST, gettext("First")), *after]
+
+    def validate_name(self, field: Field) -> None:
+        """Refuse an empty name."""
+        if not field.data:
+            raise ValidationError(gettext("Enter a name."))
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Check every field; what another window has saved since is not overwritten until the user knows."""
         valid = super().validate(extra_validators)
-        for row in [*self.rows, self.new]:
-            if row.was_sent and not row.validate():
-                valid = False
-        for row in self.rows:
-            if row.was_sent and not row.name.data:
-                row.name.errors = ["Enter a name."]
-                valid = False
-        if valid and self.is_stale:
+        if valid and self.seen.data != self.stored:
+            self.seen.data = self.stored
             self.form_errors.append(
-                "The categories were changed in another window after you opened this page. "
-                "Your edits are shown below. Save again to overwrite those changes."
+                gettext(
+                    "This category was changed in another window. Your entries are shown below; "
+                    "save again to overwrite those changes."
+                )
             )
-            valid = False
-        if self.new.was_sent and not self.new.name.data and self.new.monthly_budget.data is not None:
-            self.new.name.errors = ["Enter a name for the new category."]
-            valid = False
+            return False
         return valid
 
     @property
-    def wanted(self) -> list[OwnCategory]:
-        """The categories as they shall be; what was not sent stays as it is."""
-        places = enumerate([*self.rows, self.new], 1)
-        return [row.wanted(place) for place, row in places if row.was_sent and row.name.data]
+    def is_moved(self) -> bool:
+        """Whether another place in the order was chosen."""
+        return bool(self.order.data != self.order.object_data)
 
-    def refuse(self, error: CategoryError) -> None:
-        """Say what is wrong beside the category that it concerns."""
-        for row in [*self.rows, self.new]:
-            if row.row_id == error.category_id:
-                row.name.errors = [str(error)]
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The changes for `categories.edit`."""
+        after = None if self.order.data == self.FIRST else uuid.UUID(self.order.data)
+        return {"name": self.name.data, "archived": self.archived.data, "after": after}
 
 
 class MergeForm(Form):
     """Choice of the category to merge into."""
 
-    into = ChoiceField("Merge it into", validate_choice=False)
+    into = ChoiceField(lazy_gettext("Merge into"), validate_choice=False)
 
-    def __init__(self, others: Sequence[OwnCategory]) -> None:
-        super().__init__()
-        self.others = {str(category.id): category for category in others}
+    def __init__(self, category: CategoryData, categories: Sequence[CategoryData], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.others = {str(other.id): other for other in categories if other != category}
         choices = [SelectChoice(value, category.name) for value, category in self.others.items()]
-        self.into.choices = [SelectChoice("", "Choose one"), *choices]
+        self.into.choices = [SelectChoice("", gettext("Choose a category")), *choices]
 
     def validate_into(self, field: Field) -> None:
-        """Refuse what is no other category."""
+        """Refuse anything but another category."""
         if field.data not in self.others:
-            raise ValidationError("Choose the category to merge it into.")
+            raise ValidationError(gettext("Choose the category to merge into."))

@@ -20,6 +20,15 @@ MESSAGES = {
     "currency_changed": lazy_gettext(
         "Nothing was saved, because your currency was just changed. Go back, check the amount and try again."
     ),
+    # Categories
+    "category_gone": lazy_gettext("This category does not exist any more. Choose another one."),
+    "category_in_use": lazy_gettext("%(name)s is in use. Merge it into another category, or archive it."),
+    "category_name_reserved": lazy_gettext("Use another name."),
+    "category_name_taken": lazy_gettext(
+        "There is already a category %(name)s. Use another name, or merge the two."
+    ),
+    "last_category": lazy_gettext("Keep at least one category."),
+    "too_many_categories": lazy_gettext("You have %(maximum)s categories already. Merge or delete some first."),
     # Dates
     "date_missing": lazy_gettext("Enter a date."),
     "not_a_date": lazy_gettext("Enter the date as year-month-day, for example 2026-03-31."),

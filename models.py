@@ -49,6 +49,21 @@ def search_key(text: str) -> str:
     return unicodedata.normalize("NFC", bare)
 
 
+# Every new user begins with these.
+DEFAULT_CATEGORIES = (
+    "Food",
+    "Housing",
+    "Transport",
+    "Utilities",
+    "Health",
+    "Entertainment",
+    "Shopping",
+    "Travel",
+    "Education",
+    "Other",
+)
+
+
 class User(UserMixin, Base):
     """A user account with its settings."""
 
@@ -81,6 +96,9 @@ class User(UserMixin, Base):
         cascade="all, delete-orphan",
         passive_deletes=True,
     )
+    categories: Mapped[list["Category"]] = relationship(
+        order_by="(Category.position, Category.id)", cascade="all, delete-orphan", passive_deletes=True
+    )
 
     __table_args__ = (
         sa.CheckConstraint(f"length(username) BETWEEN 1 AND {USERNAME_MAX}", "username_length"),
@@ -95,6 +113,13 @@ class User(UserMixin, Base):
     # The raw token of the current session, set when the user is loaded. Not a column.
     __allow_unmapped__ = True
     login_token: str | None = None
+
+    def __init__(self, **columns: Any) -> None:
+        """Create a user who has the default categories. A user that is loaded keeps their own."""
+        super().__init__(**columns)
+        self.categories = [
+            Category(name=name, position=position) for position, name in enumerate(DEFAULT_CATEGORIES, 1)
+        ]
 
     @validates("username")
     def set_username_key(self, _name: str, username: str) -> str:
@@ -218,7 +243,7 @@ class Operation(Base):
     # The expenses that it touched, and their sum before it; for those that it added, after it.
     count: Mapped[int] = mapped_column(default=0)
     total: Mapped[Decimal] = mapped_column(Money, default=Decimal(0))
-    # The category that another one was merged into, or the file that was imported.
+    # The category that was added, edited or deleted, or that another one was merged into; the imported file.
     label: Mapped[str | None] = mapped_column(sa.String(LABEL_MAX))
     # The operation that an undo reverted, which may be purged earlier.
     undoes: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid)

@@ -14,7 +14,7 @@ from statistics import median
 import sqlalchemy as sa
 
 from database import Base
-from ledger.spending import CATEGORIES
+from models import DEFAULT_CATEGORIES
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 INSERT = """INSERT INTO expense (author_id, id, amount, category, description, description_key, date, created_at)
@@ -42,7 +42,7 @@ def believable(size: int) -> list[tuple[str, int, str, str, str, str]]:
     made = []
     for number in range(size):
         thing, day = f"thing {chance.randint(1, 999)}", date(2016, 1, 1) + timedelta(chance.randrange(3650))
-        amount, category = chance.randint(1, 50_000) * 10, chance.choice(CATEGORIES)
+        amount, category = chance.randint(1, 50_000) * 10, chance.choice(DEFAULT_CATEGORIES)
         made.append((uuid.UUID(int=number).hex, amount, category, thing, thing, str(day)))
     return made
 

@@ -1,46 +1,39 @@
-"""A person's own categories: which there are, what is done to them, and how that is undone."""
+"""Categories and budgets: reading, locking and changing them, and undoing that."""
 
 import uuid
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from uuid_utils.compat import uuid7
 
 from database import db
 from ledger import operations
+from ledger.errors import LedgerError
 from ledger.operations import row_count
-from ledger.spending import CATEGORIES, ExpenseFilter, summarise
+from ledger.spending import ExpenseFilter, summarise
 from models import Category, Expense, Operation, RecurringExpense, RowChange, User, category_key
 
-# So many categories fit a page.
-MOST = 200
-# The choice that the dropdowns have for a category still to be named, which is why none can be called so.
+# As many fit on one page.
+MAX_CATEGORIES = 200
+# The dropdowns offer this to add a category, so no category can have it as its name.
 NEW_CATEGORY = "New …"
-# The seed of the ids of categories that are not written yet.
-UNWRITTEN = uuid.UUID(int=0)
 
 
-class CategoryError(ValueError):
-    """An operation that cannot be done; its message tells the person why. `category_id` says of which category."""
-
-    def __init__(self, message: str, category_id: uuid.UUID) -> None:
-        super().__init__(message)
-        self.category_id = category_id
+class CategoryError(LedgerError):
+    """A change of a category that is not possible."""
 
 
-@dataclass(frozen=True)
-class OwnCategory:
-    """A category as it is, or as it shall be."""
+class CategoryData(NamedTuple):
+    """A category as it was read, whatever becomes of the session."""
 
     id: uuid.UUID
     name: str
     position: int
-    archived: bool = False
-    monthly_budget: Decimal | None = None
+    archived: bool
+    monthly_budget: Decimal | None
 
     @property
     def key(self) -> str:
@@ -48,267 +41,262 @@ class OwnCategory:
         return category_key(self.name)
 
 
-# What an operation can change of a category.
-FIELDS = operations.TRACKED_COLUMNS[Category]
-# A category before and after an operation; None where there is none.
-Change = tuple[OwnCategory | None, OwnCategory | None]
+class Usage(NamedTuple):
+    """Number of expenses and recurring expenses in a category."""
+
+    expenses: int
+    recurring: int
 
 
-# --- Which there are
+# --- Reading
 
 
-def categories_of(user: User) -> list[OwnCategory]:
-    """Return the user's categories in their order, by one statement; at first the ten CATEGORIES."""
-    return _rows(user) or _beside([], user, CATEGORIES)
+def get_categories(user: User) -> list[CategoryData]:
+    """Return the user's categories in their order, by one statement."""
+    columns = [getattr(Category, name) for name in CategoryData._fields]
+    query = sa.select(*columns).where(Category.author_id == user.id).order_by(Category.position, Category.id)
+    return [CategoryData(*row) for row in db.session.execute(query)]
 
 
-def all_categories(user: User, used: Iterable[str]) -> list[OwnCategory]:
-    """Return the same, with those behind them that are `used` by expenses without being anybody's yet.
-
-    Such are in expenses that came from elsewhere. The first operation makes them the user's.
-    """
-    own = categories_of(user)
-    keys = {category.key for category in own}
-    return own + _beside(own, user, [name for name in used if category_key(name) not in keys])
-
-
-def numbers_of(user: User) -> dict[str, int]:
-    """Return how many expenses are of each category that has any."""
+def count_by_category(user: User) -> dict[str, int]:
+    """Return the number of expenses of each category that has any."""
     return {entry.category: entry.count for entry in summarise(user, ExpenseFilter()).breakdown}
 
 
-def _rows(user: User) -> list[OwnCategory]:
-    columns = [getattr(Category, field.name) for field in fields(OwnCategory)]
-    query = sa.select(*columns).where(Category.author_id == user.id).order_by(Category.position, Category.id)
-    return [OwnCategory(*row) for row in db.session.execute(query)]
+def get_usage(user: User, name: str) -> Usage:
+    """Return how many expenses and recurring expenses are in a category, by one statement."""
+    counts = (
+        sa.select(sa.func.count()).where(model.author_id == user.id, model.category == name).scalar_subquery()
+        for model in (Expense, RecurringExpense)
+    )
+    return Usage(*db.session.execute(sa.select(*counts)).one())
 
 
-def _beside(own: Sequence[OwnCategory], user: User, names: Iterable[str]) -> list[OwnCategory]:
-    """Return categories for `names`, behind the user's `own`.
-
-    They are not written yet, but always have the same ids, by which a page can speak of them.
-    """
-    taken = {category.id for category in own}
-    position = max((category.position for category in own), default=0)
-    found: dict[str, OwnCategory] = {}
-    for name in names:
-        row_id = uuid.uuid5(UNWRITTEN, f"{user.id} {category_key(name)}")
-        while row_id in taken:
-            # That one was renamed since.
-            row_id = uuid.uuid5(row_id, "")
-        found.setdefault(category_key(name), OwnCategory(row_id, name, position + 1 + len(found)))
-    return list(found.values())
+# --- Locking. Categories are locked before recurring expenses, and these before expenses, each in the order of
+# their ids: then no two operations wait for each other.
 
 
-# --- What is done to them
+def lock(user: User) -> None:
+    """Let one operation at a time change the user's categories, and nobody add an expense to one meanwhile."""
+    db.session.execute(_lock_query(user).with_for_update(key_share=True)).all()
 
 
-def lock(user: User) -> Decimal | None:
-    """Let one operation at a time work on the user's categories; return the user's budget for all of them."""
-    # Not locked against new expenses, whose foreign key would wait for it.
-    query = sa.select(User.monthly_budget).where(User.id == user.id).with_for_update(key_share=True)
-    return db.session.scalar(query)
+def lock_for_use(user: User) -> None:
+    """Let nobody change the user's categories before the caller has committed."""
+    db.session.execute(_lock_query(user).with_for_update(read=True)).all()
 
 
-def begin(user: User) -> list[OwnCategory]:
-    """Return the user's categories for an operation, once no other one is under way and all are written."""
+def lock_category(user: User, name: str) -> None:
+    """Let nobody change the category that an expense is about to get. Raises CategoryError when it is gone."""
+    query = _lock_query(user).where(Category.name == name).with_for_update(read=True)
+    if db.session.scalar(query) is None:
+        raise CategoryError("category_gone")
+
+
+def _lock_query(user: User) -> sa.Select[uuid.UUID]:
+    return sa.select(Category.id).where(Category.author_id == user.id).order_by(Category.id)
+
+
+def lock_and_get(user: User) -> dict[uuid.UUID, CategoryData]:
+    """Lock the user's categories, and return them by their ids, in their order."""
     lock(user)
-    return _write(user, numbers_of(user))
+    return {category.id: category for category in get_categories(user)}
+
+
+# --- Changing
 
 
 def ensure_exist(user: User, operation: Operation, names: Iterable[str]) -> None:
-    """Add, as a part of an operation, the categories that expenses got back and the user does not have."""
-    keys = {category.key for category in categories_of(user)}
-    missing = sorted(name for name in set(names) if category_key(name) not in keys)
-    if missing:
-        own = _write(user, ())
-        _change(user, operation, [(None, category) for category in _beside(own, user, missing)])
-
-
-def _write(user: User, names: Iterable[str]) -> list[OwnCategory]:
-    """Write what the user has not written yet: the ten CATEGORIES, and what `names` add; return all of them."""
-    rows = _rows(user)
-    own = rows or _beside([], user, CATEGORIES)
-    known = {category.key: category.name for category in own}
-    for name in names:
-        same = known.get(category_key(name), name)
-        if same != name:
-            _rename_expenses(user, name, same)
-    own = own + _beside(own, user, [name for name in names if category_key(name) not in known])
-    for category in own[len(rows) :]:
-        _insert(user, category)
-    return own
+    """Add the categories that expenses got back and the user does not have. The caller has locked."""
+    if not (names := set(names)):
+        return
+    known = get_categories(user)
+    keys = {category.key for category in known}
+    position = max((category.position for category in known), default=0)
+    missing = {category_key(name): name for name in sorted(names) if category_key(name) not in keys}
+    for number, name in enumerate(missing.values(), 1):
+        _insert(user, operation, uuid7(), name=name, position=position + number)
 
 
 def add(user: User, operation: Operation, name: str) -> str:
-    """Add a category at the end, as a part of an operation; return its name as it is written.
-
-    One that the user has already is not added again. Raises CategoryError. The caller commits.
-    """
-    own = begin(user)
-    same = next((category.name for category in own if category.key == category_key(name)), None)
-    if same is not None:
-        return same
-    category = OwnCategory(uuid7(), name, own[-1].position + 1)
-    _refuse_too_many(len(own) + 1, category.id)
-    _change(user, operation, [(None, category)])
-    return name
-
-
-def save(user: User, wanted: Sequence[OwnCategory], budget: Decimal | None, now: datetime) -> Operation:
-    """Make the user's categories, and the budget for all, as they are wanted, by one operation.
-
-    Here a position is the place in the list, from 1 on, at which a category is wanted. What is not the user's
-    yet is added; what is not among the wanted stays as it is. The operation is empty when everything is so
-    already. Raises CategoryError when a name is taken. The caller commits.
-    """
-    with operations.record(user, "edit_budgets", now) as operation:
-        own = {category.id: category for category in begin(user)}
-        _refuse_taken(own, wanted)
-        states = own | {category.id: category for category in wanted}
-        _refuse_too_many(len(states), [*states][-1])
-        positions = _positions(own, wanted)
-        states = {row_id: replace(state, position=positions[row_id]) for row_id, state in states.items()}
-        changes: list[Change] = [(own.get(row_id), state) for row_id, state in states.items()]
-        _change(user, operation, [(former, new) for former, new in changes if former != new])
-        # Read again, now that nobody else changes it.
-        row = db.session.get_one(User, user.id, populate_existing=True)
-        operations.change_row(operation, row, "", {"monthly_budget": budget})
-    return operation
-
-
-def merge(user: User, former: OwnCategory, into: OwnCategory, now: datetime) -> Operation:
-    """Give the expenses of one of the user's categories, and what repeats, to another one, and delete it.
+    """Return the name of the user's category of this name, which is added at the end if it does not exist.
 
     Raises CategoryError. The caller commits.
     """
-    with operations.record(user, "merge_categories", now, label=into.name) as operation:
-        own = {category.id: category for category in begin(user)}
-        if former.id == into.id or former.id not in own or into.id not in own:
-            raise CategoryError("Choose another category.", former.id)
-        name, new_name = own[former.id].name, own[into.id].name
-        operation.label = new_name
-        operations.change_expenses(operation, Expense.category == name, {"category": new_name})
-        repeating = sa.select(RecurringExpense).where(
-            RecurringExpense.author_id == user.id, RecurringExpense.category == name
-        )
-        for recurring in db.session.scalars(repeating.order_by(RecurringExpense.id).with_for_update()):
-            label = recurring.description or name
-            operations.change_row(operation, recurring, label, {"category": new_name})
-        db.session.flush()
-        _delete(user, operation, former.id)
+    known = lock_and_get(user)
+    same = _find_by_key(known, category_key(name))
+    if same is not None:
+        return same.name
+    _append(user, operation, known, uuid7(), name)
+    return name
+
+
+def create(user: User, category_id: uuid.UUID, name: str, now: datetime) -> Operation:
+    """Add a category at the end; with an id that exists already, do nothing.
+
+    Raises CategoryError. The caller commits.
+    """
+    with operations.record(user, "add_category", now, label=name) as operation:
+        known = lock_and_get(user)
+        if category_id not in known:
+            _refuse_taken(known, category_id, name)
+            _append(user, operation, known, category_id, name)
     return operation
 
 
-def _positions(own: dict[uuid.UUID, OwnCategory], wanted: Sequence[OwnCategory]) -> dict[uuid.UUID, int]:
-    """Return the position of each category: as it is while the order stays, else counted anew."""
-    places = {row_id: place for place, row_id in enumerate(own, 1)}
-    end = len(places) + 1
-    order = {row_id: (place, 0, place) for row_id, place in places.items()}
-    for category in wanted:
-        place, asked = places.get(category.id, end), category.position
-        # What moves up comes before what is at its new place, and what moves down behind it.
-        order[category.id] = (asked, (asked > place) - (asked < place), place)
-    ordered = sorted(order, key=lambda row_id: order[row_id])
-    stays = [row_id for row_id in ordered if row_id in own] == list(own) and ordered[: len(own)] == list(own)
-    positions = {row_id: category.position for row_id, category in own.items()} if stays else {}
-    last = max(positions.values(), default=0)
-    return {row_id: positions.get(row_id, last + place) for place, row_id in enumerate(ordered, 1)}
+def save_budgets(
+    user: User, budgets: Mapping[uuid.UUID | None, Decimal | None], now: datetime
+) -> tuple[Operation, int]:
+    """Set monthly budgets by the ids of their categories, the total one by None, and return how many changed.
+
+    The budget of a category that is gone is left out. The caller commits.
+    """
+    with operations.record(user, "edit_budgets", now) as operation:
+        known = lock_and_get(user)
+        for category_id, budget in budgets.items():
+            if category_id is None:
+                row = db.session.get_one(User, user.id, populate_existing=True)
+                operations.change_row(operation, row, "", {"monthly_budget": budget})
+            elif category_id in known:
+                _change(user, operation, known[category_id], monthly_budget=budget)
+        changed = len(operation.row_changes)
+    return operation, changed
 
 
-def _refuse_taken(own: dict[uuid.UUID, OwnCategory], wanted: Sequence[OwnCategory]) -> None:
-    """Raise CategoryError when a new name is another category's, also when that one is to have another name."""
-    taken = {category.key: category for category in own.values()}
-    for category in wanted:
-        same = taken.setdefault(category.key, category)
-        if same.id != category.id:
-            raise CategoryError(
-                f"There is a category “{same.name}” already. Use another name, or merge the two.", category.id
-            )
+def edit(user: User, category_id: uuid.UUID, now: datetime, changes: Mapping[str, Any]) -> Operation:
+    """Change a category: its `name`, whether it is `archived`, and the id of the category `after` which it comes.
+
+    What is not among the changes stays. Expenses and recurring expenses get the new name. Raises CategoryError.
+    The caller commits.
+    """
+    with operations.record(user, "edit_category", now) as operation:
+        known = lock_and_get(user)
+        category = _get(known, category_id)
+        operation.label = category.name
+        values = {name: value for name, value in changes.items() if name != "after"}
+        if values.get("name", category.name) != category.name:
+            _refuse_taken(known, category_id, values["name"])
+            _refuse_reserved(values["name"])
+        positions = _positions(known, category_id, changes["after"]) if "after" in changes else {}
+        for other in known.values():
+            position = {"position": positions.get(other.id, other.position)}
+            _change(user, operation, other, **position | (values if other.id == category_id else {}))
+    return operation
 
 
-def _refuse_too_many(number: int, category_id: uuid.UUID) -> None:
-    if number > MOST:
-        raise CategoryError(f"There are {MOST} categories already. Merge or delete some first.", category_id)
+def merge(user: User, category_id: uuid.UUID, into_id: uuid.UUID, now: datetime) -> Operation:
+    """Move the expenses and recurring expenses of a category to another one, and delete it.
 
-
-def _refuse_reserved(former: OwnCategory | None, new: OwnCategory | None) -> None:
-    """Raise CategoryError when a category would be named like the choice NEW_CATEGORY."""
-    if new is None or (former is not None and former.name == new.name):
-        return
-    if new.key == category_key(NEW_CATEGORY):
-        raise CategoryError("Use another name.", new.id)
+    Raises CategoryError. The caller commits.
+    """
+    with operations.record(user, "merge_categories", now) as operation:
+        known = lock_and_get(user)
+        if category_id == into_id:
+            raise CategoryError("category_gone")
+        category, into = _get(known, category_id), _get(known, into_id)
+        operation.label = into.name
+        query = sa.select(RecurringExpense).where(
+            RecurringExpense.author_id == user.id, RecurringExpense.category == category.name
+        )
+        for recurring in db.session.scalars(query.order_by(RecurringExpense.id).with_for_update()):
+            label = recurring.description or category.name
+            operations.change_row(operation, recurring, label, {"category": into.name})
+        operations.change_expenses(operation, Expense.category == category.name, {"category": into.name})
+        _delete(user, operation, category)
+    return operation
 
 
 def delete(user: User, category_id: uuid.UUID, now: datetime) -> Operation:
-    """Delete a category of the user's that is not used. Raises CategoryError. The caller commits."""
+    """Delete a category that nothing uses. Raises CategoryError. The caller commits."""
     with operations.record(user, "delete_category", now) as operation:
-        _delete(user, operation, category_id)
+        known = lock_and_get(user)
+        category = _get(known, category_id)
+        operation.label = category.name
+        if any(get_usage(user, category.name)):
+            raise CategoryError("category_in_use", name=category.name)
+        if len(known) == 1:
+            raise CategoryError("last_category")
+        _delete(user, operation, category)
     return operation
 
 
-def _delete(user: User, operation: Operation, category_id: uuid.UUID) -> None:
-    own = {category.id: category for category in begin(user)}
-    if category_id not in own:
-        raise CategoryError("This category was deleted already.", category_id)
-    former = own[category_id]
-    if _is_used(user, former.name):
-        raise CategoryError(f"{former.name} has expenses. Merge it into another one, or archive it.", category_id)
-    if len(own) == 1:
-        raise CategoryError("Keep at least one category.", category_id)
-    _change(user, operation, [(former, None)])
+def _get(known: Mapping[uuid.UUID, CategoryData], category_id: uuid.UUID) -> CategoryData:
+    if category_id not in known:
+        raise CategoryError("category_gone")
+    return known[category_id]
 
 
-def _change(user: User, operation: Operation, changes: Sequence[Change]) -> None:
-    """Carry out changes of the user's categories as a part of an operation. Raises CategoryError."""
-    for former, new in changes:
-        _refuse_reserved(former, new)
-    for former, new in changes:
-        _put(user, operation, former, new)
+def _find_by_key(known: Mapping[uuid.UUID, CategoryData], key: str) -> CategoryData | None:
+    return next((category for category in known.values() if category.key == key), None)
 
 
-def _put(user: User, operation: Operation, former: OwnCategory | None, new: OwnCategory | None) -> None:
-    """Put `new` in the place of `former`; its expenses follow to its new name."""
-    if former is None:
-        assert new is not None
-        row = Category(author_id=user.id, id=new.id, **{name: getattr(new, name) for name in FIELDS})
-        operations.add_row(operation, row, new.name)
-        return
-    row = db.session.get_one(Category, (user.id, former.id), populate_existing=True)
-    if new is None:
-        operations.delete_row(operation, row, former.name)
-        return
-    operations.change_row(operation, row, former.name, {name: getattr(new, name) for name in FIELDS})
+def _positions(
+    known: Mapping[uuid.UUID, CategoryData], category_id: uuid.UUID, after_id: uuid.UUID | None
+) -> dict[uuid.UUID, int]:
+    """Return the positions that move a category behind another one, or to the top; none when it is there.
+
+    Raises CategoryError.
+    """
+    order = [other_id for other_id in known if other_id != category_id]
+    if after_id is not None and after_id not in order:
+        raise CategoryError("category_gone")
+    order.insert(0 if after_id is None else order.index(after_id) + 1, category_id)
+    return {} if order == list(known) else {other_id: position for position, other_id in enumerate(order, 1)}
+
+
+def _refuse_taken(known: Mapping[uuid.UUID, CategoryData], category_id: uuid.UUID, name: str) -> None:
+    same = _find_by_key(known, category_key(name))
+    if same is not None and same.id != category_id:
+        raise CategoryError("category_name_taken", name=same.name, category_id=same.id)
+
+
+def _refuse_reserved(name: str) -> None:
+    if category_key(name) == category_key(NEW_CATEGORY):
+        raise CategoryError("category_name_reserved")
+
+
+def _append(
+    user: User,
+    operation: Operation,
+    known: Mapping[uuid.UUID, CategoryData],
+    category_id: uuid.UUID,
+    name: str,
+) -> None:
+    """Add a new category behind the others. Raises CategoryError."""
+    _refuse_reserved(name)
+    if len(known) >= MAX_CATEGORIES:
+        raise CategoryError("too_many_categories", maximum=MAX_CATEGORIES)
+    position = max((category.position for category in known.values()), default=0) + 1
+    _insert(user, operation, category_id, name=name, position=position)
+
+
+def _insert(user: User, operation: Operation, category_id: uuid.UUID, **values: Any) -> None:
+    defaults = {"archived": False, "monthly_budget": None}
+    row = Category(author_id=user.id, id=category_id, **defaults | values)
+    operations.add_row(operation, row, row.name)
     db.session.flush()
-    if former.name != new.name:
-        _rename_expenses(user, former.name, new.name)
 
 
-def _insert(user: User, category: OwnCategory) -> None:
-    """Write a category, unless somebody else with the same account has done so at this very moment."""
-    values = {name: getattr(category, name) for name in FIELDS}
-    key = {"author_id": user.id, "id": category.id, "name_key": category.key}
-    operations.insert_unless_exists(Category, **key, **values)
+def _change(user: User, operation: Operation, category: CategoryData, **values: Any) -> None:
+    """Give a category new values; its expenses and recurring expenses follow to a new name."""
+    if all(getattr(category, name) == value for name, value in values.items()):
+        return
+    row = db.session.get_one(Category, (user.id, category.id), populate_existing=True)
+    operations.change_row(operation, row, category.name, values)
+    db.session.flush()
+    if values.get("name", category.name) == category.name:
+        return
+    for model in (RecurringExpense, Expense):
+        in_category = model.author_id == user.id, model.category == category.name
+        row_count(sa.update(model).where(*in_category).values(category=values["name"]))
 
 
-def _rename_expenses(user: User, former: str, name: str) -> None:
-    """Give the user's expenses of a category, and what repeats, its new name."""
-    for model in (Expense, RecurringExpense):
-        row_count(
-            sa.update(model).where(model.author_id == user.id, model.category == former).values(category=name)
-        )
+def _delete(user: User, operation: Operation, category: CategoryData) -> None:
+    row = db.session.get_one(Category, (user.id, category.id), populate_existing=True)
+    operations.delete_row(operation, row, category.name)
 
 
-def _is_used(user: User, name: str) -> bool:
-    """Tell whether an expense of the user's, or what repeats, is of this category."""
-    queries = (
-        sa.select(model.id).where(model.author_id == user.id, model.category == name).limit(1)
-        for model in (Expense, RecurringExpense)
-    )
-    return any(db.session.scalar(query) is not None for query in queries)
-
-
-# --- How that is undone
+# --- Undoing
 
 
 def revert(user: User, operation: Operation, change: RowChange) -> bool | None:
@@ -317,32 +305,60 @@ def revert(user: User, operation: Operation, change: RowChange) -> bool | None:
     Returns True when that was done, None when it had been undone already, and False when the category was left
     alone: changed since, used, or with a name that is another one's now. The caller has locked.
     """
-    own = {category.id: category for category in _rows(user)}
+    known = {category.id: category for category in get_categories(user)}
     category_id = uuid.UUID(change.row_key)
-    current = own.pop(category_id, None)
+    current = known.pop(category_id, None)
     before, after = (
         {} if values is None else operations.decode(Category, values) for values in (change.before, change.after)
     )
-    former: OwnCategory | None = None
+    if current is None:
+        if before and not after:
+            return _restore(user, operation, known.values(), category_id, before)
+        return False if before else None
+    if not after:
+        return None
     if not before:
-        if current is None:
-            return None
-        added = OwnCategory(category_id, **after)
-        if replace(current, position=added.position) != added or not own or _is_used(user, current.name):
-            return False
-    elif not after:
-        if current is not None:
-            return None
-        former = OwnCategory(category_id, **before)
-    else:
-        if current is None or not _has(current, after):
-            return None if current is not None and _has(current, before) else False
-        former = replace(current, **before)
-    if former is not None and former.key in {category.key for category in own.values()}:
+        return _remove(user, operation, known.values(), current, after)
+    if not _has(current, after):
+        return None if _has(current, before) else False
+    if _is_taken(known.values(), before.get("name", current.name)):
         return False
-    _put(user, operation, current, former)
+    _change(user, operation, current, **before)
     return True
 
 
-def _has(category: OwnCategory, values: dict[str, Any]) -> bool:
+def _restore(
+    user: User,
+    operation: Operation,
+    others: Iterable[CategoryData],
+    category_id: uuid.UUID,
+    values: dict[str, Any],
+) -> bool:
+    """Add a deleted category again, unless another one has its name; tell whether it was added."""
+    if _is_taken(others, values["name"]):
+        return False
+    _insert(user, operation, category_id, **values)
+    return True
+
+
+def _remove(
+    user: User,
+    operation: Operation,
+    others: Iterable[CategoryData],
+    current: CategoryData,
+    added: dict[str, Any],
+) -> bool:
+    """Delete a category again that is as it was added, wherever it was moved, and that nothing uses."""
+    is_as_added = _has(current, {name: value for name, value in added.items() if name != "position"})
+    if not is_as_added or not list(others) or any(get_usage(user, current.name)):
+        return False
+    _delete(user, operation, current)
+    return True
+
+
+def _is_taken(others: Iterable[CategoryData], name: str) -> bool:
+    return category_key(name) in {category.key for category in others}
+
+
+def _has(category: CategoryData, values: Mapping[str, Any]) -> bool:
     return all(getattr(category, name) == value for name, value in values.items())

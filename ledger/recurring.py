@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from uuid_utils.compat import uuid7
 
 from database import db
-from ledger import operations
+from ledger import categories, operations
 from ledger.periods import month_end
 from ledger.spending import ExpenseValues
 from models import Expense, Occurrence, Operation, RecurringExpense, User
@@ -84,8 +84,10 @@ def _nth_day(start_date: date, every: str, number: int) -> date:
 def due(user: User, today: date, lock: bool = False) -> DueDays:
     """Return what the user may add or skip by `today`, by one statement when that is nothing, else by two.
 
-    A `lock` lets nobody else do so until the caller has committed.
+    A `lock` lets nobody else do so, or change the categories, until the caller has committed.
     """
+    if lock:
+        categories.lock_for_use(user)
     query = sa.select(RecurringExpense).where(
         RecurringExpense.author_id == user.id,
         RecurringExpense.stopped.is_(False),

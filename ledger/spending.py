@@ -15,18 +15,6 @@ from database.month_totals import month_total
 from ledger.periods import Period
 from models import Expense, User, description_key
 
-CATEGORIES = (
-    "Food",
-    "Housing",
-    "Transport",
-    "Utilities",
-    "Health",
-    "Entertainment",
-    "Shopping",
-    "Travel",
-    "Education",
-    "Other",
-)
 # How a list can be ordered: the column that comes first, and whether the largest is on top.
 ORDERS: dict[str, tuple[InstrumentedAttribute[Any], bool]] = {
     "-date": (Expense.date, True),

@@ -117,7 +117,7 @@ def _renamed(reversion: Reversion) -> dict[str, str]:
         sa.select(column.label("name")).where(*reversion.recorded(), column.is_not(None)) for column in columns
     )
     used = db.session.scalars(sa.union(*recorded)).all()
-    spelled = {category.key: category.name for category in categories.categories_of(reversion.user)}
+    spelled = {category.key: category.name for category in categories.get_categories(reversion.user)}
     for name in {*used, *renamed}:
         latest = renamed.get(name, name)
         renamed[name] = spelled.get(category_key(latest), latest)

@@ -1,4 +1,4 @@
-"""A person's own categories and their budgets, through the pages."""
+"""Categories and budgets, through their pages."""
 
 from datetime import date
 from decimal import Decimal
@@ -8,8 +8,7 @@ from sqlalchemy import func, select
 
 from database import db
 from ledger import categories
-from ledger.spending import CATEGORIES
-from models import Category, Expense, RecurringExpense
+from models import DEFAULT_CATEGORIES, Category, RecurringExpense
 from tests.people import REDIRECTS, at_once, form_values, operations_shown, press, read
 
 DAY = date(2026, 1, 1)
@@ -17,105 +16,222 @@ DAY = date(2026, 1, 1)
 
 def names(visitor):
     with visitor.app.app_context():
-        return [category.name for category in categories.categories_of(visitor.user())]
+        return [category.name for category in categories.get_categories(visitor.user())]
 
 
 def state(visitor):
-    """Somebody's categories with their budgets, and the one for all."""
+    """The user's categories with their budgets, and the total budget."""
     with visitor.app.app_context():
-        return categories.categories_of(visitor.user()), visitor.user().monthly_budget
+        return categories.get_categories(visitor.user()), visitor.user().monthly_budget
 
 
-def table(visitor):
-    """The form of the table of categories, as a browser would send it."""
-    return form_values(visitor.page("/categories").one("main").one("form"))
-
-
-def key(visitor, name):
-    """The prefix of the fields of a category."""
+def category_id(visitor, name):
     with visitor.app.app_context():
-        return next(str(each.id) for each in categories.categories_of(visitor.user()) if each.name == name)
+        return next(str(row.id) for row in categories.get_categories(visitor.user()) if row.name == name)
+
+
+def edit_url(visitor, name):
+    return f"/categories/{category_id(visitor, name)}/edit"
+
+
+def form_to(page, url):
+    """The form of a page that is sent to this URL."""
+    return next(form for form in page.one("main").all("form") if form["action"] == url)
+
+
+def edit(visitor, category, **changes):
+    """Fill in the page of a category as a browser would, and send it."""
+    url = edit_url(visitor, category)
+    return visitor.client.post(url, data=form_values(form_to(visitor.page(url), url)) | changes)
+
+
+def set_budgets(visitor, total=None, **budgets):
+    """Fill in budgets by the names of their categories, and send them."""
+    fields = {f"{category_id(visitor, name)}-monthly_budget": text for name, text in budgets.items()}
+    if total is not None:
+        fields["total-monthly_budget"] = total
+    values = form_values(form_to(visitor.page("/categories"), "/categories"))
+    return visitor.client.post("/categories", data=values | fields)
 
 
 def offered(page, label="category"):
     return [option.text for option in page.one("form", class_="add-form").one(id=label).all("option")]
 
 
-def test_a_new_person_has_ten_and_reading_writes_none(ana):
-    assert names(ana) == list(CATEGORIES)
-    ana.page("/categories")
+def test_a_new_user_has_the_ten_default_categories(ana):
+    assert names(ana) == list(DEFAULT_CATEGORIES)
 
     with ana.app.app_context():
-        assert db.session.scalar(select(func.count()).select_from(Category)) == 0
+        assert db.session.scalar(select(func.count()).select_from(Category)) == 10
 
 
-def test_everything_is_saved_at_once_and_undone_at_once(ana):
-    ana.add("3", "Food")
-    ana.add("4", "Travel")
-    before, was, rows = table(ana), state(ana), ana.rows()
-    food, travel = key(ana, "Food"), key(ana, "Travel")
-    new = before["new_id"]
+def test_budgets_are_saved_together_and_undone_together(ana):
+    before = state(ana)
 
-    response = ana.post(
-        "/categories",
-        before
-        | {"monthly_budget": "1000", f"{food}-name": " Groceries ", f"{food}-monthly_budget": "99.50"}
-        | {f"{food}-position": "3", f"{travel}-archived": "y", f"{new}-name": "Gifts"},
-    )
+    response = set_budgets(ana, total="1000", Food="99.50", Travel="1,000.00")
 
     assert response.location == "/categories"
-    assert names(ana)[:3] == ["Housing", "Transport", "Groceries"]
-    assert names(ana)[-1] == "Gifts"
-    assert {row[1] for row in ana.rows()} == {"Groceries", "Travel"}
-    page = ana.page("/expenses")
-    assert "Travel" not in offered(page)
-    assert "Gifts" in offered(page)
+    assert "Saved: 3 budgets." in ana.message("/categories").text
+    rows, total = state(ana)
+    budgets = {row.name: row.monthly_budget for row in rows if row.monthly_budget is not None}
+    assert (budgets, total) == ({"Food": Decimal("99.5"), "Travel": Decimal(1000)}, Decimal(1000))
     saved = operations_shown(ana)[0]
-    for text in ("Food → Groceries", "monthly budget none → $99.50", "Travel: archived", "Added category Gifts"):
-        assert text in saved.text
     assert "Total monthly budget: none → $1,000.00" in saved.text
+    assert "monthly budget none → $99.50" in saved.text
     press(ana, saved.one("form"))
-    assert state(ana) == was
-    assert ana.rows() == rows
+    assert state(ana) == before
 
 
-def test_undo_in_the_message_goes_back_to_the_categories(ana):
-    food = key(ana, "Food")
-    ana.fill("/categories", **{f"{food}-name": "Meals"})
+def test_budgets_that_stay_are_nothing_to_save(ana):
+    set_budgets(ana, total="50")
 
-    response = ana.undo("/categories")
+    set_budgets(ana, total="50.00")
 
-    assert response.location == "/categories"
-    assert "Undone." in ana.message("/categories").text
-    assert names(ana) == list(CATEGORIES)
+    assert "No changes to save." in ana.message("/categories").text
 
 
-@pytest.mark.parametrize("name", ["travel", " TRAVEL ", "Ｔravel"])
-def test_a_name_that_is_taken_is_refused_beside_it_and_nothing_is_lost(ana, name):
-    food = key(ana, "Food")
-
-    response = ana.fill("/categories", **{f"{food}-name": name, "monthly_budget": "77"})
+def test_a_budget_that_makes_no_sense_is_refused_beside_it_and_nothing_is_lost(ana):
+    response = set_budgets(ana, total="77", Food="-1")
 
     assert response.status_code == 422
     page = read(response)
-    assert "There is a category “Travel” already" in page.one(id=f"{food}-name-error").text
-    assert page.one(id=f"{food}-name")["value"] == name.strip()
-    assert page.one(id="monthly_budget")["value"] == "77"
-    assert names(ana) == list(CATEGORIES)
+    assert page.one(id=f"{category_id(ana, 'Food')}-monthly_budget-error").text
+    assert page.one(id="total-monthly_budget")["value"] == "77"
+    assert state(ana)[1] is None
+
+
+def test_another_window_does_not_overwrite_a_budget_silently(ana):
+    opened = form_values(form_to(ana.page("/categories"), "/categories"))
+    set_budgets(ana, total="40", Food="20")
+    food = f"{category_id(ana, 'Food')}-monthly_budget"
+
+    refused = ana.client.post("/categories", data=opened | {food: "30"})
+
+    assert refused.status_code == 422
+    page = read(refused)
+    assert "Another window changed this to 20.00." in page.one(id=f"{food}-error").text
+    assert state(ana)[1] == Decimal(40)
+    again = form_values(form_to(page, "/categories"))
+    assert again[food] == "30"
+    assert ana.client.post("/categories", data=again).status_code in REDIRECTS
+    assert next(row for row in state(ana)[0] if row.name == "Food").monthly_budget == Decimal(30)
+
+
+def test_a_category_is_added_once_and_undone(ana):
+    form = form_to(ana.page("/categories"), "/categories/add")
+    values = form_values(form) | {"name": "  Eating   out "}
+
+    for _press in range(2):
+        assert ana.client.post("/categories/add", data=values).location == "/categories"
+
+    assert names(ana) == [*DEFAULT_CATEGORIES, "Eating out"]
+    assert "Added the category Eating out." in ana.message("/categories").text
+    assert "Eating out" in offered(ana.page("/expenses"))
+    press(ana, operations_shown(ana)[0].one("form"))
+    assert names(ana) == list(DEFAULT_CATEGORIES)
 
 
 @pytest.mark.parametrize(
-    ("field", "typed"),
-    [("name", ""), ("name", "x" * 65), ("name", "a\u202eb"), ("monthly_budget", "-1"), ("position", "0")],
+    ("name", "message"), [("", "Enter a name."), ("food", "There is already a category Food")]
 )
-def test_a_value_that_makes_no_sense_is_refused_beside_it(ana, field, typed):
-    name = f"{key(ana, 'Food')}-{field}"
+def test_a_new_category_needs_a_name_of_its_own(ana, name, message):
+    form = form_to(ana.page("/categories"), "/categories/add")
 
-    response = ana.fill("/categories", **{name: typed})
+    response = ana.client.post("/categories/add", data=form_values(form) | {"name": name})
 
     assert response.status_code == 422
-    assert read(response).one(id=f"{name}-error").text
-    assert names(ana) == list(CATEGORIES)
+    assert message in read(response).one(id="category-name-error").text
+    assert names(ana) == list(DEFAULT_CATEGORIES)
+
+
+def test_the_number_of_categories_has_a_limit(ana, monkeypatch):
+    monkeypatch.setattr(categories, "MAX_CATEGORIES", 10)
+    form = form_to(ana.page("/categories"), "/categories/add")
+
+    response = ana.client.post("/categories/add", data=form_values(form) | {"name": "Gifts"})
+
+    assert "You have 10 categories already." in read(response).one(id="category-name-error").text
+    assert names(ana) == list(DEFAULT_CATEGORIES)
+
+
+def test_a_category_is_renamed_with_its_expenses_and_undo_goes_back_to_the_categories(ana):
+    ana.add("3", "Food")
+    rows = ana.rows()
+
+    response = edit(ana, "Food", name=" Groceries ")
+
+    assert response.location == "/categories"
+    message = ana.message("/categories")
+    assert "Renamed Food to Groceries." in message.text
+    assert {row[1] for row in ana.rows()} == {"Groceries"}
+    assert "Food → Groceries" in operations_shown(ana)[0].text
+    assert press(ana, message.one("form")).location == "/categories"
+    assert "Undone." in ana.message("/categories").text
+    assert (names(ana), ana.rows()) == (list(DEFAULT_CATEGORIES), rows)
+
+
+def test_a_category_is_moved(ana):
+    edit(ana, "Travel", order="first")
+    edit(ana, "Housing", order=category_id(ana, "Other"))
+
+    assert (names(ana)[0], names(ana)[-1]) == ("Travel", "Housing")
+    assert "Moved Housing." in ana.message("/categories").text
+    moves = operations_shown(ana)
+    for move in moves:
+        press(ana, move.one("form"))
+    assert names(ana) == list(DEFAULT_CATEGORIES)
+
+
+def test_an_archived_category_is_listed_apart_and_can_come_back(ana):
+    edit(ana, "Travel", archived="y")
+
+    page = ana.page("/categories")
+    assert "Archived categories" in page.one("main").text
+    assert "Travel" not in page.one("main").one("table").text
+    assert "Travel" not in offered(ana.page("/expenses"))
+    url = edit_url(ana, "Travel")
+    values = form_values(form_to(ana.page(url), url))
+    del values["archived"]
+    ana.client.post(url, data=values)
+    assert "Travel" in offered(ana.page("/expenses"))
+
+
+@pytest.mark.parametrize("name", ["travel", " TRAVEL ", "Ｔravel"])
+def test_a_name_that_is_taken_is_refused_beside_it_and_a_merge_is_proposed(ana, name):
+    response = edit(ana, "Food", name=name)
+
+    assert response.status_code == 422
+    page = read(response)
+    assert "There is already a category Travel." in page.one(id="name-error").text
+    assert page.one(id="name")["value"] == name.strip()
+    merge = form_to(page, edit_url(ana, "Food").replace("/edit", "/merge"))
+    assert form_values(merge)["into"] == category_id(ana, "Travel")
+    assert names(ana) == list(DEFAULT_CATEGORIES)
+
+
+@pytest.mark.parametrize(("field", "typed"), [("name", ""), ("name", "x" * 65), ("order", "last")])
+def test_a_value_that_makes_no_sense_is_refused_beside_it(ana, field, typed):
+    response = edit(ana, "Food", **{field: typed})
+
+    assert response.status_code == 422
+    assert read(response).one(id=f"{field}-error").text
+    assert names(ana) == list(DEFAULT_CATEGORIES)
+
+
+def test_another_window_does_not_overwrite_a_category_silently(ana):
+    url = edit_url(ana, "Food")
+    opened = form_values(form_to(ana.page(url), url))
+    edit(ana, "Food", name="Groceries")
+
+    refused = ana.client.post(url, data=opened | {"name": "Meals"})
+
+    assert refused.status_code == 422
+    form = form_to(read(refused), url)
+    assert "changed in another window" in read(refused).one("main").text
+    assert form_values(form)["name"] == "Meals"
+    assert "Groceries" in names(ana)
+    assert ana.client.post(url, data=form_values(form)).status_code in REDIRECTS
+    assert "Meals" in names(ana)
 
 
 def test_merge_moves_the_expenses_and_undo_gives_them_back(ana):
@@ -123,28 +239,28 @@ def test_merge_moves_the_expenses_and_undo_gives_them_back(ana):
     ana.add("4", "Travel")
     rows = ana.rows()
 
-    ana.fill(f"/categories/{key(ana, 'Food')}/merge", into=key(ana, "Travel"))
+    ana.post(f"/categories/{category_id(ana, 'Food')}/merge", {"into": category_id(ana, "Travel")})
 
     assert {row[1] for row in ana.rows()} == {"Travel"}
-    assert names(ana) == list(CATEGORIES[1:])
+    assert names(ana) == list(DEFAULT_CATEGORIES[1:])
     merger = operations_shown(ana)[0]
     assert "Merged a category into Travel: 1 expense" in merger.text
     press(ana, merger.one("header").one("form"))
     assert ana.rows() == rows
-    assert names(ana) == list(CATEGORIES)
+    assert names(ana) == list(DEFAULT_CATEGORIES)
 
 
 def test_what_is_used_is_not_deleted_and_what_is_not_used_comes_back_by_undo(ana):
     ana.add("3", "Food")
-    food, travel = key(ana, "Food"), key(ana, "Travel")
+    food, travel = category_id(ana, "Food"), category_id(ana, "Travel")
 
     ana.post(f"/categories/{food}/delete")
-    assert "Food has expenses. Merge it" in ana.message("/categories").text
+    assert "Food is in use. Merge it" in ana.message(f"/categories/{food}/edit").text
     ana.post(f"/categories/{travel}/delete")
     assert "Travel" not in names(ana)
     ana.undo("/categories")
 
-    assert names(ana) == list(CATEGORIES)
+    assert names(ana) == list(DEFAULT_CATEGORIES)
 
 
 def test_a_new_category_is_typed_while_entering_an_expense(ana):
@@ -152,7 +268,7 @@ def test_a_new_category_is_typed_while_entering_an_expense(ana):
     ana.add("4", category="Food", new_category="GIFTS")
 
     assert [row[1] for row in ana.rows()] == ["Gifts", "Gifts"]
-    assert names(ana) == [*CATEGORIES, "Gifts"]
+    assert names(ana) == [*DEFAULT_CATEGORIES, "Gifts"]
 
 
 def test_on_the_list_a_new_category_asks_for_its_name_and_keeps_the_rest(ana):
@@ -175,7 +291,7 @@ def test_an_edit_into_a_new_category_is_undone_with_it(ana):
     ana.undo()
 
     assert ana.rows() == rows
-    assert names(ana) == list(CATEGORIES)
+    assert names(ana) == list(DEFAULT_CATEGORIES)
 
 
 @pytest.mark.parametrize("category", ["Gifts", "food", "x" * 65, "\0"])
@@ -189,7 +305,7 @@ def test_a_category_that_is_nobodys_is_refused(ana, category):
 
 def test_an_archived_category_is_not_chosen_for_anybody_but_kept_and_found(ana):
     ana.add("3", "Travel", description="Tram")
-    ana.fill("/categories", **{f"{key(ana, 'Travel')}-archived": "y"})
+    edit(ana, "Travel", archived="y")
 
     refused = ana.fill("/expenses/add", amount="4", category="", description="Tram")
     ana.fill(f"/expenses/{ana.expenses()[0].id}/edit", amount="5")
@@ -205,7 +321,7 @@ def test_an_expense_whose_category_is_gone_brings_it_back(ana):
     ana.add("3", "Travel")
     ana.post(f"/expenses/{ana.expenses()[0].id}/delete")
     form = operations_shown(ana)[0].one("form")
-    ana.post(f"/categories/{key(ana, 'Travel')}/delete")
+    ana.post(f"/categories/{category_id(ana, 'Travel')}/delete")
 
     press(ana, form)
 
@@ -213,26 +329,17 @@ def test_an_expense_whose_category_is_gone_brings_it_back(ana):
     assert names(ana)[-1] == "Travel"
 
 
-def test_a_category_from_elsewhere_can_be_found_and_becomes_ones_own(ana):
-    with ana.app.app_context():
-        db.session.add(Expense(author_id=ana.user().id, amount=Decimal(3), category="Pets", date=DAY))
-        db.session.commit()
+def test_another_users_categories_do_not_exist(ana, bob):
+    set_budgets(ana, total="5")
+    food = category_id(ana, "Food")
 
-    assert ana.count("/expenses?category=Pets") == 1
-    assert "Pets" in ana.page("/categories").one("main").one("table").one("tbody").text
-    ana.fill("/categories", monthly_budget="5")
-    assert names(ana) == [*CATEGORIES, "Pets"]
+    assert bob.client.get(f"/categories/{food}/edit").status_code == 404
+    for page in ("edit", "merge", "delete"):
+        assert bob.post(f"/categories/{food}/{page}", {"into": category_id(bob, "Travel")}).status_code == 404
+    bob.post("/categories", {f"{food}-monthly_budget": "9"})
 
-
-def test_nobody_touches_the_categories_of_another(ana, bob):
-    ana.fill("/categories", monthly_budget="5")
-    food = key(ana, "Food")
-
-    for address in (f"/categories/{food}/merge", f"/categories/{food}/delete"):
-        assert bob.post(address, {"into": key(bob, "Travel")}).status_code == 404
-    bob.post("/categories", {f"{food}-name": "Mine"})
-
-    assert names(ana) == names(bob) == list(CATEGORIES)
+    assert names(ana) == names(bob) == list(DEFAULT_CATEGORIES)
+    assert state(ana)[0][0].monthly_budget is None
 
 
 def test_of_many_who_add_the_same_name_at_once_all_get_the_one(app, ana):
@@ -248,7 +355,7 @@ def test_of_many_who_add_the_same_name_at_once_all_get_the_one(app, ana):
 
     at_once(add, range(6))
 
-    (name,) = set(names(ana)) - set(CATEGORIES)
+    (name,) = set(names(ana)) - set(DEFAULT_CATEGORIES)
     assert {expense.category for expense in ana.expenses()} == {name}
     assert len(ana.expenses()) == 6
 
@@ -258,7 +365,7 @@ def test_of_many_who_add_the_same_name_at_once_all_get_the_one(app, ana):
 
 def own(visitor):
     with visitor.app.app_context():
-        return categories.categories_of(visitor.user())
+        return categories.get_categories(visitor.user())
 
 
 @pytest.mark.parametrize("undone", [False, True])
@@ -266,22 +373,22 @@ def test_an_expense_deleted_before_its_category_was_renamed_returns_to_the_renam
     ana.add("3", "Food")
     ana.post(f"/expenses/{ana.expenses()[0].id}/delete")
     deletion = ana.message().one("form")
-    food = key(ana, "Food")
-    ana.fill("/categories", **{f"{food}-name": "Meals"})
+    edit(ana, "Food", name="Meals")
     if undone:
         ana.undo("/categories")
 
     press(ana, deletion)
 
     assert [row[1] for row in ana.rows()] == ["Food" if undone else "Meals"]
-    assert len(names(ana)) == len(CATEGORIES)
+    assert len(names(ana)) == len(DEFAULT_CATEGORIES)
 
 
 def test_a_change_of_category_can_be_undone_after_both_categories_were_renamed(ana):
     ana.add("3", "Food")
     ana.fill(f"/expenses/{ana.expenses()[0].id}/edit", category="Travel")
     change = ana.message().one("form")
-    ana.fill("/categories", **{f"{key(ana, 'Food')}-name": "Meals", f"{key(ana, 'Travel')}-name": "Journeys"})
+    edit(ana, "Food", name="Meals")
+    edit(ana, "Travel", name="Journeys")
     assert [row[1] for row in ana.rows()] == ["Journeys"]
 
     press(ana, change)
@@ -292,11 +399,10 @@ def test_a_change_of_category_can_be_undone_after_both_categories_were_renamed(a
 def test_a_name_that_was_another_categorys_before_means_the_right_one(ana):
     ana.add("3", "Food")
     ana.add("4", "Travel")
-    ana.post(f"/categories/{key(ana, 'Travel')}/merge", {"into": key(ana, "Food")})
+    ana.post(f"/categories/{category_id(ana, 'Travel')}/merge", {"into": category_id(ana, "Food")})
     merger = ana.message("/categories").one("form")
-    food = key(ana, "Food")
-    ana.fill("/categories", **{f"{food}-name": "Travel"})
-    ana.fill("/categories", **{f"{food}-name": "Meals"})
+    edit(ana, "Food", name="Travel")
+    edit(ana, "Travel", name="Meals")
 
     press(ana, merger)
 
@@ -318,14 +424,14 @@ def test_what_repeats_goes_where_its_category_is_merged_into_and_keeps_one_in_us
 
 def test_what_repeats_comes_back_when_a_merge_is_undone(ana, app):
     ana.add("10", "Food", frequency="week", date="2026-01-01")
-    ana.post(f"/categories/{key(ana, 'Food')}/merge", {"into": key(ana, "Travel")})
+    ana.post(f"/categories/{category_id(ana, 'Food')}/merge", {"into": category_id(ana, "Travel")})
 
     ana.undo("/categories")
 
     with app.app_context():
         assert db.session.scalars(select(RecurringExpense.category)).all() == ["Food"]
     assert [row[1] for row in ana.rows()] == ["Food"]
-    assert names(ana) == list(CATEGORIES)
+    assert names(ana) == list(DEFAULT_CATEGORIES)
 
 
 def test_a_name_has_single_spaces_as_a_browser_sends_it(ana):
@@ -337,38 +443,11 @@ def test_a_name_has_single_spaces_as_a_browser_sends_it(ana):
     assert ana.total("/expenses?category=Eating+out") == "$6.00"
 
 
-def test_a_budget_without_a_name_is_asked_about(ana):
-    form = ana.page("/categories").one("main").one("form")
-    values = form_values(form)
-
-    refused = ana.client.post("/categories", data=values | {f"{values['new_id']}-monthly_budget": "50"})
-
-    assert refused.status_code == 422
-    assert "Enter a name for the new category." in read(refused).one("main").text
-
-
-def test_a_page_left_open_does_not_undo_what_was_done_elsewhere(ana):
-    opened = form_values(ana.page("/categories").one("main").one("form"))
-    food = next(category.id for category in own(ana) if category.name == "Food")
-    ana.fill("/categories", **{f"{food}-name": "Groceries"})
-
-    refused = ana.client.post("/categories", data=opened | {"monthly_budget": "50"})
-
-    assert refused.status_code == 422
-    form = read(refused).one("main").one("form")
-    assert "changed in another window" in read(refused).one("main").text
-    assert form_values(form)["monthly_budget"] == "50"
-    assert "Groceries" in [category.name for category in own(ana)]
-    again = ana.client.post("/categories", data=form_values(form))
-    assert again.status_code in REDIRECTS
-    assert "Food" in [category.name for category in own(ana)]
-
-
 def test_a_merge_that_is_undone_one_by_one_gives_back_place_and_budget(ana):
     for amount in ("10", "20"):
         ana.add(amount, "Food")
     food, travel = (category.id for category in own(ana) if category.name in {"Food", "Travel"})
-    ana.fill("/categories", **{f"{food}-monthly_budget": "100"})
+    set_budgets(ana, Food="100")
     before = own(ana)
     ana.post(f"/categories/{food}/merge", {"into": str(travel)})
     merged = operations_shown(ana)[0]
@@ -394,31 +473,17 @@ def test_no_expense_gets_a_category_that_is_called_like_the_choice_of_a_new_one(
         assert "Use another name." in read(response).one(id="new_category-error").text
         assert form_values(read(response).one("main").one("form"))["amount"] == "3"
     assert ana.expenses() == []
-    assert names(ana) == list(CATEGORIES)
+    assert names(ana) == list(DEFAULT_CATEGORIES)
 
 
 @pytest.mark.parametrize("name", RESERVED)
 def test_no_category_is_named_like_the_choice_of_a_new_one(ana, name):
-    form = table(ana)
-    for row in (key(ana, "Food"), form["new_id"]):
-        response = ana.client.post("/categories", data=form | {f"{row}-name": name, "monthly_budget": "77"})
+    renamed = edit(ana, "Food", name=name)
+    added = ana.client.post(
+        "/categories/add", data=form_values(form_to(ana.page("/categories"), "/categories/add")) | {"name": name}
+    )
 
-        assert response.status_code == 422
-        page = read(response)
-        assert "Use another name." in page.one(id=f"{row}-name-error").text
-        assert page.one(id="monthly_budget")["value"] == "77"
-    assert names(ana) == list(CATEGORIES)
-    assert state(ana)[1] is None
-
-
-def test_a_category_from_elsewhere_that_has_this_name_does_not_keep_others_from_being_saved(ana):
-    with ana.app.app_context():
-        db.session.add(Expense(author_id=ana.user().id, amount=Decimal(3), category="New …", date=DAY))
-        db.session.commit()
-
-    assert ana.fill("/categories", monthly_budget="5").status_code in REDIRECTS
-    assert ana.fill("/categories", **{f"{key(ana, 'New …')}-position": "1"}).status_code in REDIRECTS
-    assert names(ana)[0] == "New …"
-    assert ana.fill("/categories", **{f"{key(ana, 'New …')}-name": "Club"}).status_code in REDIRECTS
-    assert [row[1] for row in ana.rows()] == ["Club"]
-    assert names(ana) == ["Club", *CATEGORIES]
+    assert (renamed.status_code, added.status_code) == (422, 422)
+    assert "Use another name." in read(renamed).one(id="name-error").text
+    assert "Use another name." in read(added).one(id="category-name-error").text
+    assert names(ana) == list(DEFAULT_CATEGORIES)

@@ -16,8 +16,7 @@ from sqlalchemy import func, select
 import commands
 import doctor
 from database import db
-from ledger.spending import CATEGORIES
-from models import Expense, LoginSession, User
+from models import DEFAULT_CATEGORIES, Expense, LoginSession, User
 from tests.people import PASSWORD, REDIRECTS, Visitor
 
 
@@ -110,7 +109,7 @@ def test_demo_creates_two_years_of_expenses_and_prints_the_login(app, run):
     assert today - timedelta(days=731) <= start_date <= today - timedelta(days=720)
     assert today - timedelta(days=10) <= end_date <= today
     assert least > 0
-    assert categories == set(CATEGORIES)
+    assert categories == set(DEFAULT_CATEGORIES)
 
 
 def test_demo_refuses_where_it_exists(app, run):

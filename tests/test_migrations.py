@@ -19,7 +19,7 @@ from database import Base, db
 from database.engine import database_url, prepare_engine
 from database.revision import MIGRATIONS
 from ledger.undo import undo
-from models import Category, Expense, Operation, RecurringExpense, User
+from models import DEFAULT_CATEGORIES, Category, Expense, Operation, RecurringExpense, User
 from tests.schema import ROOT, WIDEN_EMAIL, contents, fill, flask_db, insert_into, tables_of, with_a_step
 
 ORPHAN = '''
@@ -98,6 +98,7 @@ def test_every_step_goes_up_and_down_without_losing_a_row(go, engine, tmp_path):
     journal = {"deleted_expense", "changed_expense"}
     after = contents(engine)
     assert {name: len(rows) for name, rows in after.items() if name not in before} == {
+        "category": 10,
         "operation": 2,
         "expense_change": 2,
     }
@@ -332,6 +333,54 @@ def test_what_was_recorded_in_the_former_tables_can_still_be_undone(go, engine, 
         monkeypatch.undo()
     go("downgrade", "0007")
     assert contents(engine) == former
+
+
+def test_every_user_has_a_row_for_each_category_afterwards(go, engine):
+    day, ids = date(2026, 1, 1), [uuid7() for _number in range(4)]
+    user = {"password_hash": "x", "currency": "EUR", "time_zone": "UTC"}
+    expense = {"amount": Decimal(3), "description": "", "description_key": "", "date": day}
+    go("upgrade", "0010")
+    insert(
+        engine,
+        {
+            "user": [
+                user | {"id": number, "username": name, "username_key": name, "email": f"{name}@example.com"}
+                for number, name in enumerate(("ana", "bob"), 1)
+            ],
+            # Bob deleted the other ones.
+            "category": [
+                {
+                    "author_id": 2,
+                    "id": ids[0],
+                    "name": "Food",
+                    "name_key": "food",
+                    "position": 7,
+                    "archived": False,
+                }
+            ],
+            "expense": [
+                expense | {"author_id": 1, "id": ids[1], "category": "Pets"},
+                expense | {"author_id": 1, "id": ids[2], "category": "food"},
+                expense | {"author_id": 2, "id": ids[3], "category": "Travel"},
+            ],
+        },
+    )
+
+    go("upgrade")
+
+    with Session(engine) as session:
+        query = sa.select(Category.author_id, Category.name).order_by(Category.author_id, Category.position)
+        rows = [tuple(row) for row in session.execute(query)]
+        assert rows == [
+            *((1, name) for name in (*DEFAULT_CATEGORIES, "Pets")),
+            *((2, name) for name in ("Food", "Travel")),
+        ]
+        used = session.scalars(sa.select(Expense.category).order_by(Expense.id)).all()
+        assert used == ["Pets", "Food", "Travel"]
+    go("downgrade", "0010")
+    go("upgrade")
+    with Session(engine) as session:
+        assert [tuple(row) for row in session.execute(query)] == rows
 
 
 def test_a_step_that_would_leave_an_orphan_is_taken_back(go, engine, tmp_path):

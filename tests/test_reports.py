@@ -12,8 +12,7 @@ from database import db
 from ledger.axis import CUT_OFF_FACTOR, MAX_CUT_OFF, TICKS, axis_for, axis_without_outliers
 from ledger.periods import Period, day_in
 from ledger.reports import COMPARISON_MONTHS, TOP_COUNT, month_report, year_report
-from ledger.spending import CATEGORIES
-from models import Category, Expense, User
+from models import DEFAULT_CATEGORIES, Category, Expense, User
 from tests.people import Visitor
 
 amounts = st.decimals("-999.99", "9999.99", places=2).filter(bool) | st.sampled_from([1, 2]).map(Decimal)
@@ -23,7 +22,12 @@ days = st.dates(date(2025, 1, 1), date(2026, 12, 31)) | st.sampled_from(
 )
 expenses = st.lists(
     st.fixed_dictionaries(
-        {"amount": amounts, "category": st.sampled_from(CATEGORIES[:4]), "date": days, "owner": st.integers(0, 1)}
+        {
+            "amount": amounts,
+            "category": st.sampled_from(DEFAULT_CATEGORIES[:4]),
+            "date": days,
+            "owner": st.integers(0, 1),
+        }
     ),
     max_size=40,
 )

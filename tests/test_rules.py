@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 import doctor
 from app import app as application
 from database import Base, db
-from ledger.categories import categories_of
+from ledger.categories import get_categories
 from models import Operation
 from tests.people import REDIRECTS
 
@@ -55,7 +55,7 @@ def row_of(visitor, rule):
     with application.app_context():
         user = visitor.user()
         ids = {
-            "category_id": categories_of(user)[0].id,
+            "category_id": get_categories(user)[0].id,
             "operation_id": db.session.scalars(select(Operation.id).where(Operation.author_id == user.id)).one(),
         }
     # What repeats has the id of the expense it came from; a month is nobody's row.

@@ -13,7 +13,6 @@ from database import db
 from ledger.operations import ExpenseIdUsedError, add_expense, delete_expenses, is_empty, record
 from ledger.periods import Period
 from ledger.spending import (
-    CATEGORIES,
     ORDERS,
     PAGE_SIZE,
     ExpenseFilter,
@@ -23,7 +22,7 @@ from ledger.spending import (
     suggest_category,
     summarise,
 )
-from models import Expense, User, search_key
+from models import DEFAULT_CATEGORIES, Expense, User, search_key
 
 # Two whole months, and a few days before and after them.
 dates = st.sampled_from([date(2025, 12, 30) + timedelta(n) for n in (0, 1, 2, 3, 17, 32, 33, 34, 60, 61, 62, 63)])
@@ -32,7 +31,7 @@ expenses = st.lists(
         {
             "amount": st.decimals("-999.99", "9999.99", places=2).filter(bool)
             | st.sampled_from([1, 2]).map(Decimal),
-            "category": st.sampled_from(CATEGORIES[:3]),
+            "category": st.sampled_from(DEFAULT_CATEGORIES[:3]),
             "description": st.text("aéETt %_\\がかßsS", max_size=6),
             "date": dates,
             "owner": st.integers(0, 1),
@@ -44,7 +43,7 @@ days = st.none() | dates
 amounts = st.none() | st.decimals("-500", "5000", places=2)
 filters = st.builds(
     ExpenseFilter,
-    categories=st.lists(st.sampled_from(CATEGORIES[:4]), max_size=3, unique=True).map(tuple),
+    categories=st.lists(st.sampled_from(DEFAULT_CATEGORIES[:4]), max_size=3, unique=True).map(tuple),
     period=st.builds(Period, days, days),
     search=st.sampled_from(["", "", "a", "TÉ", "%", "_", "\\", "が", "ß"]),
     min_amount=amounts,

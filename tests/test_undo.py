@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 from app import app as application
 from database import db
 from ledger import categories, operations, recurring
-from ledger.categories import CategoryError, OwnCategory
+from ledger.categories import CategoryError
 from ledger.csv_export import write_csv
 from ledger.history import recent_operations
 from ledger.spending import ExpenseFilter, ExpenseValues, ordered_query
@@ -59,7 +59,7 @@ class UndoMachine(RuleBasedStateMachine):
             [tuple(row) for row in db.session.execute(select(table).where(table.c.author_id == user.id))]
             for table in (Expense.__table__, RecurringExpense.__table__, Occurrence.__table__)
         ]
-        return categories.categories_of(user), user.monthly_budget, [sorted(each) for each in rows], lines
+        return categories.get_categories(user), user.monthly_budget, [sorted(each) for each in rows], lines
 
     def do(self, who, act):
         """Do something, undo it, and undo that: each time exactly what was there before is there again."""
@@ -86,7 +86,7 @@ class UndoMachine(RuleBasedStateMachine):
         db.session.commit()
 
     def category(self, who, data):
-        return data.draw(st.sampled_from(categories.categories_of(self.users[who])))
+        return data.draw(st.sampled_from(categories.get_categories(self.users[who])))
 
     def series(self, who, data):
         rows = recurring.all_recurring(self.users[who])
@@ -146,22 +146,30 @@ class UndoMachine(RuleBasedStateMachine):
 
     @rule(
         who=st.integers(0, 1),
-        name=NAMES,
-        position=st.integers(1, 12),
-        archived=st.booleans(),
         budget=st.sampled_from([None, Decimal("0"), Decimal("12.50")]),
         total=st.sampled_from([None, Decimal("99")]),
         data=st.data(),
     )
-    def save_categories(self, who, name, position, archived, budget, total, data):
-        chosen = self.category(who, data)
-        new = OwnCategory(chosen.id, data.draw(st.sampled_from([name, chosen.name])), position, archived, budget)
-        self.do(who, lambda user: categories.save(user, [new], total, now()))
+    def save_budgets(self, who, budget, total, data):
+        budgets = {None: total, self.category(who, data).id: budget}
+        self.do(who, lambda user: categories.save_budgets(user, budgets, now())[0])
+
+    @rule(who=st.integers(0, 1), name=NAMES)
+    def add_category(self, who, name):
+        self.do(who, lambda user: categories.create(user, uuid7(), name, now()))
+
+    @rule(who=st.integers(0, 1), name=NAMES, archived=st.booleans(), data=st.data())
+    def edit_category(self, who, name, archived, data):
+        chosen, other = self.category(who, data), self.category(who, data)
+        changes = {"name": data.draw(st.sampled_from([name, chosen.name])), "archived": archived}
+        if other != chosen:
+            changes["after"] = data.draw(st.sampled_from([None, other.id]))
+        self.do(who, lambda user: categories.edit(user, chosen.id, now(), changes))
 
     @rule(who=st.integers(0, 1), data=st.data())
     def merge(self, who, data):
         former, into = self.category(who, data), self.category(who, data)
-        self.do(who, lambda user: categories.merge(user, former, into, now()))
+        self.do(who, lambda user: categories.merge(user, former.id, into.id, now()))
 
     @rule(who=st.integers(0, 1), data=st.data())
     def delete_category(self, who, data):
@@ -223,12 +231,12 @@ class UndoMachine(RuleBasedStateMachine):
     @invariant()
     def every_category_in_use_is_its_owners(self):
         for user in self.users:
-            names = [category.name for category in categories.categories_of(user)]
+            names = [category.name for category in categories.get_categories(user)]
             assert len({category_key(name) for name in names}) == len(names) > 0
             used = db.session.scalars(
                 select(RecurringExpense.category).where(RecurringExpense.author_id == user.id)
             )
-            assert {*categories.numbers_of(user), *used} <= set(names)
+            assert {*categories.count_by_category(user), *used} <= set(names)
 
     @invariant()
     def each_occurrence_has_an_expense_of_its_own(self):

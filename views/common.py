@@ -13,7 +13,7 @@ import clock
 from database import Base, db
 from forms import ExpenseFilterForm, Form
 from ledger import categories, operations
-from ledger.categories import OwnCategory
+from ledger.categories import CategoryData
 from ledger.periods import day_in
 from models import Operation
 from security import csrf_failed
@@ -50,17 +50,17 @@ def today() -> date:
     return day_in(current_user.time_zone, clock.now())
 
 
-def own_categories() -> list[OwnCategory]:
+def user_categories() -> list[CategoryData]:
     """Return the current user's categories, which a page with several forms asks for once."""
     if "categories" not in g:
-        g.categories = categories.categories_of(current_user)
+        g.categories = categories.get_categories(current_user)
     return g.categories
 
 
 def filter_form() -> ExpenseFilterForm:
     """Return the filter form with the query string of this request."""
     return ExpenseFilterForm(
-        request.args, today=today(), author=current_user, locale=visitor_locale(), categories=own_categories()
+        request.args, today=today(), author=current_user, locale=visitor_locale(), categories=user_categories()
     )
 
 

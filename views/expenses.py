@@ -9,6 +9,7 @@ from typing import Any
 from flask import abort, redirect, request, send_file, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
+from sqlalchemy import ColumnElement
 from werkzeug.exceptions import ServiceUnavailable
 
 import clock
@@ -18,8 +19,9 @@ from forms import BulkForm, DueForm, ExpenseForm
 from ledger import categories, csv_export, operations, recurring, spending
 from ledger.categories import CategoryError
 from ledger.spending import ExpenseValues
+from messages import error_message
 from models import Expense, Operation
-from views.common import back_to_list, filter_form, flash_message, own_categories, own_or_404, render_page, today
+from views.common import back_to_list, filter_form, flash_message, own_or_404, render_page, today, user_categories
 from views.filters import expense_count, money_text, visitor_locale
 
 log = logging.getLogger("ledger")
@@ -27,12 +29,12 @@ log = logging.getLogger("ledger")
 
 def bulk_form(**options: Any) -> BulkForm:
     """Return the form that changes many expenses."""
-    return BulkForm(categories=own_categories(), **options)
+    return BulkForm(categories=user_categories(), **options)
 
 
 def expense_form(shown: Expense | None = None, **values: Any) -> ExpenseForm:
     """Return a form for an expense: as it was sent, or showing `shown` or `values`."""
-    options = {"author": current_user, "locale": visitor_locale(), "categories": own_categories()} | values
+    options = {"author": current_user, "locale": visitor_locale(), "categories": user_categories()} | values
     return ExpenseForm.showing(shown, **options) if shown is not None else ExpenseForm(**options)
 
 
@@ -66,8 +68,12 @@ def list_page(sent: ExpenseForm | BulkForm | DueForm | None = None) -> ResponseR
 
 
 def submitted_values(form: ExpenseForm, operation: Operation) -> ExpenseValues:
-    """Return the values of a valid form, with its new category added. Raises CategoryError."""
+    """Return the values of a valid form, whose new category is added, or whose old one is locked.
+
+    Raises CategoryError.
+    """
     if not form.new_category.data:
+        categories.lock_category(current_user, form.existing_category)
         return form.values(form.existing_category)
     return form.values(categories.add(current_user, operation, form.new_category.data))
 
@@ -91,7 +97,7 @@ def save_new(form: ExpenseForm) -> ExpenseValues | None:
             operations.add_expense(operation, row_id, values)
             sentence = repeat(operation, row_id, form.frequency.data)
     except CategoryError as error:
-        form.new_category.errors = [str(error)]
+        form.add_category_error(error)
         return None
     except operations.ExpenseIdUsedError:
         form.take_fresh_id()
@@ -159,7 +165,7 @@ def save_changes(form: ExpenseForm, expense_id: uuid.UUID) -> bool:
             operations.change_expenses(operation, Expense.id == expense_id, values._asdict())
             sentence = repeat(operation, expense_id, form.frequency.data)
     except CategoryError as error:
-        form.new_category.errors = [str(error)]
+        form.add_category_error(error)
         return False
     db.session.commit()
     if not operations.is_empty(operation) or sentence:
@@ -196,16 +202,27 @@ def change_expenses() -> ResponseReturnValue:
     if not form.all_matching.data:
         matching = matching.where(Expense.id.in_(form.ids.data))
     chosen = Expense.id.in_(matching)
-    is_deletion = form.action.data == "delete"
-    with operations.record(current_user, "bulk_delete" if is_deletion else "bulk_edit", clock.now()) as operation:
-        if is_deletion:
-            operations.delete_expenses(operation, chosen)
-        else:
-            operations.change_expenses(operation, chosen, {form.action.data: form[form.action.data].data})
+    kind = "bulk_delete" if form.action.data == "delete" else "bulk_edit"
+    try:
+        with operations.record(current_user, kind, clock.now()) as operation:
+            change_chosen(form, operation, chosen)
+    except CategoryError as error:
+        form.category.errors = [error_message(error)]
+        return list_page(form)
     db.session.commit()
-    done = "Deleted" if is_deletion else "Changed"
+    done = "Deleted" if kind == "bulk_delete" else "Changed"
     flash_message(f"{done} {expense_count(operation.count)}, {money_text(operation.total)}.", undo=operation)
     return back_to_list()
+
+
+def change_chosen(form: BulkForm, operation: Operation, chosen: ColumnElement[bool]) -> None:
+    """Change or delete the chosen expenses as the form says. Raises CategoryError."""
+    if form.action.data == "delete":
+        operations.delete_expenses(operation, chosen)
+        return
+    if form.action.data == "category":
+        categories.lock_category(current_user, form.category.data)
+    operations.change_expenses(operation, chosen, {form.action.data: form[form.action.data].data})
 
 
 def export_expenses() -> ResponseReturnValue:

@@ -12,7 +12,7 @@ from forms import DueForm, RecurringForm
 from ledger import operations, recurring
 from ledger.categories import CategoryError
 from models import RecurringExpense
-from views.common import flash_message, own_categories, own_or_404, render_page, today
+from views.common import flash_message, own_or_404, render_page, today, user_categories
 from views.expenses import list_page, submitted_values
 from views.filters import expense_count, money_text, visitor_locale
 
@@ -25,7 +25,7 @@ def list_recurring() -> ResponseReturnValue:
 def edit_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
     """Edit a recurring expense."""
     row = own_or_404(RecurringExpense, recurring_id)
-    form = RecurringForm.of(row, author=current_user, locale=visitor_locale(), categories=own_categories())
+    form = RecurringForm.of(row, author=current_user, locale=visitor_locale(), categories=user_categories())
     if not form.validate_on_submit():
         return render_page("recurring/form.html", form=form, recurring=row)
     try:
@@ -34,7 +34,7 @@ def edit_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
             row = own_or_404(RecurringExpense, recurring_id, lock=True)
             recurring.change(current_user, operation, row, values, form.frequency.data)
     except CategoryError as error:
-        form.new_category.errors = [str(error)]
+        form.add_category_error(error)
         return render_page("recurring/form.html", form=form, recurring=row)
     db.session.commit()
     flash_message("Saved. The change applies to future occurrences only.", undo=operation)

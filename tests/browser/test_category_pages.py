@@ -1,4 +1,4 @@
-"""Categories of one's own, from the first one typed to the last one merged, and back."""
+"""Categories: adding, renaming, merging and undoing."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from tests.browser.person import LAPTOP, PHONE
     [(True, LAPTOP), (False, PHONE)],
     ids=["laptop", "phone without JavaScript"],
 )
-def test_a_category_is_typed_renamed_merged_and_taken_back(visit, scripts, screen):
+def test_a_category_is_added_renamed_merged_and_restored(visit, scripts, screen):
     ana = visit(java_script_enabled=scripts, viewport=screen)
     ana.register("ana")
     ana.fill_expense("20", "New …", "Scarf", "2026-03-01")
@@ -22,19 +22,24 @@ def test_a_category_is_typed_renamed_merged_and_taken_back(visit, scripts, scree
     assert ana.rows == [("2026-03-01", "Gifts", "Scarf", "$20.00")]
 
     ana.go("/categories")
-    ana.page.get_by_label("Name of Gifts").fill("Presents")
-    ana.page.get_by_label("Place of Gifts").fill("1")
     ana.page.get_by_label("Monthly budget of Gifts").fill("30")
-    ana.press("Save all")
-    assert ana.said == ["Saved."]
-    assert ana.page.get_by_label("Monthly budget of Presents").input_value() == "30.00"
+    ana.press("Save budgets")
+    assert ana.said == ["Saved: 1 budget."]
+    assert ana.page.get_by_label("Monthly budget of Gifts").input_value() == "30.00"
 
-    ana.follow("Merge or delete Presents")
-    ana.page.get_by_label("Merge it into").select_option("Shopping")
+    ana.follow("Gifts")
+    ana.page.get_by_label("Name").fill("Presents")
+    ana.page.get_by_label("Order").select_option("First")
+    ana.press("Save changes")
+    assert ana.said == ["Renamed Gifts to Presents."]
+    assert ana.page.locator("tbody th").first.inner_text() == "Presents"
+
+    ana.follow("Presents")
+    ana.page.get_by_label("Merge into").select_option("Shopping")
     ana.press("Merge")
     assert ana.said == ["Merged Presents into Shopping: 1 expense."]
     ana.press("Undo")
     assert ana.path == "/categories"
-    ana.follow("1 expense")
+    ana.follow("1 expense in Presents")
 
     assert ana.rows == [("2026-03-01", "Presents", "Scarf", "$20.00")]

@@ -139,19 +139,18 @@ def turn_page(person):
     person.follow("Older")
 
 
-def refuse_categories(person):
-    """Opens the table of categories as it is after two slips."""
+def refuse_budget(person):
+    """Opens the categories as they are after a wrong budget."""
     person.go("/categories")
-    person.page.get_by_label("Name of Food").fill("travel")
     person.page.get_by_label("Monthly budget of Food").fill("1,234")
-    person.press("Save all")
+    person.press("Save budgets")
     assert person.page.locator(".error").count() == 1
 
 
-def merge(person):
-    """Opens the page that merges a category."""
+def edit_category(person):
+    """Opens the page of a category."""
     person.go("/categories")
-    person.follow("Merge or delete Education")
+    person.follow("Education")
 
 
 def refuse_settings(person):
@@ -211,8 +210,8 @@ PAGES = {
     "add": ("ana", address("/expenses/add"), "Add expense"),
     "add, refused": ("ana", refuse_expense, "Add expense"),
     "categories": ("ana", address("/categories"), "Categories and budgets"),
-    "categories, refused": ("ana", refuse_categories, "Categories and budgets"),
-    "merge": ("ana", merge, "Merge or delete Education"),
+    "categories, refused": ("ana", refuse_budget, "Categories and budgets"),
+    "category": ("ana", edit_category, "Edit category"),
     "account": ("bob", address("/account"), "Your account"),
     "account, refused": ("ana", refuse_settings, "Your account"),
     "list, due": ("cleo", address("/expenses"), "All categories · 1 expense"),

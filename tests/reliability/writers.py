@@ -17,8 +17,8 @@ from urllib.request import HTTPCookieProcessor, HTTPRedirectHandler, ProxyHandle
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from ledger.spending import CATEGORIES, VALUES
-from models import Expense, ExpenseChange, User, description_key
+from ledger.spending import VALUES
+from models import DEFAULT_CATEGORIES, Expense, ExpenseChange, User, description_key
 from tests.people import REDIRECTS, Element, Visitor, form_values, read
 from tests.server import Server
 
@@ -175,7 +175,7 @@ class Writer:
     def values(self, number: int) -> dict[str, str]:
         return {
             "amount": f"{self.chance.randint(1, 99999) / 100:.2f}",
-            "category": self.chance.choice(CATEGORIES),
+            "category": self.chance.choice(DEFAULT_CATEGORIES),
             "description": f"{self.name}-{number} {self.chance.randint(0, 9)}",
             "date": f"2026-0{self.chance.randint(1, 9)}-1{self.chance.randint(0, 9)}",
         }
@@ -204,7 +204,7 @@ class Writer:
         return at_once
 
     def change_many(self, page: Element) -> bool:
-        rows, category = self.chance.sample(list(self.kept), 3), self.chance.choice(CATEGORIES)
+        rows, category = self.chance.sample(list(self.kept), 3), self.chance.choice(DEFAULT_CATEGORIES)
         at_once = self.press(page.one(id="bulk"), ids=rows, action="category", category=category)
         self.kept |= {row: self.kept[row] | {"category": category} for row in rows}
         return at_once
