@@ -54,6 +54,10 @@ MESSAGES = {
     "too_many_lines": lazy_gettext("The file has more than %(limit)s lines. Split it or choose a shorter period."),
     "too_many_columns": lazy_gettext("Line %(line)s has too many columns for a statement."),
     "field_too_long": lazy_gettext("Line %(line)s has a field that is too long for a statement."),
+    # Limits
+    "too_many_recurring": lazy_gettext(
+        "You have %(limit)s recurring expenses, which is the limit. Add this expense without repeating it."
+    ),
 }
 
 

@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 
 from database import db
 from ledger import categories, operations
+from ledger.errors import LedgerError
 from ledger.periods import month_end
 from ledger.spending import ExpenseValues
 from models import Expense, Occurrence, Operation, RecurringExpense, User
@@ -28,8 +29,14 @@ FREQUENCIES = {
 }
 _DAYS = {"week": 7, "two-weeks": 14}
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
-# How many due days are shown at once.
-SHOWN = 20
+# How many due occurrences are on a page at once.
+MAX_DUE_SHOWN = 20
+# How many recurring expenses a user may have, stopped ones included.
+MAX_RECURRING = 500
+
+
+class RecurringError(LedgerError):
+    """A recurring expense that cannot be added."""
 
 
 class Due(NamedTuple):
@@ -47,7 +54,7 @@ class Due(NamedTuple):
 
 @dataclass(frozen=True)
 class DueDays:
-    """Up to SHOWN due days, oldest first, and whether there are more."""
+    """Up to MAX_DUE_SHOWN due days, oldest first, and whether there are more."""
 
     lines: tuple[Due, ...] = ()
     more: bool = False
@@ -94,38 +101,49 @@ def due(user: User, today: date, lock: bool = False) -> DueDays:
         RecurringExpense.next_date <= today,
     )
     # Locked in the same order by all, so that no two wait for each other.
-    query = query.order_by(RecurringExpense.id)
-    found = db.session.scalars(query.with_for_update() if lock else query).all()
+    ordered = query.order_by(RecurringExpense.id)
+    found = db.session.scalars(ordered.with_for_update() if lock else ordered).all()
     if not found:
         return DueDays()
-    handled = _handled_days(user, found)
+    handled = _handled_days(user, query.with_only_columns(RecurringExpense.id))
 
     def lines(recurring: RecurringExpense) -> Iterator[Due]:
         for day in due_days(recurring.start_date, recurring.frequency, recurring.next_date, today):
             if (recurring.id, day) not in handled:
                 yield Due(day, recurring.id, recurring)
 
-    oldest = tuple(islice(merge(*map(lines, found)), SHOWN + 1))
-    return DueDays(oldest[:SHOWN], len(oldest) > SHOWN)
+    oldest = tuple(islice(merge(*map(lines, found)), MAX_DUE_SHOWN + 1))
+    return DueDays(oldest[:MAX_DUE_SHOWN], len(oldest) > MAX_DUE_SHOWN)
 
 
-def _handled_days(user: User, recurring: Sequence[RecurringExpense]) -> set[tuple[uuid.UUID, date]]:
-    """Return which days of these were added or skipped, from the earliest of their next dates on."""
+def _handled_days(user: User, recurring_ids: sa.Select[uuid.UUID]) -> set[tuple[uuid.UUID, date]]:
+    """Return which days of these were added or skipped, each from its next date on."""
     query = sa.select(Occurrence.recurring_id, Occurrence.day).where(
         Occurrence.author_id == user.id,
-        Occurrence.recurring_id.in_([row.id for row in recurring]),
-        Occurrence.day >= min(row.next_date for row in recurring),
+        Occurrence.recurring_id.in_(recurring_ids),
+        RecurringExpense.author_id == user.id,
+        RecurringExpense.id == Occurrence.recurring_id,
+        Occurrence.day >= RecurringExpense.next_date,
     )
     return {(row.recurring_id, row.day) for row in db.session.execute(query)}
 
 
 def advance(user: User, recurring: Sequence[RecurringExpense]) -> None:
     """Set the next date of each of these, which are locked, to the first one from there that is not handled."""
-    if recurring:
-        handled = _handled_days(user, recurring)
-        for row in recurring:
-            days = due_days(row.start_date, row.frequency, row.next_date)
-            row.next_date = next(day for day in days if (row.id, day) not in handled)
+    # They are at most as many as a page shows.
+    ids = sa.select(RecurringExpense.id).where(
+        RecurringExpense.author_id == user.id, RecurringExpense.id.in_([row.id for row in recurring])
+    )
+    handled = _handled_days(user, ids) if recurring else set()
+    for row in recurring:
+        days = due_days(row.start_date, row.frequency, row.next_date)
+        row.next_date = next(day for day in days if (row.id, day) not in handled)
+
+
+def is_limit_reached(user: User) -> bool:
+    """Tell whether the user has MAX_RECURRING recurring expenses."""
+    query = sa.select(sa.func.count()).where(RecurringExpense.author_id == user.id)
+    return (db.session.scalar(query) or 0) >= MAX_RECURRING
 
 
 def label_of(recurring: RecurringExpense) -> str:
@@ -136,12 +154,15 @@ def label_of(recurring: RecurringExpense) -> str:
 def repeat(user: User, operation: Operation, expense_id: uuid.UUID, every: str) -> RecurringExpense:
     """Make the user's expense repeat as it is stored, unless it does; its own day is handled.
 
-    A part of the operation that adds or changes the expense, which is new or locked. The caller commits.
+    A part of the operation that adds or changes the expense, which is new or locked. The caller commits. Raises
+    RecurringError.
     """
     # Read again: expenses are changed by statements that the session does not see.
     expense = db.session.get_one(Expense, (user.id, expense_id), populate_existing=True)
     if (existing := of_expense(user, expense_id)) is not None:
         return existing
+    if is_limit_reached(user):
+        raise RecurringError("too_many_recurring", limit=MAX_RECURRING)
     second_day = next(islice(due_days(expense.date, every, expense.date), 1, None))
     recurring = RecurringExpense(
         author_id=user.id,

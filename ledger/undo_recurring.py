@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from database import db
 from ledger import operations
-from ledger.recurring import due_days, label_of
+from ledger.recurring import due_days, is_limit_reached, label_of
 from models import Expense, Occurrence, Operation, RecurringExpense, RowChange, User
 
 
@@ -90,7 +90,10 @@ class RecurringReversion:
             if row is not None:
                 self._remove_series(row, after)
         elif not after:
-            if row is None:
+            # Also when others were added since, an undo must not exceed the limit.
+            if row is None and is_limit_reached(self.user):
+                self.conflicts.append(change.label)
+            elif row is None:
                 self.rows[recurring_id] = row = RecurringExpense(author_id=self.user.id, id=recurring_id, **before)
                 operations.add_row(self.operation, row, label_of(row))
         elif row is not None and self._has(row, after):

@@ -1,6 +1,7 @@
 """Recurring expenses: their schedule, due occurrences in random histories, and the pages."""
 
 import os
+import time
 from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -9,13 +10,13 @@ from itertools import islice
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, insert, select
 from uuid_utils.compat import uuid7
 
 from app import app as application
 from database import db
 from ledger import categories, operations, recurring
-from ledger.recurring import FREQUENCIES, SHOWN, due, due_days
+from ledger.recurring import FREQUENCIES, MAX_DUE_SHOWN, due, due_days
 from ledger.spending import ExpenseValues
 from ledger.undo import undo
 from models import Expense, Occurrence, RecurringExpense, User, category_key
@@ -168,8 +169,8 @@ def play(user, made, acts, new_day):
             if is_due(first_day, every, day) and (row_id, day) not in done and day >= since[row_id]
         )
         found = due(user, TODAY)
-        assert [(line.day, line.id) for line in found.lines] == expected[:SHOWN]
-        assert found.more == (len(expected) > SHOWN)
+        assert [(line.day, line.id) for line in found.lines] == expected[:MAX_DUE_SHOWN]
+        assert found.more == (len(expected) > MAX_DUE_SHOWN)
         count = select(Expense.id).where(Expense.author_id == user.id)
         ids = set(db.session.scalars(count))
         added = [expense_id for expense_id in done.values() if expense_id]
@@ -434,6 +435,67 @@ def test_an_expense_can_be_said_to_repeat_later_but_once(ana):
     assert "Repeats every week." in ana.page(f"/expenses/{ana.expenses()[0].id}/edit").one("main").text
 
 
+TOO_MANY = "You have 2 recurring expenses, which is the limit. Add this expense without repeating it."
+
+
+def recurring_count(visitor):
+    with visitor.app.app_context():
+        return db.session.scalar(select(func.count()).select_from(RecurringExpense))
+
+
+def test_the_number_of_recurring_expenses_is_limited(ana, monkeypatch):
+    monkeypatch.setattr(recurring, "MAX_RECURRING", 2)
+    for number in range(2):
+        ana.add(f"{number + 1}", frequency="month")
+    ana.add("3")
+    third = ana.expenses()[0].id
+
+    for address in ("/expenses", "/expenses/add", f"/expenses/{third}/edit"):
+        response = ana.post(address, {"amount": "7", "category": "Food", "frequency": "month"})
+        assert response.status_code == 422
+        page = read(response)
+        assert TOO_MANY in page.text
+        assert page.one("select", name="frequency")["aria-invalid"] == "true"
+
+    assert recurring_count(ana) == 2
+    assert [str(expense.amount) for expense in ana.expenses()] == ["3.000", "2.000", "1.000"]
+
+
+def test_the_limit_cannot_be_passed_by_undoing(ana, monkeypatch):
+    monkeypatch.setattr(recurring, "MAX_RECURRING", 1)
+    ana.add("1", "Food", description="First", frequency="month")
+    ana.undo()
+    undone = ana.message().one("form")
+    ana.add("2", "Food", description="Second", frequency="month")
+
+    send(ana, undone)
+
+    assert "Not undone because it was changed later: First." in ana.message().text
+    assert recurring_count(ana) == 1
+    assert len(ana.expenses()) == 2
+
+
+def test_a_full_page_of_due_expenses_and_the_list_of_all_stay_quick(app, ana):
+    with app.app_context():
+        row = {
+            "author_id": 1,
+            "amount": Decimal(1),
+            "category": "Food",
+            "description": "Rent",
+            "frequency": "week",
+        }
+        row |= {"start_date": date(1900, 1, 1), "next_date": date(1900, 1, 1)}
+        rows = [row | {"id": uuid7()} for _ in range(recurring.MAX_RECURRING)]
+        db.session.execute(insert(RecurringExpense), rows)
+        db.session.commit()
+
+    for address in ("/expenses", "/recurring"):
+        started = time.perf_counter()
+        assert ana.get(address).status_code == 200
+        assert time.perf_counter() - started < 0.5, address
+    assert len(due_form(ana).all("li")) == MAX_DUE_SHOWN
+
+
 @pytest.mark.parametrize("address", ["/expenses/add", "/expenses"])
 def test_an_unknown_repetition_is_refused(ana, address):
     typed = {"amount": "5", "category": "Food", "date": "2026-01-01", "frequency": "day"}
@@ -478,9 +540,9 @@ def test_what_is_stopped_is_not_due_until_it_is_resumed(rent):
 
 
 def test_the_oldest_are_shown_and_the_next_ones_follow(ana):
-    ana.add("5", date=weeks_ago(SHOWN + 2), frequency="week")
+    ana.add("5", date=weeks_ago(MAX_DUE_SHOWN + 2), frequency="week")
 
-    assert len(due_form(ana).all("li")) == SHOWN
+    assert len(due_form(ana).all("li")) == MAX_DUE_SHOWN
     assert "More will appear" in due_form(ana).text
     press(ana, "all")
     assert len(due_form(ana).all("li")) == 2
@@ -505,7 +567,7 @@ def test_a_stale_page_brings_back_what_was_typed(rent):
     assert len(rent.expenses()) == 1
 
 
-@pytest.mark.parametrize("weeks", [1, SHOWN])
+@pytest.mark.parametrize("weeks", [1, MAX_DUE_SHOWN])
 def test_what_is_due_takes_as_many_statements_however_much_it_is(ana, weeks):
     ana.add("5", date=weeks_ago(weeks), frequency="week")
     form = due_form(ana)

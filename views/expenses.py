@@ -18,6 +18,7 @@ from database.engine import SAFE_METHODS
 from forms import BulkForm, DueForm, ExpenseForm
 from ledger import categories, csv_export, operations, recurring, spending
 from ledger.categories import CategoryError
+from ledger.recurring import RecurringError
 from ledger.spending import ExpenseValues
 from messages import error_message
 from models import Expense, Operation
@@ -99,6 +100,9 @@ def save_new(form: ExpenseForm) -> ExpenseValues | None:
     except CategoryError as error:
         form.add_category_error(error)
         return None
+    except RecurringError as error:
+        form.frequency.errors = [error_message(error)]
+        return None
     except operations.ExpenseIdUsedError:
         form.take_fresh_id()
         return None
@@ -166,6 +170,9 @@ def save_changes(form: ExpenseForm, expense_id: uuid.UUID) -> bool:
             sentence = repeat(operation, expense_id, form.frequency.data)
     except CategoryError as error:
         form.add_category_error(error)
+        return False
+    except RecurringError as error:
+        form.frequency.errors = [error_message(error)]
         return False
     db.session.commit()
     if not operations.is_empty(operation) or sentence:
