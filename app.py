@@ -19,12 +19,13 @@ from database.engine import SAFE_METHODS, close_session, create_private_file, pr
 from ledger.accounts import APPLICATION_NAME, allow_local_emails
 from ledger.sessions import find_session, touch
 from models import User
-from security import Request, add_headers
+from security import BoundedSessionInterface, Request, add_headers
 from views import filters
 
 logs.start_logging(os.environ.get("LOG_FORMAT") or "text")
 app = Flask(__name__)
 app.request_class = Request
+app.session_interface = BoundedSessionInterface()
 # A URL with two slashes would otherwise be redirected to whatever host the request names.
 app.url_map.merge_slashes = False
 

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 import clock
 from database import Base, db
+from database.engine import public_url
 from database.revision import is_migrated, migration_head
 from ledger.backups import count_accounts, count_rows, last_backup
 from models import Expense, User
@@ -57,8 +58,8 @@ class Finding(NamedTuple):
 
 
 def database_location() -> str:
-    """Return the URL of the database without its password."""
-    return db.engine.url.render_as_string(hide_password=True)
+    """Return the URL of the database without its secrets."""
+    return public_url(db.engine.url)
 
 
 def not_ready() -> str | None:

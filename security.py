@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import flask
 import sqlalchemy as sa
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from werkzeug.datastructures import FileStorage, ImmutableMultiDict, MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -24,6 +25,11 @@ from database.engine import SAFE_METHODS
 log = logging.getLogger("ledger")
 KEY_MIN = 32
 WELL_KNOWN_KEYS = ("change-me", "changeme", "secret", "please-set", "your-")
+# Browsers ignore a cookie whose name and value are longer than 4,096 bytes together.
+SESSION_COOKIE_MAX_BYTES = 4_000
+# What is dropped from a session that is too large, in this order: messages, the values that the next form begins
+# with, drafts. Of a list, the oldest first.
+DISPENSABLE = ("_flashes", "last", "drafts")
 CONTENT_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -173,6 +179,26 @@ class Request(flask.Request):
         return ImmutableMultiDict(
             (name, value) for name, value in super().cookies.items(multi=True) if value.isascii()
         )
+
+
+class BoundedSessionInterface(SecureCookieSessionInterface):
+    """Session in a signed cookie that is never larger than a browser accepts.
+
+    Browsers ignore a larger one, which would look like an ended session. Whatever stores something in the session
+    also has a limit of its own; all of it together may still be too much.
+    """
+
+    def save_session(self, app: flask.Flask, session: SessionMixin, response: flask.Response) -> None:
+        """Set the cookie; what the user can best do without is dropped from one that is too large."""
+        serializer = self.get_signing_serializer(app)
+        while session.modified and serializer and len(serializer.dumps(dict(session))) > SESSION_COOKIE_MAX_BYTES:
+            name = next((name for name in DISPENSABLE if session.get(name)), None)
+            if name is None:
+                break
+            values = session[name]
+            session[name] = values[1:] if isinstance(values, list) else None
+            log.warning("a part of a session was dropped, because its cookie was too large: %s", name)
+        super().save_session(app, session, response)
 
 
 def check_secret_key(key: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 import sqlalchemy as sa
 from flask import has_request_context, request
-from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, TimeoutError
 
 from database import db
 
@@ -35,6 +35,12 @@ CONNECT_TIMEOUT_SECONDS = 2
 POOL_TIMEOUT_SECONDS = 5
 # The kernel closes a connection when the other machine has not acknowledged data for this long.
 TCP_USER_TIMEOUT_MS = 5000
+# Options in the query string of a database URL that are no secrets. Any other may be a password.
+PUBLIC_OPTIONS = frozenset({"host", "port", "dbname", "user", "sslmode", "application_name"})
+BAD_URL = (
+    "DATABASE_URL cannot be read. It looks like postgresql://user:password@host/name. In the password, write @ as "
+    "%40, : as %3A, / as %2F and % as %25."
+)
 # SQLSTATE classes: connection lost, transaction rolled back, out of resources, operator intervention.
 POSTGRESQL_UNAVAILABLE = ("08", "40", "53", "57")
 
@@ -57,11 +63,26 @@ def engine_options(url: sa.URL) -> dict[str, Any]:
 
 
 def database_url(text: str) -> sa.URL:
-    """Parse a database URL. `postgres://` and `postgresql://` both select psycopg 3."""
-    url = sa.make_url(text)
+    """Parse a database URL. `postgres://` and `postgresql://` both select psycopg 3.
+
+    Raises RuntimeError without repeating the text, which may contain a password.
+    """
+    try:
+        url = sa.make_url(text)
+    except (ArgumentError, ValueError):
+        raise RuntimeError(BAD_URL) from None
+    if url.get_backend_name() != "sqlite" and "@" in f"{url.host}{url.database}":
+        # A part of the password was taken for the name of the host or of the database.
+        raise RuntimeError(BAD_URL)
     if url.drivername in {"postgres", "postgresql"}:
         url = url.set(drivername="postgresql+psycopg")
     return url
+
+
+def public_url(url: sa.URL) -> str:
+    """Return a database URL for a log or a message: without its password, and without most query values."""
+    hidden = {name: "***" for name in url.query if name not in PUBLIC_OPTIONS}
+    return url.update_query_dict(hidden).render_as_string(hide_password=True)
 
 
 def create_private_file(url: sa.URL, folder: str) -> None:

@@ -22,20 +22,26 @@ ROWS_AT_ONCE = 1000
 MAX_FILES_PER_USER = 3
 # A file of this size or smaller is kept in memory.
 MAX_BYTES_IN_MEMORY = 256 * 1024
-# A spreadsheet takes a text that begins so for a formula; our own guard before it belongs to the text.
-_FORMULA = re.compile("'*[=+\\-@\t\r\n\0\uff1d\uff0b\uff0d\uff20]")
-_GUARDED = re.compile("'" + _FORMULA.pattern)
+# A spreadsheet takes a text that begins so for a formula. Our own apostrophe before it belongs to the text.
+_FORMULA = "'*[=+\\-@\t\r\n\0\uff1d\uff0b\uff0d\uff20]"
+# Where a cell can begin. Some spreadsheets also split a line at these characters, even between quotation marks.
+_SEPARATORS = ";\t|\r\n"
+_CELL_START = f"(?:^|(?<=[{_SEPARATORS}]))"
+_UNESCAPED = re.compile(f"{_CELL_START}(?={_FORMULA})")
+_ESCAPED = re.compile(f"{_CELL_START}'(?={_FORMULA})")
 
 
 def escape_formula(text: str) -> str:
-    """Put an apostrophe before a text that a spreadsheet would read as a formula."""
-    # Nearly every text begins with a letter, and asking for that is quicker.
-    return f"'{text}" if not text[:1].isalpha() and _FORMULA.match(text) else text
+    """Put an apostrophe before each part of a text that a spreadsheet would read as a formula."""
+    # Nearly every text begins with a letter and has no separator, and asking for that is quicker.
+    if text[:1].isalpha() and ";" not in text and "|" not in text and text.isprintable():
+        return text
+    return _UNESCAPED.sub("'", text)
 
 
 def unescape_formula(text: str) -> str:
     """Return the text that `escape_formula` was given."""
-    return text[1:] if _GUARDED.match(text) else text
+    return _ESCAPED.sub("", text)
 
 
 class TooManyFilesError(Exception):

@@ -35,12 +35,41 @@ def test_a_text_that_looks_like_a_formula_is_guarded(text):
     assert escape_formula(text) == f"'{text}"
 
 
-@pytest.mark.parametrize("text", ["", "tea", "'tea'", "1-2", "a=b", "'"])
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("x;=1+1", "x;'=1+1"),
+        ("x\t@y", "x\t'@y"),
+        ("x|-1", "x|'-1"),
+        ("x\n+1", "x\n'+1"),
+        ("x;'=1", "x;''=1"),
+        (";;=1", ";;'=1"),
+        ("=a;=b", "'=a;'=b"),
+    ],
+)
+def test_a_formula_is_guarded_where_another_spreadsheet_would_begin_a_cell(text, escaped):
+    assert escape_formula(text) == escaped
+    assert unescape_formula(escaped) == text
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_no_cell_of_the_file_is_a_formula_whichever_separator_a_spreadsheet_expects(ana, separator):
+    for text in ("=1+1", "x;=1+1", "x; +1;-1", "a|@b", "'=x;'=y"):
+        ana.add("1", "Food", description=text, date="2026-03-01")
+
+    rows = csv.reader(StringIO(ana.get("/expenses.csv").text, newline=""), delimiter=separator)
+
+    cells = [cell.strip('"') for row in rows for cell in row]
+    assert len(cells) >= 6
+    assert [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))] == []
+
+
+@pytest.mark.parametrize("text", ["", "tea", "'tea'", "1-2", "a=b", "'", "a; b", "a; =b"])
 def test_any_other_text_is_left_as_it_is(text):
     assert escape_formula(text) == text
 
 
-@given(st.text("'=+-@\t\n＝ab", max_size=6) | st.text(max_size=10))
+@given(st.text("'=+-@;|\t\n＝ab", max_size=8) | st.text(max_size=10))
 def test_the_guard_can_be_taken_off_again(text):
     assert unescape_formula(escape_formula(text)) == text
     assert not escape_formula(text).startswith(("=", "+", "-", "@", "\t", "\r", "\n"))

@@ -1,7 +1,10 @@
 """The doctor's report, and what is logged at the start."""
 
 import logging
+import os
 import shutil
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -231,3 +234,33 @@ def test_a_database_that_is_away_stops_neither_the_start_nor_the_doctor(app, cap
     assert "Cannot open the database" in line
     assert "unable to open database file" in line
     assert any("Cannot read the database: unable to open" in complaint for complaint in complaints(run))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ana:s3cret@nowhere.invalid/ledger",
+        "postgresql:///ledger?host=/nowhere&password=s3cret",
+        "postgresql://nowhere.invalid/ledger?sslpassword=s3cret",
+        "postgresql://nowhere.invalid/ledger?options=-c%20x=s3cret",
+        "postgresql://ana:pass@s3cret:s3cret@nowhere.invalid/ledger",
+        "postgresql://ana:pass@host/s3cret@nowhere.invalid/ledger",
+        "postgresql://ana:x@nowhere.invalid:s3cret/ledger",
+        "s3cret",
+    ],
+)
+def test_no_secret_of_the_database_url_is_shown(url, tmp_path):
+    environment = os.environ | {"DATABASE_URL": url, "SECRET_KEY": "kept-for-tests-0123456789abcdef-only"}
+    for command in ("doctor", "serve", "routes"):
+        result = subprocess.run(
+            [sys.executable, "-m", "flask", command],
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        printed = result.stdout + result.stderr
+        assert printed
+        assert "s3cret" not in printed
+        assert command == "routes" or result.returncode

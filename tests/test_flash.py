@@ -1,5 +1,7 @@
 """Messages about what was done, on the page that follows."""
 
+import random
+
 import pytest
 from flask import session
 from uuid_utils.compat import uuid7
@@ -92,3 +94,53 @@ def test_a_message_of_an_earlier_version_is_shown_without_its_button(ana):
 
     assert message.text == "Deleted."
     assert message["role"] == "status"
+
+
+CHANCE = random.Random(1)
+
+
+def worst_text(length):
+    """A text that neither JSON nor compression makes short."""
+    return "".join(chr(CHANCE.randrange(0x20000, 0x2A6D6)) for _ in range(length))
+
+
+def cookie_sizes(response):
+    return [len(cookie.partition(";")[0]) for cookie in response.headers.getlist("Set-Cookie")]
+
+
+def test_no_cookie_grows_beyond_what_browsers_accept(ana):
+    name = worst_text(60)
+    ana.post("/expenses/add", {"amount": "1", "category": "Food", "new_category": name})
+
+    sizes = []
+    for number in range(160):
+        typed = {"amount": "1", "category": name, "description": worst_text(200), "date": "2026-03-01"}
+        sizes += cookie_sizes(ana.post("/expenses", typed | {"id": str(uuid7())}))
+        if number % 50 == 0:
+            # Its draft takes a part of the cookie as well.
+            with ana.client.session_transaction() as session:
+                session["drafts"] = [{"owner": "1", "path": "/x", "created_at": 0, "fields": [["a", name * 2]]}]
+
+    assert len(ana.expenses()) == 161
+    assert max(sizes) <= 4_096
+    assert "Expense added" in ana.message().text
+
+
+def test_a_session_that_is_too_large_loses_the_oldest_messages_first(app, caplog):
+    with app.test_request_context():
+        for number in range(3):
+            flash_message(f"{number} {worst_text(MESSAGE_MAX_LENGTH)}", expense=uuid7(), edit=True)
+        session["csrf_token"] = "kept"
+        response = app.make_response("")
+        app.session_interface.save_session(app, session, response)
+        messages = [message["text"][0] for _kind, message in session["_flashes"]]
+
+    assert max(cookie_sizes(response)) <= 4_096
+    assert session_kept(app, response)["csrf_token"] == "kept"
+    assert messages in (["2"], ["1", "2"])
+    assert "too large: _flashes" in caplog.text
+
+
+def session_kept(app, response):
+    value = response.headers["Set-Cookie"].partition("=")[2].partition(";")[0]
+    return app.session_interface.get_signing_serializer(app).loads(value)

@@ -55,7 +55,7 @@ FORMS = {
     "add without a category": ("/expenses", EXPENSE | {"category": ""}, 8),
     "add with a new category": ("/expenses", EXPENSE | {"new_category": "Gifts"}, 10),
     "save the budgets": ("/categories", {"total-monthly_budget": "5"}, 9),
-    "add what repeats": ("/expenses/add", EXPENSE | {"frequency": "year", "date": "2099-01-01"}, 13),
+    "add what repeats": ("/expenses/add", EXPENSE | {"frequency": "year", "date": "2099-01-01"}, 14),
     "edit": ("/expenses/{id}/edit", EXPENSE, 10),
     "delete": ("/expenses/{id}/delete", {}, 7),
     "undo a deletion": ("/history/{deleted}/undo", {}, 16),
