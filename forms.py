@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from itertools import starmap
 from typing import Any
 from urllib.parse import urlencode
@@ -534,7 +534,7 @@ class DueForm(Form):
         return not self.errors and not csrf_failed()
 
 
-@cache
+@lru_cache(maxsize=256)
 def month_name(month: str) -> str:
     """Return the name of a month written as `2026-03`."""
     return format_date(parse_date(f"{month}-01"), "MMMM y", "en")

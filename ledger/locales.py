@@ -1,5 +1,14 @@
 """The ways of writing amounts and days that a person can choose from."""
 
+import re
+
+from babel.core import get_global
+
+# How many characters of a language tag are read.
+TAG_MAX = 35
+# Codes that browsers send, and Babel's.
+_OTHER_CODES = {"no": "nb", "iw": "he", "in": "id"}
+
 # By Babel's name: what its readers call it, and an amount and a day as it writes them. Written out, because Babel
 # keeps about a megabyte of memory for each that is asked for an example; a test compares.
 LOCALES = {
@@ -63,3 +72,19 @@ LOCALES = {
     "ja_JP": ("日本語 (日本)", "€1,234.56", "2026/12/31"),
     "ko_KR": ("한국어 (대한민국)", "€1,234.56", "2026. 12. 31."),
 }
+
+
+def closest_locale(tag: str) -> str | None:
+    """Return the one of the LOCALES that a language tag such as `de-AT` or `zh-Hant` asks for, or None.
+
+    Babel never forgets a locale that it has loaded, about 150 kB each, and knows a thousand.
+    """
+    language, *subtags = re.split("[-_]", tag[:TAG_MAX])
+    language = _OTHER_CODES.get(language.lower(), language.lower())
+    territory = next((subtag.upper() for subtag in subtags if len(subtag) == 2), "")
+    if f"{language}_{territory}" in LOCALES:
+        return f"{language}_{territory}"
+    script = next((subtag.title() for subtag in subtags if len(subtag) == 4), "")
+    likely = get_global("likely_subtags")
+    home = (likely.get(f"{language}_{script}") or likely.get(language, "")).rpartition("_")[2]
+    return f"{language}_{home}" if f"{language}_{home}" in LOCALES else None

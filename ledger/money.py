@@ -208,7 +208,7 @@ def format_amount(amount: Decimal, currency: str, locale: Locale) -> str:
     return _pattern(locale).apply(amount, locale, currency=currency, currency_digits=True)
 
 
-@cache
+@lru_cache(maxsize=64)
 def _pattern(locale: Locale) -> NumberPattern:
     """Return the locale's currency pattern; looking it up costs more than using it."""
     return locale.currency_formats["standard"]

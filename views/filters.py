@@ -5,7 +5,7 @@ from decimal import Decimal
 from functools import lru_cache
 from itertools import islice
 
-from babel import Locale, UnknownLocaleError
+from babel import Locale
 from babel.dates import format_date, format_datetime, get_timezone
 from babel.numbers import format_compact_decimal, format_decimal, format_percent
 from flask import Flask, g, request
@@ -14,6 +14,7 @@ from flask_login import current_user
 from markupsafe import Markup
 
 from ledger.axis import axis_for
+from ledger.locales import LOCALES, closest_locale
 from ledger.money import currency_digits, currency_sign, format_amount
 from ledger.recurring import FREQUENCIES
 from ledger.sessions import device_name
@@ -43,15 +44,16 @@ def init_app(app: Flask) -> None:
 def visitor_locale() -> Locale:
     """Return the locale of amounts and dates: that of the account, or the browser's."""
     if "locale" not in g:
-        g.locale = Locale("en")
         chosen = current_user.locale if current_user.is_authenticated else ""
-        for name in (chosen, *islice(request.accept_languages.values(), MAX_LANGUAGES)):
-            try:
-                g.locale = Locale.parse(name.replace("_", "-"), sep="-")
-                break
-            except (UnknownLocaleError, ValueError):
-                continue
+        tags = (chosen, *islice(request.accept_languages.values(), MAX_LANGUAGES))
+        found = filter(None, map(closest_locale, tags))
+        g.locale = _locale(next(found, "en"))
     return g.locale
+
+
+@lru_cache(maxsize=len(LOCALES) + 1)
+def _locale(name: str) -> Locale:
+    return Locale.parse(name)
 
 
 def money(amount: Decimal) -> Markup:
