@@ -23,6 +23,7 @@ import http_server
 from database import Base, db
 from database.citus import citus_statements
 from ledger import accounts, backups, drafts, operations, sessions, throttling
+from ledger.backup_checks import BackupError
 from ledger.demo import sample_expenses
 from ledger.periods import day_in
 from ledger.statements import NO_LIMITS, State, Statement, StatementError, read_statement
@@ -229,7 +230,7 @@ def _reporting_errors() -> Iterator[None]:
     """End the command with a message if a backup cannot be written or read."""
     try:
         yield
-    except backups.BackupError as error:
+    except BackupError as error:
         raise click.ClickException(f"{error} Nothing was changed.") from None
     except (DBAPIError, OSError, ValueError, sqlite3.Error) as error:
         reason = error.orig if isinstance(error, DBAPIError) else error

@@ -18,6 +18,14 @@ from sqlalchemy.exc import DBAPIError
 
 from database import Base, Money, db
 from database.revision import MIGRATIONS, migration_head
+from ledger.backup_checks import (
+    BackupError,
+    limit_time,
+    refuse_bad_row,
+    refuse_foreign_objects,
+    refuse_inconsistent,
+    refuse_missing_tables,
+)
 from models import Backup, Draft, LoginSession, Throttle, User
 
 ROWS_AT_ONCE = 2000
@@ -27,10 +35,6 @@ EXCLUDED_TABLES = frozenset(model.__tablename__ for model in (LoginSession, Draf
 TABLES = [table for table in Base.metadata.sorted_tables if table.name not in EXCLUDED_TABLES]
 # Called with the name of a table and the number of rows written so far.
 Progress = Callable[[str, int], None]
-
-
-class BackupError(Exception):
-    """A backup that cannot be written or read. The message says why, and what to do."""
 
 
 def write_backup(engine: sa.Engine, file: Path, progress: Progress) -> dict[str, int]:
@@ -72,7 +76,11 @@ def _open_file(file: Path, mode: str) -> sa.Engine:
     address = f"{file.absolute().as_uri()}?mode={mode}"
 
     def connect() -> sqlite3.Connection:
-        return sqlite3.connect(address, uri=True, isolation_level=None)
+        connection = sqlite3.connect(address, uri=True, isolation_level=None)
+        limit_time(connection, file.stat().st_size)
+        # The checks of the database that the rows are copied to count, not those that a file brings along.
+        connection.execute("PRAGMA ignore_check_constraints=ON")
+        return connection
 
     engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.NullPool, hide_parameters=True)
     sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
@@ -131,6 +139,7 @@ def open_backup(file: Path) -> Iterator[sa.Connection]:
         if start.read(16) != b"SQLite format 3\0":
             raise BackupError(f"{file} is not a backup: it is not a SQLite file.")
     engine = _open_file(file, "ro")
+    _refuse_foreign(engine, file)
     _refuse_damaged(engine, "integrity_check", str(file))
     with engine.connect() as connection:
         revision = MigrationContext.configure(connection).get_current_revision()
@@ -148,7 +157,17 @@ def open_backup(file: Path) -> Iterator[sa.Connection]:
             engine = _open_file(copy, "rw")
             _upgrade(engine)
         with engine.connect() as connection:
+            refuse_missing_tables(connection, TABLES)
             yield connection
+
+
+def _refuse_foreign(engine: sa.Engine, file: Path) -> None:
+    """Raise BackupError if a file cannot be read, or has more in it than a backup has."""
+    try:
+        with engine.connect() as connection:
+            refuse_foreign_objects(connection)
+    except DBAPIError as error:
+        raise BackupError(f"{file} is damaged: {error.orig}.") from None
 
 
 def _refuse_damaged(engine: sa.Engine, check: str, name: str) -> None:
@@ -173,7 +192,12 @@ def restore(source: sa.Connection, target: sa.Connection, progress: Progress) ->
             f"The database is not empty (accounts: {accounts}), and a restore never overwrites data. "
             "Set DATABASE_URL to a new database, run flask db upgrade and restore into that."
         )
-    _copy_rows(source, target, progress)
+    try:
+        _copy_rows(source, target, progress, check=True)
+    except (ValueError, TypeError, ArithmeticError, AttributeError, RecursionError) as error:
+        # A value that cannot even be read as one of its column.
+        raise BackupError(f"The file contains a value that is not valid: {error}.") from None
+    refuse_inconsistent(target)
     if target.dialect.name == "postgresql":
         # The sequence has to continue after the ids that were copied.
         greatest = sa.select(sa.func.max(User.id)).scalar_subquery()
@@ -181,12 +205,18 @@ def restore(source: sa.Connection, target: sa.Connection, progress: Progress) ->
     return count_rows(target, TABLES)
 
 
-def _copy_rows(source: sa.Connection, target: sa.Connection, progress: Progress) -> None:
-    """Copy every table in chunks of constant size. Raises BackupError if the copy differs from the source."""
+def _copy_rows(source: sa.Connection, target: sa.Connection, progress: Progress, check: bool = False) -> None:
+    """Copy every table in chunks of constant size, after a `check` of each row.
+
+    Raises BackupError for a row that is not valid, and if the copy differs from the source.
+    """
     for table in TABLES:
         written = 0
         with source.execute(sa.select(table), execution_options={"yield_per": ROWS_AT_ONCE}) as rows:
             for some in rows.mappings().partitions():
+                if check:
+                    for row in some:
+                        refuse_bad_row(table, row)
                 target.execute(sa.insert(table), [dict(row) for row in some])
                 written += len(some)
                 progress(table.name, written)

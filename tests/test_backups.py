@@ -18,11 +18,13 @@ from alembic import command
 from alembic.config import Config
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.exc import OperationalError
 from uuid_utils.compat import uuid7
 
 from database import Base, Money, db
 from database.revision import MIGRATIONS, is_migrated, migration_head
-from ledger import backups
+from ledger import backup_checks, backups
+from ledger.backup_checks import BackupError
 from models import Backup, Expense, ExpenseChange, Operation, RowChange, User
 from tests.people import PASSWORD, REDIRECTS, Visitor, empty_tables
 from tests.schema import contents, insert_into, tables_of
@@ -34,7 +36,8 @@ import os, signal, sys
 from pathlib import Path
 from app import app
 from database import db
-from ledger import backups
+from ledger import backup_checks, backups
+from ledger.backup_checks import BackupError
 
 backups._sync = lambda path: os.kill(os.getpid(), signal.SIGKILL)
 with app.app_context():
@@ -105,7 +108,7 @@ odd_text = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characte
 amounts = st.integers(-Money.MAX_UNITS, Money.MAX_UNITS).filter(bool) | st.sampled_from(
     [-Money.MAX_UNITS, -1, 1, Money.MAX_UNITS]
 )
-moments = st.datetimes(timezones=st.just(UTC))
+moments = st.datetimes(datetime(1900, 1, 1), datetime(2100, 12, 31), timezones=st.just(UTC))
 columns = {
     "author_id": st.sampled_from([1, 2]),
     "id": st.uuids(),
@@ -113,7 +116,7 @@ columns = {
     "category": odd_text.filter(bool),
     "description": odd_text,
     "description_key": odd_text,
-    "date": st.dates(),
+    "date": st.dates(date(1900, 1, 1), date(2100, 12, 31)),
     "created_at": moments,
 }
 
@@ -140,7 +143,7 @@ def test_what_is_restored_is_what_was_there_to_the_last_sign(app, file, expenses
     forget_everything(app)
     operations = [{"author_id": author_id, "id": OPERATION_ID, "kind": "delete"} for author_id in (1, 2)]
     row = {"author_id": 1, "operation_id": OPERATION_ID, "table_name": "user", "row_key": "user"}
-    row |= {"label": label, "before": {"monthly_budget": None}, "after": {"monthly_budget": label}}
+    row |= {"label": label, "before": {"monthly_budget": None}, "after": {"monthly_budget": "12.5"}}
     insert(app, {User: [person(1), person(2)], Expense: expenses, Operation: operations, ExpenseChange: deleted})
     insert(app, {RowChange: [row]})
     before = everything_here(app)
@@ -409,6 +412,94 @@ def test_a_backup_with_values_that_make_no_sense_is_refused(app, run, file):
     assert "yesterday" in refused(app, run, file)
 
 
+# --- Files that somebody has tampered with
+
+ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n"
+# An expense change whose expense is nowhere.
+UNKNOWN_CHANGE = (
+    "INSERT INTO expense_change (author_id, operation_id, id, change, category, new_category) "
+    "SELECT author_id, operation_id, '019aaaaaaaaa7aaa8aaaaaaaaaaaaaaa', 'changed', 'Food', 'Gifts' "
+    "FROM expense_change LIMIT 1"
+)
+HOSTILE = {
+    "an endless view": f"ALTER TABLE expense RENAME TO hidden; CREATE VIEW expense AS {ENDLESS}",
+    "an endless view of no table": f"CREATE VIEW more AS {ENDLESS}",
+    "a trigger": "CREATE TRIGGER t AFTER INSERT ON user BEGIN DELETE FROM expense; END",
+    "another trigger of ours": "DROP TRIGGER expense_added; "
+    "CREATE TRIGGER expense_added AFTER INSERT ON expense BEGIN DELETE FROM month_total; END",
+    "a computed column": "ALTER TABLE expense ADD COLUMN x AS (hex(zeroblob(1000000))) VIRTUAL",
+    "a virtual table": "CREATE VIRTUAL TABLE v USING fts5(x)",
+    "an index on an expression": "CREATE INDEX i ON expense (hex(description))",
+    "a partial index": "CREATE INDEX i ON expense (id) WHERE description LIKE '%a%a%a%a%b'",
+    "a missing table": "DROP TABLE row_change",
+    "a missing column": "ALTER TABLE user DROP COLUMN time_zone",
+    "a text as an amount": "UPDATE expense SET amount = 'much'",
+    "a fraction as an amount": "UPDATE expense SET amount = 0.5",
+    "an amount of zero": "UPDATE expense SET amount = 0",
+    "a huge amount": "UPDATE expense SET amount = 9000000000000000000",
+    "a number as a date": "UPDATE expense SET date = 20260101",
+    "a date in the year 9999": "UPDATE expense SET date = '9999-12-31'",
+    "a blob as a description": "UPDATE expense SET description = zeroblob(10)",
+    "a NUL in a description": "UPDATE expense SET description = 'a' || char(0) || 'b'",
+    "a long description": "UPDATE expense SET description = hex(zeroblob(1000))",
+    "no category": "UPDATE expense SET category = ''",
+    "another owner": "UPDATE expense SET author_id = 99",
+    "an id that is none": "UPDATE expense SET id = 'x'",
+    "an invalid time zone": "UPDATE user SET time_zone = 'Moon/Base'",
+    "a time zone that is a file": "UPDATE user SET time_zone = '../../../etc/passwd'",
+    "an invalid currency": "UPDATE user SET currency = 'XXX'",
+    "an invalid locale": "UPDATE user SET locale = 'tlh_QQ'",
+    "a month of 31 days": "UPDATE user SET first_day_of_month = 31",
+    "an expensive hash": "UPDATE user SET password_hash = 'scrypt:1073741824:8:1$salt$00'",
+    "an unknown hash": "UPDATE user SET password_hash = 'rot13:1$salt$00'",
+    "a name that is another one's": "UPDATE user SET username_key = 'bob'",
+    "a time that is none": "UPDATE user SET created_at = 'noon'",
+    "a repetition that is none": "UPDATE recurring_expense SET frequency = 'never'",
+    "a next date before the first": "UPDATE recurring_expense SET next_date = '1900-01-01'",
+    "a next date at the end of time": "UPDATE recurring_expense SET next_date = '9999-12-31'",
+    "an unknown operation": "UPDATE operation SET kind = 'magic'",
+    "a negative number of expenses": "UPDATE operation SET count = -1",
+    "a change of nothing": "UPDATE expense_change SET new_amount = NULL, new_category = NULL",
+    "a change of an unknown expense": UNKNOWN_CHANGE,
+    "a change of an unknown table": "UPDATE row_change SET table_name = 'sqlite_master'",
+    "a change of an unknown column": """UPDATE row_change SET after = '{"password_hash": "x"}'""",
+    "a change that is no object": "UPDATE row_change SET after = '[1]', before = '[1]'",
+    "a change that is no JSON": "UPDATE row_change SET after = '{'",
+    "a deep change": "UPDATE row_change SET after = replace(hex(zeroblob(50000)), '00', '[')",
+    "a change with a wrong value": """UPDATE row_change SET after = '{"amount": "NaN"}'""",
+    "a change of a row without an id": "UPDATE row_change SET row_key = 'x'",
+}
+
+
+@pytest.mark.parametrize("statements", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_backup_is_refused_within_seconds_and_changes_nothing(app, ana, run, file, statements):
+    ana.add("5", "Food", description="Rent", date="2026-01-31", frequency="month")
+    code, printed = run("backup", str(file))
+    assert code == 0, printed
+    with closing(sqlite3.connect(file)) as tampered:
+        tampered.execute("PRAGMA ignore_check_constraints=ON")
+        tampered.executescript(statements)
+        tampered.commit()
+    started = time.monotonic()
+
+    printed = refused(app, run, file)
+
+    assert time.monotonic() - started < 5
+    assert "Traceback" not in printed
+    assert len(printed) < 400
+
+
+def test_an_endless_statement_on_a_file_ends_with_an_error(file, monkeypatch):
+    monkeypatch.setattr(backup_checks, "READ_SECONDS", 0.2)
+    file.touch()
+
+    with (
+        backups._open_file(file, "rw").connect() as connection,
+        pytest.raises(OperationalError, match="interrupted"),
+    ):
+        connection.exec_driver_sql(f"SELECT count(*) FROM ({ENDLESS})").all()
+
+
 # --- Into what a backup is restored
 
 
@@ -435,7 +526,7 @@ def test_a_restore_that_does_not_arrive_as_it_was_is_taken_back(app, file):
                 target.execute(sa.update(Expense).values(amount=Decimal("1.499")))
 
         with (
-            pytest.raises(backups.BackupError, match="expense was not copied correctly"),
+            pytest.raises(BackupError, match="expense was not copied correctly"),
             backups.open_backup(file) as source,
             db.engine.begin() as target,
         ):
