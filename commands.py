@@ -168,7 +168,12 @@ def end_sessions(email: str) -> None:
 @with_appcontext
 def purge() -> None:
     """Permanently delete undo history older than 30 days, and drafts older than a day."""
-    number = operations.purge(clock.now())
+    number, has_more = 0, True
+    while has_more:
+        deleted, has_more = operations.purge(clock.now())
+        number += deleted
+        # One transaction each, so that nobody waits for the whole.
+        db.session.commit()
     drafts.delete_old(clock.now())
     db.session.commit()
     click.echo(f"Deleted {number} operations.")

@@ -536,6 +536,71 @@ def test_purge_deletes_the_operations_that_are_older_than_30_days(app, four):
     assert len(four.expenses()) == 2
 
 
+def rows_of(app, model):
+    with app.app_context():
+        return db.session.scalar(select(func.count()).select_from(model))
+
+
+def test_the_oldest_operations_expire_when_later_ones_changed_too_many_expenses(app, four, monkeypatch):
+    monkeypatch.setattr(operations, "UNDO_MAX_CHANGES", 10)
+    monkeypatch.setattr(operations, "LARGE_OPERATION", 4)
+    forms = []
+    for category in ("Health", "Travel", "Other", "Health"):
+        bulk(four, "category", all_matching="y", category=category)
+        forms.append(four.message().one("form"))
+
+    titles = [section.one("h2").text for section in four.page("/history").all("section")]
+    assert titles == ["Changed 4 expenses, $15.00"] * 2
+    assert press(four, forms[1]).status_code == 404
+    assert press(four, forms[3]).status_code in REDIRECTS
+    assert {expense.category for expense in four.expenses()} == {"Other"}
+    # What had expired was deleted at once, without any command.
+    assert rows_of(app, ExpenseChange) == 8
+
+
+def test_the_latest_operation_is_kept_whole_whatever_its_size(app, four, monkeypatch):
+    monkeypatch.setattr(operations, "UNDO_MAX_CHANGES", 2)
+    monkeypatch.setattr(operations, "LARGE_OPERATION", 4)
+    bulk(four, "delete", all_matching="y")
+    assert four.expenses() == []
+
+    assert press(four, four.message().one("form")).status_code in REDIRECTS
+
+    assert len(four.expenses()) == 4
+
+
+def test_what_has_expired_is_deleted_in_pieces_at_the_next_login(app, four, monkeypatch):
+    monkeypatch.setattr(operations, "PURGE_MAX_CHANGES", 3)
+    bulk(four, "category", all_matching="y", category="Health")
+    with app.app_context():
+        oldest = select(Operation.id).order_by(Operation.id.desc()).limit(1).scalar_subquery()
+        expired = update(Operation).where(Operation.id == oldest)
+        db.session.execute(expired.values(created_at=datetime.now(UTC) - timedelta(days=31)))
+        db.session.commit()
+
+    sizes = []
+    for _ in range(3):
+        Visitor(app).log_in("ana@example.com")
+        sizes.append((rows_of(app, Operation), rows_of(app, ExpenseChange)))
+
+    assert sizes == [(5, 5), (4, 4), (4, 4)]
+    assert len(operations_shown(four)) == 4
+
+
+def test_one_purge_deletes_the_history_of_all_users_in_pieces(app, four, bob, monkeypatch):
+    monkeypatch.setattr(operations, "PURGE_MAX_CHANGES", 3)
+    monkeypatch.setattr(operations, "PURGE_MAX_OPERATIONS", 2)
+    bob.add("1", "Food")
+    bulk(four, "delete", all_matching="y")
+    with app.app_context():
+        db.session.execute(update(Operation).values(created_at=datetime.now(UTC) - timedelta(days=31)))
+        db.session.commit()
+
+    assert "Deleted 6 operations." in app.test_cli_runner().invoke(args=["purge"]).output
+
+    assert (rows_of(app, Operation), rows_of(app, ExpenseChange)) == (0, 0)
+
+
 def test_of_a_large_operation_the_first_expenses_are_shown(four, monkeypatch):
     monkeypatch.setattr(history, "MAX_ROWS_SHOWN", 3)
     bulk(four, "category", all_matching="y", category="Health")

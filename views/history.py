@@ -11,6 +11,7 @@ from database import db
 from fields import parse_id
 from forms import UndoForm
 from ledger import history
+from ledger.operations import UNDO_MAX_CHANGES
 from ledger.undo import Undone
 from ledger.undo import undo as undo_operation
 from security import safe_redirect_target
@@ -22,7 +23,7 @@ def list_history() -> ResponseReturnValue:
     """Show a page of the operations that can be undone, or were."""
     before = parse_id(request.args.get("before", ""))
     page = history.recent_operations(current_user, clock.now(), before)
-    return render_template("history/list.html", page=page)
+    return render_template("history/list.html", page=page, limit=UNDO_MAX_CHANGES)
 
 
 def undo(operation_id: uuid.UUID) -> ResponseReturnValue:
