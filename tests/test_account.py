@@ -484,8 +484,8 @@ def test_what_can_be_undone_counts_for_another_currency(ana, act):
     if act == "delete":
         ana.post(f"/expenses/{expense.id}/delete")
     elif act == "budget":
-        ana.fill("/categories", monthly_budget="99.50")
-        ana.fill("/categories", monthly_budget="99")
+        for budget in ("99.50", "99"):
+            ana.post("/categories", {"total-monthly_budget": budget})
     else:
         ana.fill(f"/expenses/{expense.id}/edit", amount="12")
 

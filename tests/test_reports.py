@@ -6,7 +6,7 @@ from decimal import ROUND_DOWN, Decimal
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, update
 
 from database import db
 from ledger.axis import CUT_OFF_FACTOR, MAX_CUT_OFF, TICKS, axis_for, axis_without_outliers
@@ -239,8 +239,8 @@ def spender(app):
             user = visitor.user()
             user.first_day_of_month = start_date
             mine = keep([user, user], made)
-            db.session.execute(delete(Category))
-            db.session.add(Category(author_id=user.id, name="Food", position=1, monthly_budget=50))
+            food = update(Category).where(Category.author_id == user.id, Category.name == "Food")
+            db.session.execute(food.values(monthly_budget=Decimal(50)))
             user.monthly_budget = 100
             db.session.commit()
             return mine

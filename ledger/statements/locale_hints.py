@@ -1,6 +1,6 @@
 """Numbers as an account's locale writes them, asked only where the file says nothing."""
 
-from functools import cache
+from functools import lru_cache
 
 from babel import Locale, UnknownLocaleError
 from babel.numbers import get_decimal_symbol
@@ -13,7 +13,7 @@ _DOLLARS = frozenset(
 )
 
 
-@cache
+@lru_cache(maxsize=128)
 def decimal_of(locale: str) -> str:
     """Return the decimal separator of a locale; a point if there is none."""
     try:
