@@ -18,8 +18,9 @@ ROOT = Path(__file__).parent.parent
 def own_modules():
     """The modules of the application that are loaded."""
     for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if file and Path(file).is_relative_to(ROOT) and not name.startswith(("tests", "benchmarks", "migrations")):
+        file = Path(getattr(module, "__file__", None) or "/")
+        is_own = file.is_relative_to(ROOT) and "site-packages" not in file.parts
+        if is_own and not name.startswith(("tests", "benchmarks", "migrations")):
             yield name, module
 
 
