@@ -96,7 +96,7 @@ def _checked(check: Callable[..., str | None], *values: object) -> str | None:
     try:
         return check(*values)
     except accounts.AccountError as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(error_message(error)) from None
 
 
 def _find_user(email: str) -> User:

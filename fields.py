@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from flask_babel import lazy_gettext
+from flask_babel import gettext, lazy_gettext
 from markupsafe import Markup, escape
 from uuid_utils.compat import uuid7
 from wtforms import (
@@ -34,7 +34,7 @@ from ledger.periods import (
     parse_date,
 )
 from ledger.spending import Cursor
-from messages import error_message
+from messages import error_message, too_long_message
 
 # Control, format, surrogate, private and unassigned characters, and line separators; only the two
 # joiners that Persian, Indic scripts and family emoji are written with are let through.
@@ -54,7 +54,7 @@ def limit_length(maximum: int, value: Any) -> Any:
     """Return the value of a field; raises ValueError for a text of more than FIELD_MAX_LENGTH characters."""
     texts = value if isinstance(value, list) else [value]
     if any(isinstance(text, str) and len(text) > FIELD_MAX_LENGTH for text in texts):
-        raise ValueError(f"Use at most {maximum} characters.")
+        raise ValueError(too_long_message(maximum))
     return value
 
 
@@ -94,9 +94,9 @@ class Text:
             unicodedata.category(character) in _REFUSED_KINDS and character not in _JOINERS
             for character in field.data
         ):
-            raise StopValidation("Remove the invisible characters.")
+            raise StopValidation(gettext("Remove the invisible characters."))
         if len(field.data) > self.maximum:
-            raise StopValidation(f"Use at most {self.maximum} characters.")
+            raise StopValidation(too_long_message(self.maximum))
 
 
 class Dropdown(Select):
@@ -227,7 +227,7 @@ def options(names: Iterable[str], first: str) -> list[SelectChoice]:
 
 
 class Listed:
-    """Refuse what is not among the choices, in words of our own."""
+    """Refuse what is not among the choices, with a message of the form."""
 
     def __init__(self, message: str) -> None:
         self.message = message
@@ -265,5 +265,5 @@ class CursorField(Field):
         except DateError:
             found = None
         if found is None:
-            raise ValueError("There is no such page.")
+            raise ValueError(gettext("There is no such page."))
         self.data = Cursor(value, found)

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from babel import Locale
 from babel.dates import format_date
 from flask import current_app, request
-from flask_babel import gettext, lazy_gettext
+from flask_babel import get_locale, gettext, lazy_gettext, ngettext
 from flask_wtf import FlaskForm
 from werkzeug.datastructures import MultiDict
 from wtforms import (
@@ -74,9 +74,12 @@ from ledger.periods import (
 )
 from ledger.recurring import FREQUENCIES, Due, DueDays
 from ledger.spending import ORDERS, VALUES, ExpenseFilter, ExpenseValues, suggest_category
-from messages import error_message
+from messages import FREQUENCY_NAMES, decimals_message, error_message
 from models import Expense, RecurringExpense, User, search_key
 from security import csrf_failed
+
+# A day that shows which number is which in a date format.
+EXAMPLE_DAY = date(2026, 12, 31)
 
 
 class Form(FlaskForm):
@@ -123,29 +126,29 @@ class LoginForm(Form):
     """Login form."""
 
     email = EmailField(
-        "Email",
-        [InputRequired("Enter your email address.")],
+        lazy_gettext("Email"),
+        [InputRequired(lazy_gettext("Enter your email address."))],
         render_kw={"autocomplete": "username", "maxlength": User.EMAIL_MAX},
     )
     password = PasswordField(
-        "Password",
-        [InputRequired("Enter your password.")],
+        lazy_gettext("Password"),
+        [InputRequired(lazy_gettext("Enter your password."))],
         render_kw={"autocomplete": "current-password"},
     )
-    remember_me = BooleanField("Remember me for 30 days", false_values=FALSE_VALUES)
+    remember_me = BooleanField(lazy_gettext("Remember me for 30 days"), false_values=FALSE_VALUES)
 
 
 class IdentityFields(Form):
     """Username and email fields, shared by the register and profile forms."""
 
     username = StringField(
-        "Username",
-        [InputRequired("Enter a username."), Text(User.USERNAME_MAX)],
+        lazy_gettext("Username"),
+        [InputRequired(lazy_gettext("Enter a username.")), Text(User.USERNAME_MAX)],
         render_kw={"autocomplete": "nickname", "autocapitalize": "none", "spellcheck": "false"},
     )
     email = EmailField(
-        "Email",
-        [InputRequired("Enter your email address."), Text(User.EMAIL_MAX)],
+        lazy_gettext("Email"),
+        [InputRequired(lazy_gettext("Enter your email address.")), Text(User.EMAIL_MAX)],
         render_kw={"autocomplete": "username"},
     )
 
@@ -159,12 +162,12 @@ class IdentityFields(Form):
 
     def add_taken_errors(self, fields: set[str]) -> None:
         """Say beside each of `fields` that somebody has it already."""
-        words = {
-            "username": "This username is taken.",
-            "email": "An account with this email address already exists.",
+        messages = {
+            "username": gettext("This username is taken."),
+            "email": gettext("An account with this email address already exists."),
         }
         for name in fields:
-            self[name].errors = [words[name]]
+            self[name].errors = [messages[name]]
 
 
 class AccountForm(Form):
@@ -182,34 +185,36 @@ class CurrentPasswordForm(AccountForm):
     """A change that nobody makes who has merely found a browser logged in."""
 
     current_password = PasswordField(
-        "Current password",
-        [InputRequired("Enter your current password.")],
+        lazy_gettext("Current password"),
+        [InputRequired(lazy_gettext("Enter your current password."))],
         render_kw={"autocomplete": "current-password"},
     )
 
     def add_password_error(self) -> None:
         """Say that the current password is another one."""
-        self.current_password.errors = ["This is not your password."]
+        self.current_password.errors = [gettext("This is not your password.")]
 
 
 class NewPasswordForm(Form):
     """A password that is chosen, typed twice."""
 
     password = PasswordField(
-        "Password",
-        [InputRequired("Choose a password.")],
+        lazy_gettext("Password"),
+        [InputRequired(lazy_gettext("Choose a password."))],
         render_kw={"autocomplete": "new-password", "maxlength": PASSWORD_MAX},
     )
     confirm_password = PasswordField(
-        "Repeat password",
-        [InputRequired("Enter the password again.")],
+        lazy_gettext("Repeat password"),
+        [InputRequired(lazy_gettext("Enter the password again."))],
         render_kw={"autocomplete": "new-password", "maxlength": PASSWORD_MAX},
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.password.description = (
-            f"At least {current_app.config['PASSWORD_MIN']} characters; a short sentence works well."
+        self.password.description = ngettext(
+            "At least %(num)d character; a short sentence works well.",
+            "At least %(num)d characters; a short sentence works well.",
+            current_app.config["PASSWORD_MIN"],
         )
 
     def names(self) -> tuple[str, str]:
@@ -223,7 +228,7 @@ class NewPasswordForm(Form):
     def validate_confirm_password(self, field: Field) -> None:
         """Refuse a slip of the finger."""
         if field.data != self.password.data:
-            raise ValidationError("The two passwords differ. Enter the same password twice.")
+            raise ValidationError(gettext("The two passwords differ. Enter the same password twice."))
 
 
 def currency_choices() -> list[SelectChoice]:
@@ -231,10 +236,22 @@ def currency_choices() -> list[SelectChoice]:
     return [SelectChoice(code, f"{code} – {name}") for code, name in currencies().items()]
 
 
+@lru_cache(maxsize=16)
+def locale_choices(language: Locale) -> list[SelectChoice]:
+    """Return every number and date format, by its name and an example whose month is in `language`."""
+    examples = [
+        SelectChoice(name, f"{title}: {amount} · {format_date(EXAMPLE_DAY, pattern, language)}")
+        for name, (title, amount, pattern) in LOCALES.items()
+    ]
+    return [SelectChoice("", gettext("Same as my browser")), *examples]
+
+
 class RegisterForm(IdentityFields, NewPasswordForm):
     """Registration form."""
 
-    currency = ChoiceField("Currency", [Listed("Choose a currency from the list.")], validate_choice=False)
+    currency = ChoiceField(
+        lazy_gettext("Currency"), [Listed(lazy_gettext("Choose a currency from the list."))], validate_choice=False
+    )
     time_zone = HiddenField(render_kw={"data-time-zone": True})
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -260,7 +277,7 @@ def _checked(check: Any, *values: Any) -> Any:
     try:
         return check(*values)
     except AccountError as error:
-        raise ValidationError(str(error)) from None
+        raise ValidationError(error_message(error)) from None
 
 
 class ProfileForm(CurrentPasswordForm, IdentityFields):
@@ -277,8 +294,8 @@ class PasswordForm(CurrentPasswordForm, NewPasswordForm):
     def __init__(self, *args: Any, obj: User, **kwargs: Any) -> None:
         self.author = obj
         super().__init__(*args, **kwargs)
-        self.password.label.text = "New password"
-        self.confirm_password.label.text = "Repeat new password"
+        self.password.label.text = lazy_gettext("New password")
+        self.confirm_password.label.text = lazy_gettext("Repeat new password")
 
     def names(self) -> tuple[str, str]:
         """Return the username and the email address, which the password must not be."""
@@ -291,49 +308,49 @@ class SettingsForm(AccountForm):
     PART = "settings"
 
     currency = ChoiceField(
-        "Currency",
-        [Listed("Choose a currency from the list.")],
+        lazy_gettext("Currency"),
+        [Listed(lazy_gettext("Choose a currency from the list."))],
         validate_choice=False,
-        description="Amounts keep their digits: 12.50 in the old currency becomes 12.50 in the new one. "
-        "Nothing is converted.",
+        description=lazy_gettext(
+            "Amounts keep their digits: 12.50 in the old currency becomes 12.50 in the new one. "
+            "Nothing is converted."
+        ),
     )
     time_zone = ChoiceField(
-        "Time zone",
-        [Listed("Choose a time zone from the list.")],
+        lazy_gettext("Time zone"),
+        [Listed(lazy_gettext("Choose a time zone from the list."))],
         validate_choice=False,
-        description="Decides which day is today.",
+        description=lazy_gettext("Decides which day is today."),
     )
     locale = ChoiceField(
-        "Number and date format",
-        [Listed("Choose a format from the list.")],
-        choices=[
-            SelectChoice("", "Same as my browser"),
-            *(SelectChoice(name, f"{words}: {amount} · {day}") for name, (words, amount, day) in LOCALES.items()),
-        ],
+        lazy_gettext("Number and date format"),
+        [Listed(lazy_gettext("Choose a format from the list."))],
         validate_choice=False,
     )
     first_day_of_month = ChoiceField(
-        "First day of the month",
-        [Listed(f"Choose a day from 1 to {User.FIRST_DAY_MAX}.")],
+        lazy_gettext("First day of the month"),
+        [Listed(lazy_gettext("Choose a day from 1 to %(last_day)s.", last_day=User.FIRST_DAY_MAX))],
         choices=[SelectChoice(str(day)) for day in range(1, User.FIRST_DAY_MAX + 1)],
         validate_choice=False,
-        description="For example, your payday.",
+        description=lazy_gettext("For example, your payday."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.currency.choices = currency_choices()
         self.time_zone.choices = [*map(SelectChoice, time_zones())]
+        self.locale.choices = locale_choices(get_locale())
 
     def add_currency_error(self, number: int) -> None:
-        """Say that so many expenses could not be written in it."""
-        digits = currency_digits(self.currency.data)
-        limit = f"at most {digits} decimals" if digits else "no decimals"
-        amounts = "1 of yours has" if number == 1 else f"{number} of yours have"
-        self.currency.errors = [
-            f"An amount in {self.currency.data} has {limit}, but {amounts} more, counting budgets, what repeats, "
-            "and what was deleted or changed within the last 30 days."
-        ]
+        """Say that this number of amounts cannot be written in the currency."""
+        currency = self.currency.data
+        limit = decimals_message(currency, currency_digits(currency))
+        excess = ngettext(
+            "%(num)d of yours has more, counting budgets, recurring expenses and the last 30 days of History.",
+            "%(num)d of yours have more, counting budgets, recurring expenses and the last 30 days of History.",
+            number,
+        )
+        self.currency.errors = [limit, excess]
 
     @property
     def values(self) -> dict[str, Any]:
@@ -353,30 +370,30 @@ class ExpenseForm(Form):
 
     id = NewIdField()
     amount = AmountField(
-        "Amount",
+        lazy_gettext("Amount"),
         render_kw={"inputmode": "decimal", "autocomplete": "off", "maxlength": TEXT_MAX, "required": True},
     )
-    category = ChoiceField("Category", validate_choice=False)
+    category = ChoiceField(lazy_gettext("Category"), validate_choice=False)
     new_category = StringField(
-        "New category",
+        lazy_gettext("New category"),
         [Text(Expense.CATEGORY_MAX)],
         filters=[normalise_name],
         render_kw={"autocomplete": "off"},
     )
     description = StringField(
-        "Description",
+        lazy_gettext("Description"),
         [Text(Expense.DESCRIPTION_MAX)],
         filters=[normalise_text],
         render_kw={"autocomplete": "off", "list": "descriptions"},
     )
     date = DateField(
-        "Date",
+        lazy_gettext("Date"),
         render_kw={"required": True, "min": f"{FIRST_YEAR}-01-01", "max": f"{LAST_YEAR}-12-31"},
     )
-    refund = BooleanField("Refund", false_values=FALSE_VALUES)
+    refund = BooleanField(lazy_gettext("Refund"), false_values=FALSE_VALUES)
     frequency = ChoiceField(
-        "Repeat",
-        choices=[SelectChoice("", "Never"), *starmap(SelectChoice, FREQUENCIES.items())],
+        lazy_gettext("Repeat"),
+        choices=[SelectChoice("", lazy_gettext("Never")), *starmap(SelectChoice, FREQUENCY_NAMES.items())],
         validate_choice=False,
     )
 
@@ -398,9 +415,10 @@ class ExpenseForm(Form):
         self.offered = [category.name for category in categories if not category.archived]
         # An archived one is shown where it was chosen already.
         kept = [name for name in (former, self.category.data) if name in self.known - {*self.offered}]
-        names = [*self.offered, *dict.fromkeys(kept), NEW_CATEGORY]
-        self.category.choices = options(names, "By description")
-        self.amount.label.text = f"Amount in {self.currency}"
+        names = [*self.offered, *dict.fromkeys(kept)]
+        new = SelectChoice(NEW_CATEGORY, gettext("New …"))
+        self.category.choices = [*options(names, gettext("By description")), new]
+        self.amount.label.text = gettext("Amount in %(currency)s", currency=self.currency)
 
     @cached_property
     def existing_category(self) -> str:
@@ -415,12 +433,12 @@ class ExpenseForm(Form):
         """Refuse what is no category, unless a new one is to be named."""
         is_new = self.new_category.data or field.data == NEW_CATEGORY
         if not is_new and self.existing_category not in self.known:
-            raise ValidationError("Choose a category.")
+            raise ValidationError(gettext("Choose a category."))
 
     def validate_new_category(self, field: Field) -> None:
         """Refuse no name where one is needed."""
         if not field.data and self.category.data == NEW_CATEGORY:
-            raise ValidationError("Enter the name of the new category.")
+            raise ValidationError(gettext("Enter the name of the new category."))
 
     def add_category_error(self, error: CategoryError) -> None:
         """Show an error next to the new category, or the one that was chosen."""
@@ -435,7 +453,7 @@ class ExpenseForm(Form):
     def validate_frequency(self, field: Field) -> None:
         """Refuse what is no repetition."""
         if field.data and field.data not in FREQUENCIES:
-            raise ValidationError("Choose how often it repeats.")
+            raise ValidationError(gettext("Choose how often it repeats."))
 
     def values(self, category: str) -> ExpenseValues:
         """Return what the form says of an expense in `category`; money that came back is below zero."""
@@ -454,25 +472,29 @@ class ExpenseForm(Form):
         """Become a second expense, once the person says so: this form's own was saved with other values."""
         self.id.process(None)
         self.form_errors.append(
-            "This form has been saved before, and the expense was changed or deleted since. "
-            "Press the button again if this is another expense."
+            gettext(
+                "This form was already saved, and its expense was changed or deleted later. "
+                "Press the button again to add another expense."
+            )
         )
 
 
 class RecurringForm(ExpenseForm):
     """Recurring expense; its date is the start date."""
 
-    frequency = ChoiceField("Repeat", choices=[*starmap(SelectChoice, FREQUENCIES.items())], validate_choice=False)
+    frequency = ChoiceField(
+        lazy_gettext("Repeat"), choices=[*starmap(SelectChoice, FREQUENCY_NAMES.items())], validate_choice=False
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.date.label.text = "First day"
-        self.date.description = "The schedule starts on this date."
+        self.date.label.text = lazy_gettext("First day")
+        self.date.description = lazy_gettext("The schedule starts on this date.")
 
     def validate_frequency(self, field: Field) -> None:
         """Refuse what is no repetition."""
         if field.data not in FREQUENCIES:
-            raise ValidationError("Choose how often it repeats.")
+            raise ValidationError(gettext("Choose how often it repeats."))
 
     @classmethod
     def of(cls, recurring: RecurringExpense, **kwargs: Any) -> "RecurringForm":
@@ -504,7 +526,7 @@ class DueForm(Form):
         for line in self.due.lines:
             amount = plain_amount(abs(line.recurring.amount), self.currency)
             attributes = {"inputmode": "decimal", "autocomplete": "off", "maxlength": TEXT_MAX}
-            field = AmountField("Amount", default=amount, render_kw=attributes)
+            field = AmountField(gettext("Amount"), default=amount, render_kw=attributes)
             self._fields[line.key] = self.meta.bind_field(self, field, {"name": line.key})
         super().process(formdata, *args, **kwargs)
 
@@ -530,14 +552,14 @@ class DueForm(Form):
                 self[line.key].errors = []
         pressed = [name for name in ("add", "skip", "all") if self[name].data]
         if len(pressed) != 1:
-            self.form_errors.append("Use the Add or Skip button next to an expense, or Add all.")
+            self.form_errors.append(gettext("Use the Add or Skip button next to an expense, or Add all."))
         return not self.errors and not csrf_failed()
 
 
 @lru_cache(maxsize=256)
-def month_name(month: str) -> str:
-    """Return the name of a month written as `2026-03`."""
-    return format_date(parse_date(f"{month}-01"), "MMMM y", "en")
+def month_name(month: str, locale: Locale) -> str:
+    """Return the name of a month written as `2026-03`, in the language of `locale`."""
+    return format_date(parse_date(f"{month}-01"), "MMMM y", locale)
 
 
 class ExpenseFilterForm(FlaskForm):
@@ -548,26 +570,29 @@ class ExpenseFilterForm(FlaskForm):
 
     MONTHS = 12
 
-    category = SelectMultipleField("Category", validate_choice=False)
-    period = ChoiceField("Period", validate_choice=False, default="")
-    start_date = DateField("From", bound=True)
-    end_date = DateField("To", bound=True)
+    category = SelectMultipleField(lazy_gettext("Category"), validate_choice=False)
+    period = ChoiceField(lazy_gettext("Period"), validate_choice=False, default="")
+    start_date = DateField(lazy_gettext("From"), bound=True)
+    end_date = DateField(lazy_gettext("To"), bound=True)
     search = StringField(
-        "Search", [Text(Expense.DESCRIPTION_MAX)], filters=[normalise_text], render_kw={"type": "search"}
+        lazy_gettext("Search"),
+        [Text(Expense.DESCRIPTION_MAX)],
+        filters=[normalise_text],
+        render_kw={"type": "search"},
     )
     min_amount = AmountField(
-        "Minimum amount", bound=True, render_kw={"inputmode": "decimal", "maxlength": TEXT_MAX}
+        lazy_gettext("Minimum amount"), bound=True, render_kw={"inputmode": "decimal", "maxlength": TEXT_MAX}
     )
     max_amount = AmountField(
-        "Maximum amount", bound=True, render_kw={"inputmode": "decimal", "maxlength": TEXT_MAX}
+        lazy_gettext("Maximum amount"), bound=True, render_kw={"inputmode": "decimal", "maxlength": TEXT_MAX}
     )
     sort = ChoiceField(
-        "Sort by",
+        lazy_gettext("Sort by"),
         choices=[
-            SelectChoice("-date", "Newest first"),
-            SelectChoice("date", "Oldest first"),
-            SelectChoice("-amount", "Largest first"),
-            SelectChoice("amount", "Smallest first"),
+            SelectChoice("-date", lazy_gettext("Newest first")),
+            SelectChoice("date", lazy_gettext("Oldest first")),
+            SelectChoice("-amount", lazy_gettext("Largest first")),
+            SelectChoice("amount", lazy_gettext("Smallest first")),
         ],
         default="-date",
         validate_choice=False,
@@ -589,11 +614,16 @@ class ExpenseFilterForm(FlaskForm):
             [category.name for category in categories if category.archived == kind] for kind in (False, True)
         )
         self.archived = archived
-        self.category.choices = options([*offered, *archived], "All categories")
-        named = {"": "Any time", "this-week": "This week", "this-month": "This month", "last-month": "Last month"}
-        named["this-year"] = "This year"
+        self.category.choices = options([*offered, *archived], gettext("All categories"))
+        named = {
+            "": gettext("Any time"),
+            "this-week": gettext("This week"),
+            "this-month": gettext("This month"),
+            "last-month": gettext("Last month"),
+            "this-year": gettext("This year"),
+        }
         months = recent_months(today, self.MONTHS, author.first_day_of_month)
-        names = {name: month_name(name) for name in months}
+        names = {name: month_name(name, get_locale()) for name in months}
         if self.period.data and self.period.data not in named | names:
             names[self.period.data] = self.period.data
         self.period.choices = [SelectChoice(*pair) for pair in (named | names).items()]
@@ -605,7 +635,7 @@ class ExpenseFilterForm(FlaskForm):
         """Refuse a category that does not exist, rather than show everything in its place."""
         field.data = [name for name in field.data or () if name]
         if not {*field.data} <= {choice.value for choice in field.choices}:
-            raise ValidationError("There is no such category. Choose one from the list.")
+            raise ValidationError(gettext("There is no such category. Choose one from the list."))
 
     def validate_period(self, field: Field) -> None:
         """Refuse a period that does not exist."""
@@ -621,30 +651,30 @@ class ExpenseFilterForm(FlaskForm):
         """Refuse an end date before the start date."""
         self.days = self.chosen.within(Period(self.start_date.data, field.data))
         if self.days.start_date and self.days.end_date and self.days.end_date < self.days.start_date:
-            raise ValidationError("The end date is before the start date.")
+            raise ValidationError(gettext("The end date is before the start date."))
 
     def validate_search(self, field: Field) -> None:
         """Refuse to search for accents alone, which every text would match."""
         if field.data and not search_key(field.data):
-            raise ValidationError("Enter at least one letter or digit.")
+            raise ValidationError(gettext("Enter at least one letter or digit."))
 
     def validate_max_amount(self, field: Field) -> None:
         """Refuse a maximum below the minimum."""
         min_amount = self.min_amount.data
         if isinstance(field.data, Decimal) and isinstance(min_amount, Decimal) and field.data < min_amount:
-            raise ValidationError("The maximum is less than the minimum.")
+            raise ValidationError(gettext("The maximum is less than the minimum."))
 
     def validate_sort(self, field: Field) -> None:
         """Refuse an order that does not exist."""
         field.data = field.data or "-date"
         if field.data not in ORDERS:
-            raise ValidationError("There is no such order. Choose one from the list.")
+            raise ValidationError(gettext("There is no such order. Choose one from the list."))
 
     def validate_after(self, field: Field) -> None:
         """Refuse a cursor of another order."""
         kind = Decimal if "amount" in (self.sort.data or "") else date
         if field.data is not None and not isinstance(field.data.value, kind):
-            raise ValidationError("There is no such page.")
+            raise ValidationError(gettext("There is no such page."))
 
     validate_before = validate_after
 
@@ -682,14 +712,14 @@ class BulkForm(Form):
     ids = IdsField()
     all_matching = BooleanField(false_values=FALSE_VALUES)
     action = StringField()
-    category = ChoiceField("Category", validate_choice=False)
-    date = DateField("Date", bound=True)
+    category = ChoiceField(lazy_gettext("Category"), validate_choice=False)
+    date = DateField(lazy_gettext("Date"), bound=True)
 
     def __init__(self, *args: Any, categories: Sequence[CategoryData], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.known = {category.name for category in categories}
         names = [category.name for category in categories if not category.archived]
-        self.category.choices = options(names, "Choose one")
+        self.category.choices = options(names, gettext("Choose one"))
         for field in self:
             field.id = field.label.field_id = f"bulk-{field.name}"
 
@@ -702,22 +732,22 @@ class BulkForm(Form):
     def validate_ids(self, field: Field) -> None:
         """Refuse to do something with nothing."""
         if not field.data and not self.all_matching.data:
-            raise ValidationError("Select the expenses first.")
+            raise ValidationError(gettext("Select the expenses first."))
 
     def validate_action(self, field: Field) -> None:
         """Refuse what cannot be done."""
         if field.data not in {"category", "date", "delete"}:
-            raise ValidationError("Choose what to do with the selected expenses.")
+            raise ValidationError(gettext("Choose what to do with the selected expenses."))
 
     def validate_category(self, field: Field) -> None:
         """Refuse what is no category, when one is to be set."""
         if self.action.data == "category" and field.data not in self.known:
-            raise ValidationError("Choose the category to set.")
+            raise ValidationError(gettext("Choose the category to set."))
 
     def validate_date(self, field: Field) -> None:
         """Refuse to set no date."""
         if self.action.data == "date" and field.data is None:
-            raise ValidationError("Enter the date to set.")
+            raise ValidationError(gettext("Enter the date to set."))
 
 
 class UndoForm(Form):
@@ -729,7 +759,7 @@ class UndoForm(Form):
     def validate_expense(self, field: Field) -> None:
         """Refuse what names no expense, rather than undo the operation for all of them."""
         if field.data is None and any(field.raw_data or []):
-            raise ValidationError("There is no such expense.")
+            raise ValidationError(gettext("There is no such expense."))
 
 
 class BudgetFields(Fields):

@@ -58,6 +58,28 @@ MESSAGES = {
     "too_many_recurring": lazy_gettext(
         "You have %(limit)s recurring expenses, which is the limit. Add this expense without repeating it."
     ),
+    # Accounts
+    "username_missing": lazy_gettext("Enter a username."),
+    "username_characters": lazy_gettext("Use letters, digits and . @ + - _ only."),
+    "username_scripts": lazy_gettext("Use letters of one script only."),
+    "not_an_email": lazy_gettext("Enter an email address, for example ana@example.com."),
+    "password_with_nul": lazy_gettext("Use a password without the NUL character."),
+    "password_is_name": lazy_gettext("Use a password that is not your own name or address."),
+    "password_guessable": lazy_gettext("This password is easy to guess. Use a less common one."),
+}
+FREQUENCY_NAMES = {
+    "week": lazy_gettext("Every week"),
+    "two-weeks": lazy_gettext("Every two weeks"),
+    "month": lazy_gettext("Every month"),
+    "quarter": lazy_gettext("Every quarter"),
+    "year": lazy_gettext("Every year"),
+}
+REPEATS = {
+    "week": lazy_gettext("It repeats every week."),
+    "two-weeks": lazy_gettext("It repeats every two weeks."),
+    "month": lazy_gettext("It repeats every month."),
+    "quarter": lazy_gettext("It repeats every quarter."),
+    "year": lazy_gettext("It repeats every year."),
 }
 
 
@@ -65,20 +87,38 @@ def error_message(error: LedgerError) -> str:
     """Return the sentence that tells a user how to correct an error."""
     if error.code in {"amount_too_precise", "result_too_precise"}:
         return _precision_message(**error.values)
+    if error.code == "text_too_long":
+        return too_long_message(**error.values)
+    if error.code == "password_too_short":
+        return too_short_message(**error.values)
     return str(MESSAGES[error.code]) % error.values
 
 
 def _precision_message(currency: str, digits: int, amount: str | None = None) -> str:
     """Return how many decimals an amount may have, after the result of a calculation."""
-    if not digits:
-        limit = gettext("Amounts in %(currency)s have no decimals.", currency=currency)
-    else:
-        limit = ngettext(
-            "Amounts in %(currency)s have at most %(num)d decimal.",
-            "Amounts in %(currency)s have at most %(num)d decimals.",
-            digits,
-            currency=currency,
-        )
+    limit = decimals_message(currency, digits)
     if amount is None:
         return limit
     return gettext("This adds up to %(amount)s. %(limit)s", amount=amount, limit=limit)
+
+
+def decimals_message(currency: str, digits: int) -> str:
+    """Return how many decimals an amount in `currency` may have."""
+    if not digits:
+        return gettext("Amounts in %(currency)s have no decimals.", currency=currency)
+    return ngettext(
+        "Amounts in %(currency)s have at most %(num)d decimal.",
+        "Amounts in %(currency)s have at most %(num)d decimals.",
+        digits,
+        currency=currency,
+    )
+
+
+def too_long_message(maximum: int) -> str:
+    """Return how many characters a text may have."""
+    return ngettext("Use at most %(num)d character.", "Use at most %(num)d characters.", maximum)
+
+
+def too_short_message(minimum: int) -> str:
+    """Return how many characters a text must have."""
+    return ngettext("Use at least %(num)d character.", "Use at least %(num)d characters.", minimum)

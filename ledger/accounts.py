@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from werkzeug.security import check_password_hash
 
 from database import db
+from ledger.errors import LedgerError
 from ledger.passwords import is_guessable
 from models import User, identity_key
 
@@ -19,8 +20,8 @@ APPLICATION_NAME = "Ledger"
 PASSWORD_MAX = 1024
 
 
-class AccountError(ValueError):
-    """A value that an account cannot have; its message tells the person what to write instead."""
+class AccountError(LedgerError):
+    """A username, email address or password that an account cannot have."""
 
 
 class AlreadyTakenError(Exception):
@@ -35,15 +36,15 @@ def check_username(text: str) -> str:
     """Return `text` as a username: trimmed, one script or ASCII, at most 64 characters. Raises AccountError."""
     username = unicodedata.normalize("NFC", text.strip())
     if not username:
-        raise AccountError("Enter a username.")
+        raise AccountError("username_missing")
     if max(len(username), len(identity_key(username))) > User.USERNAME_MAX:
-        raise AccountError(f"Enter a username of at most {User.USERNAME_MAX} characters.")
+        raise AccountError("text_too_long", maximum=User.USERNAME_MAX)
     kinds = [unicodedata.category(character)[0] for character in username]
     allowed = all(kind in "LMN" or char in ".@+-_" for kind, char in zip(kinds, username, strict=True))
     if not allowed or kinds[0] == "M":
-        raise AccountError("Use letters, digits and . @ + - _ only.")
+        raise AccountError("username_characters")
     if not username.isascii() and len({_script(character) for character in username} - {None}) > 1:
-        raise AccountError("Use letters of one script only.")
+        raise AccountError("username_scripts")
     return username
 
 
@@ -61,10 +62,10 @@ def check_email(text: str) -> str:
         # Nothing is looked up on the network: the application works without one.
         found = validate_email(text.strip(), check_deliverability=False)
     except EmailNotValidError:
-        raise AccountError("Enter an email address, for example ana@example.com.") from None
+        raise AccountError("not_an_email") from None
     email = identity_key(found.normalized)
     if len(email) > User.EMAIL_MAX:
-        raise AccountError(f"Enter an email address of at most {User.EMAIL_MAX} characters.")
+        raise AccountError("text_too_long", maximum=User.EMAIL_MAX)
     return email
 
 
@@ -81,21 +82,21 @@ def check_new_password(password: str, minimum: int, username: str, email: str) -
     There are no rules about kinds of characters, and nothing is trimmed.
     """
     if len(password) < minimum:
-        raise AccountError(f"Use at least {minimum} characters.")
+        raise AccountError("password_too_short", minimum=minimum)
     if len(password) > PASSWORD_MAX:
-        raise AccountError(f"Use at most {PASSWORD_MAX} characters.")
+        raise AccountError("text_too_long", maximum=PASSWORD_MAX)
     if "\0" in password:
         # The hash would be the same with and without it.
-        raise AccountError("Use a password without the NUL character.")
+        raise AccountError("password_with_nul")
     # Longer ones are refused elsewhere, and would only take long here.
     username, email = username[: User.USERNAME_MAX], email[: User.EMAIL_MAX]
     local_part = email.partition("@")[0]
     names = {identity_key(name) for name in (username, email, local_part, APPLICATION_NAME)} - {""}
     if identity_key(password) in names:
-        raise AccountError("Use a password that is not your own name or address.")
+        raise AccountError("password_is_name")
     name_parts = re.split(r"[\W_]+", identity_key(f"{username} {local_part}"))
     if is_guessable(password, {*names, *name_parts}):
-        raise AccountError("This password is easy to guess. Use a less common one.")
+        raise AccountError("password_guessable")
 
 
 def save(user: User) -> None:

@@ -19,14 +19,7 @@ from ledger.periods import month_end
 from ledger.spending import ExpenseValues
 from models import Expense, Occurrence, Operation, RecurringExpense, User
 
-# How often, in words.
-FREQUENCIES = {
-    "week": "Every week",
-    "two-weeks": "Every two weeks",
-    "month": "Every month",
-    "quarter": "Every quarter",
-    "year": "Every year",
-}
+FREQUENCIES = RecurringExpense.FREQUENCIES
 _DAYS = {"week": 7, "two-weeks": 14}
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 # How many due occurrences are on a page at once.

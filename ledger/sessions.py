@@ -139,11 +139,10 @@ SYSTEMS = (
 )
 
 
-def device_name(user_agent: str) -> str:
-    """Say in words which browser on which system calls itself `user_agent`: "Firefox on Linux"."""
+def parse_user_agent(user_agent: str) -> tuple[str, str]:
+    """Return the names of the browser and of the system that a user agent names, or empty texts."""
 
     def first(kinds: tuple[tuple[str, str], ...]) -> str:
         return next((name for pattern, name in kinds if re.search(rf"\b(?:{pattern})\b", user_agent)), "")
 
-    browser, system = first(BROWSERS), first(SYSTEMS)
-    return f"{browser or 'A browser'} on {system}" if system else browser or "An unknown device"
+    return first(BROWSERS), first(SYSTEMS)

@@ -18,7 +18,8 @@ function countTicked() {
   const chosen = boxes.filter((box) => box.checked);
   const sum = chosen.reduce((total, box) => total + minorUnits(box), 0) / 10 ** digits;
   const form = { style: "currency", currency, minimumFractionDigits: digits, maximumFractionDigits: digits };
-  ticked.textContent = `(${chosen.length}, ${new Intl.NumberFormat(locale, form).format(sum)})`;
+  const total = new Intl.NumberFormat(locale, form).format(sum);
+  ticked.textContent = ticked.dataset.text.replace("{count}", chosen.length).replace("{total}", () => total);
 }
 if (ticked && boxes.length) {
   document.addEventListener("change", countTicked);
@@ -37,14 +38,8 @@ document.addEventListener("click", (event) => menu?.open && !menu.contains(event
 
 // Keys: n new, / search, j and k to go through the rows, e to edit, ? for this list.
 const rows = [...document.querySelectorAll(".expenses tbody tr")];
-if (document.getElementById("filter-search")) {
-  document.querySelector("main").insertAdjacentHTML(
-    "beforeend",
-    `<details id="keys"><summary>Keyboard shortcuts</summary>
-    <p><kbd>n</kbd> new, <kbd>/</kbd> search, <kbd>j</kbd> <kbd>k</kbd> next and previous row, <kbd>space</kbd> select,
-    <kbd>e</kbd> edit, <kbd>?</kbd> this list, <kbd>Esc</kbd> leave the field</p></details>`,
-  );
-}
+const shortcuts = document.getElementById("shortcuts");
+if (shortcuts) document.querySelector("main").append(shortcuts.content);
 const help = document.getElementById("keys");
 function go(step) {
   let here = rows.findIndex((row) => row.contains(document.activeElement));

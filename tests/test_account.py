@@ -15,7 +15,7 @@ from database import db
 from ledger import accounts, history
 from ledger.money import currency_digits
 from models import Expense, LoginSession, Operation, User
-from tests.people import PASSWORD, REDIRECTS, Visitor, at_once, form_values, read
+from tests.people import PASSWORD, REDIRECTS, Visitor, at_once, form_values, press, read
 from tests.test_accounts import cookies, errors, with_cookies
 from views.rate_limits import PasswordHashLimiter
 
@@ -96,7 +96,7 @@ def test_a_stale_form_comes_back_filled_in_and_changes_nothing(ana, part):
     response = send(ana, part, **typed, csrf_token="stale")
 
     assert response.status_code == 400
-    assert "Please send it once more." in errors(response)[None]
+    assert "Press the button again." in errors(response)[None]
     assert stored(ana, "username", "locale", "password_hash") == before
     if part == "profile":
         assert read(response).one(id="profile-username")["value"] == "anna"
@@ -458,9 +458,9 @@ def test_another_currency_keeps_the_digits_of_every_amount(ana):
 @pytest.mark.parametrize(
     ("before", "after", "words"),
     [
-        ("USD", "JPY", "An amount in JPY has no decimals, but 2 of yours have more"),
-        ("KWD", "JPY", "An amount in JPY has no decimals, but 2 of yours have more"),
-        ("KWD", "EUR", "An amount in EUR has at most 2 decimals, but 1 of yours has more"),
+        ("USD", "JPY", "Amounts in JPY have no decimals. 2 of yours have more"),
+        ("KWD", "JPY", "Amounts in JPY have no decimals. 2 of yours have more"),
+        ("KWD", "EUR", "Amounts in EUR have at most 2 decimals. 1 of yours has more"),
     ],
 )
 def test_a_currency_in_which_amounts_could_not_be_written_is_refused(stranger, before, after, words):
@@ -569,12 +569,12 @@ def test_the_page_says_where_one_is_logged_in(app, ana):
 
     assert "this one" in here.text
     assert not here.all("form")
-    assert "not remembered" in here.text
+    assert "this session only" in here.text
     assert other.text.startswith("Firefox on Android")
     assert "this one" not in other.text
     assert "remembered" in other.text
-    assert "not remembered" not in other.text
-    assert other.one("button").text.startswith("End Firefox on Android, since")
+    assert "this session only" not in other.text
+    assert other.one("button").text.startswith("End Firefox on Android, logged in")
 
 
 def test_log_ins_that_have_ended_by_their_age_are_not_listed(app, ana):
@@ -661,3 +661,11 @@ def test_log_out_everywhere_ends_all_of_them_and_this_one(app, ana, bob):
     assert not any(is_in(each) for each in (ana, *others, *(with_cookies(app, jar) for jar in copied)))
     assert hashes(ana) == set()
     assert is_in(bob)
+
+
+def test_preferences_that_are_saved_without_a_change_say_so(ana):
+    page = ana.page("/account").one("form", action="/account/settings")
+
+    press(ana, page)
+
+    assert ana.message("/account").text == "No changes to save."

@@ -175,7 +175,7 @@ def test_a_message_that_was_waiting_is_still_shown_after_a_refused_form(ana):
 
     assert ana.client.post("/account/sessions/end-all").status_code == 400
 
-    assert "Expense added." in ana.message().text
+    assert "Added $1.00 to Food." in ana.message().text
 
 
 def test_a_message_that_was_shown_with_a_refused_form_is_not_shown_again(ana):
@@ -183,7 +183,7 @@ def test_a_message_that_was_shown_with_a_refused_form_is_not_shown_again(ana):
 
     response = ana.client.post("/expenses/add", data={"amount": "5"})
 
-    assert "Expense added." in read(response).one("div", role="status").text
+    assert "Added $1.00 to Food." in read(response).one("div", role="status").text
     assert not ana.page("/expenses").all("div", role="status")
 
 

@@ -147,7 +147,7 @@ def test_a_user_may_have_a_few_unfinished_downloads_and_stops_nobody_else(ana, b
 
     assert refused.status_code == 503
     assert int(refused.headers["Retry-After"]) > 0
-    assert f"You have {MAX_FILES_PER_USER} downloads that are not finished." in read(refused).one("main").text
+    assert f"You have {MAX_FILES_PER_USER} unfinished downloads." in read(refused).one("main").text
     assert bob.get("/expenses.csv").status_code == 200
     unfinished.pop().close()
     assert ana.get("/expenses.csv").status_code == 200

@@ -64,7 +64,7 @@ def test_a_filter_without_a_match_says_so_and_the_total_is_zero(ana):
 
     assert page.one(id="total").text == "$0.00"
     assert page.one(id="count").text == "0"
-    assert "There are no expenses in Travel." in page.one("main").text
+    assert "No Travel expenses." in page.one("main").text
 
 
 @pytest.mark.parametrize(
@@ -529,7 +529,7 @@ def test_a_form_sent_again_with_other_values_is_asked_about(ana):
 
     assert response.status_code == 422
     page = read(response)
-    assert "saved before, and the expense was changed" in page.one("p", role="alert").text
+    assert "already saved, and its expense was changed" in page.one("p", role="alert").text
     assert ana.count() == 1
     again = form_values(page.one("main").one("form"))
     assert again["amount"] == "6"
@@ -635,7 +635,7 @@ def test_a_stale_token_brings_the_form_back_filled_in_and_saves_nothing(ana):
 
     assert response.status_code == 400
     page = read(response)
-    assert "this page had expired" in page.one("p", role="alert").text
+    assert "This page had expired" in page.one("p", role="alert").text
     assert ana.expenses() == []
     again = form_values(page.one("main").one("form"))
     assert again["amount"] == "7"

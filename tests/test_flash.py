@@ -19,7 +19,7 @@ def waiting(visitor):
 def test_a_message_is_shown_once(ana):
     ana.add("4.20")
 
-    assert ana.message().text.startswith("Expense added.")
+    assert ana.message().text.startswith("Added $4.20 to Food.")
     assert not ana.page("/expenses").all("div", class_="message")
 
 
@@ -80,9 +80,9 @@ def test_an_error_page_leaves_messages_for_the_next_page(ana):
     response = ana.get("/nope")
 
     assert response.status_code == 404
-    assert "Expense added." not in response.text
+    assert "Added $4.20 to Food." not in response.text
     assert len(waiting(ana)) == 1
-    assert "Expense added." in ana.message().text
+    assert "Added $4.20 to Food." in ana.message().text
 
 
 def test_a_message_of_an_earlier_version_is_shown_without_its_button(ana):

@@ -1,13 +1,11 @@
 """The ways of writing that can be chosen."""
 
-from datetime import date
 from decimal import Decimal
 
 import pytest
 from babel import Locale
-from babel.dates import format_date
 
-from ledger.locales import LOCALES
+from ledger.locales import LOCALES, day_pattern
 from ledger.money import format_amount
 from models import User
 
@@ -19,4 +17,25 @@ def test_the_example_of_a_way_of_writing_is_what_it_writes(name):
 
     assert len(name) <= User.LOCALE_MAX
     words = locale.display_name[0].upper() + locale.display_name[1:]
-    assert LOCALES[name] == (words, shown, format_date(date(2026, 12, 31), "medium", locale))
+    assert LOCALES[name] == (words, shown, day_pattern(locale))
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("de_AT", "31.12.2026"),
+        ("fr_FR", "31 Dec 2026"),
+        ("pt_BR", "31 Dec 2026"),
+        ("he_IL", "31 Dec 2026"),
+        ("hu_HU", "2026. Dec 31."),
+        ("en_US", "Dec 31, 2026"),
+    ],
+)
+def test_a_date_has_the_order_of_its_format_and_the_month_names_of_the_page(ana, name, shown):
+    ana.add("1", date="2026-12-31")
+    settings = {"currency": "USD", "time_zone": "Etc/UTC", "locale": name, "first_day_of_month": "1"}
+    ana.post("/account/settings", settings)
+
+    assert ana.page("/expenses").all("td")[0].one("time").text == shown
+    option = ana.page("/account").one(id="settings-locale").one("option", value=name)
+    assert option.text.endswith(f" · {shown}")

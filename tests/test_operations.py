@@ -610,7 +610,7 @@ def test_of_a_large_operation_the_first_expenses_are_shown(four, monkeypatch):
 
     assert len(small.all("li")) == 2
     assert len(large.all("li")) == 3
-    assert "and 1 expense more" in large.text
+    assert "and 1 more expense" in large.text
     assert large.one("header").all("form")
 
 

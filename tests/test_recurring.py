@@ -218,7 +218,7 @@ def added(visitor):
 
 
 def test_what_repeats_is_due_above_the_list_until_it_is_added(rent):
-    assert "Expense added. It repeats every week." in rent.message().text
+    assert "It repeats every week." in rent.message().text
     lines = due_form(rent).all("li")
     assert [line.one("time")["datetime"] for line in lines] == [weeks_ago(2), weeks_ago(1), weeks_ago(0)]
     assert len(rent.expenses()) == 1
@@ -427,11 +427,11 @@ def test_an_expense_can_be_said_to_repeat_later_but_once(ana):
     assert "Expense changed. It repeats every week." in ana.message().text
     page = ana.page(address)
     assert page.all(id="frequency") == []
-    assert "Repeats every week." in page.one("main").text
+    assert "It repeats every week." in page.one("main").text
     ana.post(address, {"amount": "6", "category": "Food", "date": weeks_ago(1), "frequency": "year"})
     assert len(ana.page("/recurring").one("section", class_="recurring").all("li")) == 1
     press(ana, "add")
-    assert "Repeats every week." in ana.page(f"/expenses/{ana.expenses()[0].id}/edit").one("main").text
+    assert "It repeats every week." in ana.page(f"/expenses/{ana.expenses()[0].id}/edit").one("main").text
 
 
 TOO_MANY = "You have 2 recurring expenses, which is the limit. Add this expense without repeating it."
@@ -626,7 +626,7 @@ def test_a_recurring_expense_is_in_its_new_category(member, address, chosen):
     response = member.post(address, MONTHLY | {"category": chosen, "new_category": "Gym"})
 
     assert response.status_code in REDIRECTS
-    assert "Expense added, in the new category Gym. It repeats every month." in member.message().text
+    assert "to the new category Gym. It repeats every month." in member.message().text
     assert_stored_once(member, "Gym")
     press(member, "add")
     assert stored(member)[0] == ["Gym", "Gym"]
@@ -648,7 +648,7 @@ def test_a_recurring_expense_is_in_the_category_as_it_is_written(member, typed, 
         in REDIRECTS
     )
 
-    assert ("in the new category" in member.message().text) == (name == "Personal trainer")
+    assert ("to the new category" in member.message().text) == (name == "Personal trainer")
     assert_stored_once(member, name)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ledger.sessions import device_name
+from views.filters import device_name
 
 MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)"
 WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/142.0.0.0 Safari/537.36"
@@ -36,5 +36,6 @@ IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605
         ("<b>Firefoxes\0é", "An unknown device"),
     ],
 )
-def test_a_device_is_called_by_its_browser_and_its_system(user_agent, name):
-    assert device_name(user_agent) == name
+def test_a_device_is_called_by_its_browser_and_its_system(app, user_agent, name):
+    with app.test_request_context():
+        assert device_name(user_agent) == name

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from flask import abort, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from flask_login import current_user
 
 import clock
@@ -32,7 +33,7 @@ log = logging.getLogger("ledger")
 def register() -> ResponseReturnValue:
     """Create an account and log it in."""
     if not current_app.config["REGISTRATION"]:
-        abort(403, "Registration is closed. Ask the administrator for an account.")
+        abort(403, gettext("Registration is closed. Ask the administrator for an account."))
     form = RegisterForm()
     refusal = None
     try:
@@ -124,7 +125,7 @@ def change_profile() -> ResponseReturnValue:
                 end_other_sessions(user)
                 log.info("email changed: user %s from %s", user.id, request.remote_addr)
             db.session.commit()
-            flash_message("Saved. Other devices have to log in again." if moved else "Saved.")
+            flash_message(gettext("Saved. Other devices have to log in again.") if moved else gettext("Saved."))
             return redirect(url_for("show_account"))
     except accounts.AlreadyTakenError as taken:
         form.add_taken_errors(taken.fields)
@@ -142,7 +143,7 @@ def change_password() -> ResponseReturnValue:
         if form.validate_on_submit() and (user := confirm(form, form.password.data)) is not None:
             end_other_sessions(user)
             log.info("password changed: user %s from %s", user.id, request.remote_addr)
-            flash_message("Your password is changed. Other devices have to log in again.")
+            flash_message(gettext("Your password is changed. Other devices have to log in again."))
             return redirect(url_for("show_account"))
     except RateLimitedError as error:
         refusal = error
@@ -157,8 +158,9 @@ def change_settings() -> ResponseReturnValue:
         if not finer:
             for name, value in form.values.items():
                 setattr(current_user, name, value)
+            is_changed = db.session.is_modified(current_user)
             db.session.commit()
-            flash_message("Saved.")
+            flash_message(gettext("Saved.") if is_changed else gettext("No changes to save."))
             return redirect(url_for("show_account"))
         form.add_currency_error(finer)
     return account_page(form)

@@ -24,10 +24,7 @@ Row = TypeVar("Row", bound=Base)
 MAX_MESSAGES = 3
 MESSAGE_MAX_LENGTH = 400
 DRAFT_MESSAGE = lazy_gettext("Your session had ended. Your entries are still here; they are not saved yet.")
-CSRF_MESSAGE = lazy_gettext(
-    "Nothing was saved: this page had expired, or your browser hides which page the form was on. "
-    "Please send it once more."
-)
+CSRF_MESSAGE = lazy_gettext("This page had expired and nothing was saved. Press the button again.")
 
 
 class Message(TypedDict):

@@ -4,6 +4,7 @@ import logging
 
 from flask import current_app, render_template, request
 from flask.typing import ResponseReturnValue
+from flask_babel import lazy_gettext
 from werkzeug.exceptions import Conflict, HTTPException, ServiceUnavailable
 
 from database.engine import close_session, is_unavailable
@@ -11,7 +12,7 @@ from ledger.operations import CurrencyChangedError
 from messages import error_message
 
 log = logging.getLogger("ledger")
-DATABASE_UNAVAILABLE = (
+DATABASE_UNAVAILABLE = lazy_gettext(
     "The database cannot be reached or is busy. What you saved before is safe. Try again shortly."
 )
 
@@ -21,7 +22,7 @@ def show_database_error(error: Exception) -> ResponseReturnValue:
     if not is_unavailable(error):
         raise error
     log.error("the database is unavailable: %s", type(error).__name__)
-    return show_error(ServiceUnavailable(DATABASE_UNAVAILABLE, retry_after=5))
+    return show_error(ServiceUnavailable(str(DATABASE_UNAVAILABLE), retry_after=5))
 
 
 def show_conflict(error: CurrencyChangedError) -> ResponseReturnValue:
@@ -33,7 +34,7 @@ def show_error(error: HTTPException) -> ResponseReturnValue:
     """Show the one error page, with the status and the headers that belong to it."""
     cause = getattr(error, "original_exception", None)
     if cause is not None and is_unavailable(cause):
-        error = ServiceUnavailable(DATABASE_UNAVAILABLE, retry_after=5)
+        error = ServiceUnavailable(str(DATABASE_UNAVAILABLE), retry_after=5)
     # Closed first, else the next query, the error page's own, would fail as well.
     close_session()
     headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}

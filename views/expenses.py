@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import abort, redirect, request, send_file, session, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext, ngettext
 from flask_login import current_user
 from sqlalchemy import ColumnElement
 from werkzeug.exceptions import ServiceUnavailable
@@ -20,10 +21,10 @@ from ledger import categories, csv_export, operations, recurring, spending
 from ledger.categories import CategoryError
 from ledger.recurring import RecurringError
 from ledger.spending import ExpenseValues
-from messages import error_message
+from messages import REPEATS, error_message
 from models import Expense, Operation
 from views.common import back_to_list, filter_form, flash_message, own_or_404, render_page, today, user_categories
-from views.filters import expense_count, money_text, visitor_locale
+from views.filters import money_text, visitor_locale
 
 log = logging.getLogger("ledger")
 
@@ -84,7 +85,7 @@ def repeat(operation: Operation, row_id: uuid.UUID, frequency: str | None) -> st
     if not frequency:
         return ""
     found = recurring.repeat(current_user, operation, row_id, frequency)
-    return f" It repeats {recurring.FREQUENCIES[found.frequency].lower()}."
+    return str(REPEATS[found.frequency])
 
 
 def save_new(form: ExpenseForm) -> ExpenseValues | None:
@@ -108,9 +109,20 @@ def save_new(form: ExpenseForm) -> ExpenseValues | None:
         return None
     db.session.commit()
     is_new = any(change.table_name == "category" for change in operation.row_changes)
-    place = f", in the new category {values.category}" if is_new else ""
-    flash_message(f"Expense added{place}.{sentence}", undo=operation, expense=row_id, edit=True)
+    flash_message(f"{added_message(values, is_new)} {sentence}".strip(), undo=operation, expense=row_id, edit=True)
     return values
+
+
+def added_message(values: ExpenseValues, is_new_category: bool) -> str:
+    """Return the message about an expense that was added."""
+    texts = {"amount": money_text(abs(values.amount)), "category": values.category}
+    if values.amount < 0 and is_new_category:
+        return gettext("Added a refund of %(amount)s to the new category %(category)s.", **texts)
+    if values.amount < 0:
+        return gettext("Added a refund of %(amount)s to %(category)s.", **texts)
+    if is_new_category:
+        return gettext("Added %(amount)s to the new category %(category)s.", **texts)
+    return gettext("Added %(amount)s to %(category)s.", **texts)
 
 
 def index() -> ResponseReturnValue:
@@ -176,7 +188,8 @@ def save_changes(form: ExpenseForm, expense_id: uuid.UUID) -> bool:
         return False
     db.session.commit()
     if not operations.is_empty(operation) or sentence:
-        flash_message(f"Expense changed.{sentence}", undo=operation, expense=expense_id)
+        text = gettext("Expense changed.")
+        flash_message(f"{text} {sentence}".strip(), undo=operation, expense=expense_id)
     return True
 
 
@@ -196,7 +209,7 @@ def delete_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
     if operations.is_empty(operation):
         abort(404)
     db.session.commit()
-    flash_message("Expense deleted.", undo=operation, expense=expense_id)
+    flash_message(gettext("Expense deleted."), undo=operation, expense=expense_id)
     return back_to_list()
 
 
@@ -217,9 +230,20 @@ def change_expenses() -> ResponseReturnValue:
         form.category.errors = [error_message(error)]
         return list_page(form)
     db.session.commit()
-    done = "Deleted" if kind == "bulk_delete" else "Changed"
-    flash_message(f"{done} {expense_count(operation.count)}, {money_text(operation.total)}.", undo=operation)
+    flash_message(changed_message(operation), undo=operation)
     return back_to_list()
+
+
+def changed_message(operation: Operation) -> str:
+    """Return the message about many expenses that were changed or deleted."""
+    count, total = operation.count, money_text(operation.total)
+    if operation.kind == "bulk_delete":
+        return ngettext(
+            "Deleted %(num)d expense, %(total)s.", "Deleted %(num)d expenses, %(total)s.", count, total=total
+        )
+    return ngettext(
+        "Changed %(num)d expense, %(total)s.", "Changed %(num)d expenses, %(total)s.", count, total=total
+    )
 
 
 def change_chosen(form: BulkForm, operation: Operation, chosen: ColumnElement[bool]) -> None:
@@ -252,9 +276,13 @@ def write_file_or_503(lines: Generator[str, None, None]) -> csv_export.ExportFil
         return csv_export.write_file(current_user.id, lines)
     except csv_export.TooManyFilesError:
         limit = csv_export.MAX_FILES_PER_USER
-        text = f"You have {limit} downloads that are not finished. Finish or cancel one, then try again."
+        text = ngettext(
+            "You have %(num)d unfinished download. Finish or cancel it, then try again.",
+            "You have %(num)d unfinished downloads. Finish or cancel one, then try again.",
+            limit,
+        )
         raise ServiceUnavailable(text, retry_after=20) from None
     except OSError as error:
         log.error("a CSV file cannot be written: %s", error)
-        text = "There is not enough disk space for this file. Choose fewer expenses, or try again later."
+        text = gettext("There is not enough disk space for this file. Choose fewer expenses, or try again later.")
         raise ServiceUnavailable(text, retry_after=60) from None

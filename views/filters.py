@@ -6,18 +6,18 @@ from functools import lru_cache
 from itertools import islice
 
 from babel import Locale
-from babel.dates import format_date, format_datetime, get_timezone
+from babel.dates import format_date, format_time, get_timezone
 from babel.numbers import format_compact_decimal, format_decimal, format_percent
 from flask import Flask, g, request
-from flask_babel import get_locale
+from flask_babel import get_locale, gettext, ngettext
 from flask_login import current_user
 from markupsafe import Markup
 
 from ledger.axis import axis_for
-from ledger.locales import LOCALES, closest_locale
+from ledger.locales import LOCALES, closest_locale, day_pattern
 from ledger.money import currency_digits, currency_sign, format_amount
-from ledger.recurring import FREQUENCIES
-from ledger.sessions import device_name
+from ledger.sessions import parse_user_agent
+from messages import FREQUENCY_NAMES, REPEATS
 
 # How many of the languages that a browser asks for are tried; the rest of a long header costs nothing.
 MAX_LANGUAGES = 10
@@ -29,6 +29,7 @@ def init_app(app: Flask) -> None:
         money=money,
         expense_count=expense_count,
         frequency=frequency,
+        repetition=repetition,
         month=month,
         short_month=short_month,
         short_number=short_number,
@@ -38,7 +39,7 @@ def init_app(app: Flask) -> None:
         digits=currency_digits,
         device=device_name,
     )
-    app.jinja_env.globals.update(axis_for=axis_for)
+    app.jinja_env.globals.update(axis_for=axis_for, get_locale=get_locale)
 
 
 def visitor_locale() -> Locale:
@@ -78,12 +79,27 @@ def money_text(amount: Decimal) -> str:
 
 def expense_count(number: int) -> str:
     """Write a number of expenses."""
-    return f"{number} expense" if number == 1 else f"{number} expenses"
+    return ngettext("%(num)d expense", "%(num)d expenses", number)
 
 
 def frequency(code: str) -> str:
     """Write how often something repeats: "Every month"."""
-    return FREQUENCIES[code]
+    return str(FREQUENCY_NAMES[code])
+
+
+def repetition(code: str) -> str:
+    """Write how often something repeats, as a sentence."""
+    return str(REPEATS[code])
+
+
+def device_name(user_agent: str) -> str:
+    """Write which browser on which system calls itself `user_agent`: "Firefox on Linux"."""
+    browser, system = parse_user_agent(user_agent)
+    if browser and system:
+        return gettext("%(browser)s on %(system)s", browser=browser, system=system)
+    if system:
+        return gettext("A browser on %(system)s", system=system)
+    return browser or gettext("An unknown device")
 
 
 def month(value: date) -> str:
@@ -116,14 +132,19 @@ def percent(share: Decimal) -> str:
 
 def datetime_text(value: datetime) -> str:
     """Write a date and time in the account's time zone."""
-    return format_datetime(value, "medium", get_timezone(current_user.time_zone), visitor_locale())
+    locale, zone = visitor_locale(), get_timezone(current_user.time_zone)
+    time = format_time(value, locale.time_formats["medium"].pattern, zone, get_locale())
+    order = str(locale.datetime_formats["medium"]).replace("'", "")
+    return order.replace("{0}", time).replace("{1}", day(value.astimezone(zone).date()))
 
 
 def day(value: date) -> str:
     """Write a date in the visitor's format."""
-    return _day(value, visitor_locale())
+    if "day_pattern" not in g:
+        g.day_pattern, g.language = day_pattern(visitor_locale()), get_locale()
+    return _day(value, g.day_pattern, g.language)
 
 
 @lru_cache(maxsize=4096)
-def _day(value: date, locale: Locale) -> str:
-    return format_date(value, "medium", locale)
+def _day(value: date, pattern: str, language: Locale) -> str:
+    return format_date(value, pattern, language)

@@ -4,6 +4,7 @@ import uuid
 
 from flask import abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext, ngettext
 from flask_login import current_user
 
 import clock
@@ -16,7 +17,6 @@ from ledger.undo import Undone
 from ledger.undo import undo as undo_operation
 from security import safe_redirect_target
 from views.common import flash_message
-from views.filters import expense_count
 
 
 def list_history() -> ResponseReturnValue:
@@ -43,17 +43,25 @@ def undo_message(undone: Undone) -> str:
     """Return what an undo did, and what it left alone, in sentences."""
     sentences = []
     if undone.restored:
-        sentences.append(f"Undone: {expense_count(undone.restored)} restored.")
+        sentences.append(
+            ngettext("Undone: %(num)d expense restored.", "Undone: %(num)d expenses restored.", undone.restored)
+        )
     elif undone.changed:
-        sentences.append(f"Undone: {expense_count(undone.changed)} changed back.")
+        sentences.append(
+            ngettext(
+                "Undone: %(num)d expense changed back.", "Undone: %(num)d expenses changed back.", undone.changed
+            )
+        )
     elif undone.removed:
-        sentences.append(f"Undone: {expense_count(undone.removed)} removed.")
+        sentences.append(
+            ngettext("Undone: %(num)d expense removed.", "Undone: %(num)d expenses removed.", undone.removed)
+        )
     elif undone.operation is not None:
-        sentences.append("Undone.")
+        sentences.append(gettext("Undone."))
     elif not undone.conflict_count and undone.series is None:
-        sentences.append("Already undone.")
+        sentences.append(gettext("Already undone."))
     if undone.series == "kept":
-        sentences.append("The recurring expense was kept because it was used or changed later.")
+        sentences.append(gettext("The recurring expense was kept because it was used or changed later."))
     if undone.conflict_count:
         sentences.append(conflict_message(undone))
     return " ".join(sentences)
@@ -61,13 +69,21 @@ def undo_message(undone: Undone) -> str:
 
 def conflict_message(undone: Undone) -> str:
     """Return the sentence that names what was changed later and left alone."""
-    names = [shortened(name or "the total budget") for name in undone.conflicts]
+    names = [shortened(name or gettext("the total budget")) for name in undone.conflicts]
     named, more = ", ".join(names), undone.conflict_count - len(names)
     if more:
-        return f"Not undone because they were changed later: {named} and {more} more."
-    if len(names) == 1:
-        return f"Not undone because it was changed later: {named}."
-    return f"Not undone because they were changed later: {named}."
+        return ngettext(
+            "Not undone because they were changed later: %(names)s and %(num)d more.",
+            "Not undone because they were changed later: %(names)s and %(num)d more.",
+            more,
+            names=named,
+        )
+    return ngettext(
+        "Not undone because it was changed later: %(names)s.",
+        "Not undone because they were changed later: %(names)s.",
+        len(names),
+        names=named,
+    )
 
 
 def shortened(name: str) -> str:

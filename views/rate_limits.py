@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from flask import Response, after_this_request, current_app, request
+from flask_babel import gettext, ngettext
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 import clock
@@ -24,7 +25,7 @@ DEVICE_MAX_AGE = 365 * 24 * 3600
 
 
 class RateLimitedError(Exception):
-    """An attempt that must wait: words for the person, a `status` (429 or 503) and `headers` that say how long."""
+    """An attempt that must wait, with a message for the user, a `status` (429 or 503) and `headers`."""
 
     def __init__(self, message: str, status: int, retry_after: int) -> None:
         super().__init__(message)
@@ -99,16 +100,23 @@ def reset_attempts(*counters: Counter) -> None:
 
 def _refuse_for(wait: int) -> None:
     if wait:
-        message = f"Too many attempts. Try again in {_in_words(wait)}."
-        raise RateLimitedError(message, status=429, retry_after=wait)
+        raise RateLimitedError(_wait_message(wait), status=429, retry_after=wait)
 
 
-def _in_words(seconds: int) -> str:
-    """Return a wait in minutes or hours, rounded up."""
+def _wait_message(seconds: int) -> str:
+    """Return how long to wait, in minutes or hours, rounded up."""
     minutes = -(-seconds // 60)
     if minutes > 90:
-        return f"{-(-minutes // 60)} hours"
-    return "a minute" if minutes == 1 else f"{minutes} minutes"
+        return ngettext(
+            "Too many attempts. Try again in %(num)d hour.",
+            "Too many attempts. Try again in %(num)d hours.",
+            -(-minutes // 60),
+        )
+    return ngettext(
+        "Too many attempts. Try again in a minute.",
+        "Too many attempts. Try again in %(num)d minutes.",
+        minutes,
+    )
 
 
 def _network(address: str | None) -> str:
@@ -175,7 +183,7 @@ class PasswordHashLimiter:
         """Wait for the turn to hash. Raises RateLimitedError (503) when all are taken."""
         if not self._places.acquire(blocking=False):
             raise RateLimitedError(
-                "Many people are logging in right now. Try again in a moment.", status=503, retry_after=2
+                gettext("Many people are logging in right now. Try again in a moment."), status=503, retry_after=2
             )
         try:
             with self._working:

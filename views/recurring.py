@@ -4,6 +4,7 @@ import uuid
 
 from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext, ngettext
 from flask_login import current_user
 
 import clock
@@ -14,7 +15,7 @@ from ledger.categories import CategoryError
 from models import RecurringExpense
 from views.common import flash_message, own_or_404, render_page, today, user_categories
 from views.expenses import list_page, submitted_values
-from views.filters import expense_count, money_text, visitor_locale
+from views.filters import money_text, visitor_locale
 
 
 def list_recurring() -> ResponseReturnValue:
@@ -37,7 +38,7 @@ def edit_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
         form.add_category_error(error)
         return render_page("recurring/form.html", form=form, recurring=row)
     db.session.commit()
-    flash_message("Saved. The change applies to future occurrences only.", undo=operation)
+    flash_message(gettext("Saved. The change applies to future occurrences only."), undo=operation)
     return redirect(url_for("list_recurring"))
 
 
@@ -46,7 +47,7 @@ def stop_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
     row = own_or_404(RecurringExpense, recurring_id, lock=True)
     operation = recurring.set_stopped(current_user, row, True, clock.now())
     db.session.commit()
-    flash_message("Stopped.", undo=operation)
+    flash_message(gettext("Stopped."), undo=operation)
     return redirect(url_for("list_recurring"))
 
 
@@ -55,7 +56,7 @@ def resume_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
     row = own_or_404(RecurringExpense, recurring_id, lock=True)
     operation = recurring.set_stopped(current_user, row, False, clock.now())
     db.session.commit()
-    flash_message("Resumed.", undo=operation)
+    flash_message(gettext("Resumed."), undo=operation)
     return redirect(url_for("list_recurring"))
 
 
@@ -66,12 +67,16 @@ def post_due() -> ResponseReturnValue:
     if not form.validate_on_submit():
         return list_page(form)
     if not form.chosen:
-        flash_message("Nothing to add: this was already added or skipped.", "error")
+        flash_message(gettext("Nothing to add: this was already added or skipped."), "error")
         return redirect(url_for("list_expenses"))
     operation = recurring.resolve_due(current_user, form.chosen, clock.now())
     db.session.commit()
-    text = f"Skipped {expense_count(len(form.chosen))}"
-    if not form.skip.data:
-        text = f"Added {expense_count(operation.count)}, {money_text(operation.total)}"
-    flash_message(f"{text}.", undo=operation)
+    if form.skip.data:
+        text = ngettext("Skipped %(num)d expense.", "Skipped %(num)d expenses.", len(form.chosen))
+    else:
+        total = money_text(operation.total)
+        text = ngettext(
+            "Added %(num)d expense, %(total)s.", "Added %(num)d expenses, %(total)s.", operation.count, total=total
+        )
+    flash_message(text, undo=operation)
     return redirect(url_for("list_expenses"))

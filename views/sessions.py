@@ -4,6 +4,7 @@ import logging
 
 from flask import abort, current_app, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from flask_login import current_user, login_user, logout_user
 
 import clock
@@ -65,7 +66,7 @@ def login() -> ResponseReturnValue:
                 log.info("logged in: user %s from %s", user.id, request.remote_addr)
                 return redirect_after_login()
             log.info("login failed from %s", request.remote_addr)
-            form.form_errors.append("The email address or the password is wrong.")
+            form.form_errors.append(gettext("The email address or the password is wrong."))
     except RateLimitedError as error:
         log.warning("login refused (%s) from %s", error.status, request.remote_addr)
         refusal = error
@@ -96,7 +97,7 @@ def logout() -> ResponseReturnValue:
     sessions.revoke_session(current_user, sessions.key_of(current_user))
     db.session.commit()
     log.info("logged out: user %s from %s", current_user.id, request.remote_addr)
-    return logged_out_response("You are logged out.")
+    return logged_out_response(gettext("You are logged out."))
 
 
 def logged_out_response(message: str) -> ResponseReturnValue:
@@ -120,7 +121,7 @@ def end_session() -> ResponseReturnValue:
         abort(404)
     db.session.commit()
     log.info("session ended: user %s from %s", current_user.id, request.remote_addr)
-    flash_message("That device is logged out.")
+    flash_message(gettext("That device is logged out."))
     return redirect(url_for("show_account"))
 
 
@@ -129,4 +130,4 @@ def end_all_sessions() -> ResponseReturnValue:
     sessions.revoke_all_sessions(current_user)
     db.session.commit()
     log.info("all sessions ended: user %s from %s", current_user.id, request.remote_addr)
-    return logged_out_response("You are logged out on all devices.")
+    return logged_out_response(gettext("You are logged out on all devices."))

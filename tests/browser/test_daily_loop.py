@@ -114,7 +114,7 @@ def test_an_expense_is_added_where_one_looks(ana_everywhere, ledger):
     ana.add("12+3.50", "Food", "Ramen", "2026-01-15")
 
     ramen = ("2026-01-15", "Food", "Ramen", "$15.50")
-    assert ana.said == ["Expense added."]
+    assert ana.said == ["Added $15.50 to Food."]
     assert (ana.rows[-1], ana.count, ana.total) == (ramen, 31, "$315.50")
     assert urlsplit(ana.path).fragment == f"e{ids(ledger)['Ramen']}"
     assert ana.marked == [ramen]
@@ -241,7 +241,7 @@ def test_an_expense_is_repeated_today(ana, ledger):
     assert shown == {"amount": "46.20", "category": "Travel", "description": "Train to the lake"}
     ana.press("Add expense")
 
-    assert ana.said == ["Expense added."]
+    assert ana.said == ["Added $46.20 to Travel."]
     twins = [row for row in ana.rows if row[2] == "Train to the lake"]
     assert [row[1:] for row in twins] == [in_dollars(TRAIN)[0][1:]] * 2
     assert len(ledger.expenses("ana")) == len(KEPT) + 1
@@ -554,7 +554,7 @@ def test_all_that_match_are_changed_also_on_other_pages(ana_at_a_desk, ledger):
     before, saved = ids(ledger), ledger.expenses("ana")
     ana.go("/expenses?category=Food")
 
-    ana.bulk_form.get_by_label("or all 60 that match").check()
+    ana.bulk_form.get_by_label("Select all 60 matching expenses").check()
     ana.bulk_form.get_by_label("Category").select_option("Housing")
     ana.press("Set category")
 

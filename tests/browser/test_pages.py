@@ -130,7 +130,7 @@ def refuse_due(person):
 def edit_recurring(person):
     """Opens the form for what repeats."""
     person.go("/recurring")
-    person.page.get_by_role("link", name="Change").click()
+    person.page.get_by_role("link", name="Edit").click()
 
 
 def turn_page(person):
@@ -442,7 +442,7 @@ def test_tab_reaches_everything_in_the_list(ana):
         "Date",
         "Amount",
         *("Dec 24, 2025", "Edit", "Delete") * 2,
-        "or all 2 that match",
+        "Select all 2 matching expenses",
         "Category",
         "Set category",
         "Date",

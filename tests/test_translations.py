@@ -1,0 +1,325 @@
+"""Every text that a user can see is marked for translation, and is in the template of the catalogues.
+
+A pseudo-locale puts each translated text in brackets. What is left outside of them must be data.
+"""
+
+import gettext
+import re
+from pathlib import Path
+from typing import ClassVar
+
+import flask_babel
+import pytest
+from babel.messages.pofile import read_po
+
+from ledger import csv_export
+from tests.people import PASSWORD, REDIRECTS, Visitor, read
+
+POT = Path(__file__).parent.parent / "translations" / "messages.pot"
+OPEN, CLOSE = "⟦", "⟧"
+# Names and data, which are the same in every language.
+DATA = {
+    # The application, the users of these tests and what they typed.
+    *("Ledger", "ana", "ana@example.com", "Noor", "Gym", "zz", "noor", "nothing"),
+    # The default categories belong to the user from the start.
+    *("Food", "Housing", "Transport", "Utilities", "Health", "Entertainment", "Shopping", "Travel"),
+    *("Education", "Other"),
+    # Codes of currencies and formats.
+    *("USD", "CSV", "EUR"),
+    # Of a time of day, from the locale database.
+    *("AM", "PM"),
+}
+# Names of months, which the locale database has in every language.
+MONTHS = re.compile(r"\b(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\b")
+WORD = re.compile(r"[^\W\d_]{2,}")
+ATTRIBUTES = ("title", "aria-label", "placeholder", "alt", "label", "data-label", "data-text")
+# Their options are names of currencies, time zones and formats, from the locale database.
+NAMES = {"currency", "time_zone", "locale"}
+
+
+class PseudoTranslations(gettext.NullTranslations):
+    """Translations that put every text in brackets, and note which there are."""
+
+    used: ClassVar[set[str]] = set()
+
+    def gettext(self, message):
+        self.used.add(message)
+        return f"{OPEN}{message}{CLOSE}"
+
+    def ngettext(self, singular, plural, number):
+        self.used.add(singular)
+        return f"{OPEN}{singular if number == 1 else plural}{CLOSE}"
+
+    ugettext, ungettext = gettext, ngettext
+
+
+@pytest.fixture
+def pseudo(app, monkeypatch):
+    """The application in the pseudo-locale; every text that it uses must be in the template."""
+    monkeypatch.setattr(flask_babel.Domain, "get_translations", lambda _domain: PseudoTranslations())
+    monkeypatch.setattr(PseudoTranslations, "used", set())
+    yield app
+    with POT.open("rb") as file:
+        known = {message.id if isinstance(message.id, str) else message.id[0] for message in read_po(file)}
+    assert PseudoTranslations.used - known == set()
+
+
+@pytest.fixture
+def user(pseudo):
+    """A user with something on every page."""
+    ana = Visitor(pseudo).register("ana")
+    ana.add("12.50", "Food", description="Noor")
+    ana.add("3.50", "Travel", refund="y")
+    ana.add("20", "Health", date="2026-01-31", frequency="month")
+    return ana
+
+
+def texts_of(element, inside=""):
+    """Yield the text of a page with its attributes, in the order of the page, but for names and data."""
+    for name in ATTRIBUTES:
+        if name in element.attributes:
+            yield f"{element[name]}\n"
+    if element.tag == "input" and element.get("type") == "submit":
+        yield element["value"]
+    if element.tag in {"script", "style"} or (
+        element.tag == "option" and inside in NAMES and element.get("value")
+    ):
+        return
+    inside = element.get("name", inside) if element.tag == "select" else inside
+    for child in element.children:
+        if isinstance(child, str):
+            yield child
+        elif child.tag == "option" and inside in NAMES and OPEN not in child.text:
+            continue
+        else:
+            yield " "
+            yield from texts_of(child, inside)
+            yield " "
+
+
+def unmarked(response):
+    """The words of a page outside of all brackets."""
+    assert response.mimetype == "text/html"
+    depth, outside = 0, []
+    for character in "".join(texts_of(read(response))):
+        depth += {OPEN: 1, CLOSE: -1}.get(character, 0)
+        assert depth >= 0
+        outside.append(character if depth == 0 else " ")
+    assert depth == 0
+    return set(WORD.findall(MONTHS.sub(" ", "".join(outside)))) - DATA
+
+
+LIST_PAGES = [
+    "/expenses",
+    "/expenses?category=Food&period=2026&search=noor&min_amount=1&max_amount=99&sort=amount",
+    "/expenses?category=Food&category=Travel&start_date=2026-01-01",
+    "/expenses?end_date=2026-12-31",
+    "/expenses?search=nothing",
+    "/expenses?category=Housing",
+    "/expenses?category=Housing&period=2026",
+    "/expenses?period=1999",
+    "/expenses?min_amount=1000",
+    "/expenses?period=2026-13&min_amount=x&max_amount=1&start_date=1&category=zz&sort=zz&after=zz&search=´",
+    "/expenses?start_date=2026-02-01&end_date=2026-01-01&min_amount=2&max_amount=1",
+]
+PAGES = [
+    *LIST_PAGES,
+    *("/expenses/add", "/months/2026-01", "/months/2026-11", "/months/1999-01", "/years/2026", "/years/1999"),
+    *("/recurring", "/history", "/account", "/logout"),
+]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_text_of_a_page_is_marked(user, page):
+    response = user.get(page)
+
+    assert response.status_code == 200
+    assert OPEN in response.text
+    assert unmarked(response) == set()
+
+
+def test_every_text_of_the_page_of_an_expense_is_marked(user):
+    for expense in user.expenses():
+        for page in ("edit", "duplicate"):
+            assert unmarked(user.get(f"/expenses/{expense.id}/{page}")) == set()
+    recurring = next(expense for expense in user.expenses() if expense.category == "Health")
+    assert unmarked(user.get(f"/recurring/{recurring.id}/edit")) == set()
+
+
+def test_every_text_of_an_empty_account_is_marked(pseudo):
+    ana = Visitor(pseudo).register("ana")
+
+    for page in ("/expenses", "/recurring", "/history"):
+        assert unmarked(ana.get(page)) == set()
+
+
+def test_every_text_of_a_long_list_is_marked(user):
+    for number in range(120):
+        user.add(f"{number + 1}", "Food", date="2026-02-01")
+    for sort in ("-date", "amount"):
+        first = user.get(f"/expenses?sort={sort}")
+        assert unmarked(first) == set()
+        assert unmarked(user.get(read(first).one("a", rel="next")["href"])) == set()
+
+
+@pytest.mark.parametrize("page", ["/login", "/register"])
+def test_every_text_of_a_public_page_is_marked(pseudo, stranger, page):
+    assert unmarked(stranger.get(page)) == set()
+    assert unmarked(stranger.post(page, {})) == set()
+    assert unmarked(stranger.post(page, {"email": "x", "username": "a b", "password": "x"})) == set()
+
+
+@pytest.mark.parametrize(
+    ("username", "password"),
+    [
+        ("aж", "short"),
+        ("zz" * 50, "passwordpassword"),
+        ("zz", "evelyn99"),
+        ("zz", "x" * 1025),
+        ("zz", "nul\0nul nul"),
+        (" ", PASSWORD),
+        ("ana", PASSWORD),
+    ],
+)
+def test_every_reason_to_refuse_an_account_is_marked(user, stranger, username, password):
+    values = {"username": username, "email": "evelyn99@example.com", "currency": "USD"}
+
+    response = stranger.post("/register", values | {"password": password, "confirm_password": password})
+
+    assert response.status_code == 422
+    assert unmarked(response) <= {username}
+
+
+@pytest.mark.parametrize(
+    ("url", "values"),
+    [
+        ("/expenses/add", {}),
+        ("/expenses/add", {"amount": "1,234", "date": "x", "category": "New …"}),
+        ("/expenses/add", {"amount": "-1", "date": "1800-01-01", "category": "zz", "description": "´" * 201}),
+        ("/expenses/add", {"amount": "1.005", "category": "Food", "frequency": "x"}),
+        ("/expenses/add", {"amount": "1/3", "category": "Food", "description": "\u202e"}),
+        ("/expenses/add", {"amount": "9999999999", "category": "Food", "description": "´" * 3000}),
+        ("/expenses", {"amount": "0"}),
+        ("/expenses/bulk", {}),
+        ("/expenses/bulk", {"action": "category", "all_matching": "y"}),
+        ("/expenses/bulk", {"action": "date", "all_matching": "y"}),
+        ("/recurring/due", {}),
+        ("/account/profile", {"username": "a ж", "email": "x"}),
+        ("/account/password", {"password": "x", "confirm_password": "y", "current_password": "z"}),
+        ("/account/settings", {"currency": "x"}),
+        (
+            "/account/settings",
+            {"currency": "JPY", "time_zone": "Etc/UTC", "locale": "", "first_day_of_month": "1"},
+        ),
+    ],
+)
+def test_every_error_is_marked(user, url, values):
+    response = user.post(url, values)
+
+    assert response.status_code == 422
+    assert unmarked(response) <= {"JPY"}
+
+
+def test_every_refused_form_is_marked(user):
+    for url in ("/expenses/add", "/account/settings"):
+        response = user.client.post(url, data={"csrf_token": "x"})
+        assert response.status_code == 400
+        assert unmarked(response) == set()
+
+
+def settings(**changed):
+    """The values of the preferences' form."""
+    return {"currency": "USD", "time_zone": "Etc/UTC", "locale": "", "first_day_of_month": "1"} | changed
+
+
+def test_every_message_is_marked_and_so_is_history(user):
+    def send(url, **values):
+        assert user.post(url, values).status_code in REDIRECTS, url
+        page = user.get("/expenses")
+        assert read(page).all("div", class_="message"), url
+        assert unmarked(page) == set()
+
+    ids = [str(expense.id) for expense in user.expenses()]
+    recurring = next(expense for expense in user.expenses() if expense.category == "Health").id
+    send("/expenses/add", amount="1", category="Food", new_category="Gym", frequency="week")
+    send("/expenses/add", amount="1", category="Food", refund="y", date="2026-11-01")
+    send(f"/expenses/{ids[0]}/edit", amount="2", category="Food", date="2026-11-01", frequency="year")
+    send("/expenses/bulk", action="category", category="Travel", all_matching="y")
+    send("/expenses/bulk", action="delete", ids=ids[0])
+    send(f"/expenses/{ids[1]}/delete")
+    due = read(user.get("/expenses")).one("form", class_="due").all("button", name="add")
+    send("/recurring/due", add=due[0]["value"], **{due[0]["value"]: "3"})
+    send("/recurring/due", skip=due[1]["value"])
+    send("/recurring/due", skip=due[1]["value"])
+    values = {"amount": "21", "category": "Health", "date": "2026-02-28", "frequency": "quarter"}
+    send(f"/recurring/{recurring}/edit", **values)
+    send(f"/recurring/{recurring}/stop")
+    assert unmarked(user.get("/recurring")) == set()
+    send(f"/recurring/{recurring}/resume")
+    send("/account/settings", **settings(first_day_of_month="5"))
+    send("/account/settings", **settings(first_day_of_month="5"))
+    assert unmarked(user.get("/months/2026-11")) == set()
+    assert unmarked(user.get("/history")) == set()
+    for form in read(user.get("/history")).one("main").all("form"):
+        send(form["action"])
+    assert unmarked(user.get("/history")) == set()
+
+
+def test_every_message_after_the_end_of_a_session_is_marked(user):
+    names = {"current_password": PASSWORD, "password": f"{PASSWORD}!", "confirm_password": f"{PASSWORD}!"}
+    assert user.post("/account/password", names).status_code in REDIRECTS
+    assert unmarked(user.get("/account")) == set()
+    assert user.post("/account/sessions/end-all").status_code in REDIRECTS
+    assert unmarked(user.get("/login")) == set()
+    for values in ({"amount": "1"}, {}, {"description": "´" * 5000}):
+        user.client.post("/expenses/add", data=values)
+        assert unmarked(user.get("/login?next=/expenses/add")) == set()
+
+
+def test_every_text_of_a_draft_is_marked(user):
+    user.lose_log_ins()
+    user.client.post("/expenses/add", data={"amount": "1"})
+
+    response = user.log_in_at("/login?next=/expenses/add")
+
+    assert unmarked(user.get(response.location)) == set()
+
+
+def test_every_error_page_is_marked(user, stranger, monkeypatch):
+    assert unmarked(stranger.client.post("/login", data={"csrf_token": "x", "email": "a@example.com"})) == set()
+    for response, status in [
+        (user.post(f"/history/{user.expenses()[0].id}/undo", {"expense": "x"}), 400),
+        (user.get("/nothing-here"), 404),
+        (user.client.delete("/expenses"), 405),
+        (user.client.post("/expenses/add", data={"description": "x" * 2_000_000}), 413),
+    ]:
+        assert response.status_code == status
+        assert unmarked(response) == set()
+
+
+def test_the_page_of_a_full_disk_is_marked(user, monkeypatch):
+    def fail(*_arguments):
+        raise OSError
+
+    monkeypatch.setattr(csv_export, "write_file", fail)
+    response = user.get("/expenses.csv")
+
+    assert response.status_code == 503
+    assert unmarked(response) == set()
+
+
+def test_a_refusal_by_a_rate_limit_is_marked(user, app):
+    app.config["THROTTLE_ACCOUNT"] = 1
+    stranger = Visitor(app)
+    for password in ("one", "two", "three"):
+        response = stranger.post("/login", {"email": "ana@example.com", "password": password})
+        assert unmarked(response) == set()
+    assert response.status_code == 429
+
+
+def test_a_closed_registration_is_marked(pseudo, stranger):
+    pseudo.config["REGISTRATION"] = False
+    response = stranger.get("/register")
+
+    assert response.status_code == 403
+    assert unmarked(response) == set()
