@@ -77,6 +77,8 @@ def read_config(instance_path: str) -> dict[str, Any]:
         "REMEMBER_COOKIE_SECURE": https,
         # The token is valid as long as the session; a shorter limit would only reject forms filled in slowly.
         "WTF_CSRF_TIME_LIMIT": None,
+        # Every message of a form is our own; the translations of WTForms would be loaded for each request.
+        "WTF_I18N_ENABLED": False,
         "MAX_CONTENT_LENGTH": 2 * 1024 * 1024,
         "MAX_FORM_MEMORY_SIZE": 500_000,
         "MAX_FORM_PARTS": 1_000,
