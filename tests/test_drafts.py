@@ -188,7 +188,7 @@ def test_every_form_with_a_stale_token_comes_back_filled_in(ana, name):
     kept = sorted((field, value) for field, value in typed if value != SECRET and field != "csrf_token")
     page = read(response)
     assert [pair for pair in shown_pairs(page, form) if pair in kept] == kept
-    assert "Nothing was saved" in page.text
+    assert "nothing was saved" in page.text
     assert "CSRF" not in page.text
     assert everything() == before
 
