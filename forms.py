@@ -1,7 +1,5 @@
-"""Every value a person can send, checked and turned into the type the application works with."""
+"""The base of every form, and the forms for expenses: to add, find, change and repeat them."""
 
-import json
-import uuid
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
@@ -12,13 +10,12 @@ from urllib.parse import urlencode
 
 from babel import Locale
 from babel.dates import format_date
-from flask import current_app, request
-from flask_babel import get_locale, gettext, lazy_gettext, ngettext
+from flask import request
+from flask_babel import get_locale, gettext, lazy_gettext
 from flask_wtf import FlaskForm
 from werkzeug.datastructures import MultiDict
 from wtforms import (
     BooleanField,
-    EmailField,
     Field,
     HiddenField,
     PasswordField,
@@ -27,8 +24,6 @@ from wtforms import (
     StringField,
     ValidationError,
 )
-from wtforms import Form as Fields
-from wtforms.validators import InputRequired
 
 from fields import (
     FALSE_VALUES,
@@ -39,26 +34,15 @@ from fields import (
     DateField,
     IdField,
     IdsField,
-    Listed,
     NewIdField,
     Text,
     normalise_name,
     normalise_text,
     options,
 )
-from ledger.accounts import (
-    PASSWORD_MAX,
-    AccountError,
-    check_email,
-    check_new_password,
-    check_username,
-)
 from ledger.categories import NEW_CATEGORY, CategoryData, CategoryError
-from ledger.locales import LOCALES
 from ledger.money import (
     TEXT_MAX,
-    currencies,
-    currency_digits,
     plain_amount,
 )
 from ledger.periods import (
@@ -66,20 +50,15 @@ from ledger.periods import (
     LAST_YEAR,
     DateError,
     Period,
-    is_time_zone,
     parse_date,
     parse_period,
     recent_months,
-    time_zones,
 )
 from ledger.recurring import FREQUENCIES, Due, DueDays
 from ledger.spending import ORDERS, VALUES, ExpenseFilter, ExpenseValues, suggest_category
-from messages import FREQUENCY_NAMES, decimals_message, error_message
+from messages import FREQUENCY_NAMES, error_message
 from models import Expense, RecurringExpense, User, search_key
 from security import csrf_failed
-
-# A day that shows which number is which in a date format.
-EXAMPLE_DAY = date(2026, 12, 31)
 
 
 class Form(FlaskForm):
@@ -120,249 +99,6 @@ def unstored_fields() -> frozenset[str]:
         fields = {name: getattr(field, "field_class", None) for name, field in vars(form).items()}
         names |= {name for name, kind in fields.items() if kind is not None and issubclass(kind, PasswordField)}
     return frozenset(names)
-
-
-class LoginForm(Form):
-    """Login form."""
-
-    email = EmailField(
-        lazy_gettext("Email"),
-        [InputRequired(lazy_gettext("Enter your email address."))],
-        render_kw={"autocomplete": "username", "maxlength": User.EMAIL_MAX},
-    )
-    password = PasswordField(
-        lazy_gettext("Password"),
-        [InputRequired(lazy_gettext("Enter your password."))],
-        render_kw={"autocomplete": "current-password"},
-    )
-    remember_me = BooleanField(lazy_gettext("Remember me for 30 days"), false_values=FALSE_VALUES)
-
-
-class IdentityFields(Form):
-    """Username and email fields, shared by the register and profile forms."""
-
-    username = StringField(
-        lazy_gettext("Username"),
-        [InputRequired(lazy_gettext("Enter a username.")), Text(User.USERNAME_MAX)],
-        render_kw={"autocomplete": "nickname", "autocapitalize": "none", "spellcheck": "false"},
-    )
-    email = EmailField(
-        lazy_gettext("Email"),
-        [InputRequired(lazy_gettext("Enter your email address.")), Text(User.EMAIL_MAX)],
-        render_kw={"autocomplete": "username"},
-    )
-
-    def validate_username(self, field: Field) -> None:
-        """Refuse a username that could be mistaken for another."""
-        field.data = _checked(check_username, field.data)
-
-    def validate_email(self, field: Field) -> None:
-        """Refuse what no mail could reach."""
-        field.data = _checked(check_email, field.data)
-
-    def add_taken_errors(self, fields: set[str]) -> None:
-        """Say beside each of `fields` that somebody has it already."""
-        messages = {
-            "username": gettext("This username is taken."),
-            "email": gettext("An account with this email address already exists."),
-        }
-        for name in fields:
-            self[name].errors = [messages[name]]
-
-
-class AccountForm(Form):
-    """A part of the account page, which shows several whose fields have the same names."""
-
-    PART = ""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for field in self:
-            field.id = field.label.field_id = f"{self.PART}-{field.name}"
-
-
-class CurrentPasswordForm(AccountForm):
-    """A change that nobody makes who has merely found a browser logged in."""
-
-    current_password = PasswordField(
-        lazy_gettext("Current password"),
-        [InputRequired(lazy_gettext("Enter your current password."))],
-        render_kw={"autocomplete": "current-password"},
-    )
-
-    def add_password_error(self) -> None:
-        """Say that the current password is another one."""
-        self.current_password.errors = [gettext("This is not your password.")]
-
-
-class NewPasswordForm(Form):
-    """A password that is chosen, typed twice."""
-
-    password = PasswordField(
-        lazy_gettext("Password"),
-        [InputRequired(lazy_gettext("Choose a password."))],
-        render_kw={"autocomplete": "new-password", "maxlength": PASSWORD_MAX},
-    )
-    confirm_password = PasswordField(
-        lazy_gettext("Repeat password"),
-        [InputRequired(lazy_gettext("Enter the password again."))],
-        render_kw={"autocomplete": "new-password", "maxlength": PASSWORD_MAX},
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.password.description = ngettext(
-            "At least %(num)d character; a short sentence works well.",
-            "At least %(num)d characters; a short sentence works well.",
-            current_app.config["PASSWORD_MIN"],
-        )
-
-    def names(self) -> tuple[str, str]:
-        """Return the username and the email address, which the password must not be."""
-        raise NotImplementedError
-
-    def validate_password(self, field: Field) -> None:
-        """Refuse a password that would be guessed."""
-        _checked(check_new_password, field.data, current_app.config["PASSWORD_MIN"], *self.names())
-
-    def validate_confirm_password(self, field: Field) -> None:
-        """Refuse a slip of the finger."""
-        if field.data != self.password.data:
-            raise ValidationError(gettext("The two passwords differ. Enter the same password twice."))
-
-
-def currency_choices() -> list[SelectChoice]:
-    """Return every currency, by its code and its name."""
-    return [SelectChoice(code, f"{code} – {name}") for code, name in currencies().items()]
-
-
-@lru_cache(maxsize=16)
-def locale_choices(language: Locale) -> list[SelectChoice]:
-    """Return every number and date format, by its name and an example whose month is in `language`."""
-    examples = [
-        SelectChoice(name, f"{title}: {amount} · {format_date(EXAMPLE_DAY, pattern, language)}")
-        for name, (title, amount, pattern) in LOCALES.items()
-    ]
-    return [SelectChoice("", gettext("Same as my browser")), *examples]
-
-
-class RegisterForm(IdentityFields, NewPasswordForm):
-    """Registration form."""
-
-    currency = ChoiceField(
-        lazy_gettext("Currency"), [Listed(lazy_gettext("Choose a currency from the list."))], validate_choice=False
-    )
-    time_zone = HiddenField(render_kw={"data-time-zone": True})
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.currency.choices = currency_choices()
-        if not self.currency.data:
-            self.currency.data = current_app.config["DEFAULT_CURRENCY"]
-        if not is_time_zone(self.time_zone.data or ""):
-            self.time_zone.data = current_app.config["TIMEZONE"]
-
-    def names(self) -> tuple[str, str]:
-        """Return the username and the email address, which the password must not be."""
-        return self.username.data or "", self.email.data or ""
-
-    def new_user(self) -> User:
-        """Return the person that the form describes, still without a password."""
-        names = ("username", "email", "currency", "time_zone")
-        return User(**{name: self[name].data for name in names})
-
-
-def _checked(check: Any, *values: Any) -> Any:
-    """Return what `check` makes of the values; its refusal becomes the message beside the field."""
-    try:
-        return check(*values)
-    except AccountError as error:
-        raise ValidationError(error_message(error)) from None
-
-
-class ProfileForm(CurrentPasswordForm, IdentityFields):
-    """Change of username and email."""
-
-    PART = "profile"
-
-
-class PasswordForm(CurrentPasswordForm, NewPasswordForm):
-    """A new password."""
-
-    PART = "password"
-
-    def __init__(self, *args: Any, obj: User, **kwargs: Any) -> None:
-        self.author = obj
-        super().__init__(*args, **kwargs)
-        self.password.label.text = lazy_gettext("New password")
-        self.confirm_password.label.text = lazy_gettext("Repeat new password")
-
-    def names(self) -> tuple[str, str]:
-        """Return the username and the email address, which the password must not be."""
-        return self.author.username, self.author.email
-
-
-class SettingsForm(AccountForm):
-    """Preferences: currency, time zone, formats and first day of the month."""
-
-    PART = "settings"
-
-    currency = ChoiceField(
-        lazy_gettext("Currency"),
-        [Listed(lazy_gettext("Choose a currency from the list."))],
-        validate_choice=False,
-        description=lazy_gettext(
-            "Amounts keep their digits: 12.50 in the old currency becomes 12.50 in the new one. "
-            "Nothing is converted."
-        ),
-    )
-    time_zone = ChoiceField(
-        lazy_gettext("Time zone"),
-        [Listed(lazy_gettext("Choose a time zone from the list."))],
-        validate_choice=False,
-        description=lazy_gettext("Decides which day is today."),
-    )
-    locale = ChoiceField(
-        lazy_gettext("Number and date format"),
-        [Listed(lazy_gettext("Choose a format from the list."))],
-        validate_choice=False,
-    )
-    first_day_of_month = ChoiceField(
-        lazy_gettext("First day of the month"),
-        [Listed(lazy_gettext("Choose a day from 1 to %(last_day)s.", last_day=User.FIRST_DAY_MAX))],
-        choices=[SelectChoice(str(day)) for day in range(1, User.FIRST_DAY_MAX + 1)],
-        validate_choice=False,
-        description=lazy_gettext("For example, your payday."),
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.currency.choices = currency_choices()
-        self.time_zone.choices = [*map(SelectChoice, time_zones())]
-        self.locale.choices = locale_choices(get_locale())
-
-    def add_currency_error(self, number: int) -> None:
-        """Say that this number of amounts cannot be written in the currency."""
-        currency = self.currency.data
-        limit = decimals_message(currency, currency_digits(currency))
-        excess = ngettext(
-            "%(num)d of yours has more, counting budgets, recurring expenses and the last 30 days of History.",
-            "%(num)d of yours have more, counting budgets, recurring expenses and the last 30 days of History.",
-            number,
-        )
-        self.currency.errors = [limit, excess]
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """The columns that the form fills."""
-        texts = {name: self[name].data for name in ("currency", "time_zone", "locale")}
-        return texts | {"first_day_of_month": int(self.first_day_of_month.data)}
-
-
-class EndSessionForm(Form):
-    """Ending one session."""
-
-    token_hash = HiddenField()
 
 
 class ExpenseForm(Form):
@@ -760,166 +496,3 @@ class UndoForm(Form):
         """Refuse what names no expense, rather than undo the operation for all of them."""
         if field.data is None and any(field.raw_data or []):
             raise ValidationError(gettext("There is no such expense."))
-
-
-class BudgetFields(Fields):
-    """The monthly budget of one category, or of all of them together."""
-
-    class Meta(BoundedMeta):
-        pass
-
-    monthly_budget = AmountField(
-        lazy_gettext("Monthly budget"), bound=True, render_kw={"inputmode": "decimal", "maxlength": TEXT_MAX}
-    )
-    # The budget that the page showed when it was opened.
-    seen = HiddenField()
-
-    def __init__(
-        self,
-        formdata: MultiDict[str, str] | None,
-        prefix: str,
-        author: User,
-        locale: Locale,
-        budget: Decimal | None,
-    ) -> None:
-        self.currency = author.currency
-        self.locale = locale
-        self.budget = budget
-        self.stored = "" if budget is None else plain_amount(budget, author.currency)
-        self.was_sent = formdata is not None and f"{prefix}-monthly_budget" in formdata
-        sent = formdata if self.was_sent else None
-        super().__init__(sent, prefix=f"{prefix}-", data={"monthly_budget": self.stored, "seen": self.stored})
-
-    def validate_monthly_budget(self, field: Field) -> None:
-        """Refuse to overwrite what another window has saved since, until the user has seen it."""
-        if self.seen.data != self.stored and field.data != self.budget:
-            self.seen.data = self.stored
-            if not self.stored:
-                raise ValidationError(gettext("Another window removed this budget. Save again to overwrite it."))
-            message = gettext("Another window changed this to %(budget)s. Save again to overwrite it.")
-            raise ValidationError(message % {"budget": self.stored})
-
-
-class BudgetsForm(Form):
-    """The monthly budgets of all categories that are not archived, and of all together."""
-
-    def __init__(self, author: User, locale: Locale, categories: Sequence[CategoryData], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        sent = request.form if self.was_sent else None
-        self.total = BudgetFields(sent, "total", author, locale, author.monthly_budget)
-        self.rows = {
-            category.id: BudgetFields(sent, str(category.id), author, locale, category.monthly_budget)
-            for category in categories
-            if not category.archived
-        }
-
-    def validate(self, extra_validators: Any = None) -> bool:
-        """Check every budget that was sent."""
-        results = [super().validate(extra_validators)]
-        results += [row.validate() for row in [self.total, *self.rows.values()] if row.was_sent]
-        return all(results)
-
-    @property
-    def budgets(self) -> dict[uuid.UUID | None, Decimal | None]:
-        """The budgets that were sent by the ids of their categories; that of all together has None."""
-        rows: list[tuple[uuid.UUID | None, BudgetFields]] = [(None, self.total), *self.rows.items()]
-        return {category_id: row.monthly_budget.data for category_id, row in rows if row.was_sent}
-
-
-class NewCategoryForm(Form):
-    """A category to add."""
-
-    id = NewIdField()
-    name = StringField(
-        lazy_gettext("New category"),
-        [Text(Expense.CATEGORY_MAX)],
-        filters=[normalise_name],
-        id="category-name",
-        render_kw={"autocomplete": "off"},
-    )
-
-    def validate_name(self, field: Field) -> None:
-        """Refuse an empty name."""
-        if not field.data:
-            raise ValidationError(gettext("Enter a name."))
-
-
-class CategoryForm(Form):
-    """Name and order of a category, and whether it is archived."""
-
-    FIRST = "first"
-
-    name = StringField(
-        lazy_gettext("Name"),
-        [Text(Expense.CATEGORY_MAX)],
-        filters=[normalise_name],
-        render_kw={"autocomplete": "off"},
-    )
-    order = ChoiceField(
-        lazy_gettext("Order"),
-        validators=[Listed(lazy_gettext("Choose the order from the list."))],
-        validate_choice=False,
-    )
-    archived = BooleanField(lazy_gettext("Archived"), false_values=FALSE_VALUES)
-    # The values that the page showed when it was opened.
-    seen = HiddenField()
-
-    def __init__(self, category: CategoryData, categories: Sequence[CategoryData], **kwargs: Any) -> None:
-        place = categories.index(category)
-        data = {
-            "name": category.name,
-            "order": str(categories[place - 1].id) if place else self.FIRST,
-            "archived": category.archived,
-        }
-        self.stored = json.dumps(data, sort_keys=True)
-        super().__init__(data=data | {"seen": self.stored}, **kwargs)
-        others = [other for other in categories if other != category]
-        after = [SelectChoice(str(other.id), gettext("After %(name)s", name=other.name)) for other in others]
-        self.order.choices = [SelectChoice(self.FIRST, gettext("First")), *after]
-
-    def validate_name(self, field: Field) -> None:
-        """Refuse an empty name."""
-        if not field.data:
-            raise ValidationError(gettext("Enter a name."))
-
-    def validate(self, extra_validators: Any = None) -> bool:
-        """Check every field; what another window has saved since is not overwritten until the user knows."""
-        valid = super().validate(extra_validators)
-        if valid and self.seen.data != self.stored:
-            self.seen.data = self.stored
-            self.form_errors.append(
-                gettext(
-                    "This category was changed in another window. Your entries are shown below; "
-                    "save again to overwrite those changes."
-                )
-            )
-            return False
-        return valid
-
-    @property
-    def is_moved(self) -> bool:
-        """Whether another place in the order was chosen."""
-        return bool(self.order.data != self.order.object_data)
-
-    @property
-    def changes(self) -> dict[str, Any]:
-        """The changes for `categories.edit`."""
-        after = None if self.order.data == self.FIRST else uuid.UUID(self.order.data)
-        return {"name": self.name.data, "archived": self.archived.data, "after": after}
-
-
-class MergeForm(Form):
-    """Choice of the category to merge into."""
-
-    into = ChoiceField(lazy_gettext("Merge into"), validate_choice=False)
-
-    def __init__(self, category: CategoryData, categories: Sequence[CategoryData], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.others = {str(other.id): other for other in categories if other != category}
-        choices = [SelectChoice(value, category.name) for value, category in self.others.items()]
-        self.into.choices = [SelectChoice("", gettext("Choose a category")), *choices]
-
-    def validate_into(self, field: Field) -> None:
-        """Refuse anything but another category."""
-        if field.data not in self.others:
-            raise ValidationError(gettext("Choose the category to merge into."))

@@ -123,7 +123,7 @@ def test_no_cookie_grows_beyond_what_browsers_accept(ana):
 
     assert len(ana.expenses()) == 161
     assert max(sizes) <= 4_096
-    assert "Expense added" in ana.message().text
+    assert "Added $1.00 to" in ana.message().text
 
 
 def test_a_session_that_is_too_large_loses_the_oldest_messages_first(app, caplog):

@@ -87,7 +87,20 @@ BELOW = {
     "messages": {"ledger"},
     "fields": {"ledger", "messages"},
     "forms": {"fields", "ledger", "messages", "models", "security"},
-    "views": {"clock", "database", "fields", "forms", "ledger", "messages", "models", "security"},
+    "account_forms": {"fields", "forms", "ledger", "messages", "models"},
+    "category_forms": {"fields", "forms", "ledger", "models"},
+    "views": {
+        "account_forms",
+        "category_forms",
+        "clock",
+        "database",
+        "fields",
+        "forms",
+        "ledger",
+        "messages",
+        "models",
+        "security",
+    },
     "config": {"database", "ledger", "security"},
     "doctor": {"clock", "database", "ledger", "models"},
     "http_server": set(),
@@ -160,7 +173,7 @@ def test_views_commit_through_the_engine():
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_module_can_be_read_in_one_sitting(path):
-    limits = {"routes.py": 130, "forms.py": 900, "models.py": 650}
+    limits = {"routes.py": 130, "forms.py": 650, "models.py": 650}
 
     assert len(path.read_text().splitlines()) <= limits.get(path.name, 400)
 

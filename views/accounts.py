@@ -9,8 +9,8 @@ from flask_babel import gettext
 from flask_login import current_user
 
 import clock
+from account_forms import AccountForm, CurrentPasswordForm, PasswordForm, ProfileForm, RegisterForm, SettingsForm
 from database import db
-from forms import AccountForm, CurrentPasswordForm, PasswordForm, ProfileForm, RegisterForm, SettingsForm
 from ledger import accounts, history, sessions
 from ledger.throttling import Counter
 from models import User, identity_key

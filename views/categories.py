@@ -8,9 +8,9 @@ from flask_babel import gettext, ngettext
 from flask_login import current_user
 
 import clock
+from category_forms import BudgetsForm, CategoryForm, MergeForm, NewCategoryForm
 from database import db
 from database.engine import SAFE_METHODS
-from forms import BudgetsForm, CategoryForm, MergeForm, NewCategoryForm
 from ledger import categories
 from ledger.categories import CategoryData, CategoryError
 from messages import error_message

@@ -8,9 +8,9 @@ from flask_babel import gettext
 from flask_login import current_user, login_user, logout_user
 
 import clock
+from account_forms import EndSessionForm, LoginForm
 from database import db
 from database.engine import SAFE_METHODS
-from forms import EndSessionForm, LoginForm
 from ledger import accounts, drafts, operations, sessions
 from models import User
 from security import safe_redirect_target

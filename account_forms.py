@@ -1,0 +1,293 @@
+"""Forms for logging in, registering and the account page."""
+
+from datetime import date
+from functools import lru_cache
+from typing import Any
+
+from babel import Locale
+from babel.dates import format_date
+from flask import current_app
+from flask_babel import get_locale, gettext, lazy_gettext, ngettext
+from wtforms import (
+    BooleanField,
+    EmailField,
+    Field,
+    HiddenField,
+    PasswordField,
+    SelectChoice,
+    StringField,
+    ValidationError,
+)
+from wtforms.validators import InputRequired
+
+from fields import (
+    FALSE_VALUES,
+    ChoiceField,
+    Listed,
+    Text,
+)
+from forms import Form
+from ledger.accounts import (
+    PASSWORD_MAX,
+    AccountError,
+    check_email,
+    check_new_password,
+    check_username,
+)
+from ledger.locales import LOCALES
+from ledger.money import (
+    currencies,
+    currency_digits,
+)
+from ledger.periods import (
+    is_time_zone,
+    time_zones,
+)
+from messages import decimals_message, error_message
+from models import User
+
+# A day that shows which number is which in a date format.
+EXAMPLE_DAY = date(2026, 12, 31)
+
+
+class LoginForm(Form):
+    """Login form."""
+
+    email = EmailField(
+        lazy_gettext("Email"),
+        [InputRequired(lazy_gettext("Enter your email address."))],
+        render_kw={"autocomplete": "username", "maxlength": User.EMAIL_MAX},
+    )
+    password = PasswordField(
+        lazy_gettext("Password"),
+        [InputRequired(lazy_gettext("Enter your password."))],
+        render_kw={"autocomplete": "current-password"},
+    )
+    remember_me = BooleanField(lazy_gettext("Remember me for 30 days"), false_values=FALSE_VALUES)
+
+
+class IdentityFields(Form):
+    """Username and email fields, shared by the register and profile forms."""
+
+    username = StringField(
+        lazy_gettext("Username"),
+        [InputRequired(lazy_gettext("Enter a username.")), Text(User.USERNAME_MAX)],
+        render_kw={"autocomplete": "nickname", "autocapitalize": "none", "spellcheck": "false"},
+    )
+    email = EmailField(
+        lazy_gettext("Email"),
+        [InputRequired(lazy_gettext("Enter your email address.")), Text(User.EMAIL_MAX)],
+        render_kw={"autocomplete": "username"},
+    )
+
+    def validate_username(self, field: Field) -> None:
+        """Refuse a username that could be mistaken for another."""
+        field.data = _checked(check_username, field.data)
+
+    def validate_email(self, field: Field) -> None:
+        """Refuse what no mail could reach."""
+        field.data = _checked(check_email, field.data)
+
+    def add_taken_errors(self, fields: set[str]) -> None:
+        """Say beside each of `fields` that somebody has it already."""
+        messages = {
+            "username": gettext("This username is taken."),
+            "email": gettext("An account with this email address already exists."),
+        }
+        for name in fields:
+            self[name].errors = [messages[name]]
+
+
+class AccountForm(Form):
+    """A part of the account page, which shows several whose fields have the same names."""
+
+    PART = ""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self:
+            field.id = field.label.field_id = f"{self.PART}-{field.name}"
+
+
+class CurrentPasswordForm(AccountForm):
+    """A change that nobody makes who has merely found a browser logged in."""
+
+    current_password = PasswordField(
+        lazy_gettext("Current password"),
+        [InputRequired(lazy_gettext("Enter your current password."))],
+        render_kw={"autocomplete": "current-password"},
+    )
+
+    def add_password_error(self) -> None:
+        """Say that the current password is another one."""
+        self.current_password.errors = [gettext("This is not your password.")]
+
+
+class NewPasswordForm(Form):
+    """A password that is chosen, typed twice."""
+
+    password = PasswordField(
+        lazy_gettext("Password"),
+        [InputRequired(lazy_gettext("Choose a password."))],
+        render_kw={"autocomplete": "new-password", "maxlength": PASSWORD_MAX},
+    )
+    confirm_password = PasswordField(
+        lazy_gettext("Repeat password"),
+        [InputRequired(lazy_gettext("Enter the password again."))],
+        render_kw={"autocomplete": "new-password", "maxlength": PASSWORD_MAX},
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.password.description = ngettext(
+            "At least %(num)d character; a short sentence works well.",
+            "At least %(num)d characters; a short sentence works well.",
+            current_app.config["PASSWORD_MIN"],
+        )
+
+    def names(self) -> tuple[str, str]:
+        """Return the username and the email address, which the password must not be."""
+        raise NotImplementedError
+
+    def validate_password(self, field: Field) -> None:
+        """Refuse a password that would be guessed."""
+        _checked(check_new_password, field.data, current_app.config["PASSWORD_MIN"], *self.names())
+
+    def validate_confirm_password(self, field: Field) -> None:
+        """Refuse a slip of the finger."""
+        if field.data != self.password.data:
+            raise ValidationError(gettext("The two passwords differ. Enter the same password twice."))
+
+
+def currency_choices() -> list[SelectChoice]:
+    """Return every currency, by its code and its name."""
+    return [SelectChoice(code, f"{code} – {name}") for code, name in currencies().items()]
+
+
+@lru_cache(maxsize=16)
+def locale_choices(language: Locale) -> list[SelectChoice]:
+    """Return every number and date format, by its name and an example whose month is in `language`."""
+    examples = [
+        SelectChoice(name, f"{title}: {amount} · {format_date(EXAMPLE_DAY, pattern, language)}")
+        for name, (title, amount, pattern) in LOCALES.items()
+    ]
+    return [SelectChoice("", gettext("Same as my browser")), *examples]
+
+
+class RegisterForm(IdentityFields, NewPasswordForm):
+    """Registration form."""
+
+    currency = ChoiceField(
+        lazy_gettext("Currency"), [Listed(lazy_gettext("Choose a currency from the list."))], validate_choice=False
+    )
+    time_zone = HiddenField(render_kw={"data-time-zone": True})
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.currency.choices = currency_choices()
+        if not self.currency.data:
+            self.currency.data = current_app.config["DEFAULT_CURRENCY"]
+        if not is_time_zone(self.time_zone.data or ""):
+            self.time_zone.data = current_app.config["TIMEZONE"]
+
+    def names(self) -> tuple[str, str]:
+        """Return the username and the email address, which the password must not be."""
+        return self.username.data or "", self.email.data or ""
+
+    def new_user(self) -> User:
+        """Return the person that the form describes, still without a password."""
+        names = ("username", "email", "currency", "time_zone")
+        return User(**{name: self[name].data for name in names})
+
+
+def _checked(check: Any, *values: Any) -> Any:
+    """Return what `check` makes of the values; its refusal becomes the message beside the field."""
+    try:
+        return check(*values)
+    except AccountError as error:
+        raise ValidationError(error_message(error)) from None
+
+
+class ProfileForm(CurrentPasswordForm, IdentityFields):
+    """Change of username and email."""
+
+    PART = "profile"
+
+
+class PasswordForm(CurrentPasswordForm, NewPasswordForm):
+    """A new password."""
+
+    PART = "password"
+
+    def __init__(self, *args: Any, obj: User, **kwargs: Any) -> None:
+        self.author = obj
+        super().__init__(*args, **kwargs)
+        self.password.label.text = lazy_gettext("New password")
+        self.confirm_password.label.text = lazy_gettext("Repeat new password")
+
+    def names(self) -> tuple[str, str]:
+        """Return the username and the email address, which the password must not be."""
+        return self.author.username, self.author.email
+
+
+class SettingsForm(AccountForm):
+    """Preferences: currency, time zone, formats and first day of the month."""
+
+    PART = "settings"
+
+    currency = ChoiceField(
+        lazy_gettext("Currency"),
+        [Listed(lazy_gettext("Choose a currency from the list."))],
+        validate_choice=False,
+        description=lazy_gettext(
+            "Amounts keep their digits: 12.50 in the old currency becomes 12.50 in the new one. "
+            "Nothing is converted."
+        ),
+    )
+    time_zone = ChoiceField(
+        lazy_gettext("Time zone"),
+        [Listed(lazy_gettext("Choose a time zone from the list."))],
+        validate_choice=False,
+        description=lazy_gettext("Decides which day is today."),
+    )
+    locale = ChoiceField(
+        lazy_gettext("Number and date format"),
+        [Listed(lazy_gettext("Choose a format from the list."))],
+        validate_choice=False,
+    )
+    first_day_of_month = ChoiceField(
+        lazy_gettext("First day of the month"),
+        [Listed(lazy_gettext("Choose a day from 1 to %(last_day)s.", last_day=User.FIRST_DAY_MAX))],
+        choices=[SelectChoice(str(day)) for day in range(1, User.FIRST_DAY_MAX + 1)],
+        validate_choice=False,
+        description=lazy_gettext("For example, your payday."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.currency.choices = currency_choices()
+        self.time_zone.choices = [*map(SelectChoice, time_zones())]
+        self.locale.choices = locale_choices(get_locale())
+
+    def add_currency_error(self, number: int) -> None:
+        """Say that this number of amounts cannot be written in the currency."""
+        currency = self.currency.data
+        limit = decimals_message(currency, currency_digits(currency))
+        excess = ngettext(
+            "%(num)d of yours has more, counting budgets, recurring expenses and the last 30 days of History.",
+            "%(num)d of yours have more, counting budgets, recurring expenses and the last 30 days of History.",
+            number,
+        )
+        self.currency.errors = [limit, excess]
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The columns that the form fills."""
+        texts = {name: self[name].data for name in ("currency", "time_zone", "locale")}
+        return texts | {"first_day_of_month": int(self.first_day_of_month.data)}
+
+
+class EndSessionForm(Form):
+    """Ending one session."""
+
+    token_hash = HiddenField()
