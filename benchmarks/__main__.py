@@ -1,4 +1,4 @@
-"""Measure the application against its floor and print one table; ends with 1 where a target is missed."""
+"""Measure the application against its baseline and print one table; ends with 1 where a target is missed."""
 
 import argparse
 import sys
@@ -9,10 +9,11 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from benchmarks import accounts, crowd, doors, exports, pages, served, starts, writes
+from benchmarks import accounts, concurrency, exports, login, pages, server, startup, writes
 from benchmarks.bench import Bench, guest_of, owner_of
 from benchmarks.report import Row, table, write_json
 from database.engine import database_url, prepare_engine
+from tests.server import environment_of, upgrade
 
 SIZES = (100, 1_000, 10_000, 100_000, 1_000_000)
 GUESTS = 200
@@ -20,7 +21,7 @@ GUEST_SIZE = 100
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure what is asked for, print it, and return how the process is to end."""
+    """Measure what is asked for, print it, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="within a minute, and without what that cannot show")
     parser.add_argument("--database", metavar="URL", help="an empty database (default: a new SQLite file)")
@@ -43,7 +44,7 @@ def show(rows: list[Row], file: Path | None) -> int:
 
 
 def measure(database: sa.URL, quick: bool, emptied: bool) -> Iterator[Row]:
-    """Serve the application and the floor, fill the database, and yield all rows.
+    """Serve the application and the baseline, fill the database, and yield all rows.
 
     A database that outlives the measures is `emptied` when they end, however they do.
     """
@@ -53,31 +54,31 @@ def measure(database: sa.URL, quick: bool, emptied: bool) -> Iterator[Row]:
         database = database.set(database=str(Path(database.database or "").absolute()))
     engine = sa.create_engine(database, pool_size=max(writes.CLIENTS))
     prepare_engine(engine)
-    environment = served.settings(database.render_as_string(hide_password=False))
+    environment = environment_of(database.render_as_string(hide_password=False))
     with ExitStack() as stack:
         stack.callback(engine.dispose)
         tell("a database of", f"{sum(sizes):,} expenses")
-        served.upgrade(environment)
-        people = {owner_of(size): size for size in sizes}
-        people |= {guest_of(number): GUEST_SIZE for number in range(guests)}
+        upgrade(environment)
+        sizes_by_name = {owner_of(size): size for size in sizes}
+        sizes_by_name |= {guest_of(number): GUEST_SIZE for number in range(guests)}
         accounts.refuse_real(engine)
         if emptied:
             stack.callback(accounts.remove, engine)
-        ids = accounts.create(engine, people)
-        application, floor = served.application(environment), served.floor()
-        for process in (application, floor):
+        ids = accounts.create(engine, sizes_by_name)
+        application, baseline = server.application(environment), server.baseline(environment)
+        for process in (application, baseline):
             stack.callback(process.stop)
-            process.start()
-        bench = Bench(application, floor, engine, sizes, guests, quick, ids)
-        measures = [pages, writes, exports, doors, starts] + ([] if quick else [crowd])
+            process.serve()
+        bench = Bench(application, baseline, engine, sizes, guests, quick, ids)
+        measures = [pages, writes, exports, login, startup] + ([] if quick else [concurrency])
         for measure in measures:
             tell("measuring", measure.__name__.rpartition(".")[2])
             yield from measure.measure(bench)
 
 
-def tell(*words: str) -> None:
-    """Say what is under way, beside the table."""
-    print(*words, "...", file=sys.stderr, flush=True)
+def tell(*message: str) -> None:
+    """Print the progress to the error output, apart from the table."""
+    print(*message, "...", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -8,16 +8,16 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from benchmarks.expenses import believable
-from benchmarks.people import PASSWORD
+from benchmarks.expenses import sample_expenses
 from models import Expense, User, description_key
+from tests.browsing import PASSWORD
 
 AT_ONCE = 10_000
 key_of = cache(description_key)
 
 
 def refuse_real(engine: sa.Engine) -> None:
-    """Raise RuntimeError when somebody has an account here: no measure may touch what is real."""
+    """Raise RuntimeError when the database has accounts: real data must not be touched."""
     with Session(engine) as session:
         if session.scalar(sa.select(User.id).limit(1)):
             raise RuntimeError("There are accounts in this database. The benchmarks want one of their own.")
@@ -55,7 +55,7 @@ def email_of(name: str) -> str:
 
 
 def _spend(engine: sa.Engine, author_id: int, number: int) -> None:
-    bought = believable(number)
+    bought = sample_expenses(number)
     own = {"author_id": author_id, "created_at": datetime.now(UTC)}
     while lot := list(islice(bought, AT_ONCE)):
         rows = [

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from benchmarks.accounts import email_of
-from benchmarks.people import Person
-from benchmarks.served import Served
+from benchmarks.client import Client
+from benchmarks.server import MeasuredServer
 
 # Every target that names a small account means this one.
 FEW = 1_000
@@ -14,16 +14,16 @@ FEW = 1_000
 
 @dataclass
 class Bench:
-    """The application and the floor, both served, and the accounts of the application by name."""
+    """The application and the baseline, both served, and the accounts of the application by name."""
 
-    application: Served
-    floor: Served
+    application: MeasuredServer
+    baseline: MeasuredServer
     engine: sa.Engine
     sizes: tuple[int, ...]
     guests: int
     quick: bool
     ids: dict[str, int]
-    _known: dict[str, Person] = field(default_factory=dict)
+    _known: dict[str, Client] = field(default_factory=dict)
 
     @property
     def sqlite(self) -> bool:
@@ -35,22 +35,22 @@ class Bench:
         """The size of the largest account."""
         return self.sizes[-1]
 
-    def owner(self, size: int) -> Person:
+    def owner(self, size: int) -> Client:
         """Return who has so many expenses, logged in."""
         return self._person(owner_of(size))
 
-    def guest(self, number: int) -> Person:
+    def guest(self, number: int) -> Client:
         """Return one of many with a small account, logged in."""
         return self._person(guest_of(number))
 
-    def _person(self, name: str) -> Person:
+    def _person(self, name: str) -> Client:
         if name not in self._known:
-            self._known[name] = Person(self.application.port, email_of(name)).log_in()
+            self._known[name] = Client(self.application.port, email_of(name)).log_in()
         return self._known[name]
 
-    def visitor(self) -> Person:
-        """Return somebody who reads the floor."""
-        return Person(self.floor.port)
+    def visitor(self) -> Client:
+        """Return somebody who reads the baseline."""
+        return Client(self.baseline.port)
 
     def rounds(self, many: int) -> int:
         """Return how often to measure: a quarter when it has to be quick."""

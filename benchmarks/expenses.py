@@ -24,7 +24,7 @@ class Expense(NamedTuple):
     amount: Decimal
 
 
-def believable(number: int) -> Iterator[Expense]:
+def sample_expenses(number: int) -> Iterator[Expense]:
     """Yield so many expenses, oldest first."""
     chance = random.Random(number)
     weights = [times_a_week for times_a_week, *_rest in IRREGULAR]

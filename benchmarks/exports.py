@@ -53,7 +53,7 @@ def _growth(bench: Bench) -> float:
     """Return how much higher, in MiB, memory rises for the largest file than for a small one."""
     peaks = []
     for size in (SMALL, bench.largest):
-        bench.application.forget_peak()
+        bench.application.reset_peak()
         bench.owner(size).download(ADDRESS)
         peaks.append(bench.application.peak())
     return peaks[1] - peaks[0]

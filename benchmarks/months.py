@@ -27,7 +27,7 @@ def main() -> None:
     """Print for each size the sum either way, and an add and a bulk insert without and with triggers."""
     with tempfile.TemporaryDirectory(prefix="ledger-months-") as folder:
         for size in SIZES:
-            expenses = believable(size)
+            expenses = sample_expenses(size)
             figures = [measure(Path(folder, f"{size}-{kept}.db"), expenses, kept) for kept in (False, True)]
             (by_index, add, rate), (months, kept_add, kept_rate) = figures
             print(
@@ -36,7 +36,7 @@ def main() -> None:
             )
 
 
-def believable(size: int) -> list[tuple[str, int, str, str, str, str]]:
+def sample_expenses(size: int) -> list[tuple[str, int, str, str, str, str]]:
     """Return so many expenses of ten years, the same ones each time."""
     chance = random.Random(1)
     made = []

@@ -19,7 +19,7 @@ SEARCHES = {"lisbon": "a text that few have", "zanzibar": "a text that none has"
 
 
 def measure(bench: Bench) -> Iterator[Row]:
-    """Measure the whole list against the floor, at every size, and all the other pages against the list."""
+    """Measure the whole list against the baseline, at every size, and all the other pages against the list."""
     yield from _whole(bench)
     yield from _filtered(bench)
     yield from _deep(bench)
@@ -32,26 +32,26 @@ def _whole(bench: Bench) -> Iterator[Row]:
     taken = alternate(bench.rounds(ROUNDS), {0: partial(bench.visitor().get, "/")} | sides)
     for size in bench.sizes:
         stretch, target = (" (stretch 1.5)", 2.2) if size == FEW else ("", None)
-        yield compare(f"list page of {size:,} / floor{stretch}", taken[size], taken[0], target)
+        yield compare(f"list page of {size:,} / baseline{stretch}", taken[size], taken[0], target)
     targets = {100_000: 2.0, 1_000_000: 1.15 if bench.sqlite else None}
     for size, target in targets.items():
         if size in taken:
             yield compare(f"list page of {size:,} / of {FEW:,}", taken[size], taken[FEW], target)
     smallest = bench.sizes[0]
     yield compare(f"list page of {bench.largest:,} / of {smallest:,}", taken[bench.largest], taken[smallest])
-    kibibytes = len(bench.owner(FEW).get("/expenses")) / 1024
+    kibibytes = len(bench.owner(FEW).get("/expenses").data) / 1024
     yield Row(f"list page of {FEW:,}, its length", kibibytes, 30, "KiB")
 
 
 def _filtered(bench: Bench) -> Iterator[Row]:
     queries = {"category=Food": "a category", MONTH.partition("?")[2]: "a month"}
-    queries |= {f"text={text}": name for text, name in SEARCHES.items()}
+    queries |= {f"search={text}": name for text, name in SEARCHES.items()}
     for size in bench.sizes:
         get = bench.owner(size).get
         sides = {query: partial(get, f"/expenses?{query}") for query in queries}
         taken = alternate(bench.rounds(ROUNDS // 5), {"": partial(get, "/expenses")} | sides)
         for query, name in queries.items():
-            target = 10 if query.startswith("text") and size == 100_000 else None
+            target = 10 if query.startswith("search") and size == 100_000 else None
             yield compare(f"{name} of {size:,} / all of them", taken[query], taken[""], target)
 
 
@@ -60,9 +60,9 @@ def _deep(bench: Bench) -> Iterator[Row]:
         get = bench.owner(size).get
         pages = {
             "first page": "/expenses",
-            "page in the middle, by after=": f"/expenses?after={_place(bench, size, size // 2)}",
-            "page in the middle, by before=": f"/expenses?before={_place(bench, size, size // 2)}",
-            "last page": f"/expenses?after={_place(bench, size, PAGE_SIZE)}",
+            "page in the middle, by after=": f"/expenses?after={_cursor(bench, size, size // 2)}",
+            "page in the middle, by before=": f"/expenses?before={_cursor(bench, size, size // 2)}",
+            "last page": f"/expenses?after={_cursor(bench, size, PAGE_SIZE)}",
         }
         taken = alternate(bench.rounds(ROUNDS), {name: partial(get, page) for name, page in pages.items()})
         first = taken.pop("first page")
@@ -70,7 +70,7 @@ def _deep(bench: Bench) -> Iterator[Row]:
             yield compare(f"{name} of {size:,} / first page", seconds, first, 1.2)
 
 
-def _place(bench: Bench, size: int, followed_by: int) -> str:
+def _cursor(bench: Bench, size: int, followed_by: int) -> str:
     """Return the place in an account after which so many expenses follow."""
     query = sa.select(Expense.date, Expense.id).where(Expense.author_id == bench.ids[owner_of(size)])
     query = query.order_by(Expense.date, Expense.id).offset(followed_by).limit(1)
@@ -92,7 +92,7 @@ def _reports(bench: Bench) -> Iterator[Row]:
     pages = {"month": f"/months/{BUSY_MONTH:%Y-%m}", "year": f"/years/{BUSY_MONTH:%Y}"}
     for size in (FEW, 100_000):
         sides = {name: partial(bench.owner(size).get, page) for name, page in pages.items()}
-        taken = alternate(bench.rounds(ROUNDS // 2), {"floor": partial(bench.visitor().get, "/")} | sides)
+        taken = alternate(bench.rounds(ROUNDS // 2), {"baseline": partial(bench.visitor().get, "/")} | sides)
         for name in pages:
             target = 6 if bench.sqlite and name == "year" and size == 100_000 else None
-            yield compare(f"{name} page of {size:,} / floor", taken[name], taken["floor"], target)
+            yield compare(f"{name} page of {size:,} / baseline", taken[name], taken["baseline"], target)

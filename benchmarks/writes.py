@@ -10,7 +10,7 @@ from functools import partial
 import sqlalchemy as sa
 
 from benchmarks.bench import Bench
-from benchmarks.people import Busy, Person
+from benchmarks.client import BusyError, Client
 from benchmarks.report import Row, compare
 from benchmarks.timing import alternate, at_once, seconds_of
 
@@ -40,7 +40,7 @@ def measure(bench: Bench) -> Iterator[Row]:
 class _Client:
     """Somebody who adds a few expenses, changes them and deletes them again."""
 
-    person: Person
+    person: Client
     times: int = TIMES
     row_ids: list[uuid.UUID] = field(default_factory=list)
 
@@ -115,7 +115,7 @@ def _waits(bench: Bench) -> Iterator[Row]:
 class _Adds(threading.Thread):
     """Adds expenses all the time, and remembers how long the slowest took until it was accepted."""
 
-    def __init__(self, person: Person) -> None:
+    def __init__(self, person: Client) -> None:
         super().__init__()
         self.person = person
         self.longest = 0.0
@@ -137,7 +137,7 @@ class _Adds(threading.Thread):
             try:
                 self.person.add()
                 return
-            except Busy:
+            except BusyError:
                 time.sleep(0.01)
 
     def start(self) -> None:

@@ -52,8 +52,8 @@ from hypothesis import settings
 from app import app as application
 from database import db
 from models import User
+from tests.browsing import Visitor, empty_tables
 from tests.owners import watch
-from tests.people import Visitor, empty_tables
 
 # A real hash takes 0.2 s on purpose.
 User.HASH_METHOD = "pbkdf2:sha256:1000"

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -21,11 +22,19 @@ from sqlalchemy.orm import Session
 from database import Base
 from database.engine import database_url
 from models import Expense, LoginSession, User
-from tests.people import PASSWORD
+from tests.browsing import PASSWORD
 
 ROOT = Path(__file__).resolve().parent.parent
-FLASK = [sys.executable, "-m", "flask", "--app", "app"]
-START_SECONDS = 30
+START_SECONDS = 60
+# Settings of the person who runs this that would change what is served.
+REMOVED_SETTINGS = (
+    "HTTPS",
+    "TRUSTED_HOSTS",
+    "PROXY_HOPS",
+    "SECRET_KEY_FALLBACKS",
+    "DEFAULT_CURRENCY",
+    "TIMEZONE",
+)
 
 
 def own_database(folder: Path) -> str:
@@ -35,39 +44,40 @@ def own_database(folder: Path) -> str:
     return url if url.startswith("postgres") else f"sqlite:///{folder / 'served.db'}"
 
 
-class Server:
-    """A server with a database and a secret key, from `start` to `stop`; `settings` are further ones."""
+def environment_of(url: str) -> dict[str, str]:
+    """The environment of an application on this database, with a secret key of its own and without throttling."""
+    kept = {name: value for name, value in os.environ.items() if name not in REMOVED_SETTINGS}
+    own = {"DATABASE_URL": url, "SECRET_KEY": secrets.token_hex(32), "FLASK_SKIP_DOTENV": "1"}
+    return kept | own | {"THROTTLE_ACCOUNT": "0", "THROTTLE_ADDRESS": "0"}
 
-    def __init__(self, folder: Path, url: str, program: str = "serve", **settings: str) -> None:
-        self.environment = os.environ | {
-            "DATABASE_URL": url,
-            "SECRET_KEY": secrets.token_hex(32),
-            "THROTTLE_ACCOUNT": "0",
-            "THROTTLE_ADDRESS": "0",
-            **settings,
-        }
-        self.log = folder / "server.log"
-        port = _free_port()
-        self.host_and_port = ("127.0.0.1", port)
-        self.address = f"http://127.0.0.1:{port}"
-        self.command = {
-            "serve": [*FLASK, "serve", "--port", str(port)],
-            "gunicorn": [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "app:app"],
-        }[program]
-        self.engine = sa.create_engine(database_url(url))
+
+def upgrade(environment: Mapping[str, str]) -> None:
+    """Bring the database up to date."""
+    command = [sys.executable, "-m", "flask", "--app", "app", "db", "upgrade"]
+    upgraded = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert upgraded.returncode == 0, upgraded.stderr
+
+
+class ServerProcess:
+    """A process of its own that serves pages on a port of this machine; `first_page` is there once it is ready."""
+
+    def __init__(self, module: list[str], first_page: str, environment: Mapping[str, str], log: Path) -> None:
+        self.port = _free_port()
+        self.host_and_port = ("127.0.0.1", self.port)
+        self.address = f"http://127.0.0.1:{self.port}"
+        option = "--bind" if module[0] == "gunicorn" else "--port"
+        where = f"127.0.0.1:{self.port}" if option == "--bind" else str(self.port)
+        self.command = [sys.executable, "-m", *module, option, where]
+        self.first_page = first_page
+        self.environment = environment
+        self.log = log
         self.process: subprocess.Popen[bytes] | None = None
         # How many files the process may have open, if not as many as this one.
         self.file_limit: int | None = None
 
-    def start(self) -> None:
-        """Bring the database up to date and serve."""
-        upgrade = [*FLASK, "db", "upgrade"]
-        upgraded = subprocess.run(upgrade, cwd=ROOT, env=self.environment, capture_output=True, text=True)
-        assert upgraded.returncode == 0, upgraded.stderr
-        self.serve()
-
-    def serve(self) -> None:
-        """Begin to serve, and return once the first page has been answered."""
+    def serve(self) -> float:
+        """Start the process and return how many seconds passed until its first page was there."""
+        started_at = time.monotonic()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command,
@@ -79,27 +89,27 @@ class Server:
             )
         if self.file_limit:
             resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, (self.file_limit, self.file_limit))
-        until = time.monotonic() + START_SECONDS
         while not self._answers():
-            assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() < until, self.log.read_text()
-            time.sleep(0.05)
+            if self.process.poll() is not None or time.monotonic() > started_at + START_SECONDS:
+                raise RuntimeError(self.log.read_text())
+            time.sleep(0.005)
+        return time.monotonic() - started_at
 
     def _answers(self) -> bool:
         try:
-            with urlopen(f"{self.address}/login", timeout=5) as response:
-                return response.status == 200
+            with urlopen(f"{self.address}{self.first_page}", timeout=5) as response:
+                return bool(response.status == 200 and response.read())
         except (URLError, ConnectionError, TimeoutError):
             return False
 
     def kill(self) -> None:
         """End the process and all of its children in the middle of whatever they do."""
+        assert self.process
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def stop(self) -> None:
         """End this server's own process, and no other."""
-        self.engine.dispose()
         if self.process is None:
             return
         self.process.terminate()
@@ -108,6 +118,26 @@ class Server:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        self.process = None
+
+
+class Server(ServerProcess):
+    """The application with a database and a secret key, from `start` to `stop`; `settings` are further ones."""
+
+    def __init__(self, folder: Path, url: str, program: str = "serve", **settings: str) -> None:
+        module = {"serve": ["flask", "--app", "app", "serve"], "gunicorn": ["gunicorn", "app:app"]}[program]
+        super().__init__(module, "/login", environment_of(url) | settings, folder / "server.log")
+        self.engine = sa.create_engine(database_url(url))
+
+    def start(self) -> None:
+        """Bring the database up to date and serve."""
+        upgrade(self.environment)
+        self.serve()
+
+    def stop(self) -> None:
+        """End the process and close the connections to its database."""
+        self.engine.dispose()
+        super().stop()
 
     def empty_tables(self) -> None:
         """Delete every row."""
@@ -155,7 +185,7 @@ class Server:
     def log_ins(self) -> int:
         """The number of sessions of all users."""
         with Session(self.engine) as session:
-            return session.scalar(sa.select(sa.func.count()).select_from(LoginSession))
+            return session.scalars(sa.select(sa.func.count()).select_from(LoginSession)).one()
 
     def expenses(self, name: str) -> list[tuple[str, str, str, Decimal]]:
         """The saved expenses of a user (date, category, description, amount), newest first."""

@@ -15,7 +15,7 @@ from database import db
 from ledger import accounts, history
 from ledger.money import currency_digits
 from models import Expense, LoginSession, Operation, User
-from tests.people import PASSWORD, REDIRECTS, Visitor, at_once, form_values, press, read
+from tests.browsing import PASSWORD, REDIRECTS, Visitor, at_once, form_values, press, read
 from tests.test_accounts import cookies, errors, with_cookies
 from views.rate_limits import PasswordHashLimiter
 

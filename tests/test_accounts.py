@@ -12,7 +12,7 @@ from database import db
 from ledger import accounts, sessions
 from ledger.accounts import AccountError, check_email, check_new_password, check_username
 from models import LoginSession, User
-from tests.people import PASSWORD, REDIRECTS, Visitor, at_once, form_values, read
+from tests.browsing import PASSWORD, REDIRECTS, Visitor, at_once, form_values, read
 
 
 def errors(response):

@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from database import availability, db
 from database.availability import Availability
-from tests.people import at_once
+from tests.browsing import at_once
 
 sqlite_only = pytest.mark.skipif("os.environ['DATABASE_URL'].startswith('postgres')", reason="about SQLite")
 postgresql_only = pytest.mark.skipif(

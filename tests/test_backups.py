@@ -26,7 +26,7 @@ from database.revision import MIGRATIONS, is_migrated, migration_head
 from ledger import backup_checks, backups
 from ledger.backup_checks import BackupError
 from models import Backup, Expense, ExpenseChange, Operation, RowChange, User
-from tests.people import PASSWORD, REDIRECTS, Visitor, empty_tables
+from tests.browsing import PASSWORD, REDIRECTS, Visitor, empty_tables
 from tests.schema import contents, insert_into, tables_of
 
 ROOT = Path(__file__).parent.parent

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from database import db
 from ledger import categories
 from models import DEFAULT_CATEGORIES, Category, RecurringExpense
-from tests.people import REDIRECTS, at_once, form_values, operations_shown, press, read
+from tests.browsing import REDIRECTS, at_once, form_values, operations_shown, press, read
 
 DAY = date(2026, 1, 1)
 

@@ -17,7 +17,7 @@ import commands
 import doctor
 from database import db
 from models import DEFAULT_CATEGORIES, Expense, LoginSession, User
-from tests.people import PASSWORD, REDIRECTS, Visitor
+from tests.browsing import PASSWORD, REDIRECTS, Visitor
 
 
 def test_create_user_makes_an_account_that_can_log_in(app, run):

@@ -9,7 +9,7 @@ from app import app as application
 from database import db
 from models import Category, LoginSession, Throttle, User
 from security import csrf_failed
-from tests.people import PASSWORD, REDIRECTS, Visitor, form_values, read
+from tests.browsing import PASSWORD, REDIRECTS, Visitor, form_values, read
 
 RENAME = sa.update(User).where(User.username == "ana").values(username="eve", username_key="eve")
 

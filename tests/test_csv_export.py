@@ -27,7 +27,7 @@ from ledger.csv_export import (
 )
 from ledger.spending import ExpenseFilter, ordered_query
 from models import Expense
-from tests.people import read
+from tests.browsing import read
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "＝x", "'=x", "''=x"])

@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from database import db
 from ledger import operations
-from tests.people import REDIRECTS, form_values, read
+from tests.browsing import REDIRECTS, form_values, read
 
 pytestmark = pytest.mark.skipif(
     "not os.environ['DATABASE_URL'].startswith('postgres')", reason="SQLite lets one request write at a time"

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
 
 from database import db
 from database.engine import create_private_file, database_url, engine_options, is_unavailable, prepare_engine
-from tests.people import at_once
+from tests.browsing import at_once
 
 sqlite_only = pytest.mark.skipif("os.environ['DATABASE_URL'].startswith('postgres')", reason="about SQLite")
 postgresql_only = pytest.mark.skipif(

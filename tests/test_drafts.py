@@ -17,7 +17,7 @@ from forms import unstored_fields
 from ledger.categories import get_categories
 from ledger.drafts import DRAFT_MAX_AGE, DRAFT_MAX_BYTES, MAX_DRAFTS
 from models import Draft, Operation
-from tests.people import PASSWORD, REDIRECTS, Visitor, empty_tables, read
+from tests.browsing import PASSWORD, REDIRECTS, Visitor, empty_tables, read
 
 MESSAGE = "Your session had ended. Your entries are still here; they are not saved yet."
 SECRET = "a secret meadow at dusk"

@@ -12,7 +12,7 @@ from app import app as application
 from database import db
 from ledger.periods import day_in
 from models import Expense
-from tests.people import REDIRECTS, Visitor, at_once, form_values, read
+from tests.browsing import REDIRECTS, Visitor, at_once, form_values, read
 
 
 def give(visitor, count):

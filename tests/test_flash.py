@@ -6,7 +6,7 @@ import pytest
 from flask import session
 from uuid_utils.compat import uuid7
 
-from tests.people import REDIRECTS
+from tests.browsing import REDIRECTS
 from views.common import MAX_MESSAGES, MESSAGE_MAX_LENGTH, flash_message
 
 

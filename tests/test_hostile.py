@@ -31,7 +31,7 @@ from database.engine import SAFE_METHODS
 from ledger import categories, operations
 from ledger.categories import get_categories
 from models import Expense, ExpenseChange, Operation, RecurringExpense, RowChange
-from tests.people import Visitor, empty_tables, form_values, read
+from tests.browsing import Visitor, empty_tables, form_values, read
 
 # Werkzeug leaves the files of a body that ends too early to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -12,7 +12,7 @@ import category_forms
 import forms
 from app import app as application
 from fields import BoundedMeta
-from tests.people import REDIRECTS, form_values, read
+from tests.browsing import REDIRECTS, form_values, read
 
 # The longest text that may be normalised, which takes quadratic time.
 NORMALISED_MAX = 2_000

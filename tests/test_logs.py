@@ -12,7 +12,7 @@ from werkzeug.serving import make_server
 from database import availability, db
 from ledger import spending
 from logs import JsonFormatter, WordFormatter
-from tests.people import read
+from tests.browsing import read
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from database import Money, UTCDateTime, db
 from models import Expense, User, identity_key, search_key
-from tests.people import REAL_HASH_METHOD
+from tests.browsing import REAL_HASH_METHOD
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from ledger.csv_export import write_csv
 from ledger.spending import VALUES, ExpenseFilter, ExpenseValues, ordered_query, read_page, summarise
 from ledger.undo import undo
 from models import DEFAULT_CATEGORIES, Expense, ExpenseChange, Operation, User
-from tests.people import (
+from tests.browsing import (
     REDIRECTS,
     Visitor,
     at_once,

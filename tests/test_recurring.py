@@ -19,7 +19,7 @@ from ledger.recurring import FREQUENCIES, MAX_DUE_SHOWN, due, due_days
 from ledger.spending import ExpenseValues
 from ledger.undo import undo
 from models import Expense, Occurrence, RecurringExpense, User, category_key
-from tests.people import REDIRECTS, Visitor, at_once, empty_tables, form_values, operations_shown, read
+from tests.browsing import REDIRECTS, Visitor, at_once, empty_tables, form_values, operations_shown, read
 from tests.test_speed import noted
 
 FIRST = date(2026, 1, 31)

@@ -13,7 +13,7 @@ from ledger.axis import CUT_OFF_FACTOR, MAX_CUT_OFF, TICKS, axis_for, axis_witho
 from ledger.periods import Period, day_in
 from ledger.reports import COMPARISON_MONTHS, TOP_COUNT, month_report, year_report
 from models import DEFAULT_CATEGORIES, Category, Expense, User
-from tests.people import Visitor
+from tests.browsing import Visitor
 
 amounts = st.decimals("-999.99", "9999.99", places=2).filter(bool) | st.sampled_from([1, 2]).map(Decimal)
 # Two years, and most often the days around the ends of a month.

@@ -14,7 +14,7 @@ from app import app as application
 from database import Base, db
 from ledger.categories import get_categories
 from models import Operation
-from tests.people import REDIRECTS
+from tests.browsing import REDIRECTS
 
 ROOT = Path(__file__).parent.parent
 # gunicorn.conf.py configures another program.

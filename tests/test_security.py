@@ -22,7 +22,7 @@ from security import (
     load_or_create_secret_key,
     safe_redirect_target,
 )
-from tests.people import PASSWORD, REDIRECTS, Visitor, at_once, read
+from tests.browsing import PASSWORD, REDIRECTS, Visitor, at_once, read
 from views import rate_limits
 from views.rate_limits import PasswordHashLimiter, RateLimitedError
 

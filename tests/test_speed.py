@@ -16,7 +16,7 @@ from database import db
 from ledger import operations
 from ledger.spending import ExpenseValues
 from models import DEFAULT_CATEGORIES, Expense
-from tests.people import Visitor, empty_tables
+from tests.browsing import Visitor, empty_tables
 
 SIZES = (0, 5, 120)
 FEW, MANY = 1_000, 10_000

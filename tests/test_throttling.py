@@ -9,7 +9,7 @@ from database import db
 from ledger import throttling
 from ledger.throttling import Counter, forget_account, record, reset, seconds_to_wait
 from models import Throttle
-from tests.people import at_once
+from tests.browsing import at_once
 
 WINDOW, HOUR, DAY = 900, 3600, 86_400
 NOW = 1_800_000_000

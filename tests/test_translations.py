@@ -13,7 +13,7 @@ import pytest
 from babel.messages.pofile import read_po
 
 from ledger import csv_export
-from tests.people import PASSWORD, REDIRECTS, Visitor, read
+from tests.browsing import PASSWORD, REDIRECTS, Visitor, read
 
 POT = Path(__file__).parent.parent / "translations" / "messages.pot"
 OPEN, CLOSE = "⟦", "⟧"

@@ -19,7 +19,7 @@ from ledger.history import recent_operations
 from ledger.spending import ExpenseFilter, ExpenseValues, ordered_query
 from ledger.undo import undo
 from models import Expense, Occurrence, RecurringExpense, User, category_key
-from tests.people import empty_tables, kept_months, summed_months
+from tests.browsing import empty_tables, kept_months, summed_months
 
 START, TODAY = date(2026, 1, 1), date(2026, 2, 15)
 NAMES = st.sampled_from(

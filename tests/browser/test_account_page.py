@@ -3,7 +3,7 @@
 import pytest
 
 from tests.browser.person import PHONE
-from tests.people import PASSWORD
+from tests.browsing import PASSWORD
 
 scripts = pytest.mark.parametrize("scripts", [True, False], ids=["with JavaScript", "without JavaScript"])
 NEW = "a wide lake at dawn"

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models import LoginSession
-from tests.people import PASSWORD, REDIRECTS
+from tests.browsing import PASSWORD, REDIRECTS
 from tests.reliability.writers import Person
 
 DAY = 24 * 60 * 60

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models import Expense, ExpenseChange
-from tests.people import at_once, form_values
+from tests.browsing import at_once, form_values
 from tests.reliability.conftest import IS_CI
 from tests.reliability.writers import (
     PATIENCE,

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from database.engine import database_url
-from tests.people import REDIRECTS, form_values
+from tests.browsing import REDIRECTS, form_values
 from tests.postgres import frozen
 from tests.reliability.writers import (
     Client,

@@ -166,5 +166,5 @@ def test_downloads_that_are_never_read_do_not_delay_other_users(serve, times, cl
 
 def request_of(person, address):
     """A request with the cookies of somebody who is logged in, as bytes."""
-    cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in person.client.cookies.cookiejar)
+    cookies = "; ".join(f"{name}={value}" for name, value in person.client.cookies.items())
     return f"GET {address} HTTP/1.1\r\nHost: x\r\nCookie: {cookies}\r\n\r\n".encode()

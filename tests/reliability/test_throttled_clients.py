@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from tests.people import PASSWORD, REDIRECTS
+from tests.browsing import PASSWORD, REDIRECTS
 from tests.reliability.writers import Person
 from tests.server import own_database
 

@@ -5,7 +5,7 @@ import sqlite3
 import threading
 import time
 
-from tests.people import REDIRECTS, form_values
+from tests.browsing import REDIRECTS, form_values
 from tests.reliability.writers import Person, assert_back_in_a_moment, slowest
 
 

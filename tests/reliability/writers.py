@@ -7,19 +7,15 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
-from email.message import Message
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from typing import Any
-from urllib.error import HTTPError
-from urllib.parse import urlencode, urljoin
-from urllib.request import HTTPCookieProcessor, HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from ledger.spending import VALUES
 from models import DEFAULT_CATEGORIES, Expense, ExpenseChange, User, description_key
-from tests.people import REDIRECTS, Element, Visitor, form_values, read
+from tests.browsing import REDIRECTS, Element, HttpClient, HttpResponse, Visitor, form_values, read
 from tests.server import Server
 
 # The answer did not come, and nobody knows whether the request arrived.
@@ -47,64 +43,29 @@ class Tally:
         )
 
 
-@dataclass
-class Answer:
-    """A response like those of Flask's test client."""
-
-    status_code: int
-    headers: Message
-    text: str
-
-    @property
-    def location(self) -> str | None:
-        return self.headers["Location"]
-
-
-class _NoRedirects(HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
-        return None
-
-
-class Client:
-    """A browser's cookies, and the calls of Flask's test client, over HTTP; each to one of the `servers`."""
-
-    def __init__(self, *servers: Server, **headers: str) -> None:
-        self.servers = servers
-        self.headers = headers
-        self.cookies = HTTPCookieProcessor()
-        self.opener = build_opener(ProxyHandler({}), self.cookies, _NoRedirects)
-
-    def get(self, address: str, follow_redirects: bool = False) -> Answer:
-        answer = self._send(address, None)
-        while follow_redirects and answer.location:
-            answer = self._send(answer.location, None)
-        return answer
-
-    def post(self, address: str, data: dict[str, Any]) -> Answer:
-        return self._send(address, urlencode(data, doseq=True).encode())
-
-    def _send(self, address: str, body: bytes | None) -> Answer:
-        request = Request(urljoin(random.choice(self.servers).address, address), body, self.headers)
-        try:
-            answer = self.opener.open(request, timeout=30)
-        except HTTPError as error:
-            answer = error
-        with answer:
-            return Answer(answer.status, answer.headers, answer.read().decode())
-
-
 class Person(Visitor):
     """Somebody with a browser, at one or several servers."""
 
     def __init__(self, *servers: Server, **headers: str) -> None:
         self.client = Client(*servers, **headers)
 
-    def another_window(self) -> Client:
+    def another_window(self) -> "Client":
         """A second browser that is logged in by the same cookies."""
         other = Client(*self.client.servers)
-        for cookie in self.client.cookies.cookiejar:
-            other.cookies.cookiejar.set_cookie(cookie)
+        other.cookies = dict(self.client.cookies)
         return other
+
+
+class Client(HttpClient):
+    """A browser that sends each request to one of several servers."""
+
+    def __init__(self, *servers: Server, **headers: str) -> None:
+        super().__init__(servers[0].port, headers)
+        self.servers = servers
+
+    def start(self, method: str, url: str, body: str | None = None) -> HTTPResponse:
+        self.connection.port = random.choice(self.servers).port
+        return super().start(method, url, body)
 
 
 class Writer:
@@ -121,7 +82,7 @@ class Writer:
         self.doubtful: dict[str, dict[str, Any]] = {}
         self.added = 0
 
-    def ask(self, send: Any, once: bool = False) -> tuple[Answer | None, bool]:
+    def ask(self, send: Any, once: bool = False) -> tuple[HttpResponse | None, bool]:
         """Send until there is an answer other than 503, and tell whether that was not the first one."""
         lost = False
         until = time.monotonic() + PATIENCE
@@ -151,8 +112,11 @@ class Writer:
 
     def press(self, form: Element, **typed: Any) -> bool:
         """Send a form until it is answered; tell whether that was at the first try."""
-        values = form_values(form) | typed
-        answer, lost = self.ask(lambda: self.client.post(form["action"], values))
+        return self.send(form["action"], form_values(form) | typed)
+
+    def send(self, url: str, values: dict[str, Any]) -> bool:
+        """Send values until they are answered; tell whether that was at the first try."""
+        answer, lost = self.ask(lambda: self.client.post(url, values))
         # A deletion whose answer was lost finds nothing the second time.
         assert answer.status_code in REDIRECTS or (lost and answer.status_code == 404), answer.text
         self.tally.acknowledged += 1
@@ -212,7 +176,7 @@ class Writer:
     def delete(self, page: Element) -> bool:
         row = self.chance.choice(list(self.kept))
         token = page.all("input", name="csrf_token")[0]["value"]
-        at_once = self.press(Element("form", {"action": f"/expenses/{row}/delete"}), csrf_token=token)
+        at_once = self.send(f"/expenses/{row}/delete", {"csrf_token": token})
         self.deleted[row] = self.kept.pop(row)
         return at_once
 
@@ -228,7 +192,7 @@ def slowest(person: Person, number: int) -> float:
     return longest
 
 
-def assert_back_in_a_moment(answer: Answer) -> None:
+def assert_back_in_a_moment(answer: HttpResponse) -> None:
     """The answer while the database is away is a page of ours that says when to come back."""
     assert answer.status_code == 503, answer.text
     assert int(answer.headers["Retry-After"]) > 0

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from benchmarks.bench import Bench
-from benchmarks.people import Person
+from benchmarks.client import Client
 from benchmarks.report import Row, compare
 from benchmarks.timing import alternate, at_once
 
@@ -14,30 +14,30 @@ PAGES = 3
 
 
 def measure(bench: Bench) -> Iterator[Row]:
-    """Measure pages for everybody at once, on the list and on the floor; and the same with an add each."""
+    """Measure pages for everybody at once, on the list and on the baseline; and the same with an add each."""
     guests = [bench.guest(number) for number in range(bench.guests)]
     visitors = [bench.visitor() for _guest in guests]
     sides: dict[str, Callable[[], object]] = {
-        "floor": partial(at_once, [partial(_read, visitor, "/") for visitor in visitors]),
+        "baseline": partial(at_once, [partial(_read, visitor, "/") for visitor in visitors]),
         "list": partial(at_once, [partial(_read, guest, "/expenses") for guest in guests]),
         "add": partial(at_once, [partial(_read_and_add, guest) for guest in guests]),
     }
     taken = alternate(bench.rounds(ROUNDS), sides)
     each = {name: [seconds / len(guests) / PAGES for seconds in rounds] for name, rounds in taken.items()}
     many = f"{len(guests)} accounts at once"
-    yield compare(f"list page, {many} / floor", each["list"], each["floor"])
-    yield compare(f"list page and one add in {PAGES}, {many} / floor", each["add"], each["floor"])
+    yield compare(f"list page, {many} / baseline", each["list"], each["baseline"])
+    yield compare(f"list page and one add in {PAGES}, {many} / baseline", each["add"], each["baseline"])
 
 
-def _read(person: Person, page: str) -> None:
+def _read(client: Client, page: str) -> None:
     for _page in range(PAGES):
-        person.get(page)
+        client.get(page)
     # The server takes a limited number of connections; those of the other side are not used meanwhile.
-    person.leave()
+    client.close()
 
 
-def _read_and_add(person: Person) -> None:
-    person.add()
+def _read_and_add(client: Client) -> None:
+    client.add()
     for _page in range(PAGES - 1):
-        person.get("/expenses")
-    person.leave()
+        client.get("/expenses")
+    client.close()

@@ -1,4 +1,4 @@
-"""The floor: the least that a page of 50 expenses can cost with Flask, Jinja and waitress.
+"""The baseline: the least that a page of 50 expenses can cost with Flask, Jinja and waitress.
 
 No database, no log-in, no forms, no sums: rows in memory, one template, whose addresses are made by `url_for` as
 in any Flask application. `--libraries DRIVER` imports what the
@@ -13,7 +13,7 @@ import uuid
 from flask import Flask, render_template
 
 import http_server
-from benchmarks.expenses import believable
+from benchmarks.expenses import sample_expenses
 
 ROWS = 50
 LIBRARIES = (
@@ -33,13 +33,13 @@ LIBRARIES = (
 )
 
 app = Flask(__name__, template_folder=".")
-rows = [(uuid.UUID(int=n), expense) for n, expense in enumerate(believable(ROWS))]
+rows = [(uuid.UUID(int=n), expense) for n, expense in enumerate(sample_expenses(ROWS))]
 
 
 @app.route("/")
 def list_expenses() -> str:
     """Show the rows."""
-    return render_template("floor.html", rows=rows)
+    return render_template("baseline.html", rows=rows)
 
 
 @app.route("/expenses/<uuid:expense_id>/edit")

@@ -1,11 +1,17 @@
-"""People who use the application as a browser does: they read pages and send the forms they find there."""
+"""A fake browser: it reads pages and sends the forms it finds there, within this process or over HTTP."""
 
+import re
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
+from email.message import Message
+from http.client import HTTPConnection, HTTPResponse
+from http.cookies import SimpleCookie
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 import lxml.html
 from flask import Flask
@@ -26,19 +32,25 @@ PASSWORD = "a quiet river at noon"
 REDIRECTS = frozenset({302, 303})
 
 
-@dataclass
 class Element:
-    """An element of a page: its tag, its attributes, and what is in it."""
+    """An element of a page, or the whole document."""
 
-    tag: str
-    attributes: dict[str, str] = field(default_factory=dict)
-    children: list["Element | str"] = field(default_factory=list)
+    def __init__(self, node: lxml.html.HtmlElement) -> None:
+        self.node = node
+
+    @property
+    def tag(self) -> str:
+        return self.node.tag
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        return dict(self.node.attrib)
 
     def __getitem__(self, name: str) -> str:
-        return self.attributes[name]
+        return self.node.attrib[name]
 
     def get(self, name: str, default: str | None = None) -> str | None:
-        return self.attributes.get(name, default)
+        return self.node.attrib.get(name, default)
 
     @property
     def text(self) -> str:
@@ -46,59 +58,112 @@ class Element:
         return " ".join(self.raw_text().split())
 
     def raw_text(self) -> str:
-        return "".join(child if isinstance(child, str) else child.raw_text() for child in self.children)
+        return str(self.node.text_content())
 
     def all(self, tag: str | None = None, **attributes: str) -> list["Element"]:
-        """Every element within it with this tag and these attributes (`class_` names one of the classes)."""
-        found = []
-        for child in self.children:
-            if isinstance(child, Element):
-                if (tag is None or child.tag == tag) and all(child.has(*pair) for pair in attributes.items()):
-                    found.append(child)
-                found.extend(child.all(tag, **attributes))
-        return found
+        """Return all elements within it with this tag and these attributes (`class_` names one of the classes)."""
+        found = map(Element, self.node.iterdescendants(tag or "*"))
+        return [element for element in found if all(element.has(*pair) for pair in attributes.items())]
 
     def has(self, name: str, value: str) -> bool:
         if name == "class_":
-            return value in self.attributes.get("class", "").split()
-        return self.attributes.get(name.replace("_", "-")) == value
+            return value in self.node.attrib.get("class", "").split()
+        return self.node.attrib.get(name.replace("_", "-")) == value
 
     def one(self, tag: str | None = None, **attributes: str) -> "Element":
-        """The only such element."""
+        """Return the only such element."""
         found = self.all(tag, **attributes)
         assert len(found) == 1, f"{len(found)} of {tag} {attributes} in: {self.text[:500]}"
         return found[0]
 
 
-def read(response: TestResponse) -> Element:
+def read(response: Any) -> Element:
     """Parse the page."""
-    return Element(
-        "document", children=[_element(lxml.html.document_fromstring(response.text or "<html></html>"))]
-    )
-
-
-def _element(node: lxml.html.HtmlElement) -> Element:
-    children: list[Element | str] = [node.text or ""]
-    for child in node:
-        if isinstance(child.tag, str):
-            children.append(_element(child))
-        children.append(child.tail or "")
-    return Element(node.tag, dict(node.attrib), children)
+    document = lxml.html.Element("document")
+    document.append(lxml.html.document_fromstring(response.text or "<html></html>"))
+    return Element(document)
 
 
 def form_values(form: Element) -> dict[str, str]:
     """The values that a browser would send of `form` as it is."""
-    values = {}
+    values: dict[str, str] = {}
     for control in form.all():
         if control.tag == "input" and control.get("name"):
-            ticked = "checked" in control.attributes
-            if control.get("type") not in {"checkbox", "radio"} or ticked:
-                values[control["name"]] = control.get("value", "on")
+            selected = "checked" in control.node.attrib
+            if control.get("type") not in {"checkbox", "radio"} or selected:
+                values[control["name"]] = control.get("value") or ("" if "value" in control.node.attrib else "on")
         elif control.tag == "select":
             options = control.all("option")
-            chosen = [option for option in options if "selected" in option.attributes] or options[:1]
-            values[control["name"]] = chosen[0].get("value", chosen[0].text) if chosen else ""
+            chosen = [option for option in options if "selected" in option.node.attrib] or options[:1]
+            values[control["name"]] = (chosen[0].get("value", chosen[0].text) or "") if chosen else ""
     return values
+
+
+@dataclass
+class HttpResponse:
+    """A response that has the names of one by Flask's test client."""
+
+    status_code: int
+    headers: Message
+    data: bytes
+
+    @property
+    def text(self) -> str:
+        return self.data.decode()
+
+    @property
+    def location(self) -> str | None:
+        return self.headers["Location"]
+
+
+class HttpClient:
+    """The cookies of a browser and the calls of Flask's test client, over HTTP to a server on this machine.
+
+    Each request opens a connection of its own, unless `keep_alive` is set.
+    """
+
+    def __init__(self, port: int, headers: dict[str, str] | None = None, keep_alive: bool = False) -> None:
+        self.port = port
+        self.headers = headers or {}
+        self.keep_alive = keep_alive
+        self.cookies: dict[str, str] = {}
+        self.connection = HTTPConnection("127.0.0.1", port, timeout=120 if keep_alive else 30)
+
+    def get(self, url: str, follow_redirects: bool = False) -> HttpResponse:
+        response = self.open("GET", url)
+        while follow_redirects and response.location:
+            response = self.open("GET", response.location)
+        return response
+
+    def post(self, url: str, data: dict[str, Any]) -> HttpResponse:
+        return self.open("POST", url, urlencode(data, doseq=True))
+
+    def open(self, method: str, url: str, body: str | None = None) -> HttpResponse:
+        """Send a request and read the whole response."""
+        try:
+            response = self.start(method, url, body)
+            return HttpResponse(response.status, response.headers, response.read())
+        finally:
+            if not self.keep_alive:
+                self.close()
+
+    def start(self, method: str, url: str, body: str | None = None) -> HTTPResponse:
+        """Send a request and return the response, whose body is still to be read."""
+        headers = self.headers | {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
+        if body is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        self.connection.request(method, urlsplit(url)._replace(scheme="", netloc="").geturl(), body, headers)
+        response = self.connection.getresponse()
+        for header in response.headers.get_all("Set-Cookie", []):
+            for name, morsel in SimpleCookie(header).items():
+                self.cookies[name] = morsel.coded_value
+                if morsel["max-age"] == "0" or not morsel.value:
+                    del self.cookies[name]
+        return response
+
+    def close(self) -> None:
+        """Close the connection; the next request opens another."""
+        self.connection.close()
 
 
 class Visitor:
@@ -121,7 +186,10 @@ class Visitor:
     def token(self) -> str:
         """A CSRF token of this browser's session."""
         # The shortest page, for those who are logged in and for those who are not.
-        return self.page("/logout").all("input", name="csrf_token")[0]["value"]
+        response = self.client.get("/logout", follow_redirects=True)
+        match = re.search(r'<input[^>]* name="csrf_token"[^>]* value="([^"]*)"', response.text)
+        assert match, response.status_code
+        return match[1]
 
     def post(self, address: str, data: dict[str, Any] | None = None, **options: Any) -> TestResponse:
         """Send a form that carries this browser's token."""
@@ -222,7 +290,7 @@ def empty_tables(app: Flask) -> None:
 def summed_months() -> list[tuple[Any, ...]]:
     """Spending of all users by month and category, summed from the expenses."""
     months = Counter[tuple[int, date, str]]()
-    sums = Counter[tuple[int, date, str]]()
+    sums = defaultdict[tuple[int, date, str], Decimal](Decimal)
     for author, day, category, amount in db.session.execute(
         select(Expense.author_id, Expense.date, Expense.category, Expense.amount)
     ):

@@ -6,21 +6,22 @@ from werkzeug.security import check_password_hash, generate_password_hash
 
 from benchmarks.accounts import email_of
 from benchmarks.bench import Bench, guest_of
-from benchmarks.people import PASSWORD, Person
+from benchmarks.client import Client
 from benchmarks.report import Row, compare
 from benchmarks.timing import alternate
 from models import User
+from tests.browsing import PASSWORD
 
 ROUNDS = 12
 
 
 def measure(bench: Bench) -> Iterator[Row]:
     """Measure a log-in against the bare hash."""
-    person = Person(bench.application.port, email_of(guest_of(0)))
+    client = Client(bench.application.port, email_of(guest_of(0)))
     stored = generate_password_hash(PASSWORD, method=User.HASH_METHOD)
     sides: dict[str, Callable[[], object]] = {
-        "page": person.open_login_form,
-        "log-in": person.send_login_form,
+        "page": client.open_login_form,
+        "log-in": client.send_login_form,
         "hash": lambda: check_password_hash(stored, PASSWORD),
     }
     taken = alternate(bench.rounds(ROUNDS), sides)

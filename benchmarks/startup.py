@@ -1,0 +1,43 @@
+"""Starting: the time until the first page, and the memory of a process that has served a few.
+
+The target is against the baseline that imports the application's libraries: those are chosen, and what is ours is
+what comes on top. The bare baseline is shown without one.
+"""
+
+from collections.abc import Iterator
+
+from benchmarks import server
+from benchmarks.bench import FEW, Bench
+from benchmarks.client import Client
+from benchmarks.report import Row, compare
+
+ROUNDS = 9
+PAGES = 20
+BARE, SAME = "bare baseline", "baseline with the same libraries"
+
+
+def measure(bench: Bench) -> Iterator[Row]:
+    """Measure processes of their own, of the application and of both baselines, in turn."""
+    # The same database and secret, so that a log-in of the other process is one here.
+    environment = bench.application.environment
+    sides = {
+        "application": (server.application(environment), bench.owner(FEW), "/expenses"),
+        SAME: (server.baseline(environment, bench.engine.dialect.loaded_dbapi.__name__), bench.visitor(), "/"),
+        BARE: (server.baseline(environment), bench.visitor(), "/"),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    memory: dict[str, list[float]] = {name: [] for name in sides}
+    for _round in range(bench.rounds(ROUNDS)):
+        for name, (process, known, page) in sides.items():
+            try:
+                seconds[name].append(process.serve())
+                client = Client(process.port)
+                client.cookies = known.cookies
+                for _page in range(PAGES):
+                    client.get(page)
+                memory[name].append(process.memory())
+            finally:
+                process.stop()
+    for baseline, time_target, memory_target in ((SAME, 2.0, 1.3), (BARE, None, None)):
+        yield compare(f"start to first page / {baseline}", seconds["application"], seconds[baseline], time_target)
+        yield compare(f"memory / {baseline}", memory["application"], memory[baseline], memory_target, sides="MiB")
