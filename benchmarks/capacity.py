@@ -163,8 +163,8 @@ def questions(user: User) -> dict[str, Callable[[], object]]:
     }
 
 
-def statements_of(act: Callable[[], object]) -> list[Statement]:
-    """Do `act` and return the statements it sent, with their parameters."""
+def statements_of(action: Callable[[], object]) -> list[Statement]:
+    """Do `action` and return the statements it sent, with their parameters."""
     sent: list[Statement] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_more: Any) -> None:
@@ -172,11 +172,11 @@ def statements_of(act: Callable[[], object]) -> list[Statement]:
 
     sa.event.listen(db.engine, "before_cursor_execute", note)
     try:
-        act()
+        action()
     finally:
         sa.event.remove(db.engine, "before_cursor_execute", note)
         db.session.rollback()
-    return [each for each in sent if "FROM" in each[0] or each[0].startswith("INSERT")]
+    return [statement for statement in sent if "FROM" in statement[0] or statement[0].startswith("INSERT")]
 
 
 def cost(statement: Statement) -> tuple[float, str]:

@@ -23,10 +23,10 @@ def measure(bench: Bench) -> Iterator[Row]:
         "add": partial(at_once, [partial(_read_and_add, guest) for guest in guests]),
     }
     taken = alternate(bench.rounds(ROUNDS), sides)
-    each = {name: [seconds / len(guests) / PAGES for seconds in rounds] for name, rounds in taken.items()}
+    per_page = {name: [seconds / len(guests) / PAGES for seconds in rounds] for name, rounds in taken.items()}
     many = f"{len(guests)} accounts at once"
-    yield compare(f"list page, {many} / baseline", each["list"], each["baseline"])
-    yield compare(f"list page and one add in {PAGES}, {many} / baseline", each["add"], each["baseline"])
+    yield compare(f"list page, {many} / baseline", per_page["list"], per_page["baseline"])
+    yield compare(f"list page and one add in {PAGES}, {many} / baseline", per_page["add"], per_page["baseline"])
 
 
 def _read(client: Client, page: str) -> None:

@@ -16,13 +16,13 @@ ROUNDS = 12
 
 
 def measure(bench: Bench) -> Iterator[Row]:
-    """Measure a log-in against the bare hash."""
+    """Measure a login against the bare hash."""
     client = Client(bench.application.port, email_of(guest_of(0)))
     stored = generate_password_hash(PASSWORD, method=User.HASH_METHOD)
     sides: dict[str, Callable[[], object]] = {
         "page": client.open_login_form,
-        "log-in": client.send_login_form,
+        "login": client.send_login_form,
         "hash": lambda: check_password_hash(stored, PASSWORD),
     }
     taken = alternate(bench.rounds(ROUNDS), sides)
-    yield compare("log-in / the bare hash", taken["log-in"], taken["hash"])
+    yield compare("login / the bare hash", taken["login"], taken["hash"])

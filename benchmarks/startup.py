@@ -18,7 +18,7 @@ BARE, SAME = "bare baseline", "baseline with the same libraries"
 
 def measure(bench: Bench) -> Iterator[Row]:
     """Measure processes of their own, of the application and of both baselines, in turn."""
-    # The same database and secret, so that a log-in of the other process is one here.
+    # The same database and secret, so that a login of the other process is one here.
     environment = bench.application.environment
     sides = {
         "application": (server.application(environment), bench.owner(FEW), "/expenses"),

@@ -8,10 +8,10 @@ from typing import TypeVar
 Side = TypeVar("Side", bound=str | int)
 
 
-def seconds_of(act: Callable[[], object]) -> float:
-    """Do `act` and return how long it took."""
+def seconds_of(action: Callable[[], object]) -> float:
+    """Do `action` and return how long it took."""
     started = time.perf_counter()
-    act()
+    action()
     return time.perf_counter() - started
 
 
@@ -20,35 +20,35 @@ ENOUGH_SECONDS, LEAST_ROUNDS = 10, 5
 
 
 def alternate(rounds: int, sides: Mapping[Side, Callable[[], object]]) -> dict[Side, list[float]]:
-    """Do all sides in turn, up to so many rounds long, and return the seconds that each took.
+    """Run all sides in turn for at most so many rounds, and return the seconds of each.
 
     A round before them is not counted: caches and connections are to be warm.
     """
-    for act in sides.values():
-        act()
+    for action in sides.values():
+        action()
     taken: dict[Side, list[float]] = {side: [] for side in sides}
     until = time.perf_counter() + ENOUGH_SECONDS
     for done in range(rounds):
         if done >= LEAST_ROUNDS and time.perf_counter() > until:
             break
-        for side, act in sides.items():
-            taken[side].append(seconds_of(act))
+        for side, action in sides.items():
+            taken[side].append(seconds_of(action))
     return taken
 
 
-def at_once(acts: Sequence[Callable[[], object]]) -> None:
+def at_once(actions: Sequence[Callable[[], object]]) -> None:
     """Do everything at the same moment, each in a thread of its own. Raises the first error of any."""
-    barrier = threading.Barrier(len(acts))
+    barrier = threading.Barrier(len(actions))
     errors: list[BaseException] = []
 
-    def run(act: Callable[[], object]) -> None:
+    def run(action: Callable[[], object]) -> None:
         barrier.wait()
         try:
-            act()
+            action()
         except BaseException as error:
             errors.append(error)
 
-    threads = [threading.Thread(target=run, args=[act]) for act in acts]
+    threads = [threading.Thread(target=run, args=[action]) for action in actions]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -69,7 +69,7 @@ def _adds(bench: Bench) -> Iterator[Row]:
 
 
 def _round_trips(bench: Bench, number: int) -> Iterator[Row]:
-    clients = [_Client(bench.guest(each)) for each in range(number)]
+    clients = [_Client(bench.guest(index)) for index in range(number)]
     # SQLite has one writer at a time: more connections would only wait for each other.
     writers = 1 if bench.sqlite else number
     commits = [partial(_commit, bench.engine, TIMES * number // writers)] * writers
@@ -80,10 +80,10 @@ def _round_trips(bench: Bench, number: int) -> Iterator[Row]:
         "commit": partial(at_once, commits),
     }
     taken = alternate(bench.rounds(ROUNDS // 2), sides)
-    each = {name: [seconds / number / TIMES for seconds in rounds] for name, rounds in taken.items()}
+    per_operation = {name: [seconds / number / TIMES for seconds in rounds] for name, rounds in taken.items()}
     by = "1 client" if number == 1 else f"{number} clients at once"
     for name in ("add", "edit", "delete"):
-        yield compare(f"{name} by {by} / a commit", each[name], each["commit"])
+        yield compare(f"{name} by {by} / a commit", per_operation[name], per_operation["commit"])
 
 
 def _commit(engine: sa.Engine, times: int) -> None:
@@ -96,16 +96,16 @@ def _commit(engine: sa.Engine, times: int) -> None:
 def _waits(bench: Bench) -> Iterator[Row]:
     """Measure how long one person's add waits at the most, while another changes all of BULK expenses."""
     owner, guest = bench.owner(BULK), bench.guest(0)
-    acts: dict[str, Callable[[], object]] = {
+    actions: dict[str, Callable[[], object]] = {
         "change of category": partial(owner.change_all, "category", category="Other"),
         "undo of the change": owner.undo,
         "deletion": partial(owner.change_all, "delete"),
         "undo of the deletion": owner.undo,
     }
-    for name, act in acts.items():
+    for name, action in actions.items():
         adds = _Adds(guest)
         adds.start()
-        took = seconds_of(act)
+        took = seconds_of(action)
         adds.stop()
         yield Row(
             f"longest wait of an add, {name} of {BULK:,}", adds.longest, WAIT_MAX, "s", measured=took, sides="s"

@@ -221,11 +221,11 @@ class Visitor:
         return self.fill("/login", email=email or f"{self.name}@example.com", password=password, **typed)
 
     def log_in_at(self, address: str) -> TestResponse:
-        """Log in on the log-in page that one was sent to."""
+        """Log in on the login page that one was sent to."""
         return self.fill(address, email=f"{self.name}@example.com", password=PASSWORD)
 
-    def lose_log_ins(self) -> None:
-        """End every log-in of this person, as from another device."""
+    def end_sessions(self) -> None:
+        """End every session of this person, as from another device."""
         with self.app.app_context():
             sessions.revoke_all_sessions(self.user())
             db.session.commit()

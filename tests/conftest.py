@@ -22,7 +22,7 @@ FOLDER = Path(tempfile.mkdtemp(prefix="ledger-tests-"))
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 # One process among several, which the first one has started.
 IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
-# What several processes at once would get in each other's way of.
+# Tests that must run in a single process when one of these is set.
 SERIAL = ("TEST_CITUS_URL", "RELIABILITY")
 
 if os.environ.get("TEST_POSTGRES") == "1" and not IS_WORKER:
@@ -58,8 +58,9 @@ from tests.owners import watch
 # A real hash takes 0.2 s on purpose.
 User.HASH_METHOD = "pbkdf2:sha256:1000"
 # How long an example takes depends on what else the machine does.
-settings.register_profile("tests", deadline=None)
-settings.load_profile("tests")
+settings.register_profile("tests", deadline=None, max_examples=40)
+settings.register_profile("ci", deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") == "true" else "tests")
 
 
 def pytest_xdist_auto_num_workers(config):

@@ -147,8 +147,8 @@ def conjuncts(condition: ClauseElement | None) -> Iterator[ClauseElement]:
     if isinstance(condition, Grouping):
         yield from conjuncts(condition.element)
     elif isinstance(condition, sa.BooleanClauseList) and condition.operator is operators.and_:
-        for each in condition.clauses:
-            yield from conjuncts(each)
+        for clause in condition.clauses:
+            yield from conjuncts(clause)
     elif condition is not None:
         yield condition
 

@@ -123,17 +123,19 @@ def tables_of(engine):
 def columns_of(table_name, found):
     """The columns of a table, with the types of the model where there still is one."""
     model = Base.metadata.tables.get(table_name)
-    for each in found:
-        name = each["name"]
+    for value in found:
+        name = value["name"]
         known = model is not None and name in model.c
-        yield sa.column(name, model.c[name].type if known else FORMER_TYPES.get(name, each["type"]))
+        yield sa.column(name, model.c[name].type if known else FORMER_TYPES.get(name, value["type"]))
 
 
 def insert_into(connection, table, rows):
     """Insert rows, with the defaults of their model, into as much of a table as is there."""
     # Deleted expenses had the columns of all others.
     model = Base.metadata.tables.get("expense" if table.name == "deleted_expense" else table.name)
-    defaults = {} if model is None else {each.name: each.default for each in model.c if each.default is not None}
+    defaults = (
+        {} if model is None else {column.name: column.default for column in model.c if column.default is not None}
+    )
     there = {column.name for column in table.c}
     for row in rows:
         made = {name: each.arg(None) if each.is_callable else each.arg for name, each in defaults.items()}
@@ -147,7 +149,11 @@ def contents(engine):
     with engine.connect() as connection:
         for name, table in tables_of(engine).items():
             model = Base.metadata.tables.get(name)
-            later = set() if model is None else {each.name for each in model.c if each.server_default is not None}
+            later = (
+                set()
+                if model is None
+                else {column.name for column in model.c if column.server_default is not None}
+            )
             rows = [dict(row) for row in connection.execute(sa.select(table)).mappings()]
             found[name] = sorted(
                 str({key: row[key] for key in sorted(row.keys() - later) if row[key] is not None}) for row in rows

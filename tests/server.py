@@ -170,8 +170,8 @@ class Server(ServerProcess):
         with self.engine.begin() as connection:
             connection.execute(sa.insert(Expense), [values.copy() for _ in range(number)])
 
-    def end_log_ins(self, name: str) -> None:
-        """End every log-in of a person, as from another device."""
+    def end_sessions(self, name: str) -> None:
+        """End every session of a user, as from another device."""
         author_id = self.user(name).id
         with Session(self.engine) as session:
             session.execute(sa.delete(LoginSession).where(LoginSession.user_id == author_id))
@@ -182,7 +182,7 @@ class Server(ServerProcess):
         with Session(self.engine, expire_on_commit=False) as session:
             return session.scalars(sa.select(User).where(User.email == f"{name}@example.com")).one()
 
-    def log_ins(self) -> int:
+    def count_sessions(self) -> int:
         """The number of sessions of all users."""
         with Session(self.engine) as session:
             return session.scalars(sa.select(sa.func.count()).select_from(LoginSession)).one()

@@ -72,7 +72,7 @@ def test_the_menu_under_the_username_leads_to_the_account(ana):
 
 
 def test_no_two_things_on_the_page_have_the_same_id(ana):
-    ids = [each["id"] for each in ana.page("/account").all() if "id" in each.attributes]
+    ids = [element["id"] for element in ana.page("/account").all() if "id" in element.attributes]
 
     assert len(ids) == len(set(ids))
 
@@ -107,7 +107,7 @@ def test_a_stale_form_comes_back_filled_in_and_changes_nothing(ana, part):
 
 @pytest.mark.parametrize("part", ["profile", "password"])
 @pytest.mark.parametrize(
-    ("typed", "words"),
+    ("typed", "message"),
     [
         ("", "Enter your current password."),
         ("not the river", "This is not your password."),
@@ -116,16 +116,18 @@ def test_a_stale_form_comes_back_filled_in_and_changes_nothing(ana, part):
         ("x" * 5000, "This is not your password."),
     ],
 )
-def test_nobody_changes_how_to_log_in_without_the_current_password(app, ana, part, typed, words):
+def test_nobody_changes_how_to_log_in_without_the_current_password(app, ana, part, typed, message):
     other = device(app)
     values = {"username": "anna", "email": "anna@example.com", **NEW_PASSWORD, "current_password": typed}
 
     response = send(ana, part, **values)
 
     assert response.status_code == 422
-    assert errors(response) == {f"{part}-current_password": words}
+    assert errors(response) == {f"{part}-current_password": message}
     page = read(response)
-    assert [each["id"] for each in page.all() if "autofocus" in each.attributes] == [f"{part}-current_password"]
+    assert [element["id"] for element in page.all() if "autofocus" in element.attributes] == [
+        f"{part}-current_password"
+    ]
     assert page.one(id="profile-username")["value"] == ("anna" if part == "profile" else "ana")
     assert stored(ana, "username", "email") == ("ana", "ana@example.com")
     assert is_in(other)
@@ -242,7 +244,7 @@ def test_a_remembered_log_in_stays_remembered(app, ana):
 
 
 @pytest.mark.parametrize(
-    ("typed", "field", "words"),
+    ("typed", "field", "message"),
     [
         ({"password": "short", "confirm_password": "short"}, "password", "at least 8"),
         ({"password": "password1", "confirm_password": "password1"}, "password", "less common"),
@@ -250,13 +252,13 @@ def test_a_remembered_log_in_stays_remembered(app, ana):
         ({"confirm_password": "another one"}, "confirm_password", "differ"),
     ],
 )
-def test_a_new_password_follows_the_rules_of_every_password(ana, typed, field, words):
+def test_a_new_password_follows_the_rules_of_every_password(ana, typed, field, message):
     before = stored(ana, "password_hash")
 
     response = send(ana, "password", **NEW_PASSWORD | typed)
 
     assert response.status_code == 422
-    assert words in errors(response)[f"password-{field}"]
+    assert message in errors(response)[f"password-{field}"]
     assert errors(response).keys() == {f"password-{field}"}
     assert NEW not in response.text
     assert stored(ana, "password_hash") == before
@@ -264,7 +266,7 @@ def test_a_new_password_follows_the_rules_of_every_password(ana, typed, field, w
 
 def test_of_two_who_change_the_password_at_once_one_does(app, ana):
     two = [ana, device(app)]
-    forms = [each.page("/account").one("form", action="/account/password") for each in two]
+    forms = [visitor.page("/account").one("form", action="/account/password") for visitor in two]
     answers = {}
 
     def change(number):
@@ -274,7 +276,7 @@ def test_of_two_who_change_the_password_at_once_one_does(app, ana):
 
     at_once(change, range(2))
 
-    # The other was too late with the old password, or its log-in had ended before it was asked.
+    # The other was too late with the old password, or its session had ended before it was asked.
     won = [number for number, each in enumerate(two) if is_in(each)]
     assert len(won) == 1
     assert answers[won[0]] in REDIRECTS
@@ -346,7 +348,7 @@ def test_nobody_finds_out_by_trying_which_names_are_taken(app, ana, bob, name):
     for number in range(10):
         visitor = (ana, other)[number % 2]
         assert ask(visitor, number).status_code in REDIRECTS | {422}
-        # Neither the right password nor another log-in gives further tries.
+        # Neither the right password nor another login gives further tries.
         assert send(visitor, "profile", current_password=PASSWORD).status_code in REDIRECTS
         if name == "email":
             ana = other = visitor
@@ -368,7 +370,7 @@ def test_new_names_count_for_the_address_like_registrations(app, ana, bob):
 
 
 @pytest.mark.parametrize(
-    ("typed", "words"),
+    ("typed", "message"),
     [
         ({"username": "a b"}, "Use letters, digits"),
         ({"username": "a\0b"}, "invisible"),
@@ -377,17 +379,17 @@ def test_new_names_count_for_the_address_like_registrations(app, ana, bob):
         ({"email": "a\0@example.com"}, "invisible"),
     ],
 )
-def test_a_name_follows_the_rules_of_every_name(ana, typed, words):
+def test_a_name_follows_the_rules_of_every_name(ana, typed, message):
     response = send(ana, "profile", **typed, current_password=PASSWORD)
 
     assert response.status_code == 422
-    assert [words in said for said in errors(response).values()] == [True]
+    assert [message in said for said in errors(response).values()] == [True]
 
 
 def test_of_many_who_want_the_same_name_at_once_one_gets_it(app):
     app.config.update(THROTTLE_ADDRESS=0)
     people = [Visitor(app).register(f"person{number}") for number in range(3)]
-    forms = [each.page("/account").one("form", action="/account/profile") for each in people]
+    forms = [visitor.page("/account").one("form", action="/account/profile") for visitor in people]
     answers = []
 
     def rename(number):
@@ -456,14 +458,14 @@ def test_another_currency_keeps_the_digits_of_every_amount(ana):
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "words"),
+    ("before", "after", "message"),
     [
         ("USD", "JPY", "Amounts in JPY have no decimals. 2 of yours have more"),
         ("KWD", "JPY", "Amounts in JPY have no decimals. 2 of yours have more"),
         ("KWD", "EUR", "Amounts in EUR have at most 2 decimals. 1 of yours has more"),
     ],
 )
-def test_a_currency_in_which_amounts_could_not_be_written_is_refused(stranger, before, after, words):
+def test_a_currency_in_which_amounts_could_not_be_written_is_refused(stranger, before, after, message):
     ana = stranger.register("ana", currency=before)
     for amount in ("3", "12.50", "7.125" if before == "KWD" else "7.10"):
         ana.add(amount)
@@ -472,16 +474,16 @@ def test_a_currency_in_which_amounts_could_not_be_written_is_refused(stranger, b
     response = send(ana, "settings", currency=after, locale="de_DE")
 
     assert response.status_code == 422
-    assert errors(response)["settings-currency"].startswith(words)
+    assert errors(response)["settings-currency"].startswith(message)
     assert form_values(read(response).one("form", action="/account/settings"))["locale"] == "de_DE"
     assert ana.total() == total
 
 
-@pytest.mark.parametrize("act", ["delete", "change", "budget"])
-def test_what_can_be_undone_counts_for_another_currency(ana, act):
-    ana.add("13" if act == "budget" else "12.50", description="Tea")
+@pytest.mark.parametrize("change", ["delete", "change", "budget"])
+def test_what_can_be_undone_counts_for_another_currency(ana, change):
+    ana.add("13" if change == "budget" else "12.50", description="Tea")
     (expense,) = ana.expenses()
-    if act == "delete":
+    if change == "delete":
         ana.post(f"/expenses/{expense.id}/delete")
     elif act == "budget":
         for budget in ("99.50", "99"):
@@ -504,7 +506,7 @@ def test_what_can_be_undone_counts_for_another_currency(ana, act):
     currency=st.sampled_from(["JPY", "EUR", "KWD"]),
 )
 def test_exactly_the_amounts_with_more_decimals_are_counted(ana, bob, units, currency):
-    amounts = [Decimal(each).scaleb(-3) for each in units]
+    amounts = [Decimal(unit).scaleb(-3) for unit in units]
     with application.app_context():
         user = ana.user()
         user.currency = "KWD"
@@ -594,14 +596,16 @@ def test_a_page_of_many_log_ins_ends_and_has_this_one_on_top(app, ana):
     now = datetime.now(UTC) + timedelta(seconds=1)
     with app.app_context():
         values = {"remember": True, "user_agent": "x", "created_at": now, "last_seen_at": now}
-        rows = [LoginSession(user_id=ana.user().id, token_hash=f"{each:064x}", **values) for each in range(150)]
+        rows = [
+            LoginSession(user_id=ana.user().id, token_hash=f"{number:064x}", **values) for number in range(150)
+        ]
         db.session.add_all(rows)
         db.session.commit()
 
     listed = ana.page("/account").one(class_="sessions").all("li")
 
     assert len(listed) == 100
-    assert ["this one" in each.text for each in listed] == [True] + [False] * 99
+    assert ["this one" in element.text for element in listed] == [True] + [False] * 99
 
 
 def test_one_log_in_can_be_ended(app, ana, caplog):
@@ -640,25 +644,25 @@ def test_the_log_in_of_another_does_not_exist(ana, bob):
     (bobs,) = hashes(bob)
     tries = [bobs, "f" * 64, bobs.upper(), bobs[:10], "", "\0", "x\0" * 32, "é", f"{bobs}\n", "%"]
 
-    answers = [ana.post("/account/sessions/end", {"token_hash": each}) for each in tries]
+    answers = [ana.post("/account/sessions/end", {"token_hash": token_hash}) for token_hash in tries]
     answers.append(ana.post("/account/sessions/end"))
 
-    assert {each.status_code for each in answers} == {404}
-    assert len({each.data for each in answers}) == 1
+    assert {answer.status_code for answer in answers} == {404}
+    assert len({answer.data for answer in answers}) == 1
     assert is_in(bob)
     assert is_in(ana)
 
 
 def test_log_out_everywhere_ends_all_of_them_and_this_one(app, ana, bob):
     others = [device(app), device(app, remember=True)]
-    copied = [cookies(each) for each in (ana, *others)]
+    copied = [cookies(visitor) for visitor in (ana, *others)]
 
     response = ana.post("/account/sessions/end-all")
 
     assert response.location == "/login"
     assert response.headers["Clear-Site-Data"] == '"cache"'
     assert "You are logged out on all devices." in ana.message("/login").text
-    assert not any(is_in(each) for each in (ana, *others, *(with_cookies(app, jar) for jar in copied)))
+    assert not any(is_in(visitor) for visitor in (ana, *others, *(with_cookies(app, jar) for jar in copied)))
     assert hashes(ana) == set()
     assert is_in(bob)
 

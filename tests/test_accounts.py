@@ -18,8 +18,8 @@ from tests.browsing import PASSWORD, REDIRECTS, Visitor, at_once, form_values, r
 def errors(response):
     """The errors by field, and those of the whole form under None."""
     page = read(response)
-    said = {each["id"].removesuffix("-error"): each.text for each in page.all("small", class_="error")}
-    whole = [each.text for each in page.all("p", role="alert")]
+    said = {element["id"].removesuffix("-error"): element.text for element in page.all("small", class_="error")}
+    whole = [element.text for element in page.all("p", role="alert")]
     return said | ({None: whole[0]} if whole else {})
 
 
@@ -65,7 +65,7 @@ def test_registering_takes_the_settings_currency_and_zone_unless_told_otherwise(
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "words"),
+    ("field", "value", "message"),
     [
         ("username", "", "Enter a username."),
         ("username", "a b", "Use letters, digits"),
@@ -96,7 +96,7 @@ def test_registering_takes_the_settings_currency_and_zone_unless_told_otherwise(
         ("currency", "XXX", "from the list"),
     ],
 )
-def test_a_refused_registration_says_why_and_loses_nothing(stranger, field, value, words):
+def test_a_refused_registration_says_why_and_loses_nothing(stranger, field, value, message):
     typed = {"username": "ana-the-first", "email": "ana.first@example.com", "password": PASSWORD}
     typed |= {"confirm_password": PASSWORD} | {field: value}
     if field == "password":
@@ -105,13 +105,13 @@ def test_a_refused_registration_says_why_and_loses_nothing(stranger, field, valu
     response = stranger.fill("/register", **typed)
 
     assert response.status_code == 422
-    assert words in errors(response)[field]
+    assert message in errors(response)[field]
     assert count(User) == 0
     page = read(response)
     wrong = page.one(id=field)
     assert f"{field}-error" in wrong["aria-describedby"].split()
     assert wrong["aria-invalid"] == "true"
-    assert [each["id"] for each in page.all() if "autofocus" in each.attributes] == [field]
+    assert [element["id"] for element in page.all() if "autofocus" in element.attributes] == [field]
     for name in {"username", "email"} - {field}:
         assert page.one(id=name)["value"] == typed[name]
     assert "value" not in page.one(id="password").attributes or page.one(id="password")["value"] == ""
@@ -138,7 +138,7 @@ def test_a_taken_name_or_address_is_an_error_beside_its_field(app, ana, typed, t
 
 def test_of_many_who_register_the_same_name_at_once_one_gets_it(app, stranger):
     visitors = [Visitor(app) for _ in range(6)]
-    forms = [form_values(each.page("/register").one("main").one("form")) for each in visitors]
+    forms = [form_values(visitor.page("/register").one("main").one("form")) for visitor in visitors]
     answers = []
 
     def send(visitor, form):
@@ -265,7 +265,7 @@ def test_unknown_accounts_cost_the_same_work(app, ana, monkeypatch):
     Visitor(app).log_in(email="nobody@example.com", password="wrong one")
     Visitor(app).log_in(email="ana@example.com", password="x" * 5000)
 
-    methods = [each.partition("$")[0] for each in checked]
+    methods = [password_hash.partition("$")[0] for password_hash in checked]
     assert methods == [User.HASH_METHOD] * 3
     with app.app_context():
         assert len(checked[1]) >= len(ana.user().password_hash)
@@ -364,7 +364,7 @@ def test_log_in_begins_a_new_session(app, ana):
 
 
 def cookies(visitor):
-    return {each.key: each.value for each in visitor.client._cookies.values()}
+    return {cookie.key: cookie.value for cookie in visitor.client._cookies.values()}
 
 
 def with_cookies(app, jar):

@@ -1,4 +1,4 @@
-"""The application as its operator sees it: what each setting does. Each test starts it anew."""
+"""The application as its operator sees it: what each setting does. Each test starts it again."""
 
 import json
 import os
@@ -113,7 +113,7 @@ def test_a_proxy_is_believed_only_when_there_is_one(start):
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
+    ("settings", "message"),
     [
         ({"SECRET_KEY": "dev"}, "SECRET_KEY must be"),
         ({"SECRET_KEY_FALLBACKS": "old"}, "SECRET_KEY must be"),
@@ -121,8 +121,8 @@ def test_a_proxy_is_believed_only_when_there_is_one(start):
         ({"TIMEZONE": "Middle/Earth"}, "DEFAULT_CURRENCY must be"),
     ],
 )
-def test_a_setting_that_makes_no_sense_is_refused_at_the_start(start, settings, words):
-    assert words in start(**settings)
+def test_a_setting_that_makes_no_sense_is_refused_at_the_start(start, settings, message):
+    assert message in start(**settings)
 
 
 def test_lists_and_switches_are_read(start):
@@ -163,11 +163,11 @@ def test_a_secret_that_is_not_there_is_never_replaced_by_another(start, tmp_path
 
 
 def test_the_log_is_written_in_words_or_as_json(output):
-    _, words = output(LOG_FORMAT="text")
+    _, message = output(LOG_FORMAT="text")
     _, lines = output(LOG_FORMAT="json")
     failed, complaint = output(LOG_FORMAT="xml")
 
-    assert "INFO ledger.requests: GET login 200" in words[0]
+    assert "INFO ledger.requests: GET login 200" in message[0]
     assert json.loads(lines[0])["endpoint"] == "login"
     assert failed
     assert complaint[-1] == 'RuntimeError: LOG_FORMAT must be "text" or "json".'

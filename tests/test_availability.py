@@ -52,7 +52,7 @@ def checked(database):
 
 
 def wait_until(condition):
-    until = time.monotonic() + 5
+    until = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -85,7 +85,7 @@ def test_an_unresponsive_database_blocks_one_thread_for_all_callers(checked, dat
 
     assert found == [(False, False)] * 20
     assert checked.is_unresponsive()
-    assert time.monotonic() - started_at < 1
+    assert time.monotonic() - started_at < 3
     assert database.queries == 1
 
 
@@ -129,7 +129,7 @@ def test_readyz_responds_in_time_although_the_database_does_not(stranger, databa
     answer = stranger.get("/readyz")
 
     assert (answer.status_code, answer.text) == (503, "not ready\n")
-    assert time.monotonic() - started_at < 2
+    assert time.monotonic() - started_at < 4
     database.running.set()
     wait_until(lambda: stranger.get("/readyz").status_code == 200)
 
@@ -159,6 +159,6 @@ def test_readyz_responds_in_time_although_the_file_is_locked(stranger, app):
         answer = stranger.get("/readyz")
 
         assert answer.status_code == 503
-        assert time.monotonic() - started_at < 2
+        assert time.monotonic() - started_at < 4
         other.execute("ROLLBACK")
     wait_until(lambda: stranger.get("/readyz").status_code == 200)

@@ -37,7 +37,7 @@ def test_the_table_has_a_line_a_row_and_says_what_is_missed():
     rows = [
         compare("page / baseline", [0.004] * 3, [0.002] * 3, target=2.2),
         Row("length", 31.5, 30, "KiB"),
-        Row("log-in / hash", 1.02),
+        Row("login / hash", 1.02),
     ]
 
     _header, *lines = table(rows).splitlines()
@@ -45,25 +45,25 @@ def test_the_table_has_a_line_a_row_and_says_what_is_missed():
     assert [" ".join(line.split()) for line in lines] == [
         "page / baseline 2.00 x 2.00-2.00 4.00 ms 2.00 ms <= 2.2 holds",
         "length 31.50 KiB <= 30 MISSED",
-        "log-in / hash 1.02 x",
+        "login / hash 1.02 x",
     ]
 
 
 @pytest.mark.parametrize(("ratio", "end"), [(2.0, 0), (3.0, 1)])
 def test_a_missed_target_ends_with_1(capsys, ratio, end):
-    assert show([Row("kept", 1.0, 1.0), Row("page", ratio, 2.2), Row("log-in", 9.0)], None) == end
+    assert show([Row("kept", 1.0, 1.0), Row("page", ratio, 2.2), Row("login", 9.0)], None) == end
     assert f"{end} of 2 targets missed." in capsys.readouterr().out
 
 
 def test_the_file_has_every_row_with_its_fields(tmp_path, capsys):
     file = tmp_path / "figures.json"
 
-    show([compare("page", [0.006] * 3, [0.002] * 3, target=2.2), Row("log-in", 1.02)], file)
+    show([compare("page", [0.006] * 3, [0.002] * 3, target=2.2), Row("login", 1.02)], file)
 
     page, log_in = json.loads(file.read_text())
     assert page["ratio"] == pytest.approx(3)
     assert (page["name"], page["target"], page["holds"], page["unit"]) == ("page", 2.2, False, "x")
-    assert (log_in["name"], log_in["target"], log_in["holds"]) == ("log-in", None, True)
+    assert (log_in["name"], log_in["target"], log_in["holds"]) == ("login", None, True)
 
 
 def test_sides_are_timed_in_turn_after_a_round_that_is_not_counted():

@@ -456,7 +456,7 @@ def test_a_merge_that_is_undone_one_by_one_gives_back_place_and_budget(ana):
         assert press(ana, line.one("form")).status_code in REDIRECTS
 
     assert own(ana) == before
-    assert {each.category for each in ana.expenses()} == {"Food"}
+    assert {expense.category for expense in ana.expenses()} == {"Food"}
 
 
 # --- The name that the dropdown has for a category still to be named

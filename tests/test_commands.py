@@ -35,7 +35,7 @@ def test_create_user_makes_an_account_that_can_log_in(app, run):
 
 
 @pytest.mark.parametrize(
-    ("username", "email", "password", "words"),
+    ("username", "email", "password", "message"),
     [
         ("ana", "new@example.com", PASSWORD, "Already in use: username."),
         ("a b", "new@example.com", PASSWORD, "Use letters"),
@@ -43,11 +43,11 @@ def test_create_user_makes_an_account_that_can_log_in(app, run):
         ("new", "new@example.com", "short", "at least 8"),
     ],
 )
-def test_create_user_refuses_what_the_page_refuses(run, ana, username, email, password, words):
+def test_create_user_refuses_what_the_page_refuses(run, ana, username, email, password, message):
     code, printed = run("create-user", "--username", username, "--email", email, "--password", password)
 
     assert code == 1
-    assert words in printed
+    assert message in printed
 
 
 def test_reset_password_asks_for_a_new_one_and_ends_all_sessions(app, run, ana):

@@ -53,7 +53,7 @@ def test_a_healthy_application_has_nothing_wrong(healthy, run):
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
+    ("settings", "message"),
     [
         ({"PROXY_HOPS": 1}, "set HTTPS=1"),
         ({"SESSION_COOKIE_SECURE": True}, "Set TRUSTED_HOSTS to"),
@@ -61,12 +61,12 @@ def test_a_healthy_application_has_nothing_wrong(healthy, run):
         ({"THROTTLE_ADDRESS": 0}, "THROTTLE_ADDRESS=0 allows unlimited guessing"),
     ],
 )
-def test_a_setting_that_looks_wrong_is_named(healthy, run, settings, words):
+def test_a_setting_that_looks_wrong_is_named(healthy, run, settings, message):
     healthy.config.update(settings)
 
     (complaint,) = complaints(run)
 
-    assert words in complaint
+    assert message in complaint
 
 
 @pytest.mark.parametrize(

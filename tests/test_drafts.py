@@ -126,7 +126,7 @@ def everything():
 
 def same_form(page, form):
     """The form of a page that is sent to the same URL."""
-    found = [each for each in page.all("form", method="post") if each["action"] == form["action"]]
+    found = [element for element in page.all("form", method="post") if element["action"] == form["action"]]
     assert len(found) == 1
     return found[0]
 
@@ -154,7 +154,7 @@ def test_every_form_comes_back_filled_in(ana, name, ended):
     form = forms_of(ana)[name]
     typed = typed_into(form)
     before = everything()
-    ana.lose_log_ins() if ended == "on the server" else ana.client._cookies.clear()
+    ana.end_sessions() if ended == "on the server" else ana.client._cookies.clear()
 
     response = send(ana, form, typed + press(form))
 
@@ -197,7 +197,7 @@ def test_every_form_with_a_stale_token_comes_back_filled_in(ana, name):
 def test_what_one_user_typed_is_never_shown_to_another(ana, bob, name):
     form = forms_of(ana)[name]
     typed = [(field, "zqtyped" if value.startswith("typed") else value) for field, value in typed_into(form)]
-    ana.lose_log_ins()
+    ana.end_sessions()
     response = send(ana, form, typed)
 
     response = ana.fill(response.location, email="bob@example.com", password=PASSWORD)
@@ -214,7 +214,7 @@ def test_what_one_user_typed_is_never_shown_to_another(ana, bob, name):
 
 def lose_and_send(visitor, form, typed):
     """Send a form when the session has ended, and log in where that leads."""
-    visitor.lose_log_ins()
+    visitor.end_sessions()
     response = send(visitor, form, typed)
     return visitor.log_in_at(response.location).location
 
@@ -276,9 +276,11 @@ def test_a_draft_for_a_url_without_a_page_is_shown_there_until_it_is_saved(ana):
     assert url == "/expenses/bulk"
 
     page = ana.page(url)
-    assert len([each for each in page.all("input", name="ids") if "checked" in each.attributes]) == 2
+    assert len([element for element in page.all("input", name="ids") if "checked" in element.attributes]) == 2
     assert ana.page("/expenses").one("table", class_="expenses")
-    assert not [each for each in ana.page("/expenses").all("input", name="ids") if "checked" in each.attributes]
+    assert not [
+        element for element in ana.page("/expenses").all("input", name="ids") if "checked" in element.attributes
+    ]
     page = ana.page(url)
     body = {"ids": [row for _, row in ids], "action": "category", "category": "Travel"}
     token = same_form(page, form).one("input", name="csrf_token")["value"]
@@ -309,7 +311,7 @@ def test_a_button_that_was_pressed_without_a_session_leads_back_to_its_page(ana,
     url = rule.rule.replace("<uuid:category_id>", category).replace("<uuid:operation_id>", operation)
     url = url.replace("<uuid:expense_id>", expense).replace("<uuid:recurring_id>", expense)
     before = everything()
-    ana.lose_log_ins()
+    ana.end_sessions()
 
     for typed in ({}, {"batch": str(uuid7()), "token_hash": "f" * 64, "ids": expense}):
         response = ana.client.post(f"{url}?category=Food", data=typed)
@@ -334,7 +336,7 @@ def test_opening_a_draft_changes_nothing_although_its_view_does(ana, monkeypatch
         db.session.commit()
         raise AssertionError("committed")
 
-    ana.lose_log_ins()
+    ana.end_sessions()
     response = ana.client.post("/account/sessions/end-all", data={"field": "typed"})
     ana.log_in_at(response.location)
     monkeypatch.setitem(application.view_functions, "end_all_sessions", rename)
@@ -374,7 +376,7 @@ def test_a_draft_of_a_row_that_is_gone_leads_to_the_list(ana, bob):
     form = ana.page(f"/expenses/{expense}/edit").one("main").one("form")
     other = Visitor(application)
     other.name = "ana"
-    ana.lose_log_ins()
+    ana.end_sessions()
     response = send(ana, form, typed_into(form))
     other.log_in()
     other.post(f"/expenses/{expense}/delete")
@@ -453,7 +455,7 @@ def test_a_long_draft_of_a_page_of_its_own_is_deleted_once_it_is_saved(ana):
 
 @pytest.mark.parametrize("size", [DRAFT_MAX_BYTES, 300_000])
 def test_what_is_too_long_is_not_kept_and_the_login_page_says_so(ana, size):
-    ana.lose_log_ins()
+    ana.end_sessions()
 
     response = ana.client.post("/expenses/bulk", data={"description": "x" * size})
 
@@ -464,7 +466,7 @@ def test_what_is_too_long_is_not_kept_and_the_login_page_says_so(ana, size):
 
 
 def test_an_earlier_draft_is_not_taken_for_one_that_was_too_long(ana):
-    ana.lose_log_ins()
+    ana.end_sessions()
     ana.client.post("/expenses/bulk", data={"description": "earlier"})
 
     response = ana.client.post("/expenses/bulk", data={"description": "x" * DRAFT_MAX_BYTES})
@@ -496,7 +498,7 @@ def test_the_short_forms_of_an_unknown_browser_make_room_for_the_last_one(ana, s
 
 
 def test_several_forms_come_back_and_the_last_one_of_each(ana):
-    ana.lose_log_ins()
+    ana.end_sessions()
     for text in ("first", "second"):
         ana.client.post("/expenses/add", data={"description": text})
     ana.client.post("/expenses", data={"description": "third"})
@@ -515,7 +517,7 @@ def test_a_user_has_five_drafts_and_the_oldest_go(ana):
     for _ in range(MAX_DRAFTS + 2):
         ana.add("1")
     expenses = [row.id for row in ana.expenses()][: MAX_DRAFTS + 2]
-    ana.lose_log_ins()
+    ana.end_sessions()
     for expense in expenses:
         ana.client.post(f"/expenses/{expense}/edit", data={"description": "x" * 1_600})
         ana.client.post(f"/expenses/{expense}/edit", data={"description": "y" * 1_600})
@@ -571,7 +573,7 @@ def test_a_cookie_of_a_user_that_is_gone_stores_nothing(ana):
 
 
 def test_another_user_who_logs_in_does_not_even_have_the_draft(ana, bob):
-    ana.lose_log_ins()
+    ana.end_sessions()
     ana.client.post("/expenses/add", data={"description": "secret"})
     ana.client.post("/categories", data={"description": "x" * 5_000})
 
@@ -592,7 +594,7 @@ def test_logging_out_forgets_drafts(ana):
 
 
 def test_a_form_of_another_site_leaves_no_draft(ana, stranger):
-    ana.lose_log_ins()
+    ana.end_sessions()
     for visitor in (ana, stranger):
         before = visitor.client.get_cookie("session")
         body = {"description": "x" * 5_000}
@@ -605,7 +607,7 @@ def test_a_form_of_another_site_leaves_no_draft(ana, stranger):
 
 def test_passwords_and_files_are_never_stored(ana):
     assert unstored_fields() >= {"csrf_token", "password", "confirm_password", "current_password"}
-    ana.lose_log_ins()
+    ana.end_sessions()
     values = dict.fromkeys(unstored_fields(), SECRET) | {"username": "typed" * 400}
     file = (io.BytesIO(b"zqfile"), "statement.csv")
 
@@ -630,7 +632,7 @@ def lost(migrated):
     visitor = Visitor(migrated).register("ana")
     migrated.config.update(THROTTLE_ADDRESS=0)
     cookie = visitor.client.get_cookie("session").value
-    visitor.lose_log_ins()
+    visitor.end_sessions()
     yield visitor, cookie
     migrated.config.update(THROTTLE_ADDRESS=50)
 

@@ -157,7 +157,7 @@ def test_a_days_repetition_is_dimmed(ana):
 
 
 @pytest.fixture
-def week(ana):
+def ana_with_expenses(ana):
     """Ana, who has a week of expenses."""
     for amount, category, description, day in (
         ("12.50", "Food", "Café crème", "2026-10-30"),
@@ -171,7 +171,7 @@ def week(ana):
 
 
 @pytest.mark.parametrize(
-    ("query", "found", "words"),
+    ("query", "found", "message"),
     [
         (
             "category=Food&category=Travel",
@@ -204,29 +204,29 @@ def week(ana):
         ("sort=date&category=Food", ["Café crème", "Tea 100%", "かき氷"], "Food"),
     ],
 )
-def test_what_is_asked_for_is_found_and_said_in_words(week, query, found, words):
+def test_what_is_asked_for_is_found_and_said_in_words(ana_with_expenses, query, found, message):
     address = f"/expenses?{query}"
 
-    assert [row[2] for row in week.rows(address)] == found
-    assert words in week.page(address).one("h1").text
-    assert week.count(address) == len(found)
+    assert [row[2] for row in ana_with_expenses.rows(address)] == found
+    assert message in ana_with_expenses.page(address).one("h1").text
+    assert ana_with_expenses.count(address) == len(found)
 
 
-def test_the_parts_add_up_and_each_leads_to_its_rows(week):
+def test_the_parts_add_up_and_each_leads_to_its_rows(ana_with_expenses):
     address = "/expenses?period=2026-10&sort=amount"
-    page = week.page(address)
+    page = ana_with_expenses.page(address)
     parts = page.one(id="breakdown").all("li")
 
     assert [part.one("a").text for part in parts] == ["Travel", "Food"]
     for part in parts:
-        opened = week.page(part.one("a")["href"])
+        opened = ana_with_expenses.page(part.one("a")["href"])
         assert opened.one(id="total").text in part.text
         assert opened.one(id="count").text == part.one("small").text
         assert "October 2026" in opened.one("h1").text
-    assert week.total(address) == "$55.70"
+    assert ana_with_expenses.total(address) == "$55.70"
 
 
-def test_the_forms_keep_showing_what_was_asked_for(week):
+def test_the_forms_keep_showing_what_was_asked_for(ana_with_expenses):
     query = (
         "category=Food&category=Travel&period=2024-02&search=te&min_amount=1,50&max_amount=9"
         "&start_date=2024-02-01&sort=amount"
@@ -253,13 +253,13 @@ def test_the_forms_keep_showing_what_was_asked_for(week):
 @pytest.mark.parametrize(
     ("column", "first", "second"), [("Date", "date", "-date"), ("Amount", "-amount", "amount")]
 )
-def test_the_head_of_a_column_orders_by_it_either_way(week, column, first, second):
+def test_the_head_of_a_column_orders_by_it_either_way(ana_with_expenses, column, first, second):
     def press(page):
         return next(head.one("a")["href"] for head in page.all("th") if head.text == column)
 
-    once = press(week.page("/expenses?category=Food"))
+    once = press(ana_with_expenses.page("/expenses?category=Food"))
     assert once == f"/expenses?category=Food&sort={first}"
-    assert press(week.page(once)) == f"/expenses?category=Food&sort={second}"
+    assert press(ana_with_expenses.page(once)) == f"/expenses?category=Food&sort={second}"
 
 
 def test_a_place_in_the_list_survives_what_is_done_there(app, ana):
@@ -285,68 +285,68 @@ def adding(visitor, address="/expenses"):
     return form["action"], form_values(form)
 
 
-def test_an_expense_is_added_where_one_looks(week):
-    address, form = adding(week, "/expenses?category=Food&period=this-year")
+def test_an_expense_is_added_where_one_looks(ana_with_expenses):
+    address, form = adding(ana_with_expenses, "/expenses?category=Food&period=this-year")
 
-    response = week.client.post(
+    response = ana_with_expenses.client.post(
         address, data=form | {"amount": "12+3.50", "category": "Travel", "date": "2026-11-03"}
     )
 
-    made = week.expenses()[0]
+    made = ana_with_expenses.expenses()[0]
     assert (made.amount, made.category) == (Decimal("15.50"), "Travel")
     assert response.location == f"/expenses?category=Food&period=this-year#e{made.id}"
-    _address, again = adding(week)
+    _address, again = adding(ana_with_expenses)
     assert (again["amount"], again["category"], again["date"]) == ("", "Travel", "2026-11-03")
     assert again["id"] != form["id"]
-    assert adding(week)[1]["category"] == ""
+    assert adding(ana_with_expenses)[1]["category"] == ""
 
 
-def test_a_refused_entry_comes_back_on_the_same_page(week):
-    address, form = adding(week, "/expenses?category=Food")
+def test_a_refused_entry_comes_back_on_the_same_page(ana_with_expenses):
+    address, form = adding(ana_with_expenses, "/expenses?category=Food")
 
-    response = week.client.post(address, data=form | {"amount": "1,234", "description": "Typed"})
+    response = ana_with_expenses.client.post(address, data=form | {"amount": "1,234", "description": "Typed"})
 
     assert response.status_code == 422
     page = read(response)
     assert page.one("h1").text == "Food · 3 expenses"
     assert "Are these thousands" in page.one(id="amount-error").text
     assert page.one(id="description")["value"] == "Typed"
-    assert [each["id"] for each in page.all() if "autofocus" in each.attributes] == ["amount"]
+    assert [element["id"] for element in page.all() if "autofocus" in element.attributes] == ["amount"]
 
 
-def test_a_lost_log_in_brings_the_entry_back_to_the_same_list(app, week):
-    address, form = adding(week, "/expenses?category=Food")
-    week.lose_log_ins()
+def test_a_lost_log_in_brings_the_entry_back_to_the_same_list(app, ana_with_expenses):
+    address, form = adding(ana_with_expenses, "/expenses?category=Food")
+    ana_with_expenses.end_sessions()
 
-    response = week.client.post(address, data=form | {"amount": "7", "description": "Typed"})
-    response = week.log_in_at(response.location)
+    response = ana_with_expenses.client.post(address, data=form | {"amount": "7", "description": "Typed"})
+    response = ana_with_expenses.log_in_at(response.location)
 
     assert response.location == "/expenses?category=Food"
-    _address, again = adding(week, response.location)
+    _address, again = adding(ana_with_expenses, response.location)
     assert (again["amount"], again["description"], again["id"]) == ("7", "Typed", form["id"])
-    week.client.post(address, data=again | {"category": "Food"})
-    assert adding(week)[1]["amount"] == ""
-    assert len(week.expenses()) == 6
+    ana_with_expenses.client.post(address, data=again | {"category": "Food"})
+    assert adding(ana_with_expenses)[1]["amount"] == ""
+    assert len(ana_with_expenses.expenses()) == 6
 
 
-def test_of_a_value_that_is_given_twice_the_first_counts_everywhere(week):
-    page = week.page("/expenses?search=&search=tea&min_amount=&min_amount=50")
+def test_of_a_value_that_is_given_twice_the_first_counts_everywhere(ana_with_expenses):
+    page = ana_with_expenses.page("/expenses?search=&search=tea&min_amount=&min_amount=50")
 
     assert page.one(id="count").text == "5"
     assert page.one(id="bulk")["action"] == "/expenses/bulk"
 
 
-def test_the_category_is_chosen_by_the_description(week):
-    week.post("/expenses", {"amount": "4", "description": "CAFE CREME"})
-    week.post("/expenses", {"amount": "4", "description": "train_to łódź"})
+def test_the_category_is_chosen_by_the_description(ana_with_expenses):
+    ana_with_expenses.post("/expenses", {"amount": "4", "description": "CAFE CREME"})
+    ana_with_expenses.post("/expenses", {"amount": "4", "description": "train_to łódź"})
 
-    made = week.expenses()[:2]
-    assert sorted(each.category for each in made) == ["Food", "Travel"]
-    assert adding(week)[1]["category"] == ""
-    refused = week.post("/expenses", {"amount": "4", "description": "something new"})
+    made = ana_with_expenses.expenses()[:2]
+    assert sorted(expense.category for expense in made) == ["Food", "Travel"]
+    assert adding(ana_with_expenses)[1]["category"] == ""
+    refused = ana_with_expenses.post("/expenses", {"amount": "4", "description": "something new"})
     assert refused.status_code == 422
     assert "Choose a category." in read(refused).one(id="category-error").text
-    proposed = week.page("/expenses").one("datalist").all("option")
+    proposed = ana_with_expenses.page("/expenses").one("datalist").all("option")
     assert {"Café crème", "かき氷"} <= {option.text for option in proposed}
 
 
@@ -355,8 +355,10 @@ def test_a_refused_form_chooses_by_the_description_again(week):
     form = read(refused).one("form", class_="add-form")
 
     assert form_values(form)["category"] == ""
-    week.client.post(form["action"], data=form_values(form) | {"amount": "4", "description": "Train_to Łódź"})
-    assert week.expenses()[0].category == "Travel"
+    ana_with_expenses.client.post(
+        form["action"], data=form_values(form) | {"amount": "4", "description": "Train_to Łódź"}
+    )
+    assert ana_with_expenses.expenses()[0].category == "Travel"
 
 
 @pytest.mark.parametrize(
@@ -369,19 +371,22 @@ def test_a_refused_form_chooses_by_the_description_again(week):
         ("", "HOUSING", "Housing"),
     ],
 )
-def test_the_list_keeps_the_category_of_the_last_expense(week, chosen, typed, kept):
+def test_the_list_keeps_the_category_of_the_last_expense(ana_with_expenses, chosen, typed, kept):
     sent = {"amount": "4", "category": chosen, "new_category": typed, "description": "Café crème"}
 
-    assert week.post("/expenses", sent).status_code in REDIRECTS
+    assert ana_with_expenses.post("/expenses", sent).status_code in REDIRECTS
 
-    assert adding(week)[1]["category"] == kept
-    assert week.expenses()[0].category == (kept or "Food")
+    assert adding(ana_with_expenses)[1]["category"] == kept
+    assert ana_with_expenses.expenses()[0].category == (kept or "Food")
 
 
-def test_of_a_category_that_is_sent_twice_the_first_is_kept(week):
-    assert week.post("/expenses", {"amount": "4", "category": ["Travel", "Food"]}).status_code in REDIRECTS
+def test_of_a_category_that_is_sent_twice_the_first_is_kept(ana_with_expenses):
+    assert (
+        ana_with_expenses.post("/expenses", {"amount": "4", "category": ["Travel", "Food"]}).status_code
+        in REDIRECTS
+    )
 
-    assert week.expenses()[0].category == adding(week)[1]["category"] == "Travel"
+    assert ana_with_expenses.expenses()[0].category == adding(ana_with_expenses)[1]["category"] == "Travel"
 
 
 def test_the_address_can_fill_the_form_in(ana):
@@ -423,7 +428,7 @@ def test_an_added_expense_is_stored_as_it_was_typed(ana):
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "words"),
+    ("field", "value", "message"),
     [
         ("amount", "", "Enter an amount such as 12.50."),
         ("amount", "1,234", "Are these thousands? Then write 1234."),
@@ -445,16 +450,16 @@ def test_an_added_expense_is_stored_as_it_was_typed(ana):
         ("date", "9999-12-31", "between 1900 and 2100"),
     ],
 )
-def test_a_refused_expense_says_why_beside_the_field_and_loses_nothing(ana, field, value, words):
+def test_a_refused_expense_says_why_beside_the_field_and_loses_nothing(ana, field, value, message):
     typed = {"amount": "12,50", "category": "Food", "description": "Tea", "date": "2026-03-31"}
 
     response = ana.fill("/expenses/add", **(typed | {field: value}))
 
     assert response.status_code == 422
     page = read(response)
-    assert words in page.one(id=f"{field}-error").text
+    assert message in page.one(id=f"{field}-error").text
     assert f"{field}-error" in page.one(id=field)["aria-describedby"].split()
-    assert [each["id"] for each in page.all() if "autofocus" in each.attributes] == [field]
+    assert [element["id"] for element in page.all() if "autofocus" in element.attributes] == [field]
     assert ana.expenses() == []
     filled = form_values(page.one("main").one("form"))
     for name in typed.keys() - {field}:
@@ -485,7 +490,7 @@ def test_today_is_the_persons_own_at_half_past_eleven(stranger, monkeypatch, hou
     stranger.post("/expenses/add", {"amount": "1", "category": "Food"})
 
     assert offered == ("2027-01-01" if hours > 0 else "2026-12-31")
-    assert [each.date.isoformat() for each in stranger.expenses()] == [offered]
+    assert [expense.date.isoformat() for expense in stranger.expenses()] == [offered]
     assert day_in(zone, evening).isoformat() == offered
 
 
@@ -594,7 +599,7 @@ def test_an_expired_session_brings_the_form_back_filled_in(app, ana):
 
 def test_a_log_in_that_was_ended_elsewhere_brings_the_form_back_as_well(app, ana):
     form = form_values(ana.page("/expenses/add").one("main").one("form")) | {"amount": "7", "category": "Food"}
-    ana.lose_log_ins()
+    ana.end_sessions()
 
     response = ana.client.post("/expenses/add", data=form)
 
@@ -608,7 +613,7 @@ def test_what_one_person_typed_is_not_shown_to_the_next(app, ana, bob):
         "description": "secret",
         "amount": "7",
     }
-    ana.lose_log_ins()
+    ana.end_sessions()
     ana.client.post("/expenses/add", data=form)
 
     ana.log_in(email="bob@example.com")

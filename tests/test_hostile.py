@@ -111,8 +111,13 @@ METHODS = ["GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", 
 
 def names():
     """Every name that a form or a table knows."""
-    classes = [each for each in vars(forms).values() if isinstance(each, FormMeta)]
-    fields = {name for each in classes for name in dir(each) if hasattr(getattr(each, name), "field_class")}
+    classes = [form_class for form_class in vars(forms).values() if isinstance(form_class, FormMeta)]
+    fields = {
+        name
+        for form_class in classes
+        for name in dir(form_class)
+        if hasattr(getattr(form_class, name), "field_class")
+    }
     columns = {column.name for table in Base.metadata.sorted_tables for column in table.columns}
     return sorted(fields | columns | {"csrf_token", "_method", "", "amount[]"})
 
@@ -183,7 +188,9 @@ class World:
                     self.look(read(visitor.get(self.path(rule.rule))))
         # A good token is sent on purpose only.
         del self.seen["csrf_token"]
-        self.cookies = {each: each.client.get_cookie("session").value for each in (self.ana, self.stranger)}
+        self.cookies = {
+            visitor: visitor.client.get_cookie("session").value for visitor in (self.ana, self.stranger)
+        }
         self.rows = snapshot()
         # Operations have ids as well, and Bob's are on no page of Ana's.
         owners = self.rows[Operation.__table__]
@@ -199,7 +206,7 @@ class World:
         """Note the forms of a page by where they lead, and every value that it has for a name."""
         for form in page.all("form"):
             controls = [*form.all(), *(page.all(form=form["id"]) if "id" in form.attributes else [])]
-            values = dict.fromkeys((each["name"] for each in controls if "name" in each.attributes), "")
+            values = dict.fromkeys((element["name"] for element in controls if "name" in element.attributes), "")
             self.forms[endpoint(form["action"], form["method"].upper())].append(values | form_values(form))
         for control in page.all():
             if "name" in control.attributes:
@@ -289,7 +296,7 @@ def attacks(draw, world, rule):
     def encoded(fields):
         # A server hands bytes beyond ASCII on as they came; line ends and spaces would end the address.
         keep = one(*([b""] * 3), bytes({*range(0x21, 0x100)} - set(b"&#%+=")))
-        return b"&".join(b"=".join(bytes_or_quoted(each, keep) for each in pair) for pair in fields)
+        return b"&".join(b"=".join(bytes_or_quoted(part, keep) for part in pair) for pair in fields)
 
     def multipart(fields):
         file = one("", f'; filename="{one("a.csv", "", "../x", "é")}"\r\nContent-Type: text/csv')
@@ -377,7 +384,7 @@ def test_nothing_that_is_sent_does_harm(world, rule, data):
         response = attack.send()
         check(attack.method, response)
         cookies = attack.environ["HTTP_COOKIE"]
-        # What was sent may be seen on the next pages only: in a message, or kept for after the log-in.
+        # What was sent may be seen on the next pages only: in a message, or kept for after the login.
         for _ in range(2):
             if "Location" in response.headers:
                 cookies = "; ".join(f"{name}={value}" for name, value in kept_cookies(cookies, response).items())

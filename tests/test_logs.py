@@ -141,4 +141,4 @@ def test_the_application_is_ready_once_the_database_is(stranger, app, monkeypatc
     gone = stranger.get("/readyz")
 
     assert (ready.status_code, ready.text) == (200, "ok\n")
-    assert [(each.status_code, each.text) for each in (behind, gone)] == [(503, "not ready\n")] * 2
+    assert [(answer.status_code, answer.text) for answer in (behind, gone)] == [(503, "not ready\n")] * 2

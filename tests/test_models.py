@@ -157,7 +157,7 @@ def test_the_newest_expense_comes_first_and_the_last_made_first_within_a_day(use
         db.session.flush()
     db.session.commit()
 
-    assert [each.description for each in user.expenses] == ["d", "b", "c", "a"]
+    assert [expense.description for expense in user.expenses] == ["d", "b", "c", "a"]
     assert user.expenses[0].author is user
 
 

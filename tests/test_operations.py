@@ -46,7 +46,7 @@ def everything(visitor):
 
 
 @pytest.fixture
-def four(ana):
+def ana_with_expenses(ana):
     """Ana, who has four expenses."""
     for amount, category, description in (
         ("1", "Food", "Tea"),
@@ -65,36 +65,36 @@ def ids(visitor):
 # --- One
 
 
-def test_undo_brings_back_exactly_the_same_row(four):
-    before, gone = everything(four), ids(four)[1]
+def test_undo_brings_back_exactly_the_same_row(ana_with_expenses):
+    before, gone = everything(ana_with_expenses), ids(ana_with_expenses)[1]
 
-    four.post(f"/expenses/{gone}/delete?category=Food")
-    assert len(everything(four)) == 3
-    response = four.undo("/expenses?category=Food")
+    ana_with_expenses.post(f"/expenses/{gone}/delete?category=Food")
+    assert len(everything(ana_with_expenses)) == 3
+    response = ana_with_expenses.undo("/expenses?category=Food")
 
-    assert everything(four) == before
+    assert everything(ana_with_expenses) == before
     assert response.location == f"/expenses?category=Food#e{gone}"
-    assert "Undone: 1 expense restored." in four.message().text
+    assert "Undone: 1 expense restored." in ana_with_expenses.message().text
 
 
-def test_undo_twice_says_that_it_is_already_undone(four):
-    before = everything(four)
-    four.post(f"/expenses/{ids(four)[0]}/delete")
-    form = four.message().one("form")
+def test_undo_twice_says_that_it_is_already_undone(ana_with_expenses):
+    before = everything(ana_with_expenses)
+    ana_with_expenses.post(f"/expenses/{ids(ana_with_expenses)[0]}/delete")
+    form = ana_with_expenses.message().one("form")
 
-    four.client.post(form["action"], data=form_values(form))
-    four.page("/expenses")
-    four.client.post(form["action"], data=form_values(form))
+    ana_with_expenses.client.post(form["action"], data=form_values(form))
+    ana_with_expenses.page("/expenses")
+    ana_with_expenses.client.post(form["action"], data=form_values(form))
 
-    assert "Already undone." in four.message().text
-    assert everything(four) == before
+    assert "Already undone." in ana_with_expenses.message().text
+    assert everything(ana_with_expenses) == before
 
 
-def test_undo_works_after_a_reload_and_after_logging_out(app, four):
-    before = everything(four)
-    four.post(f"/expenses/{ids(four)[0]}/delete")
-    four.page("/expenses")
-    four.post("/logout")
+def test_undo_works_after_a_reload_and_after_logging_out(app, ana_with_expenses):
+    before = everything(ana_with_expenses)
+    ana_with_expenses.post(f"/expenses/{ids(ana_with_expenses)[0]}/delete")
+    ana_with_expenses.page("/expenses")
+    ana_with_expenses.post("/logout")
     device = Visitor(app)
     device.name = "ana"
     device.log_in()
@@ -102,91 +102,93 @@ def test_undo_works_after_a_reload_and_after_logging_out(app, four):
     response = press(device, operations_shown(device)[0].one("form"))
 
     assert response.location == "/history"
-    assert everything(four) == before
+    assert everything(ana_with_expenses) == before
     undone = operations_shown(device)[1]
     assert "Undone" in undone.one("header").text
     assert not undone.all("form")
 
 
-def test_another_users_operation_does_not_exist(four, bob):
-    four.post(f"/expenses/{ids(four)[0]}/delete")
-    address = four.message().one("form")["action"]
+def test_another_users_operation_does_not_exist(ana_with_expenses, bob):
+    ana_with_expenses.post(f"/expenses/{ids(ana_with_expenses)[0]}/delete")
+    address = ana_with_expenses.message().one("form")["action"]
 
     assert bob.post(address).status_code == 404
 
-    assert len(four.expenses()) == 3
+    assert len(ana_with_expenses.expenses()) == 3
     assert bob.expenses() == []
     assert operations_shown(bob) == []
 
 
 @pytest.mark.parametrize("operation", ["", "x", "%00", str(uuid.UUID(int=5)).upper(), "0" * 99])
-def test_an_operation_that_does_not_exist_is_not_found(four, operation):
-    assert four.post(f"/history/{operation}/undo").status_code == 404
-    assert len(four.expenses()) == 4
+def test_an_operation_that_does_not_exist_is_not_found(ana_with_expenses, operation):
+    assert ana_with_expenses.post(f"/history/{operation}/undo").status_code == 404
+    assert len(ana_with_expenses.expenses()) == 4
 
 
-def test_an_undo_can_be_undone_and_that_too(four):
-    before, gone = everything(four), ids(four)[1]
-    four.post(f"/expenses/{gone}/delete")
-    after = everything(four)
+def test_an_undo_can_be_undone_and_that_too(ana_with_expenses):
+    before, gone = everything(ana_with_expenses), ids(ana_with_expenses)[1]
+    ana_with_expenses.post(f"/expenses/{gone}/delete")
+    after = everything(ana_with_expenses)
 
-    four.undo()
-    assert everything(four) == before
+    ana_with_expenses.undo()
+    assert everything(ana_with_expenses) == before
     for expected in (after, before, after):
-        four.undo()
-        assert everything(four) == expected
+        ana_with_expenses.undo()
+        assert everything(ana_with_expenses) == expected
 
     # The deletion stands again, and so do the undo of its undo and the last one; the two others are undone.
-    shown = operations_shown(four)[:5]
-    assert ["Undone" in each.one("header").text for each in shown] == [False, True, False, True, False]
-    assert [each.one("header").all("button") != [] for each in shown] == [True, False, True, False, True]
+    shown = operations_shown(ana_with_expenses)[:5]
+    assert ["Undone" in element.one("header").text for element in shown] == [False, True, False, True, False]
+    assert [element.one("header").all("button") != [] for element in shown] == [True, False, True, False, True]
 
 
-def test_adding_an_expense_can_be_undone_and_the_form_does_not_add_it_again(four):
-    form = form_values(four.page("/expenses/add").one("main").one("form"))
+def test_adding_an_expense_can_be_undone_and_the_form_does_not_add_it_again(ana_with_expenses):
+    form = form_values(ana_with_expenses.page("/expenses/add").one("main").one("form"))
     values = form | {"amount": "16", "category": "Food"}
-    four.client.post("/expenses/add", data=values)
-    before = everything(four)
+    ana_with_expenses.client.post("/expenses/add", data=values)
+    before = everything(ana_with_expenses)
     assert len(before) == 5
 
-    four.undo()
-    assert "Undone: 1 expense removed." in four.message().text
-    assert len(everything(four)) == 4
-    assert four.client.post("/expenses/add", data=values).status_code == 422
-    assert len(everything(four)) == 4
-    press(four, operations_shown(four)[0].one("form"))
+    ana_with_expenses.undo()
+    assert "Undone: 1 expense removed." in ana_with_expenses.message().text
+    assert len(everything(ana_with_expenses)) == 4
+    assert ana_with_expenses.client.post("/expenses/add", data=values).status_code == 422
+    assert len(everything(ana_with_expenses)) == 4
+    press(ana_with_expenses, operations_shown(ana_with_expenses)[0].one("form"))
 
-    assert everything(four) == before
+    assert everything(ana_with_expenses) == before
 
 
-def test_after_an_undo_one_is_where_the_button_was_and_never_elsewhere(four):
+def test_after_an_undo_one_is_where_the_button_was_and_never_elsewhere(ana_with_expenses):
     for address, expected in (
         ("/months/2026-03", "/months/2026-03"),
         ("//evil.example/", "/history"),
         ("https://evil.example/", "/history"),
         ("", "/history"),
     ):
-        four.post(f"/expenses/{ids(four)[0]}/delete")
-        action = four.message().one("form")["action"]
-        assert four.post(action, {"next": address}).location == expected
+        ana_with_expenses.post(f"/expenses/{ids(ana_with_expenses)[0]}/delete")
+        action = ana_with_expenses.message().one("form")["action"]
+        assert ana_with_expenses.post(action, {"next": address}).location == expected
 
 
-def test_an_edit_that_was_made_later_to_another_field_stays(four):
-    chosen = ids(four)[0]
-    four.fill(f"/expenses/{chosen}/edit", amount="9")
-    first = four.message().one("form")
-    four.fill(f"/expenses/{chosen}/edit", description="Green tea")
+def test_an_edit_that_was_made_later_to_another_field_stays(ana_with_expenses):
+    chosen = ids(ana_with_expenses)[0]
+    ana_with_expenses.fill(f"/expenses/{chosen}/edit", amount="9")
+    first = ana_with_expenses.message().one("form")
+    ana_with_expenses.fill(f"/expenses/{chosen}/edit", description="Green tea")
 
-    press(four, first)
+    press(ana_with_expenses, first)
 
-    (expense,) = (each for each in four.expenses() if str(each.id) == chosen)
+    (expense,) = (item for item in ana_with_expenses.expenses() if str(item.id) == chosen)
     assert (expense.amount, expense.description, expense.description_key) == (8, "Green tea", "green tea")
 
 
-def test_history_says_what_became_what(four):
-    four.fill(f"/expenses/{ids(four)[0]}/edit", category="Health", amount="9", date="2026-04-01")
+def test_history_says_what_became_what(ana_with_expenses):
+    ana_with_expenses.fill(
+        f"/expenses/{ids(ana_with_expenses)[0]}/edit", category="Health", amount="9", date="2026-04-01"
+    )
 
-    row = operations_shown(four)[0].one("li").text
+    row = operations_shown(ana_with_expenses)[0].one("li").text
 
     assert "Mar 31, 2026 → Apr 1, 2026" in row
     assert "Food → Health" in row
@@ -194,30 +196,32 @@ def test_history_says_what_became_what(four):
     assert "Tea →" not in row
 
 
-def test_what_was_changed_later_has_no_button(four):
-    chosen = ids(four)[0]
-    four.fill(f"/expenses/{chosen}/edit", amount="9")
-    four.fill(f"/expenses/{chosen}/edit", amount="10")
+def test_what_was_changed_later_has_no_button(ana_with_expenses):
+    chosen = ids(ana_with_expenses)[0]
+    ana_with_expenses.fill(f"/expenses/{chosen}/edit", amount="9")
+    ana_with_expenses.fill(f"/expenses/{chosen}/edit", amount="10")
 
-    later, earlier = operations_shown(four)[:2]
+    later, earlier = operations_shown(ana_with_expenses)[:2]
 
     assert later.all("form")
     assert not earlier.all("form")
     assert "Changed later" in earlier.one("header").text
 
 
-def test_an_edit_changes_every_field_and_can_be_undone(four):
-    before = everything(four)
-    address = f"/expenses/{ids(four)[0]}/edit?category=Food"
+def test_an_edit_changes_every_field_and_can_be_undone(ana_with_expenses):
+    before = everything(ana_with_expenses)
+    address = f"/expenses/{ids(ana_with_expenses)[0]}/edit?category=Food"
 
-    response = four.fill(address, amount="9.5", category="Health", description="Té", date="2026-04-01", refund="y")
+    response = ana_with_expenses.fill(
+        address, amount="9.5", category="Health", description="Té", date="2026-04-01", refund="y"
+    )
 
-    assert response.location == f"/expenses?category=Food#e{ids(four)[0]}"
-    changed = four.expenses()[0]
+    assert response.location == f"/expenses?category=Food#e{ids(ana_with_expenses)[0]}"
+    changed = ana_with_expenses.expenses()[0]
     assert (changed.amount, changed.category, changed.date) == (Decimal("-9.50"), "Health", date(2026, 4, 1))
     assert (changed.description, changed.description_key) == ("Té", "te")
-    four.undo()
-    assert everything(four) == before
+    ana_with_expenses.undo()
+    assert everything(ana_with_expenses) == before
 
 
 def test_an_edit_form_shows_what_is_there_and_saving_it_unchanged_changes_nothing(stranger):
@@ -236,36 +240,36 @@ def test_an_edit_form_shows_what_is_there_and_saving_it_unchanged_changes_nothin
     assert len(operations_shown(stranger)) == 1
 
 
-def test_a_refused_edit_and_a_lost_log_in_keep_what_was_typed(app, four):
-    address = f"/expenses/{ids(four)[0]}/edit?category=Food"
-    refused = four.fill(address, amount="1,234", description="Typed")
+def test_a_refused_edit_and_a_lost_log_in_keep_what_was_typed(app, ana_with_expenses):
+    address = f"/expenses/{ids(ana_with_expenses)[0]}/edit?category=Food"
+    refused = ana_with_expenses.fill(address, amount="1,234", description="Typed")
     assert refused.status_code == 422
     assert read(refused).one(id="description")["value"] == "Typed"
     form = read(refused).one("main").one("form")
-    four.lose_log_ins()
+    ana_with_expenses.end_sessions()
 
-    response = four.client.post(form["action"], data=form_values(form) | {"amount": "5"})
-    response = four.log_in_at(response.location)
+    response = ana_with_expenses.client.post(form["action"], data=form_values(form) | {"amount": "5"})
+    response = ana_with_expenses.log_in_at(response.location)
 
     assert response.location == address
-    page = four.page(response.location)
+    page = ana_with_expenses.page(response.location)
     assert (page.one(id="amount")["value"], page.one(id="description")["value"]) == ("5", "Typed")
-    assert four.expenses()[0].description == "Tea"
-    four.add("1")
-    assert four.page(address).one(id="description")["value"] == "Typed"
-    four.fill(address)
-    assert four.expenses()[1].description == "Typed"
+    assert ana_with_expenses.expenses()[0].description == "Tea"
+    ana_with_expenses.add("1")
+    assert ana_with_expenses.page(address).one(id="description")["value"] == "Typed"
+    ana_with_expenses.fill(address)
+    assert ana_with_expenses.expenses()[1].description == "Typed"
 
 
-def test_a_duplicate_is_like_its_model_but_of_today(four):
-    model = four.expenses()[0]
+def test_a_duplicate_is_like_its_model_but_of_today(ana_with_expenses):
+    model = ana_with_expenses.expenses()[0]
 
-    page = four.page(f"/expenses/{model.id}/duplicate?category=Food")
+    page = ana_with_expenses.page(f"/expenses/{model.id}/duplicate?category=Food")
     form = form_values(page.one("main").one("form"))
-    response = four.client.post(page.one("main").one("form")["action"], data=form)
+    response = ana_with_expenses.client.post(page.one("main").one("form")["action"], data=form)
 
     assert response.location == f"/expenses?category=Food#e{form['id']}"
-    made = next(each for each in four.expenses() if str(each.id) == form["id"])
+    made = next(expense for expense in ana_with_expenses.expenses() if str(expense.id) == form["id"])
     assert made.id != model.id
     assert (made.amount, made.category, made.description) == (model.amount, model.category, model.description)
     assert made.date == datetime.now(UTC).date()
@@ -278,62 +282,67 @@ def bulk(visitor, action, chosen=(), address="/expenses/bulk", **values):
     return visitor.post(address, {"ids": list(chosen), "action": action, **values})
 
 
-def test_many_get_a_category_at_once_and_undo_restores_each(four):
-    before, chosen = everything(four), ids(four)[1:4]
+def test_many_get_a_category_at_once_and_undo_restores_each(ana_with_expenses):
+    before, chosen = everything(ana_with_expenses), ids(ana_with_expenses)[1:4]
 
-    response = bulk(four, "category", chosen, "/expenses/bulk?sort=amount", category="Health")
+    response = bulk(ana_with_expenses, "category", chosen, "/expenses/bulk?sort=amount", category="Health")
 
     assert response.location == "/expenses?sort=amount"
-    assert sorted(each.category for each in four.expenses()) == ["Food", "Health", "Health", "Health"]
-    assert "Changed 3 expenses, $7.00." in four.message().text
-    bulk(four, "date", chosen, date="2024-02-29")
-    four.undo()
-    bulk(four, "category", chosen, category="Other")
-    four.undo()
+    assert sorted(expense.category for expense in ana_with_expenses.expenses()) == [
+        "Food",
+        "Health",
+        "Health",
+        "Health",
+    ]
+    assert "Changed 3 expenses, $7.00." in ana_with_expenses.message().text
+    bulk(ana_with_expenses, "date", chosen, date="2024-02-29")
+    ana_with_expenses.undo()
+    bulk(ana_with_expenses, "category", chosen, category="Other")
+    ana_with_expenses.undo()
     # The change of the date is the fourth from the top: after it was undone, a category was set and that undone.
-    press(four, operations_shown(four)[4].all("form")[0])
-    assert everything(four) == before
+    press(ana_with_expenses, operations_shown(ana_with_expenses)[4].all("form")[0])
+    assert everything(ana_with_expenses) == before
 
 
-def test_all_that_match_are_deleted_at_once_and_undone_at_once(four):
-    before = everything(four)
+def test_all_that_match_are_deleted_at_once_and_undone_at_once(ana_with_expenses):
+    before = everything(ana_with_expenses)
 
-    bulk(four, "delete", address="/expenses/bulk?category=Food", all_matching="y")
+    bulk(ana_with_expenses, "delete", address="/expenses/bulk?category=Food", all_matching="y")
 
-    assert [each.category for each in four.expenses()] == ["Travel"]
-    assert "Deleted 3 expenses, $11.00." in four.message("/expenses?category=Food").text
-    press(four, operations_shown(four)[0].all("form")[0])
-    assert everything(four) == before
+    assert [expense.category for expense in ana_with_expenses.expenses()] == ["Travel"]
+    assert "Deleted 3 expenses, $11.00." in ana_with_expenses.message("/expenses?category=Food").text
+    press(ana_with_expenses, operations_shown(ana_with_expenses)[0].all("form")[0])
+    assert everything(ana_with_expenses) == before
 
 
-def test_each_expense_of_an_operation_can_be_restored_by_itself(four):
-    before = everything(four)
-    bulk(four, "delete", ids(four))
-    assert four.expenses() == []
+def test_each_expense_of_an_operation_can_be_restored_by_itself(ana_with_expenses):
+    before = everything(ana_with_expenses)
+    bulk(ana_with_expenses, "delete", ids(ana_with_expenses))
+    assert ana_with_expenses.expenses() == []
 
     for left in (3, 2, 1, 0):
-        deletion = operations_shown(four)[3 - left]
-        press(four, next(line for line in deletion.all("li") if line.all("form")).one("form"))
-        assert len(four.expenses()) == 4 - left
+        deletion = operations_shown(ana_with_expenses)[3 - left]
+        press(ana_with_expenses, next(line for line in deletion.all("li") if line.all("form")).one("form"))
+        assert len(ana_with_expenses.expenses()) == 4 - left
 
-    assert everything(four) == before
-    assert not operations_shown(four)[4].all("form")
-    assert "Undone" in operations_shown(four)[4].one("header").text
+    assert everything(ana_with_expenses) == before
+    assert not operations_shown(ana_with_expenses)[4].all("form")
+    assert "Undone" in operations_shown(ana_with_expenses)[4].one("header").text
 
 
-def test_what_was_changed_since_is_left_alone_and_named(four):
-    chosen = ids(four)
-    bulk(four, "category", chosen, category="Health")
-    form = four.message().one("form")
-    four.fill(f"/expenses/{chosen[0]}/edit", category="Other")
-    four.post(f"/expenses/{chosen[2]}/delete")
+def test_what_was_changed_since_is_left_alone_and_named(ana_with_expenses):
+    chosen = ids(ana_with_expenses)
+    bulk(ana_with_expenses, "category", chosen, category="Health")
+    form = ana_with_expenses.message().one("form")
+    ana_with_expenses.fill(f"/expenses/{chosen[0]}/edit", category="Other")
+    ana_with_expenses.post(f"/expenses/{chosen[2]}/delete")
 
-    four.page("/expenses")
-    press(four, form)
+    ana_with_expenses.page("/expenses")
+    press(ana_with_expenses, form)
 
-    said = four.message().text
+    said = ana_with_expenses.message().text
     assert "Undone: 2 expenses changed back. Not undone because they were changed later: Cake, Tea." in said
-    found = {str(each.id): each.category for each in four.expenses()}
+    found = {str(expense.id): expense.category for expense in ana_with_expenses.expenses()}
     assert (found[chosen[0]], found[chosen[1]]) == ("Other", "Travel")
 
 
@@ -350,51 +359,51 @@ def test_what_was_changed_since_is_left_alone_and_named(four):
         ({"all_matching": "y", "action": "date", "date": "2026-02-30"}, "Enter the date as"),
     ],
 )
-def test_a_refused_bulk_change_says_why_and_changes_nothing(four, values, words):
-    before = everything(four)
+def test_a_refused_bulk_change_says_why_and_changes_nothing(ana_with_expenses, values, words):
+    before = everything(ana_with_expenses)
 
-    response = four.post("/expenses/bulk", values)
+    response = ana_with_expenses.post("/expenses/bulk", values)
 
     assert response.status_code == 422
     assert words in read(response).one(id="bulk").text
-    assert everything(four) == before
+    assert everything(ana_with_expenses) == before
 
 
-def test_ticks_survive_a_refusal(four):
-    chosen = ids(four)[1:3]
+def test_ticks_survive_a_refusal(ana_with_expenses):
+    chosen = ids(ana_with_expenses)[1:3]
 
-    page = read(four.post("/expenses/bulk", {"ids": chosen, "action": "category"}))
+    page = read(ana_with_expenses.post("/expenses/bulk", {"ids": chosen, "action": "category"}))
 
     ticked = [box["value"] for box in page.all("input", name="ids") if "checked" in box.attributes]
     assert ticked == chosen
 
 
 @pytest.mark.parametrize("query", ["category=Nope", "min_amount=x", "sort=sideways", "period=never", "after=x"])
-def test_under_a_garbled_address_all_that_match_are_none(four, query):
-    before = everything(four)
+def test_under_a_garbled_address_all_that_match_are_none(ana_with_expenses, query):
+    before = everything(ana_with_expenses)
 
-    bulk(four, "delete", address=f"/expenses/bulk?{query}", all_matching="y")
+    bulk(ana_with_expenses, "delete", address=f"/expenses/bulk?{query}", all_matching="y")
 
-    assert everything(four) == before
+    assert everything(ana_with_expenses) == before
 
 
-def test_nobody_changes_what_is_another_persons(four, bob):
-    before = everything(four)
+def test_nobody_changes_what_is_another_persons(ana_with_expenses, bob):
+    before = everything(ana_with_expenses)
 
-    bulk(bob, "delete", ids(four))
-    bulk(bob, "category", ids(four), category="Health")
+    bulk(bob, "delete", ids(ana_with_expenses))
+    bulk(bob, "category", ids(ana_with_expenses), category="Health")
     bulk(bob, "delete", all_matching="y")
 
-    assert everything(four) == before
+    assert everything(ana_with_expenses) == before
 
 
-def test_of_many_who_undo_the_same_at_once_one_does(app, four):
-    before = everything(four)
-    bulk(four, "delete", ids(four))
-    form = four.message().one("form")
+def test_of_many_who_undo_the_same_at_once_one_does(app, ana_with_expenses):
+    before = everything(ana_with_expenses)
+    bulk(ana_with_expenses, "delete", ids(ana_with_expenses))
+    form = ana_with_expenses.message().one("form")
     tabs, answers = [Visitor(app) for _ in range(4)], []
     for tab in tabs:
-        tab.client._cookies.update(four.client._cookies)
+        tab.client._cookies.update(ana_with_expenses.client._cookies)
 
     def send(tab):
         answers.append(press(tab, form).status_code)
@@ -402,23 +411,23 @@ def test_of_many_who_undo_the_same_at_once_one_does(app, four):
     at_once(send, tabs)
 
     assert [answer in REDIRECTS for answer in answers] == [True] * 4
-    assert everything(four) == before
-    assert len(operations_shown(four)) == 6
+    assert everything(ana_with_expenses) == before
+    assert len(operations_shown(ana_with_expenses)) == 6
 
 
-def test_what_was_left_alone_can_be_undone_later(four):
-    chosen = ids(four)[0]
-    before = everything(four)
+def test_what_was_left_alone_can_be_undone_later(ana_with_expenses):
+    chosen = ids(ana_with_expenses)[0]
+    before = everything(ana_with_expenses)
     forms = []
     for category in ("Travel", "Health"):
-        four.fill(f"/expenses/{chosen}/edit", category=category)
-        forms.append(four.message().one("form"))
+        ana_with_expenses.fill(f"/expenses/{chosen}/edit", category=category)
+        forms.append(ana_with_expenses.message().one("form"))
 
     for number, category in ((0, "Health"), (1, "Travel"), (0, "Food")):
-        press(four, forms[number])
-        assert {str(each.id): each.category for each in four.expenses()}[chosen] == category
+        press(ana_with_expenses, forms[number])
+        assert {str(expense.id): expense.category for expense in ana_with_expenses.expenses()}[chosen] == category
 
-    assert everything(four) == before
+    assert everything(ana_with_expenses) == before
 
 
 def test_a_long_list_of_names_is_cut(app, ana):
@@ -438,20 +447,23 @@ def test_a_long_list_of_names_is_cut(app, ana):
 
 
 @pytest.mark.parametrize("value", ["0", "false", "off", "no", ""])
-def test_a_box_that_is_sent_unticked_is_not_ticked(four, value):
-    response = bulk(four, "delete", ["x"], all_matching=value)
+def test_a_box_that_is_sent_unticked_is_not_ticked(ana_with_expenses, value):
+    response = bulk(ana_with_expenses, "delete", ["x"], all_matching=value)
 
     assert response.status_code == 422
-    assert len(four.expenses()) == 4
+    assert len(ana_with_expenses.expenses()) == 4
 
 
-def test_an_expense_is_never_both_there_and_deleted(app, four):
-    form = form_values(four.page("/expenses/add").one("main").one("form")) | {"amount": "5", "category": "Food"}
-    four.client.post("/expenses/add", data=form)
+def test_an_expense_is_never_both_there_and_deleted(app, ana_with_expenses):
+    form = form_values(ana_with_expenses.page("/expenses/add").one("main").one("form")) | {
+        "amount": "5",
+        "category": "Food",
+    }
+    ana_with_expenses.client.post("/expenses/add", data=form)
     tabs = [Visitor(app) for _ in range(4)]
-    token, answers = four.token(), []
+    token, answers = ana_with_expenses.token(), []
     for tab in tabs:
-        tab.client._cookies.update(four.client._cookies)
+        tab.client._cookies.update(ana_with_expenses.client._cookies)
 
     def send(tab, address, data):
         answers.append(tab.client.post(address, data=data).status_code)
@@ -462,18 +474,18 @@ def test_an_expense_is_never_both_there_and_deleted(app, four):
 
     assert set(answers) <= {*REDIRECTS, 404, 422}
     with app.app_context():
-        there = db.session.get(Expense, (four.user().id, uuid.UUID(form["id"]))) is not None
+        there = db.session.get(Expense, (ana_with_expenses.user().id, uuid.UUID(form["id"]))) is not None
         query = select(ExpenseChange.change).where(ExpenseChange.id == uuid.UUID(form["id"]))
         changes = db.session.scalars(query.order_by(ExpenseChange.operation_id)).all()
     assert changes == (["added"] if there else ["added", "deleted"])
 
 
-def test_an_expense_that_is_edited_and_deleted_at_once_is_one_of_both(app, four):
-    chosen, token = ids(four)[0], four.token()
+def test_an_expense_that_is_edited_and_deleted_at_once_is_one_of_both(app, ana_with_expenses):
+    chosen, token = ids(ana_with_expenses)[0], ana_with_expenses.token()
     edit = {"amount": "9", "category": "", "new_category": "Gifts", "date": "2026-03-31", "frequency": "year"}
     tabs, answers = [Visitor(app) for _ in range(4)], []
     for tab in tabs:
-        tab.client._cookies.update(four.client._cookies)
+        tab.client._cookies.update(ana_with_expenses.client._cookies)
     calls = list(zip(tabs, ["edit", "edit", "delete", "delete"], strict=True))
 
     def send(call):
@@ -484,11 +496,11 @@ def test_an_expense_that_is_edited_and_deleted_at_once_is_one_of_both(app, four)
     at_once(send, calls)
 
     assert set(answers) <= {*REDIRECTS, 303, 404}
-    kinds = ["delete", *(["edit"] if len(operations_shown(four)) == 6 else [])]
+    kinds = ["delete", *(["edit"] if len(operations_shown(ana_with_expenses)) == 6 else [])]
     with app.app_context():
         found = db.session.scalars(select(Operation.kind).order_by(Operation.id.desc()).limit(len(kinds))).all()
     assert found == kinds
-    assert chosen not in ids(four)
+    assert chosen not in ids(ana_with_expenses)
 
 
 def test_every_operation_of_30_days_can_be_reached(ana, monkeypatch):
@@ -508,32 +520,32 @@ def test_every_operation_of_30_days_can_be_reached(ana, monkeypatch):
     assert len(pages) == 3
 
 
-def test_an_unreadable_expense_undoes_nothing(four):
-    bulk(four, "delete", ids(four))
-    action = four.message().one("form")["action"]
+def test_an_unreadable_expense_undoes_nothing(ana_with_expenses):
+    bulk(ana_with_expenses, "delete", ids(ana_with_expenses))
+    action = ana_with_expenses.message().one("form")["action"]
 
-    assert four.post(action, {"expense": "x"}).status_code == 400
-    assert four.expenses() == []
+    assert ana_with_expenses.post(action, {"expense": "x"}).status_code == 400
+    assert ana_with_expenses.expenses() == []
 
 
-def test_purge_deletes_the_operations_that_are_older_than_30_days(app, four):
-    bulk(four, "delete", ids(four)[:2])
-    bulk(four, "category", ids(four), category="Health")
-    form = four.message().one("form")
+def test_purge_deletes_the_operations_that_are_older_than_30_days(app, ana_with_expenses):
+    bulk(ana_with_expenses, "delete", ids(ana_with_expenses)[:2])
+    bulk(ana_with_expenses, "category", ids(ana_with_expenses), category="Health")
+    form = ana_with_expenses.message().one("form")
     run = app.test_cli_runner()
     assert "Deleted 0 operations." in run.invoke(args=["purge"]).output
     with app.app_context():
         db.session.execute(update(Operation).values(created_at=datetime.now(UTC) - timedelta(days=31)))
         db.session.commit()
-    assert operations_shown(four) == []
-    assert press(four, form).status_code == 404
+    assert operations_shown(ana_with_expenses) == []
+    assert press(ana_with_expenses, form).status_code == 404
 
     assert "Deleted 6 operations." in run.invoke(args=["purge"]).output
 
     with app.app_context():
         for model in (Operation, ExpenseChange):
             assert db.session.scalar(select(func.count()).select_from(model)) == 0
-    assert len(four.expenses()) == 2
+    assert len(ana_with_expenses.expenses()) == 2
 
 
 def rows_of(app, model):
@@ -603,10 +615,10 @@ def test_one_purge_deletes_the_history_of_all_users_in_pieces(app, four, bob, mo
 
 def test_of_a_large_operation_the_first_expenses_are_shown(four, monkeypatch):
     monkeypatch.setattr(history, "MAX_ROWS_SHOWN", 3)
-    bulk(four, "category", all_matching="y", category="Health")
-    bulk(four, "delete", ids(four)[:2])
+    bulk(ana_with_expenses, "category", all_matching="y", category="Health")
+    bulk(ana_with_expenses, "delete", ids(ana_with_expenses)[:2])
 
-    small, large = operations_shown(four)[:2]
+    small, large = operations_shown(ana_with_expenses)[:2]
 
     assert len(small.all("li")) == 2
     assert len(large.all("li")) == 3
@@ -758,10 +770,10 @@ class HistoryMachine(RuleBasedStateMachine):
     def history_offers_to_undo_what_can_be(self):
         for who, user in enumerate(self.users):
             shown = history.recent_operations(user, datetime.now(UTC)).operations
-            assert {each.operation.id for each in shown} == set(self.operations[who])
-            for each in shown:
-                assert each.can_undo == (self.expected(who, each.operation.id)[0] != self.state[who])
-                assert {line.id for line in each.expenses} == set(self.operations[who][each.operation.id])
+            assert {entry.operation.id for entry in shown} == set(self.operations[who])
+            for entry in shown:
+                assert entry.can_undo == (self.expected(who, entry.operation.id)[0] != self.state[who])
+                assert {line.id for line in entry.expenses} == set(self.operations[who][entry.operation.id])
 
     @invariant()
     def all_figures_agree(self):

@@ -72,8 +72,8 @@ NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def keeper(migrated):
-    """The id of somebody, whose rows every example makes anew."""
+def user_id(migrated):
+    """The id of somebody, whose rows every example creates again."""
     empty_tables(migrated)
     Visitor(migrated).register("keeper")
     with migrated.app_context():
@@ -83,7 +83,7 @@ def keeper(migrated):
 
 
 # What is done, with the how-manieth of the due days, or of what was done.
-acts = st.tuples(
+actions = st.tuples(
     st.sampled_from(["add", "skip", "add all", "back", "edit", "delete", "change"]), st.integers(0, 9)
 )
 
@@ -93,19 +93,19 @@ acts = st.tuples(
     st.lists(
         st.tuples(st.dates(date(2026, 1, 1), TODAY), st.sampled_from([*FREQUENCIES])), min_size=1, max_size=3
     ),
-    st.lists(acts, max_size=8),
+    st.lists(actions, max_size=8),
     days,
 )
-def test_what_is_due_is_what_was_neither_added_nor_skipped(keeper, made, acts, new_day):
+def test_what_is_due_is_what_was_neither_added_nor_skipped(user_id, made, actions, new_day):
     with application.app_context():
         try:
-            user = db.session.get(User, keeper)
-            play(user, made, acts, date(2026, new_day.month, min(new_day.day, 28)))
+            user = db.session.get(User, user_id)
+            play(user, made, actions, date(2026, new_day.month, min(new_day.day, 28)))
         finally:
             db.session.rollback()
 
 
-def play(user, made, acts, new_day):
+def play(user, made, actions, new_day):
     """Do this and that, and compare each time with what the calendar says."""
     kept, done, posted = {}, {}, []
     # Counted from a new first day, nothing is due before the day after the last one that was handled, unless
@@ -119,24 +119,24 @@ def play(user, made, acts, new_day):
                 recurring.repeat(user, operation, expense_id, every)
         kept[expense_id] = (first_day, every)
         done[expense_id, first_day] = expense_id
-    for act, number in acts:
+    for action, number in actions:
         lines = due(user, TODAY).lines
-        if act in {"add", "skip", "add all"} and lines:
-            chosen = lines if act == "add all" else [lines[number % len(lines)]]
-            amount = None if act == "skip" else Decimal(3)
+        if action in {"add", "skip", "add all"} and lines:
+            chosen = lines if action == "add all" else [lines[number % len(lines)]]
+            amount = None if action == "skip" else Decimal(3)
             operation = recurring.resolve_due(user, [(line, amount) for line in chosen], NOW)
             posted.append((operation.id, [(line.id, line.day) for line in chosen]))
             rows = db.session.scalars(select(Occurrence).where(Occurrence.author_id == user.id))
             done = {(row.recurring_id, row.day): row.expense_id for row in rows}
-        elif act in {"edit", "delete"} and posted:
+        elif action in {"edit", "delete"} and posted:
             first = posted[number % len(posted)][1][0]
             mine = Expense.id == done.get(first)
-            with operations.record(user, act, NOW) as operation:
-                if act == "edit":
+            with operations.record(user, action, NOW) as operation:
+                if action == "edit":
                     operations.change_expenses(operation, mine, {"amount": Decimal(7)})
                 else:
                     operations.delete_expenses(operation, mine)
-        elif act == "back" and posted:
+        elif action == "back" and posted:
             operation_id, keys = posted.pop(number % len(posted))
             there = dict(
                 db.session.execute(select(Expense.id, Expense.amount).where(Expense.author_id == user.id)).all()
@@ -150,7 +150,7 @@ def play(user, made, acts, new_day):
                 del done[row_id, day]
                 since[row_id] = min(since[row_id], day)
             assert undo(user, operation_id, NOW).operation is None
-        elif act == "change":
+        elif action == "change":
             row_id = [*kept][number % len(kept)]
             every = [*FREQUENCIES][number % len(FREQUENCIES)]
             row = db.session.get(RecurringExpense, (user.id, row_id))
@@ -190,7 +190,7 @@ def weeks_ago(number):
 
 
 @pytest.fixture
-def rent(ana):
+def ana_with_rent(ana):
     """Ana, whose rent of three weeks ago is due three times."""
     ana.add("500", "Housing", description="Rent", date=weeks_ago(3), frequency="week")
     return ana
@@ -208,40 +208,40 @@ def send(visitor, form):
 def press(visitor, button, number=0, form=None, **typed):
     """Press such a button of a due line, with these amounts typed into the first lines."""
     form = form or due_form(visitor)
-    names = [each["name"] for each in form.all("input") if each.get("inputmode")]
+    names = [element["name"] for element in form.all("input") if element.get("inputmode")]
     values = form_values(form) | dict(zip(names, typed.get("amounts", []), strict=False))
     return visitor.client.post(form["action"], data=values | {button: "y" if button == "all" else names[number]})
 
 
 def added(visitor):
-    return [(str(each.date), str(each.amount.normalize())) for each in visitor.expenses()]
+    return [(str(expense.date), str(expense.amount.normalize())) for expense in visitor.expenses()]
 
 
 def test_what_repeats_is_due_above_the_list_until_it_is_added(rent):
     assert "It repeats every week." in rent.message().text
     lines = due_form(rent).all("li")
     assert [line.one("time")["datetime"] for line in lines] == [weeks_ago(2), weeks_ago(1), weeks_ago(0)]
-    assert len(rent.expenses()) == 1
+    assert len(ana_with_rent.expenses()) == 1
 
-    response = press(rent, "add", 1, amounts=["wrong", "512.50"])
+    response = press(ana_with_rent, "add", 1, amounts=["wrong", "512.50"])
 
     assert response.location == "/expenses"
-    assert added(rent) == [(weeks_ago(1), "512.5"), (weeks_ago(3), "5E+2")]
-    assert "Added 1 expense, $512.50." in rent.message().text
-    press(rent, "all")
-    assert "Added 2 expenses, $1,000.00." in rent.message().text
-    assert rent.page("/expenses").all("form", class_="due") == []
-    assert [day for day, _ in added(rent)] == [weeks_ago(n) for n in range(4)]
+    assert added(ana_with_rent) == [(weeks_ago(1), "512.5"), (weeks_ago(3), "5E+2")]
+    assert "Added 1 expense, $512.50." in ana_with_rent.message().text
+    press(ana_with_rent, "all")
+    assert "Added 2 expenses, $1,000.00." in ana_with_rent.message().text
+    assert ana_with_rent.page("/expenses").all("form", class_="due") == []
+    assert [day for day, _ in added(ana_with_rent)] == [weeks_ago(n) for n in range(4)]
 
 
-def test_what_is_due_stands_above_all_expenses_only(rent):
+def test_what_is_due_stands_above_all_expenses_only(ana_with_rent):
     for address in ("/expenses?category=Housing", "/expenses?sort=amount", "/expenses?search=rent"):
-        assert rent.page(address).all("form", class_="due") == []
-    assert due_form(rent)
+        assert ana_with_rent.page(address).all("form", class_="due") == []
+    assert due_form(ana_with_rent)
 
 
-def test_a_wrong_amount_adds_nothing_and_loses_nothing(rent):
-    response = press(rent, "all", amounts=["501", "1,234", "503"])
+def test_a_wrong_amount_adds_nothing_and_loses_nothing(ana_with_rent):
+    response = press(ana_with_rent, "all", amounts=["501", "1,234", "503"])
 
     assert response.status_code == 422
     form = read(response).one("form", class_="due")
@@ -249,46 +249,50 @@ def test_a_wrong_amount_adds_nothing_and_loses_nothing(rent):
     assert [each["value"] for each in wrong] == ["1,234"]
     assert "Are these thousands" in form.one(id=wrong[0]["aria-describedby"]).text
     assert "autofocus" in wrong[0].attributes
-    assert [each["value"] for each in form.all("input") if each.get("inputmode")] == ["501", "1,234", "503"]
-    assert len(rent.expenses()) == 1
-    press(rent, "all", form=form, amounts=["501", "502"])
-    assert [amount for _, amount in added(rent)] == ["503", "502", "501", "5E+2"]
+    assert [element["value"] for element in form.all("input") if element.get("inputmode")] == [
+        "501",
+        "1,234",
+        "503",
+    ]
+    assert len(ana_with_rent.expenses()) == 1
+    press(ana_with_rent, "all", form=form, amounts=["501", "502"])
+    assert [amount for _, amount in added(ana_with_rent)] == ["503", "502", "501", "5E+2"]
 
 
-def test_enter_in_a_line_asks_which_one_is_meant(rent):
-    form = due_form(rent)
+def test_enter_in_a_line_asks_which_one_is_meant(ana_with_rent):
+    form = due_form(ana_with_rent)
 
-    response = rent.client.post(form["action"], data=form_values(form))
+    response = ana_with_rent.client.post(form["action"], data=form_values(form))
 
     assert response.status_code == 422
     assert "Use the Add or Skip button" in read(response).one("p", role="alert").text
-    assert len(rent.expenses()) == 1
+    assert len(ana_with_rent.expenses()) == 1
 
 
-def test_pressing_twice_adds_one_and_says_so(rent):
-    form = due_form(rent)
+def test_pressing_twice_adds_one_and_says_so(ana_with_rent):
+    form = due_form(ana_with_rent)
 
     for _ in range(2):
-        press(rent, "add", form=form)
+        press(ana_with_rent, "add", form=form)
 
-    assert "already added or skipped" in rent.message().text
-    assert len(rent.expenses()) == 2
-    press(rent, "all", form=form)
-    assert len(rent.expenses()) == 4
-
-
-def test_add_all_adds_what_was_on_the_page_only(rent):
-    form = due_form(rent)
-    rent.add("9", "Food", date=weeks_ago(1), frequency="week")
-
-    press(rent, "all", form=form)
-
-    assert len(rent.expenses()) == 5
-    assert len(due_form(rent).all("li")) == 1
+    assert "already added or skipped" in ana_with_rent.message().text
+    assert len(ana_with_rent.expenses()) == 2
+    press(ana_with_rent, "all", form=form)
+    assert len(ana_with_rent.expenses()) == 4
 
 
-def test_two_devices_at_the_same_moment_add_one(app, rent):
-    form = due_form(rent)
+def test_add_all_adds_what_was_on_the_page_only(ana_with_rent):
+    form = due_form(ana_with_rent)
+    ana_with_rent.add("9", "Food", date=weeks_ago(1), frequency="week")
+
+    press(ana_with_rent, "all", form=form)
+
+    assert len(ana_with_rent.expenses()) == 5
+    assert len(due_form(ana_with_rent).all("li")) == 1
+
+
+def test_two_devices_at_the_same_moment_add_one(app, ana_with_rent):
+    form = due_form(ana_with_rent)
     devices = [Visitor(app) for _ in range(4)]
     for device in devices:
         device.name = "ana"
@@ -301,110 +305,110 @@ def test_two_devices_at_the_same_moment_add_one(app, rent):
 
     at_once(add, devices)
 
-    assert [day for day, _ in added(rent)] == [weeks_ago(n) for n in range(4)]
+    assert [day for day, _ in added(ana_with_rent)] == [weeks_ago(n) for n in range(4)]
 
 
-def test_what_was_added_is_undone_and_due_again(rent):
-    press(rent, "all")
+def test_what_was_added_is_undone_and_due_again(ana_with_rent):
+    press(ana_with_rent, "all")
 
-    response = rent.undo()
+    response = ana_with_rent.undo()
 
     assert response.location == "/expenses"
-    assert "Undone: 3 expenses removed." in rent.message().text
-    assert len(rent.expenses()) == 1
-    assert len(due_form(rent).all("li")) == 3
-    press(rent, "skip")
-    assert "Skipped 1 expense." in rent.message().text
-    rent.page("/expenses")
-    press(rent, "skip")
-    rent.undo()
-    assert "Undone." in rent.message().text
-    assert len(due_form(rent).all("li")) == 2
-    assert len(rent.expenses()) == 1
+    assert "Undone: 3 expenses removed." in ana_with_rent.message().text
+    assert len(ana_with_rent.expenses()) == 1
+    assert len(due_form(ana_with_rent).all("li")) == 3
+    press(ana_with_rent, "skip")
+    assert "Skipped 1 expense." in ana_with_rent.message().text
+    ana_with_rent.page("/expenses")
+    press(ana_with_rent, "skip")
+    ana_with_rent.undo()
+    assert "Undone." in ana_with_rent.message().text
+    assert len(due_form(ana_with_rent).all("li")) == 2
+    assert len(ana_with_rent.expenses()) == 1
 
 
-def test_an_undo_of_adding_can_be_undone_until_the_day_is_added_once_more(rent):
-    press(rent, "all")
-    before = added(rent)
-    rent.undo()
-    again = rent.message().one("form")
+def test_an_undo_of_adding_can_be_undone_until_the_day_is_added_once_more(ana_with_rent):
+    press(ana_with_rent, "all")
+    before = added(ana_with_rent)
+    ana_with_rent.undo()
+    again = ana_with_rent.message().one("form")
 
-    send(rent, again)
-    assert added(rent) == before
-    rent.undo()
-    again = rent.message().one("form")
-    press(rent, "add")
-    send(rent, again)
+    send(ana_with_rent, again)
+    assert added(ana_with_rent) == before
+    ana_with_rent.undo()
+    again = ana_with_rent.message().one("form")
+    press(ana_with_rent, "add")
+    send(ana_with_rent, again)
 
-    said = rent.message().text
+    said = ana_with_rent.message().text
     assert "Undone: 2 expenses restored. Not undone because it was changed later: Rent." in said
-    assert added(rent) == before
+    assert added(ana_with_rent) == before
 
 
-def test_what_was_changed_or_deleted_since_is_left_alone(rent):
-    press(rent, "all")
-    form = rent.message().one("form")
-    last, middle = rent.expenses()[:2]
-    rent.fill(f"/expenses/{last.id}/edit", amount="7")
-    rent.post(f"/expenses/{middle.id}/delete")
-    rent.page("/expenses")
+def test_what_was_changed_or_deleted_since_is_left_alone(ana_with_rent):
+    press(ana_with_rent, "all")
+    form = ana_with_rent.message().one("form")
+    last, middle = ana_with_rent.expenses()[:2]
+    ana_with_rent.fill(f"/expenses/{last.id}/edit", amount="7")
+    ana_with_rent.post(f"/expenses/{middle.id}/delete")
+    ana_with_rent.page("/expenses")
 
-    send(rent, form)
+    send(ana_with_rent, form)
 
-    said = rent.message().text
+    said = ana_with_rent.message().text
     assert "Undone: 1 expense removed. Not undone because they were changed later: Rent, Rent." in said
-    assert added(rent) == [(weeks_ago(0), "7"), (weeks_ago(3), "5E+2")]
-    assert [line.one("time")["datetime"] for line in due_form(rent).all("li")] == [weeks_ago(2)]
+    assert added(ana_with_rent) == [(weeks_ago(0), "7"), (weeks_ago(3), "5E+2")]
+    assert [line.one("time")["datetime"] for line in due_form(ana_with_rent).all("li")] == [weeks_ago(2)]
 
 
-def test_one_of_those_that_were_added_can_be_undone(rent):
-    press(rent, "all")
+def test_one_of_those_that_were_added_can_be_undone(ana_with_rent):
+    press(ana_with_rent, "all")
 
-    lines = operations_shown(rent)[0].all("li")
-    send(rent, lines[1].one("form"))
+    lines = operations_shown(ana_with_rent)[0].all("li")
+    send(ana_with_rent, lines[1].one("form"))
 
-    assert [line.one("time")["datetime"] for line in due_form(rent).all("li")] == [weeks_ago(1)]
-    assert [day for day, _ in added(rent)] == [weeks_ago(0), weeks_ago(2), weeks_ago(3)]
-
-
-def test_nobody_undoes_what_another_added(rent, bob):
-    press(rent, "all")
-
-    assert bob.post(rent.message().one("form")["action"]).status_code == 404
-
-    assert len(rent.expenses()) == 4
+    assert [line.one("time")["datetime"] for line in due_form(ana_with_rent).all("li")] == [weeks_ago(1)]
+    assert [day for day, _ in added(ana_with_rent)] == [weeks_ago(0), weeks_ago(2), weeks_ago(3)]
 
 
-def test_undoing_the_first_expense_removes_what_repeats_unless_it_was_used(rent):
-    first = rent.message().one("form")
-    send(rent, first)
-    assert rent.expenses() == []
-    rent.undo()
-    assert len(due_form(rent).all("li")) == 3
+def test_nobody_undoes_what_another_added(ana_with_rent, bob):
+    press(ana_with_rent, "all")
 
-    press(rent, "add")
-    send(rent, first)
+    assert bob.post(ana_with_rent.message().one("form")["action"]).status_code == 404
 
-    said = rent.message().text
+    assert len(ana_with_rent.expenses()) == 4
+
+
+def test_undoing_the_first_expense_removes_what_repeats_unless_it_was_used(ana_with_rent):
+    first = ana_with_rent.message().one("form")
+    send(ana_with_rent, first)
+    assert ana_with_rent.expenses() == []
+    ana_with_rent.undo()
+    assert len(due_form(ana_with_rent).all("li")) == 3
+
+    press(ana_with_rent, "add")
+    send(ana_with_rent, first)
+
+    said = ana_with_rent.message().text
     assert (
         "Undone: 1 expense removed. The recurring expense was kept because it was used or changed later." in said
     )
-    assert [day for day, _ in added(rent)] == [weeks_ago(2)]
-    assert len(due_form(rent).all("li")) == 2
+    assert [day for day, _ in added(ana_with_rent)] == [weeks_ago(2)]
+    assert len(due_form(ana_with_rent).all("li")) == 2
 
 
-def test_a_change_of_what_repeats_can_be_undone(rent):
-    press(rent, "skip", 0)
-    link = due_form(rent).all("a")[0]["href"]
-    before = due_form(rent).text
-    rent.fill(link, amount="600", description="Home", date=weeks_ago(2), frequency="two-weeks")
-    change = operations_shown(rent)[0]
+def test_a_change_of_what_repeats_can_be_undone(ana_with_rent):
+    press(ana_with_rent, "skip", 0)
+    link = due_form(ana_with_rent).all("a")[0]["href"]
+    before = due_form(ana_with_rent).text
+    ana_with_rent.fill(link, amount="600", description="Home", date=weeks_ago(2), frequency="two-weeks")
+    change = operations_shown(ana_with_rent)[0]
     assert "$500.00 → $600.00" in change.text
     assert "Every week → Every two weeks" in change.text
 
-    assert send(rent, change.one("form")).location == "/history"
+    assert send(ana_with_rent, change.one("form")).location == "/history"
 
-    assert due_form(rent).text == before
+    assert due_form(ana_with_rent).text == before
 
 
 def test_the_same_form_sent_twice_repeats_once(ana):
@@ -505,29 +509,29 @@ def test_money_that_comes_back_comes_back_each_time(ana):
     assert [amount for _, amount in added(ana)] == ["-6", "-5"]
 
 
-def test_a_change_counts_from_the_new_first_day_and_leaves_what_was_done(rent):
-    press(rent, "skip", 0)
-    link = due_form(rent).all("a")[0]["href"]
-    form = rent.page(link).one("main").one("form")
+def test_a_change_counts_from_the_new_first_day_and_leaves_what_was_done(ana_with_rent):
+    press(ana_with_rent, "skip", 0)
+    link = due_form(ana_with_rent).all("a")[0]["href"]
+    form = ana_with_rent.page(link).one("main").one("form")
     assert form_values(form)["amount"] == "500.00"
-    assert rent.client.post(link, data=form_values(form) | {"amount": "x"}).status_code == 422
+    assert ana_with_rent.client.post(link, data=form_values(form) | {"amount": "x"}).status_code == 422
 
-    response = rent.fill(link, amount="600", description="Home", date=weeks_ago(2), frequency="two-weeks")
+    response = ana_with_rent.fill(link, amount="600", description="Home", date=weeks_ago(2), frequency="two-weeks")
 
     assert response.location == "/recurring"
-    lines = due_form(rent).all("li")
+    lines = due_form(ana_with_rent).all("li")
     assert [line.one("time")["datetime"] for line in lines] == [weeks_ago(0)]
     assert lines[0].one("input")["value"] == "600.00"
     assert "Home" in lines[0].text
-    assert rent.expenses()[0].description == "Rent"
+    assert ana_with_rent.expenses()[0].description == "Rent"
 
 
-def test_what_is_stopped_is_not_due_until_it_is_resumed(rent):
+def test_what_is_stopped_is_not_due_until_it_is_resumed(ana_with_rent):
     for words in ("Stop", "Resume"):
         form = rent.page("/recurring").one("section", class_="recurring").one("form")
         assert words in form.text
-        assert rent.client.post(form["action"], data=form_values(form)).location == "/recurring"
-        assert bool(rent.page("/expenses").all("form", class_="due")) == (words == "Resume")
+        assert ana_with_rent.client.post(form["action"], data=form_values(form)).location == "/recurring"
+        assert bool(ana_with_rent.page("/expenses").all("form", class_="due")) == (words == "Resume")
 
 
 def test_the_oldest_are_shown_and_the_next_ones_follow(ana):
@@ -539,23 +543,25 @@ def test_the_oldest_are_shown_and_the_next_ones_follow(ana):
     assert len(due_form(ana).all("li")) == 2
 
 
-def test_deleting_what_was_added_does_not_make_it_due_again(rent):
-    press(rent, "all")
-    for expense in rent.expenses():
-        rent.post(f"/expenses/{expense.id}/delete")
+def test_deleting_what_was_added_does_not_make_it_due_again(ana_with_rent):
+    press(ana_with_rent, "all")
+    for expense in ana_with_rent.expenses():
+        ana_with_rent.post(f"/expenses/{expense.id}/delete")
 
-    assert rent.page("/expenses").all("form", class_="due") == []
+    assert ana_with_rent.page("/expenses").all("form", class_="due") == []
 
 
-def test_a_stale_page_brings_back_what_was_typed(rent):
-    form = due_form(rent)
-    names = [each["name"] for each in form.all("input") if each.get("inputmode")]
+def test_a_stale_page_brings_back_what_was_typed(ana_with_rent):
+    form = due_form(ana_with_rent)
+    names = [element["name"] for element in form.all("input") if element.get("inputmode")]
 
-    response = rent.client.post(form["action"], data={names[0]: "501", "add": names[0], "csrf_token": "x"})
+    response = ana_with_rent.client.post(
+        form["action"], data={names[0]: "501", "add": names[0], "csrf_token": "x"}
+    )
 
     assert response.status_code == 400
     assert read(response).one("form", class_="due").one("input", name=names[0])["value"] == "501"
-    assert len(rent.expenses()) == 1
+    assert len(ana_with_rent.expenses()) == 1
 
 
 @pytest.mark.parametrize("weeks", [1, MAX_DUE_SHOWN])

@@ -61,15 +61,15 @@ def keep(people, made):
 
 
 def total(values):
-    return sum((each["amount"] for each in values), Decimal(0))
+    return sum((expense["amount"] for expense in values), Decimal(0))
 
 
 def within(values, period):
-    return [each for each in values if period.start_date <= each["date"] <= period.end_date]
+    return [expense for expense in values if period.start_date <= expense["date"] <= period.end_date]
 
 
 def of(values, category):
-    return [each for each in values if each["category"] == category]
+    return [expense for expense in values if expense["category"] == category]
 
 
 def assert_bar(bar, period, made):
@@ -95,7 +95,7 @@ def test_a_month_is_what_an_oracle_says(people, made, day, today, start_date, al
 
     assert (report.count, report.total) == (len(spent), total(spent))
     budgeted = {"Food"} if food_budget is not None else set()
-    assert {line.category for line in report.lines} == {each["category"] for each in spent} | budgeted
+    assert {line.category for line in report.lines} == {expense["category"] for expense in spent} | budgeted
     for line in report.lines:
         chosen = of(spent, line.category)
         assert (line.count, line.total) == (len(chosen), total(chosen))
@@ -104,14 +104,14 @@ def test_a_month_is_what_an_oracle_says(people, made, day, today, start_date, al
     assert [line.total for line in report.lines] == sorted((line.total for line in report.lines), reverse=True)
     shares = [line.share for line in report.lines if line.share]
     assert not shares or abs(sum(shares) - 1) < Decimal("1e-20")
-    assert [each.period.start_date for each in report.days] == [
+    assert [item.period.start_date for item in report.days] == [
         month.start_date + timedelta(n) for n in range((month.end_date - month.start_date).days + 1)
     ]
-    for each in report.days:
-        assert each.period.start_date == each.period.end_date
-        chosen = within(spent, each.period)
-        assert (each.count, each.total) == (len(chosen), total(chosen))
-    largest = sorted((each["amount"] for each in spent if each["amount"] > 0), reverse=True)[:TOP_COUNT]
+    for period in report.days:
+        assert period.period.start_date == period.period.end_date
+        chosen = within(spent, period.period)
+        assert (period.count, period.total) == (len(chosen), total(chosen))
+    largest = sorted((expense["amount"] for expense in spent if expense["amount"] > 0), reverse=True)[:TOP_COUNT]
     assert [row.amount for row in report.largest] == largest
 
     months = month.months_before(COMPARISON_MONTHS)
@@ -133,7 +133,7 @@ def test_a_month_is_what_an_oracle_says(people, made, day, today, start_date, al
     begun = [each for each in months if any(one["date"] <= each.start_date for one in mine)]
     assert (report.previous_months is not None) == bool(begun)
     if report.previous_months:
-        sum_of_all = sum(total(within(mine, each)) for each in begun)
+        sum_of_all = sum(total(within(mine, period)) for period in begun)
         assert (report.previous_months.months, report.previous_months.total) == (len(begun), sum_of_all)
         assert abs(report.previous_months.average * len(begun) - sum_of_all) < Decimal("1e-20")
         assert total(within(mine, report.previous_months.period)) == sum_of_all
@@ -176,7 +176,7 @@ def test_a_year_is_what_an_oracle_says(people, made, day, today, start_date):
     for column in report.months:
         chosen = within(spent, column.period)
         assert (column.count, column.total) == (len(chosen), total(chosen))
-    assert {line.category for line in report.lines} == {each["category"] for each in spent}
+    assert {line.category for line in report.lines} == {expense["category"] for expense in spent}
     assert sum((line.total for line in report.lines), Decimal(0)) == report.total
     for line in report.lines:
         assert line.total == total(of(spent, line.category))

@@ -1,4 +1,4 @@
-"""The rules of the house, which watch themselves."""
+"""Rules of the project layout and its conventions."""
 
 import ast
 import re
@@ -241,7 +241,7 @@ def test_for_the_wrong_user_a_row_does_not_exist(ana, bob, rule):
 
     for method in rule.methods - {"OPTIONS", "HEAD"}:
         token = {"csrf_token": bob.token()}
-        answers = [bob.client.open(each, method=method, data=token) for each in (theirs, nobodys)]
+        answers = [bob.client.open(url, method=method, data=token) for url in (theirs, nobodys)]
 
         assert [answer.status_code for answer in answers] == [404, 404]
         assert answers[0].data == answers[1].data

@@ -43,11 +43,13 @@ def test_a_key_refers_to_people_or_to_a_row_of_the_same_owner(name):
 def test_what_is_unique_is_unique_for_its_owner(name):
     table = TABLES[name]
     unique = [
-        each for each in table.constraints if isinstance(each, sa.UniqueConstraint | sa.PrimaryKeyConstraint)
+        constraint
+        for constraint in table.constraints
+        if isinstance(constraint, sa.UniqueConstraint | sa.PrimaryKeyConstraint)
     ]
 
-    for each in [*unique, *(index for index in table.indexes if index.unique)]:
-        assert next(iter(each.columns)).name == OWNERS[name]
+    for constraint in [*unique, *(index for index in table.indexes if index.unique)]:
+        assert next(iter(constraint.columns)).name == OWNERS[name]
 
 
 def test_no_table_of_an_owner_has_a_trigger_on_postgresql(app):
@@ -71,7 +73,7 @@ def test_people_come_first_and_what_belongs_to_them_lies_together():
     assert len(spread) == len(OWNERS)
     assert "colocate_with => 'none'" in spread[0]
     leader = spread[0].split("'")[1]
-    assert all(f"colocate_with => '{leader}'" in each for each in spread[1:])
+    assert all(f"colocate_with => '{leader}'" in statement for statement in spread[1:])
     assert last == "SELECT truncate_local_data_after_distributing_table('\"user\"')"
 
 

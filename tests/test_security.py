@@ -379,7 +379,7 @@ def test_an_ipv4_address_is_one_person_however_it_is_written():
     one, mapped, other = map(rate_limits._network, ["192.0.2.1", "::ffff:192.0.2.1", "::ffff:192.0.2.2"])
 
     assert one == mapped != other
-    assert len({rate_limits._network(each) for each in ("", "192.0.2.1:5678", "[::1]:443", "a:b")}) == 4
+    assert len({rate_limits._network(address) for address in ("", "192.0.2.1:5678", "[::1]:443", "a:b")}) == 4
 
 
 def test_a_clock_that_is_set_back_locks_nobody_out(app, ana):
@@ -512,7 +512,7 @@ def test_cookies_are_out_of_reach_of_scripts_and_other_sites(app, ana):
     for cookie in cookies:
         attributes = set(cookie.split("; ")[1:])
         assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= attributes
-        assert not any(each.startswith("Domain") for each in attributes)
+        assert not any(attribute.startswith("Domain") for attribute in attributes)
 
 
 # --- Errors
@@ -754,7 +754,7 @@ FORMS = ["/login", "/register", "/expenses/add", "/account/profile", "/account/p
 
 
 def assert_form_was_empty(visitor, address, response):
-    """A form without values is refused; who must not see it is led away, to the list or to the log-in page."""
+    """A form without values is refused; who must not see it is led away, to the list or to the login page."""
     is_shown = (visitor.name == "stranger") == (address in {"/login", "/register"})
     # Without values, the settings stay as they are.
     assert response.status_code in ({422} if is_shown and address != "/account/settings" else REDIRECTS)
@@ -762,7 +762,7 @@ def assert_form_was_empty(visitor, address, response):
 
 def people_and_expenses():
     with application.app_context():
-        users, expenses = (db.session.execute(select(each.__table__)).all() for each in (User, Expense))
+        users, expenses = (db.session.execute(select(model.__table__)).all() for model in (User, Expense))
         return users, expenses
 
 

@@ -174,7 +174,7 @@ class Keeper:
         return sent
 
 
-def keeper(app, size):
+def owner(app, size):
     """Somebody with so many expenses, of which a few were deleted and a few changed."""
     visitor = Visitor(app).register(f"keeper-{size}")
     with app.app_context():
@@ -215,7 +215,7 @@ def expenses_of(author, order, from_row=0):
 def keepers(migrated):
     """A person of every size. What a test changes is little, and so they are shared."""
     empty_tables(migrated)
-    yield {size: keeper(migrated, size) for size in (*SIZES, FEW, MANY)}
+    yield {size: owner(migrated, size) for size in (*SIZES, FEW, MANY)}
     empty_tables(migrated)
 
 
@@ -253,7 +253,7 @@ sqlite = pytest.mark.skipif(
 
 def assert_flat(few, many, grows=0):
     """No statement takes more than twice the steps in the account of many; of those that grow, every one does."""
-    assert all(each.steps for each in few)
+    assert all(statement.steps for statement in few)
     grown = [more.statement for less, more in zip(few, many, strict=True) if more.steps > 2 * less.steps]
     assert len(grown) == grows, grown
 
@@ -281,8 +281,8 @@ def scans(sent):
     """The steps of the plans that read a whole table of what people keep."""
     found = []
     with application.app_context(), db.engine.connect() as connection:
-        for each in sent:
-            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {each.statement}", each.parameters)
+        for statement in sent:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement.statement}", statement.parameters)
             found += [row.detail for row in plan if re.match(r"SCAN \w*expense", row.detail)]
     return found
 

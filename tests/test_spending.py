@@ -110,12 +110,12 @@ def test_rows_count_and_total_are_those_of_an_oracle(people, made, wanted):
     assert [(row.date, row.category, row.description, row.amount) for row in rows] == [
         (values["date"], values["category"], values["description"], values["amount"]) for values in mine
     ]
-    total = sum((each["amount"] for each in mine), Decimal(0))
+    total = sum((expense["amount"] for expense in mine), Decimal(0))
     assert (summary.count, summary.total) == (len(mine), total)
     assert sum(part.count for part in summary.breakdown) == len(mine)
     assert sum((part.total for part in summary.breakdown), Decimal(0)) == total
     for part in summary.breakdown:
-        chosen = [each["amount"] for each in mine if each["category"] == part.category]
+        chosen = [expense["amount"] for expense in mine if expense["category"] == part.category]
         assert (part.count, part.total) == (len(chosen), sum(chosen))
 
 

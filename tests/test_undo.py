@@ -61,11 +61,11 @@ class UndoMachine(RuleBasedStateMachine):
         ]
         return categories.get_categories(user), user.monthly_budget, [sorted(each) for each in rows], lines
 
-    def do(self, who, act):
+    def do(self, who, change):
         """Do something, undo it, and undo that: each time exactly what was there before is there again."""
         user, before = self.users[who], self.states[who]
         try:
-            operation = act(user)
+            operation = change(user)
         except CategoryError:
             assert self.read(user) == before
             return
@@ -102,7 +102,7 @@ class UndoMachine(RuleBasedStateMachine):
     def add(self, who, name, frequency, day, data):
         known = self.category(who, data).name
 
-        def act(user):
+        def change(user):
             with operations.record(user, "add", now()) as operation:
                 category = known if name is None else categories.add(user, operation, name)
                 row_id = uuid7()
@@ -111,7 +111,7 @@ class UndoMachine(RuleBasedStateMachine):
                     recurring.repeat(user, operation, row_id, frequency)
             return operation
 
-        self.do(who, act)
+        self.do(who, change)
 
     @rule(who=st.integers(0, 1), data=st.data(), frequency=st.sampled_from(["", "week"]))
     def edit(self, who, data, frequency):
@@ -121,20 +121,20 @@ class UndoMachine(RuleBasedStateMachine):
         chosen, category = data.draw(st.sampled_from(ids)), self.category(who, data).name
         values = data.draw(st.sampled_from([{"category": category}, {"amount": Decimal(9)}, {"date": START}]))
 
-        def act(user):
+        def change(user):
             with operations.record(user, "edit", now()) as operation:
                 operations.change_expenses(operation, Expense.id == chosen, values)
                 if frequency:
                     recurring.repeat(user, operation, chosen, frequency)
             return operation
 
-        self.do(who, act)
+        self.do(who, change)
 
     @rule(who=st.integers(0, 1), data=st.data(), is_deletion=st.booleans())
     def change_all_of_a_category(self, who, data, is_deletion):
         chosen, other = Expense.category == self.category(who, data).name, self.category(who, data).name
 
-        def act(user):
+        def change(user):
             with operations.record(user, "bulk_delete" if is_deletion else "bulk_edit", now()) as operation:
                 if is_deletion:
                     operations.delete_expenses(operation, chosen)
@@ -142,7 +142,7 @@ class UndoMachine(RuleBasedStateMachine):
                     operations.change_expenses(operation, chosen, {"category": other})
             return operation
 
-        self.do(who, act)
+        self.do(who, change)
 
     @rule(
         who=st.integers(0, 1),
@@ -183,12 +183,12 @@ class UndoMachine(RuleBasedStateMachine):
             return
         wanted = [line.key for line in (lines if how == "all" else [data.draw(st.sampled_from(lines))])]
 
-        def act(user):
+        def change(user):
             lines = [line for line in recurring.due(user, TODAY, lock=True).lines if line.key in wanted]
             amount = None if how == "skip" else Decimal(3)
             return recurring.resolve_due(user, [(line, amount) for line in lines], now())
 
-        self.do(who, act)
+        self.do(who, change)
 
     @rule(
         who=st.integers(0, 1),
@@ -202,13 +202,13 @@ class UndoMachine(RuleBasedStateMachine):
         if row is None:
             return
 
-        def act(user):
+        def change(user):
             with operations.record(user, "edit_recurring", now()) as operation:
                 values = ExpenseValues(amount, category, "", day)
                 recurring.change(user, operation, row, values, frequency)
             return operation
 
-        self.do(who, act)
+        self.do(who, change)
 
     @rule(who=st.integers(0, 1), data=st.data(), stopped=st.booleans())
     def stop_or_resume(self, who, data, stopped):
@@ -266,7 +266,7 @@ class UndoMachine(RuleBasedStateMachine):
     def history_can_be_read(self):
         for who, user in enumerate(self.users):
             shown = recent_operations(user, now()).operations
-            assert {each.operation.id for each in shown} <= set(self.done[who])
+            assert {entry.operation.id for entry in shown} <= set(self.done[who])
 
     @invariant()
     def kept_months_are_those_of_the_expenses(self):

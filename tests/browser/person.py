@@ -60,7 +60,7 @@ class Person:
             if not (text.startswith("Failed to load resource") and url in self._refused)
         ]
 
-    def letters_in_the_way(self) -> list[str]:
+    def overlapping_texts(self) -> list[str]:
         """The texts of pictures that leave the screen or touch another one."""
         letters = self.page.evaluate(LETTERS)
         width = self.page.viewport_size["width"]
@@ -134,7 +134,7 @@ class Person:
                 field.fill(value)
         self.press("Filter")
 
-    def tick(self, *names: str) -> None:
+    def select(self, *names: str) -> None:
         """Tick expenses in the table, by their descriptions."""
         for name in names:
             self.row(name).get_by_role("checkbox").check()
@@ -151,7 +151,7 @@ class Person:
         return self
 
     def log_in(self, password: str = PASSWORD, remember: bool = False) -> "Person":
-        """Fill in the log-in page, which is open, and send it."""
+        """Fill in the login page, which is open, and send it."""
         self.page.get_by_label("Email").fill(f"{self.name}@example.com")
         self.page.get_by_label("Password").fill(password)
         self.page.get_by_label("Remember me").set_checked(remember)
@@ -230,12 +230,12 @@ class Person:
         return self.page.locator("main").inner_text()
 
     @property
-    def messages(self) -> list[str]:
+    def messages_with_buttons(self) -> list[str]:
         """The messages below the navigation bar or above the form."""
         return self.page.locator(".message").all_inner_texts()
 
     @property
-    def said(self) -> list[str]:
+    def messages(self) -> list[str]:
         """The messages, without their Undo button."""
         return self.page.locator(".message p, p.message").all_inner_texts()
 
@@ -263,7 +263,7 @@ class Person:
         return self._read(".expenses tbody tr")
 
     @property
-    def marked(self) -> list[tuple[str, str, str, str]]:
+    def target_row(self) -> list[tuple[str, str, str, str]]:
         """The row that the address points at, as long as it can be seen without scrolling."""
         return [row for row in self._read(".expenses tr:target") if self.is_on_screen(".expenses tr:target")]
 
@@ -276,7 +276,7 @@ class Person:
         return [tuple(row) for row in self.page.locator(rows).evaluate_all(READ_ROWS)]
 
     @property
-    def parts(self) -> list[tuple[str, str, int]]:
+    def breakdown(self) -> list[tuple[str, str, int]]:
         """The parts of the total: category, sum, how many."""
         parts = []
         for part in self.page.locator("#breakdown li").all():

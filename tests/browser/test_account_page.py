@@ -30,7 +30,7 @@ def test_somebody_settles_in_and_throws_another_device_out(server, visit, script
     settings.get_by_label("Number and date format").select_option("de_DE")
     settings.get_by_label("First day of the month").select_option("25")
     ana.press("Save preferences")
-    assert ana.said == ["Saved."]
+    assert ana.messages == ["Saved."]
     ana.follow("Ledger")
     assert ana.total == "1.234,50\u00a0€"
     ana.row("Groceries").get_by_role("checkbox").check()
@@ -49,7 +49,7 @@ def test_somebody_settles_in_and_throws_another_device_out(server, visit, script
     password.get_by_label("New password", exact=True).fill(NEW)
     password.get_by_label("Repeat new password").fill(NEW)
     ana.press("Change password")
-    assert ana.said == ["Your password is changed. Other devices have to log in again."]
+    assert ana.messages == ["Your password is changed. Other devices have to log in again."]
     phone.go("/expenses")
     assert phone.path == "/login?next=/expenses"
 
@@ -60,12 +60,12 @@ def test_somebody_settles_in_and_throws_another_device_out(server, visit, script
     assert sessions.get_by_role("listitem").count() == 2
     with ana.page.expect_navigation():
         sessions.get_by_role("listitem").nth(1).get_by_role("button").click()
-    assert ana.said == ["That device is logged out."]
+    assert ana.messages == ["That device is logged out."]
     phone.go("/expenses")
     assert phone.path == "/login?next=/expenses"
 
     ana.press("Log out on all devices")
-    assert ana.said == ["You are logged out on all devices."]
+    assert ana.messages == ["You are logged out on all devices."]
     assert ana.path == "/login"
 
 
@@ -75,17 +75,19 @@ def test_a_part_of_the_page_survives_a_session_that_has_ended(server, visit):
     profile = part(ana, "Profile")
     profile.get_by_label("Username").fill("anna")
     profile.get_by_label("Current password").fill(PASSWORD)
-    server.end_log_ins("ana")
+    server.end_sessions("ana")
 
     ana.press("Save profile")
     ana.log_in()
 
     assert ana.path == "/account/profile"
-    assert ana.messages == ["Your session had ended. Your entries are still here; they are not saved yet."]
+    assert ana.messages_with_buttons == [
+        "Your session had ended. Your entries are still here; they are not saved yet."
+    ]
     assert profile.get_by_label("Username").input_value() == "anna"
     assert profile.get_by_label("Current password").input_value() == ""
     profile.get_by_label("Current password").fill(PASSWORD)
     ana.press("Save profile")
-    assert ana.said == ["Saved."]
+    assert ana.messages == ["Saved."]
     assert ana.path == "/account"
     assert server.user("ana").username == "anna"

@@ -37,7 +37,7 @@ def test_a_category_is_added_renamed_merged_and_restored(visit, scripts, screen)
     ana.follow("Presents")
     ana.page.get_by_label("Merge into").select_option("Shopping")
     ana.press("Merge")
-    assert ana.said == ["Merged Presents into Shopping: 1 expense."]
+    assert ana.messages == ["Merged Presents into Shopping: 1 expense."]
     ana.press("Undo")
     assert ana.path == "/categories"
     ana.follow("1 expense in Presents")

@@ -117,7 +117,7 @@ def test_an_expense_is_added_where_one_looks(ana_everywhere, ledger):
     assert ana.said == ["Added $15.50 to Food."]
     assert (ana.rows[-1], ana.count, ana.total) == (ramen, 31, "$315.50")
     assert urlsplit(ana.path).fragment == f"e{ids(ledger)['Ramen']}"
-    assert ana.marked == [ramen]
+    assert ana.target_row == [ramen]
     assert ana.values() == {"amount": "", "category": "Food", "description": "", "date": "2026-01-15"}
     assert ledger.expenses("ana")[-1] == ("2026-01-15", "Food", "Ramen", Decimal("15.50"))
 
@@ -143,7 +143,7 @@ def test_a_refused_entry_comes_back_on_the_list_as_it_was_typed(ana, ledger):
     ana.press("Add expense")
 
     assert ana.query == {"category": ["Travel"]}
-    assert ana.marked == [("2026-03-14", "Travel", "Hotel", "$1,234.00")]
+    assert ana.target_row == [("2026-03-14", "Travel", "Hotel", "$1,234.00")]
     assert len(ledger.expenses("ana")) == len(KEPT) + 1
 
 
@@ -153,7 +153,7 @@ def test_the_category_is_learnt_from_the_description(ana, ledger):
 
     ana.add("5", "By description", "CAFE noir", "2026-03-14")
 
-    assert ana.marked == [("2026-03-14", "Entertainment", "CAFE noir", "$5.00")]
+    assert ana.target_row == [("2026-03-14", "Entertainment", "CAFE noir", "$5.00")]
 
     ana.fill_expense("6", "By description", "Never before")
     ana.press("Add expense")
@@ -176,9 +176,9 @@ def test_money_that_came_back_is_below_zero_and_says_so(ana, ledger):
     ana.expense_form.get_by_label("Refund").check()
     ana.press("Add expense")
 
-    assert ana.marked == [("2026-03-14", "Food", "Deposit", "-$3.00 refund")]
+    assert ana.target_row == [("2026-03-14", "Food", "Deposit", "-$3.00 refund")]
     assert ana.total == "$1.20"
-    assert ana.parts == [("Food", "$1.20", 2)]
+    assert ana.breakdown == [("Food", "$1.20", 2)]
     assert not ana.expense_form.get_by_label("Refund").is_checked()
     assert ledger.expenses("ana")[0][3] == Decimal(-3)
 
@@ -188,7 +188,7 @@ def test_what_was_typed_on_the_list_survives_a_log_in_that_has_ended(bob, ledger
     bob.fill_expense("27.80", "Food", "Ramen & tea", "2026-03-14")
     bob.expense_form.get_by_label("Refund").check()
 
-    ledger.end_log_ins("bob")
+    ledger.end_sessions("bob")
     bob.press("Add expense")
     bob.log_in()
 
@@ -217,14 +217,14 @@ def test_an_expense_is_changed_and_changed_back(ana_everywhere, ledger):
 
     changed = ("2026-03-20", "Food", "Café Blanc", "$17.50")
     assert ana.query == {"category": ["Food"], "sort": ["date"]}
-    assert ana.said == ["Expense changed."]
+    assert ana.messages == ["Expense changed."]
     assert ana.rows == [*in_dollars(CENTRAL, GROCERIES), changed]
-    assert ana.marked == [changed]
+    assert ana.target_row == [changed]
 
     ana.press("Undo")
 
     assert ana.query == {"category": ["Food"], "sort": ["date"]}
-    assert ana.said == ["Undone: 1 expense changed back."]
+    assert ana.messages == ["Undone: 1 expense changed back."]
     assert ana.rows == in_dollars(CENTRAL, CAFE, GROCERIES)
     assert (ids(ledger), ledger.expenses("ana")) == (before, saved)
 
@@ -257,7 +257,7 @@ def test_the_address_is_kept_by_a_duplicate(ana_at_a_desk, ledger):
     ana.press("Add expense")
 
     assert ana.query == {"category": ["Travel"], "sort": ["amount"]}
-    assert [row[2] for row in ana.marked] == ["Flight"]
+    assert [row[2] for row in ana.target_row] == ["Flight"]
 
 
 # --- Take back
@@ -272,26 +272,26 @@ def test_what_was_deleted_comes_back(ana_everywhere, ledger):
     ana.press("Delete", "Train to the lake")
 
     assert ana.query == {"category": ["Travel"], "sort": ["amount"]}
-    assert ana.said == ["Expense deleted."]
+    assert ana.messages == ["Expense deleted."]
     assert (ana.rows, ana.total) == (in_dollars(FLIGHT), "$240.00")
 
     ana.press("Undo")
 
     assert ana.query == {"category": ["Travel"], "sort": ["amount"]}
-    assert ana.said == ["Undone: 1 expense restored."]
+    assert ana.messages == ["Undone: 1 expense restored."]
     assert (ana.rows, ana.total) == (in_dollars(TRAIN, FLIGHT), "$286.20")
     assert (ids(ledger), ledger.expenses("ana")) == (before, saved)
 
     ana.press("Delete", "Flight")
     ana.page.reload()
-    assert ana.said == []
+    assert ana.messages == []
     ana.go("/history")
     assert "Deleted an expense" in ana.text
     with ana.page.expect_navigation():
         ana.page.locator("section").first.get_by_role("button", name="Undo").click()
 
     assert urlsplit(ana.path).path == "/history"
-    assert ana.said == ["Undone: 1 expense restored."]
+    assert ana.messages == ["Undone: 1 expense restored."]
     assert "Undone" in ana.page.locator("section").nth(1).inner_text()
     assert (ids(ledger), ledger.expenses("ana")) == (before, saved)
 
@@ -300,19 +300,19 @@ def test_what_was_deleted_comes_back_after_logging_out_and_in(bob, ledger):
     ledger.save("bob", KEPT[::-1])
     before, saved = ids(ledger), ledger.expenses("bob")
     bob.log_in()
-    bob.tick("Flight", "Pharmacy", "Café Noir")
+    bob.select("Flight", "Pharmacy", "Café Noir")
     bob.press("Delete selected")
-    assert bob.said == ["Deleted 3 expenses, $256.55."]
+    assert bob.messages == ["Deleted 3 expenses, $256.55."]
 
     bob.log_out()
     bob.log_in()
     bob.go("/history")
     bob.press("Undo Pharmacy")
-    assert bob.said == ["Undone: 1 expense restored."]
+    assert bob.messages == ["Undone: 1 expense restored."]
     with bob.page.expect_navigation():
         bob.page.get_by_role("button", name="Undo all").last.click()
 
-    assert bob.said == ["Undone: 2 expenses restored."]
+    assert bob.messages == ["Undone: 2 expenses restored."]
     assert (ids(ledger), ledger.expenses("bob")) == (before, saved)
 
 
@@ -327,22 +327,22 @@ def test_undo_pressed_twice_says_that_it_is_already_undone(ana, ledger):
 
     ana.press("Undo")
     ana.page.go_back()
-    if ana.said == ["Expense deleted."]:
+    if ana.messages == ["Expense deleted."]:
         ana.press("Undo")
     else:
         ana.context.request.post(ana.address + undo[0], form=undo[1], max_redirects=0)
         ana.go("/expenses")
 
-    assert ana.said == ["Already undone."]
+    assert ana.messages == ["Already undone."]
     assert ana.rows == in_dollars(TRAIN, CAFE)
 
 
-@pytest.mark.parametrize("act", ["Edit", "Delete"])
-def test_the_row_that_was_brought_back_is_marked(ana_at_a_desk, ledger, act):
+@pytest.mark.parametrize("action", ["Edit", "Delete"])
+def test_the_row_that_was_brought_back_is_marked(ana_at_a_desk, ledger, action):
     ana = ana_at_a_desk
     ledger.save("ana", KEPT[::-1])
     ana.go("/expenses")
-    if act == "Edit":
+    if action == "Edit":
         ana.follow("Edit", "Flight")
         ana.expense_form.get_by_label("Amount").fill("250")
         ana.press("Save changes")
@@ -351,7 +351,7 @@ def test_the_row_that_was_brought_back_is_marked(ana_at_a_desk, ledger, act):
 
     ana.press("Undo")
 
-    assert ana.marked == in_dollars(FLIGHT)
+    assert ana.target_row == in_dollars(FLIGHT)
 
 
 def test_undo_can_be_seen_beside_the_row_that_was_changed(ana, ledger):
@@ -362,7 +362,7 @@ def test_undo_can_be_seen_beside_the_row_that_was_changed(ana, ledger):
     ana.expense_form.get_by_label("Amount").fill("11")
     ana.press("Save changes")
 
-    assert [row[2:] for row in ana.marked] == [("Number 0", "$11.00")]
+    assert [row[2:] for row in ana.target_row] == [("Number 0", "$11.00")]
     assert ana.is_on_screen(".message button")
 
 
@@ -476,7 +476,7 @@ def test_every_part_leads_to_its_rows(ana, ledger):
     ledger.save("ana", KEPT[::-1])
     ana.go("/expenses?start_date=2026-01-01&sort=amount")
 
-    parts = ana.parts
+    parts = ana.breakdown
     assert parts == [
         ("Food", sum_of(GROCERIES, CAFE, CENTRAL), 3),
         ("Travel", sum_of(TRAIN), 1),
@@ -502,32 +502,32 @@ def test_ticked_expenses_are_changed_and_deleted_and_brought_back(ana_everywhere
     kept = {"start_date": ["2026-01-01"], "sort": ["amount"]}
     rows = in_dollars(CENTRAL, CAFE, PHARMACY, TRAIN, GROCERIES)
 
-    ana.tick("Café Noir", "Pharmacy")
+    ana.select("Café Noir", "Pharmacy")
     if "without JavaScript" in request.node.name:
         assert ana.page.locator("#ticked").inner_text() == ""
     else:
         assert ana.page.locator("#ticked").inner_text() == "2 selected, $16.55"
     ana.bulk_form.get_by_label("Category").select_option("Travel")
     ana.press("Set category")
-    assert (ana.said, ana.query) == (["Changed 2 expenses, $16.55."], kept)
+    assert (ana.messages, ana.query) == (["Changed 2 expenses, $16.55."], kept)
     assert [row[1] for row in ana.rows] == ["Food", "Travel", "Travel", "Travel", "Food"]
     ana.press("Undo")
-    assert (ana.said, ana.query, ana.rows) == (["Undone: 2 expenses changed back."], kept, rows)
+    assert (ana.messages, ana.query, ana.rows) == (["Undone: 2 expenses changed back."], kept, rows)
 
-    ana.tick("Café Noir", "CAFE CENTRAL")
+    ana.select("Café Noir", "CAFE CENTRAL")
     ana.bulk_form.get_by_label("Date", exact=True).fill("2026-03-31")
     ana.press("Set date")
-    assert (ana.said, ana.query) == (["Changed 2 expenses, $7.30."], kept)
+    assert (ana.messages, ana.query) == (["Changed 2 expenses, $7.30."], kept)
     assert [row[0] for row in ana.rows[:3]] == ["2026-03-31", "2026-03-31", "2026-03-12"]
     ana.press("Undo")
-    assert (ana.said, ana.query, ana.rows) == (["Undone: 2 expenses changed back."], kept, rows)
+    assert (ana.messages, ana.query, ana.rows) == (["Undone: 2 expenses changed back."], kept, rows)
 
-    ana.tick("Pharmacy", "Train to the lake")
+    ana.select("Pharmacy", "Train to the lake")
     ana.press("Delete selected")
-    assert (ana.said, ana.query) == (["Deleted 2 expenses, $58.55."], kept)
+    assert (ana.messages, ana.query) == (["Deleted 2 expenses, $58.55."], kept)
     assert ana.rows == in_dollars(CENTRAL, CAFE, GROCERIES)
     ana.press("Undo")
-    assert (ana.said, ana.query, ana.rows) == (["Undone: 2 expenses restored."], kept, rows)
+    assert (ana.messages, ana.query, ana.rows) == (["Undone: 2 expenses restored."], kept, rows)
 
     assert (ids(ledger), ledger.expenses("ana")) == (before, saved)
 
@@ -536,7 +536,7 @@ def test_what_is_ticked_is_also_counted_after_going_back(ana_at_a_desk, ledger):
     ana = ana_at_a_desk
     ledger.save("ana", KEPT)
     ana.go("/expenses")
-    ana.tick("Café Noir")
+    ana.select("Café Noir")
 
     ana.follow("Edit", "Pharmacy")
     ana.page.go_back()
@@ -560,12 +560,12 @@ def test_all_that_match_are_changed_also_on_other_pages(ana_at_a_desk, ledger):
     ana.bulk_form.get_by_label("Category").select_option("Housing")
     ana.press("Set category")
 
-    assert ana.said == ["Changed 60 expenses, $60.00."]
+    assert ana.messages == ["Changed 60 expenses, $60.00."]
     assert (ana.count, ana.heading) == (0, "Food · 0 expenses")
 
     ana.press("Undo")
 
-    assert (ana.said, ana.count) == (["Undone: 60 expenses changed back."], 60)
+    assert (ana.messages, ana.count) == (["Undone: 60 expenses changed back."], 60)
     assert (ids(ledger), ledger.expenses("ana")) == (before, saved)
 
 
@@ -573,7 +573,7 @@ def test_what_was_changed_since_is_left_alone_and_named(ana_at_a_desk, ledger):
     ana = ana_at_a_desk
     ledger.save("ana", [CAFE, PHARMACY])
     ana.go("/expenses")
-    ana.tick("Café Noir", "Pharmacy")
+    ana.select("Café Noir", "Pharmacy")
     ana.bulk_form.get_by_label("Category").select_option("Travel")
     ana.press("Set category")
     ana.follow("Edit", "Pharmacy")
@@ -588,7 +588,7 @@ def test_what_was_changed_since_is_left_alone_and_named(ana_at_a_desk, ledger):
     with ana.page.expect_navigation():
         ana.page.get_by_role("button", name="Undo all").last.click()
 
-    assert ana.said == ["Undone: 1 expense changed back. Not undone because it was changed later: Pharmacy."]
+    assert ana.messages == ["Undone: 1 expense changed back. Not undone because it was changed later: Pharmacy."]
     ana.go("/expenses")
     assert ana.rows == [("2026-03-12", "Other", *in_dollars(PHARMACY)[0][2:]), *in_dollars(CAFE)]
 
@@ -607,7 +607,7 @@ def test_with_nothing_ticked_the_page_says_what_to_do(ana, ledger):
 def test_what_was_ticked_stays_ticked_when_the_change_is_refused(ana, ledger):
     ledger.save("ana", KEPT)
     ana.go("/expenses?category=Food")
-    ana.tick("Café Noir")
+    ana.select("Café Noir")
 
     ana.press("Set date")
 
@@ -711,5 +711,5 @@ def test_letters_of_pictures_keep_apart_whatever_they_say(ledger, state, visit, 
         ana.go(page)
 
         assert ana.page.locator("svg text").count() > 12
-        assert ana.letters_in_the_way() == []
+        assert ana.overlapping_texts() == []
         assert ana.page.evaluate("document.documentElement.scrollWidth") <= 320

@@ -89,7 +89,7 @@ def test_a_newcomer_keeps_a_month_of_expenses(server, visit, scripts, screen):
     food = [expense for expense in food if expense[2] != "Ramen & tea"]
     rest = [expense for expense in MONTH if expense[2] != "Ramen & tea"]
     assert ana.query["category"] == ["Food"]
-    assert ana.said == ["Expense deleted."]
+    assert ana.messages == ["Expense deleted."]
     assert ana.rows == in_dollars(newest_first(food))
     assert (ana.total, ana.count, ana.shown_category) == (sum_of(food), len(food), "Food")
     assert server.expenses("ana") == saved(newest_first(rest))
@@ -97,8 +97,8 @@ def test_a_newcomer_keeps_a_month_of_expenses(server, visit, scripts, screen):
     ana.log_out()
 
     assert ana.path == "/login"
-    assert ana.messages == ["You are logged out."]
-    assert server.log_ins() == 0
+    assert ana.messages_with_buttons == ["You are logged out."]
+    assert server.count_sessions() == 0
 
     ana.go("/expenses?category=Food")
     assert urlsplit(ana.path).path == "/login"
@@ -140,12 +140,12 @@ def test_a_wrong_password_is_said_and_the_e_mail_stays(server, visit):
     assert ana.page.get_by_label("Email").input_value() == "ana@example.com"
     assert ana.page.get_by_label("Password").input_value() == ""
     ana.page.locator("#email:focus, #password:focus").wait_for(timeout=2000)
-    assert server.log_ins() == 0
+    assert server.count_sessions() == 0
 
     ana.log_in()
 
     assert ana.path == "/expenses/add"
-    assert server.log_ins() == 1
+    assert server.count_sessions() == 1
 
 
 def test_after_logging_out_the_back_button_shows_no_expenses(server, visit):
@@ -220,18 +220,20 @@ def test_what_was_typed_survives_a_log_in_that_has_ended(server, visit, ended, s
     if ended == "by the browser":
         ana.context.clear_cookies()
     else:
-        server.end_log_ins("ana")
+        server.end_sessions("ana")
     ana.press("Add expense")
 
     assert urlsplit(ana.path).path == "/login"
-    assert ana.messages == ["Your session ended. Log in and what you typed will still be there."]
+    assert ana.messages_with_buttons == ["Your session ended. Log in and what you typed will still be there."]
     assert server.expenses("ana") == []
 
     ana.log_in()
 
     typed = {"amount": "27.80", "category": "Food", "description": "Ramen & tea <3", "date": "2026-03-14"}
     assert ana.path == "/expenses/add"
-    assert ana.messages == ["Your session had ended. Your entries are still here; they are not saved yet."]
+    assert ana.messages_with_buttons == [
+        "Your session had ended. Your entries are still here; they are not saved yet."
+    ]
     assert ana.values() == typed
     assert server.expenses("ana") == []
 

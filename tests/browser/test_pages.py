@@ -33,13 +33,13 @@ def address(path):
 
 
 def refuse_log_in(person):
-    """Opens the log-in page as it is after a slip."""
+    """Opens the login page as it is after a slip."""
     person.go("/login")
     person.log_in(password="not the river")
 
 
 def log_out(person):
-    """Opens the log-in page as it is after the end of a visit."""
+    """Opens the login page as it is after the end of a visit."""
     person.go("/login")
     person.log_in()
     person.log_out()
@@ -107,7 +107,7 @@ def change_twice(person):
         person.follow("Edit", former)
         person.expense_form.get_by_label("Description").fill(description)
         person.press("Save changes")
-    assert person.said == ["Expense changed."]
+    assert person.messages == ["Expense changed."]
     assert person.page.get_by_role("button", name="Undo", exact=True).is_visible()
 
 
@@ -165,9 +165,9 @@ def refuse_settings(person):
 
 # Who opens the page, how, and the heading by which one knows to be there.
 PAGES = {
-    "log-in": ("stranger", address("/login"), "Log in"),
-    "log-in, refused": ("stranger", refuse_log_in, "Log in"),
-    "log-in, after logging out": ("stranger", log_out, "Log in"),
+    "login": ("stranger", address("/login"), "Log in"),
+    "login, refused": ("stranger", refuse_log_in, "Log in"),
+    "login, after logging out": ("stranger", log_out, "Log in"),
     "register": ("stranger", address("/register"), "Create an account"),
     "register, refused": ("stranger", refuse_registration, "Create an account"),
     # First: later pages need something to be changed.
@@ -226,7 +226,7 @@ PAGES = {
 
 def delete_everything(person):
     """Change some expenses, delete one, then change and delete all of them."""
-    person.tick("Lamp", "Chair")
+    person.select("Lamp", "Chair")
     person.bulk_form.get_by_label("Category").select_option("Housing")
     person.press("Set category")
     person.press("Delete", "Lamp")

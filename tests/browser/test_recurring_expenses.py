@@ -25,7 +25,7 @@ def test_what_repeats_is_added_when_it_is_due(server, visit, scripts, screen):
     assert lines.count() == 2
     ana.page.get_by_label("Amount of Rent").first.fill("512,50")
     lines.first.get_by_role("button", name="Add").click()
-    assert ana.said == ["Added 1 expense, $512.50."]
+    assert ana.messages == ["Added 1 expense, $512.50."]
     assert (ana.total, lines.count()) == ("$1,012.50", 1)
 
     ana.press("Undo")
@@ -35,5 +35,5 @@ def test_what_repeats_is_added_when_it_is_due(server, visit, scripts, screen):
 
     ana.open_from_menu("Recurring")
     ana.page.get_by_role("button", name="Stop").click()
-    assert ana.said == ["Stopped."]
+    assert ana.messages == ["Stopped."]
     assert "stopped" in ana.text

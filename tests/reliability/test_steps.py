@@ -11,7 +11,7 @@ from database.engine import database_url
 from models import Expense
 from tests.schema import WIDEN_EMAIL, contents, fill, flask_db, with_a_step
 
-# Every table is made anew, as SQLite has to, so that there is something to kill.
+# Every table is created again, as SQLite has to, so that there is something to kill.
 REMAKE = WIDEN_EMAIL.replace(
     'with op.batch_alter_table("user")',
     """for table in ("expense", "expense_change", "row_change", "login_session", "throttle"):

@@ -258,11 +258,11 @@ def assert_the_books_agree(server: Server, people: list[Person], writers: list[W
             ).all()
         )
     there = {str(row.id): (*values_of(row)[:3], str(row.date)) for row in live}
-    wanted = {row: typed_values(typed) for each in writers for row, typed in each.kept.items()}
-    doubtful = {row: typed_values(typed) for each in writers for row, typed in each.doubtful.items()}
+    wanted = {row: typed_values(typed) for writer in writers for row, typed in writer.kept.items()}
+    doubtful = {row: typed_values(typed) for writer in writers for row, typed in writer.doubtful.items()}
     tally.lost += len(wanted.items() - there.items())
     assert there == wanted | {row: typed for row, typed in doubtful.items() if row in there}
-    assert not there.keys() & {row for each in writers for row in each.deleted}
+    assert not there.keys() & {row for writer in writers for row in writer.deleted}
     numbers = Counter((row.author_id, row.description.split()[0]) for row in live)
     tally.doubled += sum(number - 1 for number in numbers.values())
     assert set(numbers.values()) == {1}
