@@ -21,7 +21,7 @@ GUEST_SIZE = 100
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure what is asked for, print it, and return the exit status."""
+    """Run the benchmarks, print the table, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="within a minute, and without what that cannot show")
     parser.add_argument("--database", metavar="URL", help="an empty database (default: a new SQLite file)")

@@ -1,4 +1,4 @@
-"""Accounts for the measures, put straight into the database."""
+"""Accounts for the benchmarks, inserted directly into the database."""
 
 from datetime import UTC, datetime
 from functools import cache
@@ -43,7 +43,7 @@ def create(engine: sa.Engine, sizes: dict[str, int]) -> dict[str, int]:
 
 
 def remove(engine: sa.Engine) -> None:
-    """Delete all accounts and what is theirs."""
+    """Delete all accounts with their data."""
     with Session(engine) as session:
         session.execute(sa.delete(User))
         session.commit()

@@ -1,4 +1,4 @@
-"""Many accounts at once: all of them read and add at the same moment."""
+"""Concurrency: many accounts read and add at the same time."""
 
 from collections.abc import Callable, Iterator
 from functools import partial

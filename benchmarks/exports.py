@@ -1,4 +1,4 @@
-"""Taking everything along: rows a second, and the memory it takes."""
+"""CSV export: rows per second, and memory."""
 
 import csv
 import os

@@ -1,4 +1,4 @@
-"""Taking the time of several sides in turn, so that whatever slows the machine down slows them all."""
+"""Timing: several sides in turn, so that a busy machine slows all of them."""
 
 import threading
 import time

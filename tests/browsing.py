@@ -54,7 +54,7 @@ class Element:
 
     @property
     def text(self) -> str:
-        """Everything that can be read in it, with single spaces."""
+        """The visible text in it, with single spaces."""
         return " ".join(self.raw_text().split())
 
     def raw_text(self) -> str:
@@ -210,7 +210,7 @@ class Visitor:
         return self.client.post(form["action"], data=form_values(form) | typed)
 
     def register(self, name: str, **typed: str) -> "Visitor":
-        """Create an account, without reading the form, which is long: nearly every test begins here."""
+        """Create an account without reading the form, which is long; almost every test starts with this."""
         self.name = name
         values = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
         response = self.post("/register", values | {"confirm_password": PASSWORD} | typed)
@@ -221,7 +221,7 @@ class Visitor:
         return self.fill("/login", email=email or f"{self.name}@example.com", password=password, **typed)
 
     def log_in_at(self, address: str) -> TestResponse:
-        """Log in on the login page that one was sent to."""
+        """Log in on the login page that a redirect led to."""
         return self.fill(address, email=f"{self.name}@example.com", password=PASSWORD)
 
     def end_sessions(self) -> None:
@@ -258,7 +258,7 @@ class Visitor:
 
 
 def press(visitor: Visitor, form: Element, **typed: str) -> TestResponse:
-    """Send a form as it stands, but for what is `typed`."""
+    """Send a form with its current values, except for those in `typed`."""
     return visitor.client.post(form["action"], data=form_values(form) | typed)
 
 

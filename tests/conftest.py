@@ -117,25 +117,25 @@ def run(app):
 
 @pytest.fixture
 def stranger(app):
-    """Somebody with an empty browser."""
+    """A visitor without an account or cookies."""
     return Visitor(app)
 
 
 @pytest.fixture
 def ana(app):
-    """Somebody who has just registered."""
+    """A user who has just registered."""
     return Visitor(app).register("ana")
 
 
 @pytest.fixture
 def bob(app):
-    """Somebody else, in another browser."""
+    """Another user, in another browser."""
     return Visitor(app).register("bob")
 
 
 @pytest.fixture
 def unused_port():
-    """A port of this machine that nobody listens on."""
+    """A port of this machine without a listener."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]

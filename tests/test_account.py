@@ -1,4 +1,4 @@
-"""The account page: names, password, settings, and where one is logged in."""
+"""The account page: profile, password, settings, and active sessions."""
 
 import logging
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Register, log in, log out: through the pages."""
+"""Registration, login and logout, through the pages."""
 
 import time
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Backups: whole, of one moment, and brought back exactly, from either database into either."""
+"""Backups: complete, consistent, and restored exactly, from either database into either."""
 
 import os
 import signal

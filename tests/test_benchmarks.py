@@ -1,4 +1,4 @@
-"""The table of the benchmarks: ratios, targets, and how the process ends. Nothing is served or timed here."""
+"""The table of the benchmarks: ratios, targets, and the exit status. Nothing is served or timed here."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Commands."""
+"""The `flask` commands."""
 
 import contextlib
 import signal

@@ -1,4 +1,4 @@
-"""Expenses as a file that other programs read."""
+"""The CSV export of expenses."""
 
 import csv
 import errno

@@ -1,4 +1,4 @@
-"""Deployment files, where they could fall behind the application."""
+"""Deployment files, where they could become outdated."""
 
 import re
 import runpy

@@ -1,4 +1,4 @@
-"""The documentation, where it could fall behind the code."""
+"""The documentation, where it could become outdated."""
 
 import re
 import tomllib

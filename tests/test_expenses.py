@@ -1,4 +1,4 @@
-"""The list, adding and deleting: through the pages."""
+"""Listing, adding and deleting expenses, through the pages."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal

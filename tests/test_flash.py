@@ -1,4 +1,4 @@
-"""Messages about what was done, on the page that follows."""
+"""Flash messages on the next page."""
 
 import random
 

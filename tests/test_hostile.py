@@ -1,4 +1,4 @@
-"""Whatever anybody sends to any address: no crash, nothing of another's shown or changed, no markup of theirs.
+"""Hostile requests to every URL: no crash, no data of another user shown or changed, no markup injected.
 
 `FUZZ_EXAMPLES` says how many requests are tried at each address.
 """

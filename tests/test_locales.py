@@ -1,4 +1,4 @@
-"""The ways of writing that can be chosen."""
+"""The available number and date formats."""
 
 from decimal import Decimal
 

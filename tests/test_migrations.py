@@ -1,4 +1,4 @@
-"""The schema, step by step: it is the models', and no step loses a row."""
+"""Migrations: the schema matches the models, and no migration loses a row."""
 
 import os
 import resource

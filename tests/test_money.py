@@ -1,4 +1,4 @@
-"""An amount as text, in and out."""
+"""Parsing and formatting amounts."""
 
 from decimal import Decimal
 

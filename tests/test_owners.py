@@ -1,4 +1,4 @@
-"""The watch over statements, under which every test of a page stands: what it lets through and what it finds."""
+"""The check of statement owners that runs in every page test: what it accepts and what it rejects."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""Passwords that are easy to guess, and others."""
+"""The check for passwords that are easy to guess."""
 
 import random
 import string

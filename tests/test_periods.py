@@ -1,4 +1,4 @@
-"""Days: which one it is, and how one is read."""
+"""Dates and periods, and how they are parsed."""
 
 from datetime import UTC, date, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Spreading the tables over many machines by owner, and what that asks of every table."""
+"""Distributing the tables over many machines by owner, and what that requires of every table."""
 
 import pytest
 import sqlalchemy as sa

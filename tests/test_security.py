@@ -413,13 +413,13 @@ def test_one_hashes_two_wait_and_the_rest_come_back_later():
     def hash_slowly():
         with slots.slot():
             entered.set()
-            release.wait(5)
+            release.wait(30)
             finished.append(1)
 
     threads = [threading.Thread(target=hash_slowly) for _ in range(3)]
     for thread in threads:
         thread.start()
-    assert entered.wait(5)
+    assert entered.wait(30)
     for _ in range(500):
         if not slots._places.acquire(blocking=False):
             break

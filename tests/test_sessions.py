@@ -1,4 +1,4 @@
-"""In words, on which device somebody is logged in."""
+"""The device names of sessions."""
 
 import pytest
 

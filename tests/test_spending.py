@@ -1,4 +1,4 @@
-"""Every question about expenses, against an oracle in plain Python."""
+"""Queries of expenses, against an oracle in plain Python."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal

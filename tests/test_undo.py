@@ -1,4 +1,4 @@
-"""Undo of every kind of operation, by random histories: it restores exactly what was there."""
+"""Undo of every kind of operation, in random histories, restores the exact previous state."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""A real browser and a real server for it; where there is no browser, these tests are left out.
+"""Fixtures of the browser tests: a real browser and a real server. Without a browser, these tests are skipped.
 
 `REQUIRE_BROWSER=1` makes a missing browser a failure. With `TEST_POSTGRES=1` or `TEST_DATABASE_URL` the server
 uses PostgreSQL as well.

@@ -1,4 +1,4 @@
-"""Somebody in front of a real browser, who reads what is shown and presses what can be pressed."""
+"""A user of a real browser: reads the visible page and presses its buttons and links."""
 
 from datetime import date
 from typing import Any
@@ -241,7 +241,7 @@ class Person:
 
     @property
     def heading(self) -> str:
-        """The words above everything."""
+        """The text of the main heading."""
         return " ".join(self.page.locator("h1").inner_text().split())
 
     @property
@@ -287,7 +287,7 @@ class Person:
     @property
     def focused(self) -> str | None:
         """The id of what has the focus."""
-        return self.page.locator(":focus").get_attribute("id", timeout=2000)
+        return self.page.locator(":focus").get_attribute("id", timeout=10_000)
 
     def values(self) -> dict[str, str]:
         """The values of the expense form."""

@@ -540,7 +540,8 @@ def test_what_is_ticked_is_also_counted_after_going_back(ana_at_a_desk, ledger):
 
     ana.follow("Edit", "Pharmacy")
     ana.page.go_back()
-    # The browser ticks what was ticked only when everything is loaded.
+    # The browser restores the checkboxes only after everything is loaded.
+    ana.page.wait_for_load_state("load")
     ana.page.wait_for_timeout(200)
 
     ticked = (

@@ -1,4 +1,4 @@
-"""The way of a newcomer through the whole application, and the places where people slip."""
+"""A new user's journey through the whole application, including common mistakes."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -139,7 +139,7 @@ def test_a_wrong_password_is_said_and_the_e_mail_stays(server, visit):
     assert ana.page.get_by_role("alert").all_inner_texts() == ["The email address or the password is wrong."]
     assert ana.page.get_by_label("Email").input_value() == "ana@example.com"
     assert ana.page.get_by_label("Password").input_value() == ""
-    ana.page.locator("#email:focus, #password:focus").wait_for(timeout=2000)
+    ana.page.locator("#email:focus, #password:focus").wait_for(timeout=10_000)
     assert server.count_sessions() == 0
 
     ana.log_in()
@@ -174,7 +174,7 @@ def test_a_refused_amount_comes_back_filled_in_with_its_error_and_the_focus(serv
     errors = [ana.page.locator(f"#{name}").inner_text() for name in described_by]
     assert errors == ["Are these thousands? Then write 1234."]
     assert amount.get_attribute("aria-invalid") == "true"
-    ana.page.locator("#amount:focus").wait_for(timeout=2000)
+    ana.page.locator("#amount:focus").wait_for(timeout=10_000)
     assert server.expenses("ana") == []
 
     amount.fill("1234")
@@ -298,7 +298,7 @@ def test_an_expense_is_added_with_the_keyboard_alone(server, visit):
     ana = visit().register("ana")
     keyboard = ana.page.keyboard
 
-    ana.page.locator("#amount:focus").wait_for(timeout=2000)
+    ana.page.locator("#amount:focus").wait_for(timeout=10_000)
     for typed in ("27.80", "Food", "Ramen"):
         keyboard.type(typed)
         keyboard.press("Tab")

@@ -1,4 +1,4 @@
-"""Every page: for eyes, ears, fingers and keyboards, on every screen, by day and by night, on paper."""
+"""Every page: accessibility, screen sizes, color schemes, and print."""
 
 from datetime import date, timedelta
 from decimal import Decimal
@@ -33,20 +33,20 @@ def address(path):
 
 
 def refuse_log_in(person):
-    """Opens the login page as it is after a slip."""
+    """Opens the login page after a mistake."""
     person.go("/login")
     person.log_in(password="not the river")
 
 
 def log_out(person):
-    """Opens the login page as it is after the end of a visit."""
+    """Opens the login page after logging out."""
     person.go("/login")
     person.log_in()
     person.log_out()
 
 
 def refuse_registration(person):
-    """Opens the page for a new account as it is after four slips."""
+    """Opens the register page after four mistakes."""
     person.go("/register")
     person.page.get_by_label("Username").fill("a na")
     person.page.get_by_label("Email").fill("ana@localhost")
@@ -120,7 +120,7 @@ def repeat(person):
 
 
 def refuse_due(person):
-    """Opens the list as it is after a slip in what is due."""
+    """Opens the list after a mistake in a due expense."""
     person.go("/expenses")
     person.page.get_by_label("Amount of").nth(1).fill("1,234")
     person.page.get_by_role("button", name="Add all").click()
@@ -240,7 +240,7 @@ def delete_everything(person):
 @pytest.fixture(scope="module")
 def states(chromium, running_server):
     """The cookies of all users: ana has sixty expenses; bob has none any more, and a long name;
-    cleo has what is due."""
+    cleo has due expenses."""
     running_server.empty_tables()
     running_server.create_person("ana")
     running_server.save("ana", SIXTY)

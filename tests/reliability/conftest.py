@@ -1,4 +1,4 @@
-"""Servers that are to survive what breaks them; they take minutes, so they run when they are asked for.
+"""Faults that a server must survive. These tests take minutes, so they run only on request.
 
 `RELIABILITY=1` runs the short form; `RELIABILITY=long` tries ten times as often. What changes the system, by
 mounting a disk or by adding a user, is done with CI=true only, and whatever is missing then is a failure.
@@ -42,7 +42,7 @@ def pytest_collection_modifyitems(items):
 def pytest_terminal_summary(terminalreporter, config):
     for number, tally in enumerate(config.stash[TALLIES]):
         if number == 0:
-            terminalreporter.section("what was broken, and what became of what was acknowledged")
+            terminalreporter.section("faults, and what became of acknowledged changes")
         terminalreporter.line(str(tally))
 
 

@@ -1,4 +1,4 @@
-"""A clock that jumps by days locks nobody out for good, lets nobody in for ever, and breaks no page."""
+"""A clock that jumps by days locks no user out permanently, extends no session forever, and breaks no page."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""An upgrade that is killed leaves the database as it was or as it was to be."""
+"""A killed upgrade leaves the database either unchanged or completely upgraded."""
 
 import time
 from collections import Counter

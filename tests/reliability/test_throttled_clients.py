@@ -1,4 +1,4 @@
-"""A client that is throttled takes no turn of those who log in."""
+"""Throttled clients do not keep other users from logging in."""
 
 import contextlib
 import threading

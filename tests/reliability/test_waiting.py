@@ -1,4 +1,4 @@
-"""Nobody waits for those who are slow."""
+"""Readers do not wait for writers."""
 
 import contextlib
 import sqlite3

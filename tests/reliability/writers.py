@@ -202,14 +202,14 @@ def assert_back_in_a_moment(answer: HttpResponse) -> None:
 def people_who_write(
     servers: list[Server], chance: random.Random, tally: Tally
 ) -> tuple[list[Person], list[Writer]]:
-    """Four people who have just registered, and sixteen windows of theirs."""
+    """Four new users, and sixteen windows of theirs."""
     people = [Person(*servers).register(name) for name in ("ana", "bob", "cleo", "dan")]
     return people, [Writer(person, f"{person.name}{n}", chance, tally) for person in people for n in range(4)]
 
 
 @contextlib.contextmanager
 def working(writers: list[Any]) -> Any:
-    """Let everybody work at the same time as what is done meanwhile; what they began, they finish."""
+    """Run all writers during the block; each finishes the operation that it has started."""
     over = threading.Event()
     failures: list[BaseException] = []
 
@@ -242,7 +242,7 @@ def typed_values(typed: dict[str, str]) -> tuple[Any, ...]:
 
 
 def assert_the_books_agree(server: Server, people: list[Person], writers: list[Writer], tally: Tally) -> None:
-    """All that was acknowledged is there once, nothing is there by halves, and the pages say the same."""
+    """Every acknowledged change is stored exactly once and completely, and the pages agree."""
     with Session(server.engine) as session:
         if server.engine.dialect.name == "sqlite":
             assert session.scalar(sa.text("PRAGMA integrity_check")) == "ok"
