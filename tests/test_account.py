@@ -208,7 +208,7 @@ def test_no_transaction_is_open_while_the_current_password_is_checked(ana, monke
 # --- The password
 
 
-def test_a_new_password_ends_every_other_log_in_and_keeps_this_one(app, ana, bob, caplog):
+def test_a_new_password_ends_every_other_session(app, ana, bob, caplog):
     caplog.set_level(logging.INFO)
     others = [device(app), device(app, remember=True)]
     remembered = {"remember_token": cookies(others[1])["remember_token"]}
@@ -231,7 +231,7 @@ def test_a_new_password_ends_every_other_log_in_and_keeps_this_one(app, ana, bob
     assert "ana@" not in caplog.text
 
 
-def test_a_remembered_log_in_stays_remembered(app, ana):
+def test_a_remembered_session_stays_remembered(app, ana):
     remembered = device(app, remember=True)
     before = cookies(remembered)["remember_token"]
 
@@ -288,7 +288,7 @@ def test_of_two_who_change_the_password_at_once_one_does(app, ana):
 # --- The names
 
 
-def test_a_new_username_needs_no_other_log_in(app, ana):
+def test_a_new_username_ends_no_session(app, ana):
     other = device(app)
 
     response = send(ana, "profile", username=" Ána ", current_password=PASSWORD)
@@ -299,7 +299,7 @@ def test_a_new_username_needs_no_other_log_in(app, ana):
     assert "Ána" in other.page("/expenses").one("nav").text
 
 
-def test_a_new_address_ends_the_other_log_ins(app, ana, caplog):
+def test_a_new_email_ends_the_other_sessions(app, ana, caplog):
     caplog.set_level(logging.INFO)
     other = device(app)
 
@@ -337,7 +337,7 @@ def test_a_name_that_is_taken_is_an_error_beside_its_field(app, ana, bob, typed,
 
 
 @pytest.mark.parametrize("name", ["username", "email"])
-def test_nobody_finds_out_by_trying_which_names_are_taken(app, ana, bob, name):
+def test_trying_names_does_not_reveal_which_are_taken(app, ana, bob, name):
     def ask(visitor, number):
         taken = {"username": "bob", "email": "bob@example.com"}[name]
         return send(
@@ -561,7 +561,7 @@ def test_a_way_of_writing_that_is_no_longer_known_is_that_of_the_browser(ana):
 # --- Where one is logged in
 
 
-def test_the_page_says_where_one_is_logged_in(app, ana):
+def test_the_page_lists_the_active_sessions(app, ana):
     phone = Visitor(app)
     phone.client.environ_base["HTTP_USER_AGENT"] = "Mozilla/5.0 (Android 15; Mobile; rv:140.0) Firefox/140.0"
     phone.name = "ana"
@@ -579,7 +579,7 @@ def test_the_page_says_where_one_is_logged_in(app, ana):
     assert other.one("button").text.startswith("End Firefox on Android, logged in")
 
 
-def test_log_ins_that_have_ended_by_their_age_are_not_listed(app, ana):
+def test_expired_sessions_are_not_listed(app, ana):
     device(app)
     with app.app_context():
         mine = select(func.min(LoginSession.created_at)).scalar_subquery()
@@ -592,7 +592,7 @@ def test_log_ins_that_have_ended_by_their_age_are_not_listed(app, ana):
     assert len(ana.page("/account").one(class_="sessions").all("li")) == 1
 
 
-def test_a_page_of_many_log_ins_ends_and_has_this_one_on_top(app, ana):
+def test_a_long_list_of_sessions_is_cut_and_starts_with_the_current_one(app, ana):
     now = datetime.now(UTC) + timedelta(seconds=1)
     with app.app_context():
         values = {"remember": True, "user_agent": "x", "created_at": now, "last_seen_at": now}
@@ -608,7 +608,7 @@ def test_a_page_of_many_log_ins_ends_and_has_this_one_on_top(app, ana):
     assert ["this one" in element.text for element in listed] == [True] + [False] * 99
 
 
-def test_one_log_in_can_be_ended(app, ana, caplog):
+def test_one_session_can_be_ended(app, ana, caplog):
     caplog.set_level(logging.INFO)
     here = hashes(ana)
     phone = device(app, remember=True)
@@ -627,7 +627,7 @@ def test_one_log_in_can_be_ended(app, ana, caplog):
     assert ana.post("/account/sessions/end", {"token_hash": of_phone}).status_code == 404
 
 
-def test_each_end_is_of_the_log_in_beside_it(app, ana):
+def test_each_end_button_ends_the_session_beside_it(app, ana):
     for _ in range(2):
         device(app)
     values = [form_values(form) for form in ana.page("/account").all("form", action="/account/sessions/end")]
@@ -640,7 +640,7 @@ def test_each_end_is_of_the_log_in_beside_it(app, ana):
     assert is_in(ana)
 
 
-def test_the_log_in_of_another_does_not_exist(ana, bob):
+def test_the_session_of_another_user_does_not_exist(ana, bob):
     (bobs,) = hashes(bob)
     tries = [bobs, "f" * 64, bobs.upper(), bobs[:10], "", "\0", "x\0" * 32, "é", f"{bobs}\n", "%"]
 

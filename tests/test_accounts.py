@@ -243,7 +243,7 @@ def test_logging_in_goes_to_the_list(app, ana):
         ("a\0@example.com", PASSWORD),
     ],
 )
-def test_a_failed_log_in_says_the_same_whatever_was_wrong(app, ana, email, password):
+def test_a_failed_login_always_has_the_same_message(app, ana, email, password):
     device = Visitor(app)
 
     response = device.fill("/login", email=email, password=password)
@@ -271,7 +271,7 @@ def test_unknown_accounts_cost_the_same_work(app, ana, monkeypatch):
         assert len(checked[1]) >= len(ana.user().password_hash)
 
 
-def test_an_older_hash_is_renewed_at_log_in(app, ana, monkeypatch):
+def test_an_older_hash_is_renewed_at_login(app, ana, monkeypatch):
     monkeypatch.setattr(User, "HASH_METHOD", "pbkdf2:sha256:2000")
 
     Visitor(app).log_in(email="ana@example.com")
@@ -322,7 +322,7 @@ def test_a_password_that_is_reset_while_it_is_checked_opens_nothing(app, ana, mo
         ("http://[", "/expenses"),
     ],
 )
-def test_after_log_in_people_go_where_they_asked_but_never_elsewhere(app, ana, target, location):
+def test_login_redirects_to_the_requested_page_but_never_to_another_site(app, ana, target, location):
     device = Visitor(app)
     form = device.client.get("/login", query_string={"next": target})
     values = form_values(read(form).one("main").one("form")) | {"email": "ana@example.com"}
@@ -336,7 +336,7 @@ def test_after_log_in_people_go_where_they_asked_but_never_elsewhere(app, ana, t
     assert device.client.get("/login", query_string={"next": target}).location == location
 
 
-def test_a_stranger_is_sent_to_the_log_in_and_comes_back(stranger, app, ana):
+def test_a_visitor_is_redirected_to_the_login_and_returns(stranger, app, ana):
     response = stranger.get("/expenses?category=Food&category=Travel")
 
     assert response.location == "/login?next=/expenses?category%3DFood%26category%3DTravel"
@@ -346,7 +346,7 @@ def test_a_stranger_is_sent_to_the_log_in_and_comes_back(stranger, app, ana):
     assert response.location == "/expenses?category=Food&category=Travel"
 
 
-def test_log_in_begins_a_new_session(app, ana):
+def test_login_starts_a_new_session(app, ana):
     device = Visitor(app)
     device.name = "ana"
     before = device.token()
@@ -428,7 +428,7 @@ def test_opening_the_log_out_page_only_shows_a_button(ana):
         (False, timedelta(days=-400), timedelta(days=-400), True),
     ],
 )
-def test_a_log_in_ends_after_its_time_but_not_when_the_clock_jumps_back(app, ana, remember, seen, made, lasts):
+def test_a_session_expires_but_not_when_the_clock_jumps_back(app, ana, remember, seen, made, lasts):
     now = datetime.now(UTC)
     with app.app_context():
         values = {"remember": remember, "last_seen_at": now - seen, "created_at": now - made}
@@ -438,7 +438,7 @@ def test_a_log_in_ends_after_its_time_but_not_when_the_clock_jumps_back(app, ana
     assert ana.get("/expenses").status_code in ({200} if lasts else REDIRECTS)
 
 
-def test_a_log_in_of_a_clock_that_was_ahead_is_one_of_now_once_something_is_saved(app, ana):
+def test_a_session_from_the_future_starts_now_once_something_is_saved(app, ana):
     ahead = datetime.now(UTC) + timedelta(days=400)
     with app.app_context():
         db.session.execute(update(LoginSession).values(created_at=ahead, last_seen_at=ahead))
@@ -466,7 +466,7 @@ def test_use_is_noted_by_what_is_saved_and_never_by_reading(app, ana):
         assert db.session.scalars(select(LoginSession.last_seen_at)).one() > an_hour_ago
 
 
-def test_what_is_stored_of_a_log_in_opens_nothing(app, ana):
+def test_the_stored_session_key_gives_no_access(app, ana):
     with app.app_context():
         row = db.session.scalars(select(LoginSession)).one()
         stored = f"{row.user_id}.{row.token_hash}"
@@ -480,7 +480,7 @@ def test_what_is_stored_of_a_log_in_opens_nothing(app, ana):
 @pytest.mark.parametrize(
     "login_id", ["", "1", "1.", ".x", "1.x.y", "99999999999999999999.x", "-1.x", "١.x", "1.é", "1.\0", "x" * 9999]
 )
-def test_a_strange_cookie_is_nobody(app, stranger, login_id):
+def test_an_unknown_cookie_is_anonymous(app, stranger, login_id):
     with stranger.client.session_transaction() as session:
         session["_user_id"] = login_id
 
@@ -488,7 +488,7 @@ def test_a_strange_cookie_is_nobody(app, stranger, login_id):
 
 
 @pytest.mark.parametrize("value", ["é|é", "x|" + "a" * 128, "|", "1.x|é", "a" * 5000, "\x01"])
-def test_a_strange_remember_cookie_is_nobody_and_no_error(app, value):
+def test_an_unknown_remember_cookie_is_anonymous_and_no_error(app, value):
     raw = f"remember_token={value}; session={value}".encode().decode("latin-1")
 
     response = Visitor(app).client.get("/expenses", environ_overrides={"HTTP_COOKIE": raw})

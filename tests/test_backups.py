@@ -139,7 +139,7 @@ def lots_of(**more):
     deleted=lots_of(operation_id=st.just(OPERATION_ID), change=st.just("deleted")),
     label=odd_text,
 )
-def test_what_is_restored_is_what_was_there_to_the_last_sign(app, file, expenses, deleted, label):
+def test_a_restore_is_exact(app, file, expenses, deleted, label):
     forget_everything(app)
     operations = [{"author_id": author_id, "id": OPERATION_ID, "kind": "delete"} for author_id in (1, 2)]
     row = {"author_id": 1, "operation_id": OPERATION_ID, "table_name": "user", "row_key": "user"}
@@ -181,7 +181,7 @@ def test_backup_and_restore_bring_a_person_back_who_logs_in_again(app, ana, run,
     assert device.total() == total
 
 
-def test_who_registers_after_a_restore_is_somebody_new(app, ana, run, file):
+def test_registering_after_a_restore_creates_a_new_user(app, ana, run, file):
     run("backup", str(file))
     forget_everything(app)
     run("restore", str(file))
@@ -211,7 +211,7 @@ def test_a_backup_is_one_private_file_that_the_application_can_open(ana, run, fi
     assert is_migrated(backups._open_file(file, "ro"))
 
 
-def test_a_backup_holds_no_log_ins(app, ana, run, file):
+def test_a_backup_contains_no_sessions(app, ana, run, file):
     with app.app_context():
         (login,) = db.session.execute(sa.select(Base.metadata.tables["login_session"])).all()
         ana.log_in(password="wrong")
@@ -238,7 +238,7 @@ def test_a_backup_neither_waits_for_a_writer_nor_sees_what_is_not_saved(app, fil
     assert counts["expense"] == 1
 
 
-def test_a_backup_holds_whatever_was_acknowledged_before_it_began(app, file):
+def test_a_backup_contains_everything_acknowledged_before_it_started(app, file):
     insert(app, {User: [person(number) for number in range(1, 4)]})
     acknowledged, stop = {number: [] for number in range(1, 4)}, threading.Event()
 
@@ -313,7 +313,7 @@ def test_a_backup_that_fails_leaves_nothing_behind(app, run, file, monkeypatch):
         assert db.session.scalar(sa.select(sa.func.count()).select_from(Backup)) == 0
 
 
-def test_a_backup_that_is_killed_leaves_no_file_that_could_be_taken_for_one(ana, run, file):
+def test_a_killed_backup_leaves_no_file_that_looks_complete(ana, run, file):
     ana.add("1")
 
     died = subprocess.run([sys.executable, "-c", DIE_HALF_WAY, str(file)], cwd=ROOT, capture_output=True)
@@ -515,7 +515,7 @@ def test_restoring_replaces_nothing(app, ana, run, file):
     assert everything_here(app) == before
 
 
-def test_a_restore_that_does_not_arrive_as_it_was_is_taken_back(app, file):
+def test_a_restore_that_differs_from_its_file_is_rolled_back(app, file):
     insert(app, {User: [person()], Expense: [expense(), expense()]})
     with app.app_context():
         backups.write_backup(db.engine, file, silent)

@@ -33,7 +33,7 @@ def test_a_target_is_a_bound(ratio, target, at_least, holds):
     assert Row("page", ratio, target, at_least=at_least).holds is holds
 
 
-def test_the_table_has_a_line_a_row_and_says_what_is_missed():
+def test_the_table_has_a_line_for_each_row_and_marks_missed_targets():
     rows = [
         compare("page / baseline", [0.004] * 3, [0.002] * 3, target=2.2),
         Row("length", 31.5, 30, "KiB"),
@@ -50,7 +50,7 @@ def test_the_table_has_a_line_a_row_and_says_what_is_missed():
 
 
 @pytest.mark.parametrize(("ratio", "end"), [(2.0, 0), (3.0, 1)])
-def test_a_missed_target_ends_with_1(capsys, ratio, end):
+def test_a_missed_target_exits_with_1(capsys, ratio, end):
     assert show([Row("kept", 1.0, 1.0), Row("page", ratio, 2.2), Row("login", 9.0)], None) == end
     assert f"{end} of 2 targets missed." in capsys.readouterr().out
 
@@ -75,7 +75,7 @@ def test_sides_are_timed_in_turn_after_a_round_that_is_not_counted():
     assert {side: len(seconds) for side, seconds in taken.items()} == {"one": 2, "other": 2}
 
 
-def test_what_fails_among_many_at_once_is_raised():
+def test_an_error_in_one_of_many_threads_is_raised():
     def fail():
         raise ValueError("not this one")
 

@@ -295,7 +295,7 @@ def test_an_edit_into_a_new_category_is_undone_with_it(ana):
 
 
 @pytest.mark.parametrize("category", ["Gifts", "food", "x" * 65, "\0"])
-def test_a_category_that_is_nobodys_is_refused(ana, category):
+def test_an_unknown_category_is_rejected(ana, category):
     response = ana.post("/expenses", {"amount": "3", "category": category, "date": "2026-01-01"})
 
     assert response.status_code == 422
@@ -303,7 +303,7 @@ def test_a_category_that_is_nobodys_is_refused(ana, category):
     assert ana.expenses() == []
 
 
-def test_an_archived_category_is_not_chosen_for_anybody_but_kept_and_found(ana):
+def test_an_archived_category_is_not_suggested_but_kept_and_found(ana):
     ana.add("3", "Travel", description="Tram")
     edit(ana, "Travel", archived="y")
 

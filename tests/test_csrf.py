@@ -198,7 +198,7 @@ def test_the_form_of_a_new_browser_can_be_sent_once_more(app, ana):
     assert device.client.post("/login", data=again | {"password": PASSWORD}).location == "/expenses"
 
 
-def test_an_attempt_to_log_in_whose_check_fails_is_not_counted(app, ana, stranger):
+def test_a_login_whose_csrf_check_fails_is_not_counted(app, ana, stranger):
     with application.app_context():
         db.session.execute(sa.delete(Throttle))
         db.session.commit()
@@ -216,7 +216,7 @@ def test_an_attempt_to_log_in_whose_check_fails_is_not_counted(app, ana, strange
 
 
 @pytest.mark.parametrize("token", [{}, {"csrf_token": "stale"}])
-def test_who_is_not_logged_in_is_sent_to_log_in_before_any_token_is_checked(stranger, token):
+def test_a_visitor_is_redirected_to_the_login_before_any_token_is_checked(stranger, token):
     response = stranger.client.post("/recurring/due", data=token)
 
     assert response.status_code in REDIRECTS

@@ -648,7 +648,7 @@ NAMES = st.sampled_from(["a", "b", "password", "csrf_token", "", "\0é"]) | TEXT
     padding=st.sampled_from([0, 2_000, DRAFT_MAX_BYTES]),
 )
 @settings(max_examples=30, deadline=None)
-def test_whatever_was_typed_comes_back_as_it_was_typed(lost, pairs, padding):
+def test_every_typed_value_comes_back_unchanged(lost, pairs, padding):
     visitor, cookie = lost
     visitor.client.set_cookie("session", cookie)
     names = dict.fromkeys(name for name, _value in pairs)

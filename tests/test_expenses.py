@@ -204,7 +204,7 @@ def ana_with_expenses(ana):
         ("sort=date&category=Food", ["Café crème", "Tea 100%", "かき氷"], "Food"),
     ],
 )
-def test_what_is_asked_for_is_found_and_said_in_words(ana_with_expenses, query, found, message):
+def test_a_filter_finds_its_expenses_and_the_heading_names_it(ana_with_expenses, query, found, message):
     address = f"/expenses?{query}"
 
     assert [row[2] for row in ana_with_expenses.rows(address)] == found
@@ -262,7 +262,7 @@ def test_the_head_of_a_column_orders_by_it_either_way(ana_with_expenses, column,
     assert press(ana_with_expenses.page(once)) == f"/expenses?category=Food&sort={second}"
 
 
-def test_a_place_in_the_list_survives_what_is_done_there(app, ana):
+def test_the_position_in_the_list_survives_operations(app, ana):
     give(ana, 60)
     address = ana.page("/expenses?category=Food").one("a", rel="next")["href"]
     page = ana.page(address)
@@ -285,7 +285,7 @@ def adding(visitor, address="/expenses"):
     return form["action"], form_values(form)
 
 
-def test_an_expense_is_added_where_one_looks(ana_with_expenses):
+def test_an_expense_is_added_on_the_list(ana_with_expenses):
     address, form = adding(ana_with_expenses, "/expenses?category=Food&period=this-year")
 
     response = ana_with_expenses.client.post(
@@ -314,7 +314,7 @@ def test_a_refused_entry_comes_back_on_the_same_page(ana_with_expenses):
     assert [element["id"] for element in page.all() if "autofocus" in element.attributes] == ["amount"]
 
 
-def test_a_lost_log_in_brings_the_entry_back_to_the_same_list(app, ana_with_expenses):
+def test_after_a_lost_session_the_entry_comes_back_on_the_same_list(app, ana_with_expenses):
     address, form = adding(ana_with_expenses, "/expenses?category=Food")
     ana_with_expenses.end_sessions()
 
@@ -329,7 +329,7 @@ def test_a_lost_log_in_brings_the_entry_back_to_the_same_list(app, ana_with_expe
     assert len(ana_with_expenses.expenses()) == 6
 
 
-def test_of_a_value_that_is_given_twice_the_first_counts_everywhere(ana_with_expenses):
+def test_the_first_of_two_values_counts_everywhere(ana_with_expenses):
     page = ana_with_expenses.page("/expenses?search=&search=tea&min_amount=&min_amount=50")
 
     assert page.one(id="count").text == "5"
@@ -466,7 +466,7 @@ def test_a_refused_expense_says_why_beside_the_field_and_loses_nothing(ana, fiel
         assert filled[name] == typed[name]
 
 
-def test_nobody_can_set_what_the_form_does_not_ask_for(ana, bob):
+def test_fields_outside_the_form_are_ignored(ana, bob):
     with application.app_context():
         other, stored = str(bob.user().id), ana.user().password_hash
 
@@ -597,7 +597,7 @@ def test_an_expired_session_brings_the_form_back_filled_in(app, ana):
     assert form_values(ana.page("/expenses/add").one("main").one("form"))["amount"] == ""
 
 
-def test_a_log_in_that_was_ended_elsewhere_brings_the_form_back_as_well(app, ana):
+def test_a_session_ended_on_another_device_brings_the_form_back_as_well(app, ana):
     form = form_values(ana.page("/expenses/add").one("main").one("form")) | {"amount": "7", "category": "Food"}
     ana.end_sessions()
 
@@ -669,7 +669,7 @@ def test_one_button_deletes_and_the_filter_survives(ana):
     assert ana.total() == "$5.00"
 
 
-def test_for_anybody_else_an_expense_does_not_exist(ana, bob):
+def test_for_another_user_an_expense_does_not_exist(ana, bob):
     ana.add("1")
     theirs = ana.expenses()[0].id
 

@@ -40,7 +40,7 @@ def test_every_request_has_one_line(ana, caplog, lines):
     assert answer.headers["X-Request-ID"]
 
 
-def test_a_line_names_nobody_but_tells_people_apart(ana, bob, caplog, lines):
+def test_a_log_line_names_no_user_but_tells_users_apart(ana, bob, caplog, lines):
     caplog.clear()
 
     for visitor in (ana, bob, ana):

@@ -144,7 +144,7 @@ def test_the_database_repeats_every_rule(user, wrong, said):
         db.session.commit()
 
 
-def test_an_expense_belongs_to_somebody(user):
+def test_an_expense_has_an_owner(user):
     db.session.add(Expense(author_id=user.id + 1, amount=1, category="Food", date=date(2026, 1, 1)))
 
     with pytest.raises(IntegrityError):

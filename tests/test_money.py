@@ -216,7 +216,7 @@ def test_a_refusal_says_what_to_write_instead(text, currency, code):
         *("1;2", "12.50.", "--5", "1\n2", "<b>1</b>", "$$5"),
     ],
 )
-def test_what_is_no_amount_is_refused(text):
+def test_text_that_is_no_amount_is_rejected(text):
     with pytest.raises(AmountError):
         parse_amount(text, "USD")
 
@@ -238,7 +238,7 @@ def test_any_text_is_an_amount_within_bounds_or_is_refused(text):
     st.sampled_from(sorted(currencies())),
     st.sampled_from(sorted(locale_identifiers())),
 )
-def test_what_is_shown_can_be_typed_in_again(units, currency, name):
+def test_a_formatted_amount_can_be_parsed_again(units, currency, name):
     locale = Locale.parse(name)
     amount = Decimal(units).scaleb(-currency_digits(currency)) % 10**9 or Decimal(1)
     shown = format_amount(amount, currency, locale)

@@ -240,7 +240,7 @@ def test_an_edit_form_shows_what_is_there_and_saving_it_unchanged_changes_nothin
     assert len(operations_shown(stranger)) == 1
 
 
-def test_a_refused_edit_and_a_lost_log_in_keep_what_was_typed(app, ana_with_expenses):
+def test_a_rejected_edit_and_a_lost_session_keep_the_typed_values(app, ana_with_expenses):
     address = f"/expenses/{ids(ana_with_expenses)[0]}/edit?category=Food"
     refused = ana_with_expenses.fill(address, amount="1,234", description="Typed")
     assert refused.status_code == 422
@@ -387,7 +387,7 @@ def test_under_a_garbled_address_all_that_match_are_none(ana_with_expenses, quer
     assert everything(ana_with_expenses) == before
 
 
-def test_nobody_changes_what_is_another_persons(ana_with_expenses, bob):
+def test_the_data_of_another_user_cannot_be_changed(ana_with_expenses, bob):
     before = everything(ana_with_expenses)
 
     bulk(bob, "delete", ids(ana_with_expenses))

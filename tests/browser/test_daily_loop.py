@@ -104,7 +104,7 @@ def ids(server):
 # --- Add
 
 
-def test_an_expense_is_added_where_one_looks(ana_everywhere, ledger):
+def test_an_expense_is_added_on_the_list(ana_everywhere, ledger):
     ana = ana_everywhere
     older = [("2026-02-01", "Housing", f"Number {number}", "10.00") for number in range(30)]
     ledger.save("ana", older)

@@ -63,7 +63,7 @@ def test_a_clock_that_jumps(server, clock, days):
     assert Person(server).fill("/login", email="ana@example.com", password=PASSWORD).location == "/expenses"
 
 
-def test_a_log_in_ends_although_the_clock_was_ahead_when_it_began(server, clock):
+def test_a_session_expires_although_the_clock_was_ahead_when_it_started(server, clock):
     ana = Person(server).register("ana")
     clock(400)
     assert ana.log_in(remember_me="y").location == "/expenses"
@@ -78,7 +78,7 @@ def test_a_log_in_ends_although_the_clock_was_ahead_when_it_began(server, clock)
 
 
 @pytest.mark.parametrize("shift", [-3, 3])
-def test_who_was_throttled_is_let_in_after_a_jump(server, clock, shift):
+def test_a_throttled_user_can_log_in_after_a_jump(server, clock, shift):
     ana = Person(server).register("ana")
     other = Person(server)
     answers = [other.log_in("ana@example.com", "a wrong one").status_code for _ in range(3)]

@@ -39,7 +39,7 @@ def hammering(server, address):
 
 
 @pytest.mark.parametrize("limits", [{"THROTTLE_ACCOUNT": "10"}, {"THROTTLE_ADDRESS": "5"}], ids=str)
-def test_throttled_connections_keep_nobody_from_logging_in(serve, tmp_path, tally, limits):
+def test_throttled_connections_do_not_prevent_logins(serve, tmp_path, tally, limits):
     server = serve(own_database(tmp_path), PROXY_HOPS="1", **limits)
     server.empty_tables()
     server.create_person("ana")
