@@ -179,7 +179,7 @@ class DateField(Field):
 
 
 class IdField(HiddenField):
-    """The id of a row or of an act."""
+    """The id of a row or of an operation."""
 
     def process_formdata(self, valuelist: list[str]) -> None:
         """Turn the text into a UUID; anything else is None."""
