@@ -169,7 +169,7 @@ def test_a_browser_that_has_to_wait_takes_nobodys_turn_to_hash(app, ana, monkeyp
     def examine(*_args):
         raise AssertionError("too early")
 
-    monkeypatch.setattr("forms.CurrentPasswordForm.validate", examine)
+    monkeypatch.setattr("account_forms.CurrentPasswordForm.validate", examine)
 
     for part in ("profile", "password"):
         assert send(ana, part, **NEW_PASSWORD).status_code == 429
@@ -485,7 +485,7 @@ def test_what_can_be_undone_counts_for_another_currency(ana, change):
     (expense,) = ana.expenses()
     if change == "delete":
         ana.post(f"/expenses/{expense.id}/delete")
-    elif act == "budget":
+    elif change == "budget":
         for budget in ("99.50", "99"):
             ana.post("/categories", {"total-monthly_budget": budget})
     else:

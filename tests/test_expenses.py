@@ -232,7 +232,7 @@ def test_the_forms_keep_showing_what_was_asked_for(ana_with_expenses):
         "&start_date=2024-02-01&sort=amount"
     )
 
-    form = week.page(f"/expenses?{query}").one("form", class_="filter-form")
+    form = ana_with_expenses.page(f"/expenses?{query}").one("form", class_="filter-form")
 
     values = form_values(form)
     assert values["period"] == "2024-02"
@@ -350,8 +350,8 @@ def test_the_category_is_chosen_by_the_description(ana_with_expenses):
     assert {"Café crème", "かき氷"} <= {option.text for option in proposed}
 
 
-def test_a_refused_form_chooses_by_the_description_again(week):
-    refused = week.post("/expenses", {"amount": "x", "description": "Café crème"})
+def test_a_refused_form_chooses_by_the_description_again(ana_with_expenses):
+    refused = ana_with_expenses.post("/expenses", {"amount": "x", "description": "Café crème"})
     form = read(refused).one("form", class_="add-form")
 
     assert form_values(form)["category"] == ""

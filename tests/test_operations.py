@@ -553,37 +553,39 @@ def rows_of(app, model):
         return db.session.scalar(select(func.count()).select_from(model))
 
 
-def test_the_oldest_operations_expire_when_later_ones_changed_too_many_expenses(app, four, monkeypatch):
+def test_the_oldest_operations_expire_when_later_ones_changed_too_many_expenses(
+    app, ana_with_expenses, monkeypatch
+):
     monkeypatch.setattr(operations, "UNDO_MAX_CHANGES", 10)
     monkeypatch.setattr(operations, "LARGE_OPERATION", 4)
     forms = []
     for category in ("Health", "Travel", "Other", "Health"):
-        bulk(four, "category", all_matching="y", category=category)
-        forms.append(four.message().one("form"))
+        bulk(ana_with_expenses, "category", all_matching="y", category=category)
+        forms.append(ana_with_expenses.message().one("form"))
 
-    titles = [section.one("h2").text for section in four.page("/history").all("section")]
+    titles = [section.one("h2").text for section in ana_with_expenses.page("/history").all("section")]
     assert titles == ["Changed 4 expenses, $15.00"] * 2
-    assert press(four, forms[1]).status_code == 404
-    assert press(four, forms[3]).status_code in REDIRECTS
-    assert {expense.category for expense in four.expenses()} == {"Other"}
+    assert press(ana_with_expenses, forms[1]).status_code == 404
+    assert press(ana_with_expenses, forms[3]).status_code in REDIRECTS
+    assert {expense.category for expense in ana_with_expenses.expenses()} == {"Other"}
     # What had expired was deleted at once, without any command.
     assert rows_of(app, ExpenseChange) == 8
 
 
-def test_the_latest_operation_is_kept_whole_whatever_its_size(app, four, monkeypatch):
+def test_the_latest_operation_is_kept_whole_whatever_its_size(app, ana_with_expenses, monkeypatch):
     monkeypatch.setattr(operations, "UNDO_MAX_CHANGES", 2)
     monkeypatch.setattr(operations, "LARGE_OPERATION", 4)
-    bulk(four, "delete", all_matching="y")
-    assert four.expenses() == []
+    bulk(ana_with_expenses, "delete", all_matching="y")
+    assert ana_with_expenses.expenses() == []
 
-    assert press(four, four.message().one("form")).status_code in REDIRECTS
+    assert press(ana_with_expenses, ana_with_expenses.message().one("form")).status_code in REDIRECTS
 
-    assert len(four.expenses()) == 4
+    assert len(ana_with_expenses.expenses()) == 4
 
 
-def test_what_has_expired_is_deleted_in_pieces_at_the_next_login(app, four, monkeypatch):
+def test_what_has_expired_is_deleted_in_pieces_at_the_next_login(app, ana_with_expenses, monkeypatch):
     monkeypatch.setattr(operations, "PURGE_MAX_CHANGES", 3)
-    bulk(four, "category", all_matching="y", category="Health")
+    bulk(ana_with_expenses, "category", all_matching="y", category="Health")
     with app.app_context():
         oldest = select(Operation.id).order_by(Operation.id.desc()).limit(1).scalar_subquery()
         expired = update(Operation).where(Operation.id == oldest)
@@ -596,14 +598,14 @@ def test_what_has_expired_is_deleted_in_pieces_at_the_next_login(app, four, monk
         sizes.append((rows_of(app, Operation), rows_of(app, ExpenseChange)))
 
     assert sizes == [(5, 5), (4, 4), (4, 4)]
-    assert len(operations_shown(four)) == 4
+    assert len(operations_shown(ana_with_expenses)) == 4
 
 
-def test_one_purge_deletes_the_history_of_all_users_in_pieces(app, four, bob, monkeypatch):
+def test_one_purge_deletes_the_history_of_all_users_in_pieces(app, ana_with_expenses, bob, monkeypatch):
     monkeypatch.setattr(operations, "PURGE_MAX_CHANGES", 3)
     monkeypatch.setattr(operations, "PURGE_MAX_OPERATIONS", 2)
     bob.add("1", "Food")
-    bulk(four, "delete", all_matching="y")
+    bulk(ana_with_expenses, "delete", all_matching="y")
     with app.app_context():
         db.session.execute(update(Operation).values(created_at=datetime.now(UTC) - timedelta(days=31)))
         db.session.commit()
@@ -613,7 +615,7 @@ def test_one_purge_deletes_the_history_of_all_users_in_pieces(app, four, bob, mo
     assert (rows_of(app, Operation), rows_of(app, ExpenseChange)) == (0, 0)
 
 
-def test_of_a_large_operation_the_first_expenses_are_shown(four, monkeypatch):
+def test_of_a_large_operation_the_first_expenses_are_shown(ana_with_expenses, monkeypatch):
     monkeypatch.setattr(history, "MAX_ROWS_SHOWN", 3)
     bulk(ana_with_expenses, "category", all_matching="y", category="Health")
     bulk(ana_with_expenses, "delete", ids(ana_with_expenses)[:2])

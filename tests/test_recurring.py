@@ -217,9 +217,9 @@ def added(visitor):
     return [(str(expense.date), str(expense.amount.normalize())) for expense in visitor.expenses()]
 
 
-def test_what_repeats_is_due_above_the_list_until_it_is_added(rent):
-    assert "It repeats every week." in rent.message().text
-    lines = due_form(rent).all("li")
+def test_what_repeats_is_due_above_the_list_until_it_is_added(ana_with_rent):
+    assert "It repeats every week." in ana_with_rent.message().text
+    lines = due_form(ana_with_rent).all("li")
     assert [line.one("time")["datetime"] for line in lines] == [weeks_ago(2), weeks_ago(1), weeks_ago(0)]
     assert len(ana_with_rent.expenses()) == 1
 
@@ -528,7 +528,7 @@ def test_a_change_counts_from_the_new_first_day_and_leaves_what_was_done(ana_wit
 
 def test_what_is_stopped_is_not_due_until_it_is_resumed(ana_with_rent):
     for words in ("Stop", "Resume"):
-        form = rent.page("/recurring").one("section", class_="recurring").one("form")
+        form = ana_with_rent.page("/recurring").one("section", class_="recurring").one("form")
         assert words in form.text
         assert ana_with_rent.client.post(form["action"], data=form_values(form)).location == "/recurring"
         assert bool(ana_with_rent.page("/expenses").all("form", class_="due")) == (words == "Resume")

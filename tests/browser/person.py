@@ -116,7 +116,7 @@ class Person:
         before = urlsplit(self.path)
         self.fill_expense(amount, category, description, day)
         self.press("Add expense")
-        assert any(text.startswith("Added ") for text in self.said), self.text
+        assert any(text.startswith("Added ") for text in self.messages), self.text
         assert urlsplit(self.path)[:4] == before[:4]
 
     def find(self, also: tuple[str, ...] = (), **values: str) -> None:

@@ -18,20 +18,20 @@ def test_a_category_is_added_renamed_merged_and_restored(visit, scripts, screen)
     ana.press("Add expense")
     ana.page.get_by_label("New category").fill("Gifts")
     ana.press("Add expense")
-    assert ana.said == ["Added $20.00 to the new category Gifts."]
+    assert ana.messages == ["Added $20.00 to the new category Gifts."]
     assert ana.rows == [("2026-03-01", "Gifts", "Scarf", "$20.00")]
 
     ana.go("/categories")
     ana.page.get_by_label("Monthly budget of Gifts").fill("30")
     ana.press("Save budgets")
-    assert ana.said == ["Saved: 1 budget."]
+    assert ana.messages == ["Saved: 1 budget."]
     assert ana.page.get_by_label("Monthly budget of Gifts").input_value() == "30.00"
 
     ana.follow("Gifts")
     ana.page.get_by_label("Name").fill("Presents")
     ana.page.get_by_label("Order").select_option("First")
     ana.press("Save changes")
-    assert ana.said == ["Renamed Gifts to Presents."]
+    assert ana.messages == ["Renamed Gifts to Presents."]
     assert ana.page.locator("tbody th").first.inner_text() == "Presents"
 
     ana.follow("Presents")

@@ -114,7 +114,7 @@ def test_an_expense_is_added_on_the_list(ana_everywhere, ledger):
     ana.add("12+3.50", "Food", "Ramen", "2026-01-15")
 
     ramen = ("2026-01-15", "Food", "Ramen", "$15.50")
-    assert ana.said == ["Added $15.50 to Food."]
+    assert ana.messages == ["Added $15.50 to Food."]
     assert (ana.rows[-1], ana.count, ana.total) == (ramen, 31, "$315.50")
     assert urlsplit(ana.path).fragment == f"e{ids(ledger)['Ramen']}"
     assert ana.target_row == [ramen]
@@ -241,7 +241,7 @@ def test_an_expense_is_repeated_today(ana, ledger):
     assert shown == {"amount": "46.20", "category": "Travel", "description": "Train to the lake"}
     ana.press("Add expense")
 
-    assert ana.said == ["Added $46.20 to Travel."]
+    assert ana.messages == ["Added $46.20 to Travel."]
     twins = [row for row in ana.rows if row[2] == "Train to the lake"]
     assert [row[1:] for row in twins] == [in_dollars(TRAIN)[0][1:]] * 2
     assert len(ledger.expenses("ana")) == len(KEPT) + 1

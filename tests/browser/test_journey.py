@@ -69,7 +69,7 @@ def test_a_newcomer_keeps_a_month_of_expenses(server, visit, scripts, screen):
 
     for day, category, description, amount in MONTH:
         ana.add(amount, category, description, day)
-        assert [text[:6] for text in ana.said] == ["Added "]
+        assert [text[:6] for text in ana.messages] == ["Added "]
         assert (ana.values()["amount"], ana.values()["category"], ana.values()["date"]) == ("", category, day)
 
     assert ana.rows == in_dollars(newest_first(MONTH))

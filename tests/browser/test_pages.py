@@ -559,7 +559,7 @@ def test_no_letters_of_a_picture_touch_others_or_leave_the_screen(ana, page):
         look(ana.page, {"width": width, "height": 800})
 
         assert ana.page.locator("svg text").count() >= 8
-        assert ana.letters_in_the_way() == []
+        assert ana.overlapping_texts() == []
 
 
 @pytest.mark.parametrize("page", ["/months/2026-02", "/years/2026"])
