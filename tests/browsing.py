@@ -3,7 +3,7 @@
 import re
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -59,6 +59,14 @@ class Element:
 
     def raw_text(self) -> str:
         return str(self.node.text_content())
+
+    @property
+    def children(self) -> Iterator["str | Element"]:
+        """The texts and elements directly in it, in the order of the page."""
+        yield self.node.text or ""
+        for child in self.node.iterchildren("*"):
+            yield Element(child)
+            yield child.tail or ""
 
     def all(self, tag: str | None = None, **attributes: str) -> list["Element"]:
         """Return all elements within it with this tag and these attributes (`class_` names one of the classes)."""

@@ -277,7 +277,7 @@ def test_every_message_after_the_end_of_a_session_is_marked(user):
 
 
 def test_every_text_of_a_draft_is_marked(user):
-    user.lose_log_ins()
+    user.end_sessions()
     user.client.post("/expenses/add", data={"amount": "1"})
 
     response = user.log_in_at("/login?next=/expenses/add")
