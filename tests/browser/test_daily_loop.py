@@ -642,6 +642,7 @@ def test_keys_go_through_the_rows_and_to_the_forms(ana_at_a_desk, ledger):
     keyboard = ana.page.keyboard
     focused = ana.page.locator(":focus")
 
+    ana.page.locator("#amount:focus").wait_for()
     keyboard.type("n/jke?")
     assert ana.values()["amount"] == "n/jke?"
     ana.page.locator("h1").click()
