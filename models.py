@@ -1,4 +1,4 @@
-"""Tables: users, sessions, expenses, categories, recurring expenses, history, throttling and backups."""
+"""Tables: users, sessions, expenses, categories, recurring expenses, history, statements, throttling, backups."""
 
 import unicodedata
 import uuid
@@ -425,6 +425,108 @@ class Draft(Base):
     # The names and values of the fields, in their order.
     fields: Mapped[list[tuple[str, str]]] = mapped_column(sa.JSON)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utc_now)
+
+
+class Statement(Base):
+    """A bank statement or another tracker's export: a draft until its lines are added.
+
+    Its lines are complete once it has its `content`, which is dropped when they are added.
+    """
+
+    __tablename__ = "statement"
+    SOURCE_MAX = 100
+    FORMAT_MAX = 16
+    FILE_NAME_MAX = 200
+    # Hexadecimal, 128 bits.
+    HASH_LENGTH = 32
+
+    author_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
+    id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True, default=uuid7)
+    # The account that the file names, or that the person typed. Empty when neither did.
+    source: Mapped[str] = mapped_column(sa.String(SOURCE_MAX))
+    format: Mapped[str] = mapped_column(sa.String(FORMAT_MAX))
+    file_name: Mapped[str] = mapped_column(sa.String(FILE_NAME_MAX))
+    file_hash: Mapped[str] = mapped_column(sa.String(HASH_LENGTH))
+    # The same for all files of one kind from one bank, which share a layout.
+    signature: Mapped[str] = mapped_column(sa.String(HASH_LENGTH))
+    layout: Mapped[str] = mapped_column(sa.Text)
+    balances_agree: Mapped[bool | None]
+    content: Mapped[bytes | None] = mapped_column(sa.LargeBinary, deferred=True)
+    start_date: Mapped[date | None]
+    end_date: Mapped[date | None]
+    read_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utc_now)
+    added_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    undone_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    __table_args__ = (
+        sa.CheckConstraint("undone_at IS NULL OR added_at IS NOT NULL", "undone_after_added"),
+        sa.Index(None, "author_id", "signature"),
+    )
+
+
+class StatementLine(Base):
+    """A record of a statement: draft, memory of what was seen, and source of categories for the same payee.
+
+    Its id is that of the expense that it becomes, so that nothing is added twice.
+    """
+
+    __tablename__ = "statement_line"
+    TEXT_MAX = 500
+    BANK_ID_MAX = 100
+    PAYEE_MAX = 200
+    DIGEST_LENGTH = 16
+    # To be added, left out by the person or by a rule, added; and what is no booking.
+    STATES = ("add", "skip", "added", "pending", "left_out", "bad")
+    BOOKED = STATES[:3]
+    # Why it is taken for one that is here: an equal line was added, one with the same bank id, one with another
+    # text, one whose expense was deleted since, one that was left out; or an expense with this amount was typed.
+    DUPLICATES = ("", "same", "same_id", "reworded", "deleted", "seen", "typed")
+    REASON_MAX = 32
+
+    author_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
+    id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True, default=uuid7)
+    statement_id: Mapped[uuid.UUID] = mapped_column(sa.Uuid)
+    line_number: Mapped[int]
+    # A file can hold lines of several accounts.
+    source: Mapped[str] = mapped_column(sa.String(Statement.SOURCE_MAX))
+    date: Mapped[date | None]
+    # Above zero for money that came in.
+    amount: Mapped[Decimal | None] = mapped_column(Money)
+    currency: Mapped[str] = mapped_column(sa.String(3))
+    text: Mapped[str] = mapped_column(sa.String(TEXT_MAX))
+    # The key of the description that the expense gets.
+    text_key: Mapped[str] = mapped_column(sa.String(Expense.SEARCH_KEY_MAX))
+    digest: Mapped[bytes] = mapped_column(sa.LargeBinary)
+    bank_id: Mapped[str] = mapped_column(sa.String(BANK_ID_MAX))
+    payee: Mapped[str] = mapped_column(sa.String(PAYEE_MAX))
+    payee_key: Mapped[str] = mapped_column(sa.String(PAYEE_MAX))
+    category: Mapped[str] = mapped_column(sa.String(Expense.CATEGORY_MAX))
+    state: Mapped[str] = mapped_column(sa.String(max(map(len, STATES))))
+    # Why a rule leaves it out, whatever is known already.
+    reason: Mapped[str] = mapped_column(sa.String(REASON_MAX))
+    duplicate: Mapped[str] = mapped_column(sa.String(max(map(len, DUPLICATES))))
+    # The expense that it became, or the line or the expense that it matches.
+    expense_id: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid)
+
+    __table_args__ = (
+        sa.ForeignKeyConstraint(
+            ["author_id", "statement_id"], ["statement.author_id", "statement.id"], ondelete="CASCADE"
+        ),
+        sa.CheckConstraint(f"state IN {STATES}", "state_known"),
+        sa.CheckConstraint(f"duplicate IN {DUPLICATES}", "duplicate_known"),
+        sa.CheckConstraint(
+            f"state NOT IN {BOOKED} OR (date IS NOT NULL AND amount <> 0)", "bookings_have_date_and_amount"
+        ),
+        sa.CheckConstraint(f"amount BETWEEN -{Money.MAX_UNITS} AND {Money.MAX_UNITS}", "amount_within_bounds"),
+        sa.CheckConstraint(f"length(digest) = {DIGEST_LENGTH}", "digest_length"),
+        sa.Index(None, "author_id", "statement_id", "payee_key"),
+        # Finds what is known of the days of a statement.
+        sa.Index(None, "author_id", "date"),
+        # Finds the categories that a payee had.
+        sa.Index(None, "author_id", "payee_key"),
+        # The lines of a statement are neighbours.
+        {"sqlite_with_rowid": False},
+    )
 
 
 class Throttle(Base):

@@ -18,7 +18,14 @@ from ledger.operations import TRACKED_COLUMNS, decode
 from ledger.periods import FIRST_YEAR, LAST_YEAR, is_time_zone
 from ledger.recurring import MAX_RECURRING
 from ledger.spending import VALUES
-from models import Expense, ExpenseChange, RecurringExpense, category_key, identity_key
+from ledger.statements.model import Layout
+from models import (
+    Expense,
+    ExpenseChange,
+    RecurringExpense,
+    category_key,
+    identity_key,
+)
 
 Row = Mapping[str, Any] | sa.RowMapping
 # Reading a file takes at most this long, and a second more for each of these bytes.
@@ -29,6 +36,8 @@ INSTRUCTIONS_BETWEEN_CHECKS = 100_000
 PASSWORD_HASH = re.compile(
     r"(?:scrypt:(?:16384|32768|65536|131072):8:[1-4]|pbkdf2:sha(?:1|256|512):[0-9]{1,7})\$[^$]+\$[0-9a-f]+|[^$]*"
 )
+# A layout has about ten short answers and the numbers of as many columns.
+LAYOUT_MAX = 2_000
 TRACKED = {model.__tablename__: (model, set(names)) for model, names in TRACKED_COLUMNS.items()}
 PARTIAL_INDEX = "CREATE INDEX ix_expense_change_deleted ON expense_change (author_id, id) WHERE change = 'deleted'"
 
@@ -130,6 +139,7 @@ TYPES: tuple[tuple[Any, Callable[[Any, Any], bool]], ...] = (
     (sa.Date, _is_date),
     (sa.Boolean, lambda _kind, value: isinstance(value, bool)),
     (sa.String, _is_text),
+    (sa.LargeBinary, lambda _kind, value: isinstance(value, bytes)),
     (sa.BigInteger, _is_whole(64)),
     (sa.Integer, _is_whole(32)),
 )
@@ -192,6 +202,12 @@ def _check_row_key(table_name: str, key: str) -> str | None:
     return None
 
 
+def _check_statement(row: Row) -> str | None:
+    layout = row["layout"]
+    is_layout = len(layout) <= LAYOUT_MAX and Layout.from_json(layout).to_json() == layout
+    return None if is_layout else "the layout"
+
+
 CHECKS: dict[str, Callable[[Row], str | None]] = {
     "user": _check_user,
     "category": _check_category,
@@ -199,6 +215,7 @@ CHECKS: dict[str, Callable[[Row], str | None]] = {
     "operation": _check_operation,
     "expense_change": _check_expense_change,
     "row_change": _check_row_change,
+    "statement": _check_statement,
 }
 
 

@@ -21,6 +21,7 @@ from models import (
     Operation,
     RecurringExpense,
     RowChange,
+    Statement,
     User,
     description_key,
 )
@@ -50,6 +51,7 @@ TRACKED_COLUMNS: dict[type[Base], tuple[str, ...]] = {
     ),
     Occurrence: ("expense_id", "handled_at"),
     User: ("monthly_budget",),
+    Statement: ("added_at", "undone_at"),
 }
 
 

@@ -55,7 +55,7 @@ def fill(engine):
         author | {"id": uuid7(), "amount": n, "date": date(2026, 1, n), "description_key": "tea"}
         for n in range(1, 11)
     ]
-    operation, recurring, batch = uuid7(), uuid7(), uuid7()
+    operation, recurring, batch, statement = (uuid7() for _ in range(4))
     new = {"new_amount": 1, "new_category": "Food", "new_description": "Tea", "new_date": DAY}
     naive = MOMENT.replace(tzinfo=None)
     rows = {
@@ -82,6 +82,16 @@ def fill(engine):
             | {"before": {"monthly_budget": None}, "after": {"monthly_budget": "1.000"}}
         ],
         "draft": [{"author_id": 1, "id": uuid7(), "path": "/categories", "fields": [["name", "Tea"]]}],
+        "statement": [
+            {"author_id": 1, "id": statement, "source": "DE1", "format": "csv", "file_name": "a.csv"}
+            | {"file_hash": "0" * 32, "signature": "1" * 32, "layout": "{}", "added_at": MOMENT}
+        ],
+        "statement_line": [
+            {"author_id": 1, "id": expenses[0]["id"], "statement_id": statement, "line_number": 2, "source": "DE1"}
+            | {"date": DAY, "amount": -1, "currency": "USD", "text": "Tea", "text_key": "tea", "digest": b"0" * 16}
+            | {"bank_id": "", "payee": "Tea", "payee_key": "tea", "category": "Food", "state": "added"}
+            | {"reason": "", "duplicate": "", "expense_id": expenses[0]["id"]}
+        ],
         "throttle": [{"key": "x", "started_at": 1, "attempts": 1}],
         "backup": [{"taken_at": MOMENT, "expenses": 1}],
         # The tables of former steps.

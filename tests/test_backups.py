@@ -25,7 +25,8 @@ from database import Base, Money, db
 from database.revision import MIGRATIONS, is_migrated, migration_head
 from ledger import backup_checks, backups
 from ledger.backup_checks import BackupError
-from models import Backup, Expense, ExpenseChange, Operation, RowChange, User
+from ledger.statements import Layout
+from models import Backup, Expense, ExpenseChange, Operation, RowChange, Statement, StatementLine, User
 from tests.browsing import PASSWORD, REDIRECTS, Visitor, empty_tables
 from tests.schema import contents, insert_into, tables_of
 
@@ -88,6 +89,19 @@ def expense(author_id=1, **values):
     return {"author_id": author_id, **made, **values}
 
 
+def statement(author_id):
+    """A draft of a statement with one line."""
+    of_author = {"author_id": author_id, "source": "DE1"}
+    statement_id, moment = uuid7(), datetime(2026, 1, 2, tzinfo=UTC)
+    draft = {"id": statement_id, "format": "csv", "file_name": "a.csv", "layout": Layout().to_json()}
+    draft |= {"file_hash": "0" * 32, "signature": "1" * 32, "content": b"\0\xff", "read_at": moment}
+    line = {"id": uuid7(), "statement_id": statement_id, "line_number": 2, "date": date(2026, 1, 1)}
+    line |= {"amount": Decimal("-1.5"), "currency": "USD", "text": "Tea", "text_key": "tea", "digest": b"\0" * 16}
+    line |= {"bank_id": "7", "payee": "Tea", "payee_key": "tea", "category": "", "state": "add"}
+    line |= {"reason": "", "duplicate": ""}
+    return {Statement: [of_author | draft], StatementLine: [of_author | line]}
+
+
 def insert(app, rows):
     with app.app_context(), db.engine.begin() as connection:
         for model, values in rows.items():
@@ -145,7 +159,7 @@ def test_a_restore_is_exact(app, file, expenses, deleted, label):
     row = {"author_id": 1, "operation_id": OPERATION_ID, "table_name": "user", "row_key": "user"}
     row |= {"label": label, "before": {"monthly_budget": None}, "after": {"monthly_budget": "12.5"}}
     insert(app, {User: [person(1), person(2)], Expense: expenses, Operation: operations, ExpenseChange: deleted})
-    insert(app, {RowChange: [row]})
+    insert(app, {RowChange: [row]} | statement(1))
     before = everything_here(app)
     file.unlink(missing_ok=True)
 
@@ -467,6 +481,14 @@ HOSTILE = {
     "a change that is no JSON": "UPDATE row_change SET after = '{'",
     "a deep change": "UPDATE row_change SET after = replace(hex(zeroblob(50000)), '00', '[')",
     "a change with a wrong value": """UPDATE row_change SET after = '{"amount": "NaN"}'""",
+    "a layout that is no JSON": "UPDATE statement SET layout = '{'",
+    "a layout of something else": """UPDATE statement SET layout = '{"x": 1}'""",
+    "a long layout": "UPDATE statement SET layout = replace(hex(zeroblob(50000)), '00', '[')",
+    "a text as the content of a file": "UPDATE statement SET content = 'x'",
+    "a line in an unknown state": "UPDATE statement_line SET state = 'magic'",
+    "a line without a day": "UPDATE statement_line SET date = NULL",
+    "a text as a digest": "UPDATE statement_line SET digest = '0123456789abcdef'",
+    "a line of an unknown statement": "UPDATE statement_line SET statement_id = id",
     "a change of a row without an id": "UPDATE row_change SET row_key = 'x'",
 }
 
@@ -474,6 +496,7 @@ HOSTILE = {
 @pytest.mark.parametrize("statements", HOSTILE.values(), ids=HOSTILE)
 def test_a_hostile_backup_is_refused_within_seconds_and_changes_nothing(app, ana, run, file, statements):
     ana.add("5", "Food", description="Rent", date="2026-01-31", frequency="month")
+    insert(app, statement(ana.expenses()[0].author_id))
     code, printed = run("backup", str(file))
     assert code == 0, printed
     with closing(sqlite3.connect(file)) as tampered:
