@@ -1,6 +1,5 @@
 """Commands: `flask serve`, `flask create-user`, `flask backup` and others."""
 
-import json
 import logging
 import secrets
 import signal
@@ -20,15 +19,13 @@ from sqlalchemy.exc import DBAPIError
 import clock
 import doctor
 import http_server
+import import_command
 from database import Base, db
 from database.citus import citus_statements
 from ledger import accounts, backups, drafts, operations, sessions, throttling
 from ledger.backup_checks import BackupError
 from ledger.demo import sample_expenses
 from ledger.periods import day_in
-from ledger.statements import NO_LIMITS, State, Statement, StatementError, read_statement
-from ledger.statements.reader import Person
-from ledger.statements.summary import Summary, summarise
 from messages import error_message
 from models import Expense, User
 
@@ -50,7 +47,7 @@ def init_app(app: Flask) -> None:
         end_sessions,
         purge,
         demo,
-        import_statement,
+        import_command.import_statement,
         backup,
         restore,
         examine,
@@ -194,40 +191,6 @@ def demo() -> None:
         f"Created a demo account with {len(expenses)} expenses. "
         f"Log in as {DEMO_EMAIL} with the password {password}"
     )
-
-
-@click.command("import-statement")
-@click.argument("email")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of sentences.")
-@with_appcontext
-def import_statement(email: str, file: Path, as_json: bool) -> None:
-    """Show what would be read from the bank statement FILE for the account of EMAIL. Nothing is changed."""
-    user = _find_user(email)
-    person = Person(user.locale, user.currency, user.time_zone)
-    today = day_in(user.time_zone, clock.now())
-    try:
-        statement = read_statement(file.read_bytes(), file.name, today=today, person=person, limits=NO_LIMITS)
-    except (StatementError, OSError) as error:
-        reason = error_message(error) if isinstance(error, StatementError) else str(error)
-        raise click.ClickException(reason) from None
-    summary = summarise(statement, user.currency)
-    if as_json:
-        click.echo(json.dumps(summary.as_dict(statement)))
-    else:
-        _show_statement(statement, summary)
-    if summary.bad_lines == len(statement.lines):
-        raise click.ClickException(f"None of the {summary.bad_lines} lines could be read.")
-
-
-def _show_statement(statement: Statement, summary: Summary) -> None:
-    """Print the figures of a statement, its questions and the lines that cannot be read."""
-    click.echo(f"{statement.format}: {summary.lines} lines, {summary.sum:f} {statement.currency}")
-    click.echo(f"To add: {summary.to_add}. Left out: {summary.left_out}. Unreadable: {summary.bad_lines}.")
-    for question in statement.questions:
-        click.echo(f"To decide: {question.name}, taken for now: {question.default}")
-    for line in statement.in_state(State.BAD):
-        click.echo(f"Line {line.line_number} cannot be read ({line.reason}): {line.raw[:200]}")
 
 
 @contextmanager

@@ -333,6 +333,8 @@ class ExpenseFilterForm(FlaskForm):
         default="-date",
         validate_choice=False,
     )
+    # Its name in the URL is a keyword of Python.
+    import_id = IdField(name="import")
     after = CursorField()
     before = CursorField()
 
@@ -389,6 +391,11 @@ class ExpenseFilterForm(FlaskForm):
         if self.days.start_date and self.days.end_date and self.days.end_date < self.days.start_date:
             raise ValidationError(gettext("The end date is before the start date."))
 
+    def validate_import_id(self, field: Field) -> None:
+        """Refuse what is no id, rather than show every expense."""
+        if field.data is None and any(field.raw_data or []):
+            raise ValidationError(gettext("There is no such import."))
+
     def validate_search(self, field: Field) -> None:
         """Refuse to search for accents alone, which every text would match."""
         if field.data and not search_key(field.data):
@@ -425,6 +432,7 @@ class ExpenseFilterForm(FlaskForm):
             search=self.search.data,
             min_amount=self.min_amount.data,
             max_amount=self.max_amount.data,
+            import_id=self.import_id.data,
             sort=self.sort.data,
         )
 

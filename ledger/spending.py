@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from database import db
 from database.month_totals import month_total
 from ledger.periods import Period
-from models import Expense, User, description_key
+from models import Expense, StatementLine, User, description_key
 
 # How a list can be ordered: the column that comes first, and whether the largest is on top.
 ORDERS: dict[str, tuple[InstrumentedAttribute[Any], bool]] = {
@@ -49,6 +49,8 @@ class ExpenseFilter:
     search: str = ""
     min_amount: Decimal | None = None
     max_amount: Decimal | None = None
+    # A statement whose lines became these expenses.
+    import_id: uuid.UUID | None = None
     sort: str = "-date"
     is_invalid: bool = False
 
@@ -113,7 +115,18 @@ def expenses_query(user: User, filters: ExpenseFilter) -> sa.Select[uuid.UUID, d
         query = query.where(Expense.amount >= filters.min_amount)
     if filters.max_amount is not None:
         query = query.where(Expense.amount <= filters.max_amount)
+    if filters.import_id is not None:
+        query = query.where(Expense.id.in_(_imported_query(user, filters.import_id)))
     return query
+
+
+def _imported_query(user: User, statement_id: uuid.UUID) -> sa.Select[uuid.UUID]:
+    """Return the Select of the ids that the expenses of a statement got."""
+    return sa.select(StatementLine.id).where(
+        StatementLine.author_id == user.id,
+        StatementLine.statement_id == statement_id,
+        StatementLine.state == "added",
+    )
 
 
 def _without_index(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:

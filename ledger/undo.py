@@ -9,12 +9,21 @@ from typing import Any
 import sqlalchemy as sa
 
 from database import db
-from ledger import categories, operations
+from ledger import categories, operations, undo_imports
 from ledger.category_names import current_names
 from ledger.operations import CHANGE, EXPENSE, RECORDED_COLUMNS, UNDO_RETENTION, changes_of
 from ledger.spending import VALUES, ExpenseValues
 from ledger.undo_recurring import RecurringReversion, expense_of
-from models import Category, ExpenseChange, Operation, RecurringExpense, RowChange, User, category_key
+from models import (
+    Category,
+    ExpenseChange,
+    Operation,
+    RecurringExpense,
+    RowChange,
+    Statement,
+    User,
+    category_key,
+)
 
 # How many of those that were left alone are named.
 MAX_NAMES = 3
@@ -92,6 +101,7 @@ def undo(user: User, operation_id: uuid.UUID, now: datetime, expense_id: uuid.UU
             # Categories last: one that was added can go only when nothing is in it any more.
             recurring.revert(_expense_ids(operation) if changes else ())
             _revert_categories(reversion, changes)
+            _revert_statements(reversion, changes)
             reversion.conflicts += recurring.conflicts
         categories.ensure_exist(user, operation, _names_used(operation, counts))
     conflicts, conflict_count = reversion.conflicts, len(reversion.conflicts)
@@ -175,6 +185,15 @@ def _revert_categories(reversion: Reversion, changes: Sequence[RowChange]) -> No
             reversion.conflicts.append(change.label)
         if change.table_name == User.__tablename__ and not _revert_budget(user, operation, change):
             reversion.conflicts.append(None)
+
+
+def _revert_statements(reversion: Reversion, changes: Sequence[RowChange]) -> None:
+    """Revert the import of statements, or note it at the line of a single expense."""
+    for change in changes:
+        if change.table_name == Statement.__tablename__:
+            undo_imports.revert(reversion.user, reversion.undo, change)
+    if reversion.expense_id is not None or reversion.original.count == 1:
+        undo_imports.note_single(reversion.user, reversion.undo, reversion.original)
 
 
 def _expense_ids(operation: Operation) -> set[uuid.UUID]:

@@ -104,7 +104,8 @@ BELOW = {
     "config": {"database", "ledger", "security"},
     "doctor": {"clock", "database", "ledger", "models"},
     "http_server": set(),
-    "commands": {"clock", "database", "doctor", "http_server", "ledger", "messages", "models"},
+    "commands": {"clock", "database", "doctor", "http_server", "import_command", "ledger", "messages", "models"},
+    "import_command": {"clock", "database", "ledger", "messages", "models"},
     "app": {
         *("clock", "commands", "config", "database", "ledger", "logs", "models"),
         *("routes", "security", "views"),

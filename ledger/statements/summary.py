@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 
 from ledger.money import currency_digits
-from ledger.statements.model import State, Statement, StatementLine
+from ledger.statements.model import State, Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Summary:
     bad_lines: int
     left_out: int
     to_add: int
-    already_here: int = 0
+    already_here: int
 
     def as_dict(self, statement: Statement) -> dict[str, object]:
         """Return the summary as JSON holds it, with the format and the questions of its statement."""
@@ -38,14 +38,8 @@ class Summary:
         }
 
 
-def is_spending(line: StatementLine, currency: str) -> bool:
-    """Return whether a line is added unless the person decides otherwise: spending in this currency."""
-    is_out = line.amount is not None and line.amount < 0
-    return line.state is State.BOOKED and not line.reason and is_out and line.currency == currency
-
-
-def summarise(statement: Statement, currency: str) -> Summary:
-    """Count the lines of a statement for a person who uses `currency`."""
+def summarise(statement: Statement, to_add: int, already_here: int) -> Summary:
+    """Count the lines of a statement, of which so many are added or here already."""
     booked = statement.in_state(State.BOOKED)
     total = sum((line.amount for line in booked if line.amount is not None), Decimal(0))
     digits = currency_digits(statement.currency)
@@ -53,13 +47,13 @@ def summarise(statement: Statement, currency: str) -> Summary:
         total = round(total, digits)
     days = [line.date for line in booked if line.date]
     bad = len(statement.in_state(State.BAD))
-    to_add = sum(is_spending(line, currency) for line in booked)
     return Summary(
         lines=len(booked),
         sum=total,
         start_date=min(days, default=None),
         end_date=max(days, default=None),
         bad_lines=bad,
-        left_out=len(statement.lines) - bad - to_add,
+        left_out=len(statement.lines) - bad - to_add - already_here,
         to_add=to_add,
+        already_here=already_here,
     )

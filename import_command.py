@@ -1,0 +1,97 @@
+"""The command `flask import-statement`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+from flask.cli import with_appcontext
+
+import clock
+from database import db
+from ledger import accounts, imports
+from ledger.categories import get_categories
+from ledger.import_drafts import Reading, owner_of, read_as_before, save_draft
+from ledger.import_knowledge import reading
+from ledger.import_lines import build_rows, count_here, count_to_add
+from ledger.imports import MAX_ATTEMPTS, usual_category
+from ledger.periods import day_in
+from ledger.statements import NO_LIMITS, State, Statement, StatementError
+from ledger.statements.reader import Person
+from ledger.statements.summary import Summary, summarise
+from messages import error_message
+from models import User
+
+
+@click.command("import-statement")
+@click.argument("email")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--add", is_flag=True, help="Add the expenses. Without it, nothing is changed.")
+@click.option("--account", default="", help="Name of the account, if the file does not say it.")
+@click.option("--category", default="", help="Category of expenses for which none is known.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of sentences.")
+@with_appcontext
+def import_statement(email: str, file: Path, add: bool, account: str, category: str, as_json: bool) -> None:
+    """Show what would be read from the bank statement FILE for the account of EMAIL, or add its expenses."""
+    user = accounts.find_by_email(email)
+    if user is None:
+        raise click.ClickException(f"No account has the email address {email}.")
+    # Others can write while the file is read.
+    db.session.commit()
+    try:
+        content = file.read_bytes()
+        read = read_as_before(owner_of(user), content, file.name, account, **reading_options(user))
+    except (StatementError, OSError) as error:
+        reason = error_message(error) if isinstance(error, StatementError) else str(error)
+        raise click.ClickException(reason) from None
+    statement = read.statement
+    with reading() as connection:
+        rows = build_rows(connection, owner_of(user), statement, read.source)
+    summary = summarise(statement, count_to_add(rows), count_here(rows))
+    if summary.bad_lines == len(statement.lines):
+        show(statement, summary, as_json)
+        raise click.ClickException(f"None of the {summary.bad_lines} lines could be read.")
+    if add:
+        save(user, read, content, file.name, category)
+    show(statement, summary, as_json)
+
+
+def reading_options(user: User) -> dict[str, Any]:
+    """Return how a file of this user is read."""
+    return {
+        "today": day_in(user.time_zone, clock.now()),
+        "person": Person(user.locale, user.currency, user.time_zone),
+        "limits": NO_LIMITS,
+    }
+
+
+def save(user: User, read: Reading, content: bytes, file_name: str, category: str) -> None:
+    """Add the expenses of a statement, or end the command if it cannot be done."""
+    names = [known.name for known in get_categories(user) if not known.archived]
+    if category and category not in names:
+        raise click.ClickException(f"There is no category {category}. Choose one of {', '.join(names)}.")
+    db.session.commit()
+    outcome: imports.Outcome = "changed"
+    # Something else can have been added since the file was read.
+    statement_id = save_draft(owner_of(user), read.statement, content, file_name, read.source, clock.now())
+    for _ in range(MAX_ATTEMPTS):
+        outcome, _operation = imports.add(user, statement_id, clock.now(), category or usual_category(names))
+        if outcome != "changed":
+            return
+    raise click.ClickException("The expenses of this account are being changed. Try again.")
+
+
+def show(statement: Statement, summary: Summary, as_json: bool) -> None:
+    """Print the figures of a statement, its questions and the lines that cannot be read."""
+    if as_json:
+        click.echo(json.dumps(summary.as_dict(statement)))
+        return
+    click.echo(f"{statement.format}: {summary.lines} lines, {summary.sum:f} {statement.currency}")
+    click.echo(
+        f"To add: {summary.to_add}. Already here: {summary.already_here}. "
+        f"Left out: {summary.left_out}. Unreadable: {summary.bad_lines}."
+    )
+    for question in statement.questions:
+        click.echo(f"To decide: {question.name}, taken for now: {question.default}")
+    for line in statement.in_state(State.BAD):
+        click.echo(f"Line {line.line_number} cannot be read ({line.reason}): {line.raw[:200]}")

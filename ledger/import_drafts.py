@@ -1,0 +1,213 @@
+"""Drafts of imports: statements that were read but not added yet, and what is remembered of earlier ones."""
+
+import time
+import uuid
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Any
+
+import sqlalchemy as sa
+from uuid_utils.compat import uuid7
+
+from database import db
+from ledger.import_knowledge import LINES, STATEMENT, reading
+from ledger.import_lines import Owner, Row, build_rows
+from ledger.operations import row_count
+from ledger.statements import Layout, read_statement
+from ledger.statements import Statement as ReadStatement
+from models import Statement, StatementLine, User
+
+DRAFT_MAX_AGE = timedelta(days=7)
+MAX_DRAFTS = 20
+# At how many earlier statements of a kind of file is looked.
+MAX_REMEMBERED = 200
+# SQLite lets one writer in at a time: so many lines are written in one transaction, and others get their turn in
+# the pause before the next one.
+LINES_AT_ONCE, PAUSE_SECONDS = 2_000, 0.03
+# No file that is uploaded is larger; the command has no such limit.
+CONTENT_MAX_BYTES = 2**30
+
+
+def owner_of(user: User) -> Owner:
+    """Return the user as far as reading and storing a statement needs them."""
+    return Owner(user.id, user.currency)
+
+
+# --- Drafts
+
+
+def hash_of(data: bytes) -> str:
+    """Return 128 bits that tell files, or signatures, apart."""
+    return blake2b(data, digest_size=Statement.HASH_LENGTH // 2).hexdigest()
+
+
+def save_draft(
+    owner: Owner, statement: ReadStatement, content: bytes, file_name: str, source: str, now: datetime
+) -> uuid.UUID:
+    """Store a statement that was read, and return its id. Others can write meanwhile; commits by itself.
+
+    `source` is the account, if the file names none.
+    """
+    accounts = statement.accounts
+    with reading() as connection:
+        rows = build_rows(connection, owner, statement, source)
+    draft_id = uuid7()
+    days = [row["date"] for row in rows if row["state"] in StatementLine.BOOKED]
+    draft = {
+        "author_id": owner.id,
+        "id": draft_id,
+        "source": (accounts[0] if accounts else source)[: Statement.SOURCE_MAX],
+        "format": statement.format,
+        "file_name": file_name[-Statement.FILE_NAME_MAX :],
+        "file_hash": hash_of(content),
+        "signature": hash_of(statement.signature.encode(errors="replace")),
+        "layout": statement.layout.to_json(),
+        "balances_agree": statement.balances_agree,
+        "start_date": min(days, default=None),
+        "end_date": max(days, default=None),
+        "read_at": now,
+    }
+    db.session.execute(sa.insert(Statement), [draft])
+    for some in _pieces(rows):
+        of_draft = {"author_id": owner.id, "statement_id": draft_id}
+        db.session.execute(sa.insert(LINES), [row | of_draft for row in some])
+        if some[-1] is not rows[-1]:
+            commit_piece()
+    mine = STATEMENT.author_id == owner.id, STATEMENT.id == draft_id
+    row_count(sa.update(Statement).where(*mine).values(content=zlib.compress(content, 1)))
+    db.session.commit()
+    return draft_id
+
+
+def _pieces(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    for start in range(0, len(rows), LINES_AT_ONCE):
+        yield rows[start : start + LINES_AT_ONCE]
+
+
+def commit_piece() -> None:
+    """Commit, and let others write before the next piece."""
+    db.session.commit()
+    pause()
+
+
+def pause() -> None:
+    """Let those who wait for the write lock of SQLite have it."""
+    if db.session.get_bind().dialect.name == "sqlite":
+        time.sleep(PAUSE_SECONDS)
+
+
+def find_draft(user: User, statement_id: uuid.UUID) -> Statement | None:
+    """Return a statement of the user that can still be added."""
+    query = sa.select(Statement).where(
+        Statement.author_id == user.id,
+        Statement.id == statement_id,
+        Statement.content.is_not(None),
+        Statement.added_at.is_(None),
+    )
+    return db.session.scalar(query)
+
+
+def read_content(user: User, statement_id: uuid.UUID) -> bytes | None:
+    """Return the file of a draft."""
+    query = sa.select(Statement.content).where(Statement.author_id == user.id, Statement.id == statement_id)
+    content = db.session.scalar(query.where(Statement.added_at.is_(None)))
+    return None if content is None else zlib.decompressobj().decompress(content, CONTENT_MAX_BYTES)
+
+
+def discard(user: User, statement_id: uuid.UUID) -> bool:
+    """Delete a draft, and tell whether there was one. The caller commits."""
+    draft = Statement.author_id == user.id, Statement.id == statement_id, Statement.added_at.is_(None)
+    return row_count(sa.delete(Statement).where(*draft)) == 1
+
+
+def purge_drafts(now: datetime, user: User | None = None) -> None:
+    """Delete the drafts of a user, or of all users, that are too old or too many; the caller commits."""
+    query = sa.select(Statement.author_id, Statement.id).where(Statement.added_at.is_(None))
+    if user is None:
+        query = query.where(Statement.read_at <= now - DRAFT_MAX_AGE)
+    else:
+        rank = sa.func.row_number().over(order_by=Statement.id.desc())
+        recent = sa.select(Statement.id, Statement.read_at, rank.label("rank"))
+        drafts = recent.where(Statement.author_id == user.id, Statement.added_at.is_(None)).subquery()
+        old = sa.select(drafts.c.id).where(
+            sa.or_(drafts.c.read_at <= now - DRAFT_MAX_AGE, drafts.c.rank > MAX_DRAFTS)
+        )
+        query = query.where(Statement.author_id == user.id, Statement.id.in_(old))
+    for author_id, statement_id in db.session.execute(query).all():
+        row_count(sa.delete(Statement).where(Statement.author_id == author_id, Statement.id == statement_id))
+
+
+def list_statements(user: User, limit: int) -> list[Statement]:
+    """Return the latest statements of the user, drafts included, the newest first."""
+    query = sa.select(Statement).where(
+        Statement.author_id == user.id, sa.or_(Statement.content.is_not(None), Statement.added_at.is_not(None))
+    )
+    return list(db.session.scalars(query.order_by(Statement.id.desc()).limit(limit)))
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A statement that was read, the account that its lines are of, and whether its kind of file is known.
+
+    `sources` are the accounts that such files were added to.
+    """
+
+    statement: ReadStatement
+    source: str
+    is_known: bool = False
+    sources: tuple[str, ...] = ()
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the person has to say how the file is read."""
+        asked = {question.name for question in self.statement.questions} & set(Layout.__dataclass_fields__)
+        return bool(asked) or self.is_account_unclear
+
+    @property
+    def is_account_unclear(self) -> bool:
+        """Whether such files were added to several accounts, and neither the file nor the person names one."""
+        return not self.source and len(self.sources) > 1
+
+
+def read_as_before(
+    owner: Owner, content: bytes, file_name: str, source: str, layout: Layout | None = None, **options: Any
+) -> Reading:
+    """Read a file with the answers that were given for earlier ones of its kind. Raises StatementError.
+
+    A `layout` is an answer of now. No transaction is open meanwhile.
+    """
+    statement = read_statement(content, file_name, layout=layout, **options)
+    with reading() as connection:
+        layouts, sources = _remembered(connection, owner, statement.signature)
+    if layouts and layout is None:
+        answers = _answers(statement, layouts[0])
+        if answers != statement.layout or statement.questions:
+            statement = read_statement(content, file_name, layout=answers, **options)
+    named = source or (sources[0] if len(sources) == 1 else "")
+    accounts = statement.accounts
+    return Reading(statement, accounts[0] if accounts else named, bool(layouts), sources)
+
+
+def _answers(statement: ReadStatement, earlier: Layout) -> Layout:
+    """Return how a file is read: as it says itself, and as was answered earlier where it says nothing."""
+    asked = {question.name for question in statement.questions}
+    answers: dict[str, Any] = {
+        name: getattr(earlier, name) for name in ("encoding", "currency", "date", "decimal") if name in asked
+    }
+    always = {name: getattr(earlier, name) for name in ("sign", "day", "minor", "columns")}
+    return replace(statement.layout, **answers, **always)
+
+
+def _remembered(connection: sa.Connection, owner: Owner, signature: str) -> tuple[list[Layout], tuple[str, ...]]:
+    """Return the layouts of added statements with this signature, the latest first, and their accounts."""
+    query = sa.select(STATEMENT.layout, STATEMENT.source).where(
+        STATEMENT.author_id == owner.id,
+        STATEMENT.signature == hash_of(signature.encode(errors="replace")),
+        STATEMENT.added_at.is_not(None),
+    )
+    rows = connection.execute(query.order_by(STATEMENT.added_at.desc()).limit(MAX_REMEMBERED)).all()
+    sources = dict.fromkeys(row.source for row in rows)
+    return [Layout.from_json(row.layout) for row in rows[:1]], tuple(sources)

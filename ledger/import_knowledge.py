@@ -1,0 +1,177 @@
+"""Everything that a new statement is compared with: known lines, typed expenses, payees and their categories."""
+
+import uuid
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, cast
+
+import sqlalchemy as sa
+
+from database import db
+from ledger.import_matching import ALIASES, TYPED_DAYS, KnownLine, Line, TypedExpense
+from models import Expense, Operation, Statement, StatementLine
+
+LINES = cast("sa.Table", StatementLine.__table__)
+LINE = LINES.c
+STATEMENT = Statement.__table__.c
+EXPENSE = Expense.__table__.c
+# How many keys are looked up by one statement.
+KEYS_AT_ONCE = 500
+
+
+@contextmanager
+def reading() -> Iterator[sa.Connection]:
+    """Yield a connection that only reads, and so keeps nobody from writing meanwhile."""
+    with db.engine.connect().execution_options(reading=True) as connection:
+        yield connection
+
+
+def latest_operation(user_id: int) -> sa.Select[uuid.UUID]:
+    """Return the query of the user's latest operation, which is another one whenever an expense was changed."""
+    query = sa.select(Operation.id).where(Operation.author_id == user_id)
+    return query.order_by(Operation.id.desc()).limit(1)
+
+
+# --- Lines that are known
+
+
+def known_lines(connection: sa.Connection, user_id: int, lines: Sequence[Line]) -> list[KnownLine]:
+    """Return the known lines of the accounts and days of these `lines`."""
+    if not lines:
+        return []
+    sources = {line.source for line in lines}
+    first, last = min(line.date for line in lines), max(line.date for line in lines)
+    query = _known_query(user_id).where(LINE.date.between(first, last))
+    if len(sources) <= KEYS_AT_ONCE:
+        query = query.where(LINE.source.in_(sources))
+    return _known(connection.execute(query.order_by(LINE.id)).all())
+
+
+def _known_query(user_id: int) -> sa.Select[Any]:
+    has_expense = sa.exists().where(EXPENSE.author_id == user_id, EXPENSE.id == LINE.id).label("has_expense")
+    columns = (LINE[name] for name in Line.__slots__)
+    query = sa.select(
+        *columns,
+        LINE.state,
+        LINE.duplicate,
+        LINE.expense_id,
+        STATEMENT.undone_at,
+        has_expense.label("has_expense"),
+    )
+    return query.where(
+        LINE.author_id == user_id,
+        STATEMENT.author_id == user_id,
+        STATEMENT.id == LINE.statement_id,
+        STATEMENT.added_at.is_not(None),
+        LINE.state.in_(StatementLine.BOOKED),
+    )
+
+
+def _known(rows: Sequence[sa.Row[Any]]) -> list[KnownLine]:
+    """Return the lines that are known, each with those that were taken for it."""
+    found: dict[uuid.UUID, KnownLine] = {}
+    aliases = []
+    for row in rows:
+        line = Line(**{name: getattr(row, name) for name in Line.__slots__})
+        state, duplicate, expense_id, undone_at = row.state, row.duplicate, row.expense_id, row.undone_at
+        has_expense = row.has_expense
+        if state == "skip" and duplicate in ALIASES:
+            if undone_at is None:
+                aliases.append((expense_id, line))
+            continue
+        # The undo of a whole statement is noted there, that of one of its expenses at the line.
+        is_undone = undone_at is not None or (state == "added" and expense_id is None)
+        if has_expense or not is_undone:
+            fate = "same" if has_expense or duplicate == "typed" else "seen" if state == "skip" else "deleted"
+            found[line.id] = KnownLine(line, fate)
+    for known_id, line in aliases:
+        if known_id in found:
+            found[known_id].aliases.append(line)
+    return list(found.values())
+
+
+def typed_expenses(connection: sa.Connection, user_id: int, lines: Sequence[Line]) -> list[TypedExpense]:
+    """Return the expenses around the days of these `lines` that came from no statement and stand for no line."""
+    if not lines:
+        return []
+    margin = timedelta(days=TYPED_DAYS)
+    days = min(line.date for line in lines) - margin, max(line.date for line in lines) + margin
+    is_line = sa.exists().where(LINE.author_id == user_id, LINE.id == EXPENSE.id)
+    query = sa.select(EXPENSE.id, EXPENSE.date, EXPENSE.amount)
+    query = query.where(EXPENSE.author_id == user_id, EXPENSE.date.between(*days), ~is_line)
+    taken = sa.select(LINE.expense_id).where(
+        LINE.author_id == user_id,
+        LINE.date.between(days[0] - margin, days[1] + margin),
+        LINE.state == "skip",
+        LINE.duplicate == "typed",
+        STATEMENT.author_id == user_id,
+        STATEMENT.id == LINE.statement_id,
+        STATEMENT.added_at.is_not(None),
+        STATEMENT.undone_at.is_(None),
+    )
+    taken_ids = set(connection.scalars(taken))
+    rows = connection.execute(query.order_by(EXPENSE.date.desc(), EXPENSE.id.desc()))
+    return [TypedExpense(*row) for row in rows if row.id not in taken_ids]
+
+
+# --- Payees
+
+
+@dataclass(slots=True)
+class PayeeHistory:
+    """The category that a payee had last, whether it was paid before, and whether it was left out last."""
+
+    category: str = ""
+    is_paid: bool = False
+    is_left_out: bool = False
+
+
+def payee_histories(connection: sa.Connection, user_id: int, keys: Collection[str]) -> dict[str, PayeeHistory]:
+    """Return what is known of payees, by their keys."""
+    is_left_out = sa.and_(LINE.state == "skip", LINE.reason == "payee_left_out")
+    columns = (LINE.payee_key, sa.func.coalesce(EXPENSE.category, ""), sa.case((is_left_out, 1), else_=0))
+    known = sa.and_(EXPENSE.author_id == user_id, EXPENSE.id == LINE.expense_id)
+    query = (
+        sa.select(*columns, sa.func.max(LINE.date))
+        .select_from(StatementLine.__table__.outerjoin(Expense.__table__, known))
+        .where(
+            LINE.author_id == user_id,
+            STATEMENT.author_id == user_id,
+            STATEMENT.id == LINE.statement_id,
+            STATEMENT.added_at.is_not(None),
+            STATEMENT.undone_at.is_(None),
+            LINE.amount < 0,
+        )
+        .group_by(*columns)
+    )
+    found: dict[str, PayeeHistory] = {}
+    rows = [row for some in _chunks(keys) for row in connection.execute(query.where(LINE.payee_key.in_(some)))]
+    for key, category, left_out, _day in sorted(rows, key=lambda row: (row[3], row[2])):
+        history = found.setdefault(key, PayeeHistory())
+        history.category = category or history.category
+        history.is_paid |= bool(category)
+        if category or left_out:
+            history.is_left_out = bool(left_out)
+    return found
+
+
+def categories_of_descriptions(connection: sa.Connection, user_id: int, keys: Collection[str]) -> dict[str, str]:
+    """Return the category that each description had last, by its key."""
+    query = (
+        sa.select(EXPENSE.description_key, EXPENSE.category, sa.func.max(EXPENSE.date))
+        .where(EXPENSE.author_id == user_id)
+        .group_by(EXPENSE.description_key, EXPENSE.category)
+    )
+    latest: dict[str, tuple[date, str]] = {}
+    for some in _chunks({key for key in keys if key}):
+        for key, category, day in connection.execute(query.where(EXPENSE.description_key.in_(some))):
+            latest[key] = max(latest.get(key, (day, category)), (day, category))
+    return {key: category for key, (_day, category) in latest.items()}
+
+
+def _chunks(keys: Collection[str]) -> Iterator[list[str]]:
+    ordered = sorted(keys)
+    for start in range(0, len(ordered), KEYS_AT_ONCE):
+        yield ordered[start : start + KEYS_AT_ONCE]

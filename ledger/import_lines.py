@@ -1,0 +1,219 @@
+"""Lines of a statement that was read, as they are stored: account, payee, category, and whether they are added."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from uuid_utils.compat import uuid7
+
+from database import Money
+from ledger.categories import MAX_CATEGORIES, NEW_CATEGORY
+from ledger.import_knowledge import (
+    PayeeHistory,
+    categories_of_descriptions,
+    known_lines,
+    payee_histories,
+    typed_expenses,
+)
+from ledger.import_matching import Duplicate, Line, digest_of, find_duplicates
+from ledger.statements import State, Statement
+from ledger.statements import StatementLine as ReadLine
+from ledger.statements.payees import payee_key
+from models import Category, Expense, StatementLine, category_key, description_key
+
+# Reasons for which a line is added unless the person decides otherwise.
+ADDED_REASONS = frozenset({"", "refund"})
+# An own export says itself what a refund is.
+OWN_FORMAT = "ledger"
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The user as far as it is needed without a session: reading a file must not keep others from writing."""
+
+    id: int
+    currency: str
+
+
+def build_rows(connection: sa.Connection, owner: Owner, statement: Statement, source: str) -> list[Row]:
+    """Return the lines of a statement as rows of StatementLine, without that of their statement.
+
+    `source` is the account of lines for which the file names none.
+    """
+    rows = [_row(owner, line, source) for line in statement.lines]
+    _number(rows)
+    _give_ids(rows, statement)
+    booked = [row for row in rows if row["state"] in StatementLine.BOOKED]
+    histories = payee_histories(connection, owner.id, {row["payee_key"] for row in booked})
+    _judge(owner, booked, histories, is_own=statement.format == OWN_FORMAT)
+    _set_categories(connection, owner, booked, histories)
+    lines = [line_of(row) for row in booked]
+    for row in booked:
+        row["state"] = default_state(row["reason"])
+    duplicates = find_duplicates(
+        lines,
+        known_lines(connection, owner.id, lines),
+        typed_expenses(connection, owner.id, lines),
+        [row["id"] for row in booked if row["state"] == "add"],
+    )
+    for row in booked:
+        set_duplicate(row, duplicates.get(row["id"]))
+    return rows
+
+
+def line_of(row: Any) -> Line:
+    """Return what duplicates are found by, from a row or a dictionary of its columns."""
+    return Line(*(row[name] for name in Line.__slots__))
+
+
+def default_state(reason: str) -> str:
+    """Return what becomes of a booking unless the person decides otherwise."""
+    return "add" if reason in ADDED_REASONS else "skip"
+
+
+def set_duplicate(row: Row, duplicate: Duplicate | None) -> None:
+    """Note what a line repeats, and leave it out unless that is only a question."""
+    row["duplicate"] = duplicate.code if duplicate else ""
+    row["expense_id"] = duplicate.row_id if duplicate else None
+    row["state"] = "skip" if duplicate and duplicate.is_left_out else default_state(row["reason"])
+
+
+def count_to_add(rows: Iterable[Row]) -> int:
+    """Return how many lines would be added."""
+    return sum(row["state"] == "add" for row in rows)
+
+
+def count_here(rows: Iterable[Row]) -> int:
+    """Return how many lines would be added if they were not here already."""
+    return sum(
+        row["state"] == "skip" and bool(row["duplicate"]) and row["reason"] in ADDED_REASONS for row in rows
+    )
+
+
+# --- What the file says
+
+
+def _row(owner: Owner, line: ReadLine, source: str) -> Row:
+    state, reason = _state(owner, line)
+    is_booked = state in StatementLine.BOOKED
+    text = line.text if is_booked else line.text or line.raw
+    text = text[: StatementLine.TEXT_MAX].replace("\0", "")
+    source = line.account or source
+    amount = line.amount if line.amount is not None and is_storable(line.amount) else None
+    digest = (
+        digest_of(source, line.date, line.amount, line.currency, text)
+        if is_booked and line.date and line.amount is not None
+        else bytes(StatementLine.DIGEST_LENGTH)
+    )
+    return {
+        "line_number": line.line_number,
+        "source": source,
+        "date": line.date,
+        "amount": amount,
+        "currency": line.currency,
+        "text": text if state != "bad" else line.raw[: StatementLine.TEXT_MAX].replace("\0", ""),
+        "text_key": description_key(text[: Expense.DESCRIPTION_MAX]) if is_booked else "",
+        "digest": digest,
+        "bank_id": line.bank_id,
+        "payee": shown_payee(line) if is_booked else "",
+        "payee_key": payee_key(line.payee or text)[: StatementLine.PAYEE_MAX] if is_booked else "",
+        "category": line.category,
+        "state": state,
+        "reason": reason,
+        "duplicate": "",
+        "expense_id": None,
+    }
+
+
+def _state(owner: Owner, line: ReadLine) -> tuple[str, str]:
+    """Return the state of a line and the reason that the file itself gives for it."""
+    if line.state is State.BOOKED and line.amount == 0:
+        return "left_out", "zero"
+    if line.state is not State.BOOKED or line.amount is None or line.date is None:
+        return str(line.state), line.reason[: StatementLine.REASON_MAX]
+    return "add", "currency" if line.currency != owner.currency else line.reason
+
+
+def is_storable(amount: Decimal) -> bool:
+    """Tell whether an amount fits into its column."""
+    return abs(amount) <= Money.MAX and amount == round(amount, Money.SCALE)
+
+
+def shown_payee(line: ReadLine) -> str:
+    """Return the payee as the file has it, or the words of the text that name one."""
+    if line.payee:
+        return line.payee
+    key = set(payee_key(line.text).split())
+    words = [word for word in line.text.split() if key & set(payee_key(word).split())]
+    return (" ".join(words) or line.text)[: StatementLine.PAYEE_MAX]
+
+
+def _number(rows: Sequence[Row]) -> None:
+    """Let no two lines have the same number, as in a file that is written without line breaks."""
+    last = 0
+    for row in rows:
+        last = row["line_number"] = max(row["line_number"], last + 1)
+
+
+def _give_ids(rows: Sequence[Row], statement: Statement) -> None:
+    """Give each line an id: of one day, the expense that was made later has the larger one."""
+    days = [row["date"] for row in rows if row["date"] and row["state"] in StatementLine.BOOKED]
+    is_own = statement.format == OWN_FORMAT
+    is_newest_first = bool(days) and (days[0] > days[-1] or (is_own and days[0] == days[-1]))
+    for row in reversed(rows) if is_newest_first else rows:
+        row["id"] = uuid7()
+
+
+# --- What is known of the payee
+
+
+def _judge(owner: Owner, booked: Sequence[Row], histories: dict[str, PayeeHistory], is_own: bool) -> None:
+    """Set the reason for which a line is left out, or is a refund."""
+    first_paid: dict[str, Any] = {}
+    for row in booked:
+        if row["amount"] < 0:
+            first_paid[row["payee_key"]] = min(first_paid.get(row["payee_key"], row["date"]), row["date"])
+    nothing = PayeeHistory()
+    for row in booked:
+        if row["reason"]:
+            continue
+        history = histories.get(row["payee_key"], nothing)
+        if row["amount"] < 0:
+            row["reason"] = "payee_left_out" if history.is_left_out else ""
+        else:
+            paid_on = first_paid.get(row["payee_key"])
+            is_refund = is_own or history.is_paid or (paid_on is not None and paid_on <= row["date"])
+            row["reason"] = "refund" if is_refund else "money_in"
+
+
+def _set_categories(
+    connection: sa.Connection, owner: Owner, booked: Sequence[Row], histories: dict[str, PayeeHistory]
+) -> None:
+    """Propose a category: the file's, the payee's last one, or the one that the description had."""
+    query = sa.select(Category.name_key, Category.name).where(Category.author_id == owner.id)
+    names = {row.name_key: row.name for row in connection.execute(query)}
+    new = _new_names({row["category"] for row in booked} - {""}, names)
+    known = names | new
+    for row in booked:
+        row["category"] = known.get(category_key(row["category"]), "") if row["category"] else ""
+        if not row["category"] and row["payee_key"] in histories:
+            row["category"] = histories[row["payee_key"]].category
+    rest = [row for row in booked if not row["category"]]
+    suggested = categories_of_descriptions(connection, owner.id, {row["text_key"] for row in rest})
+    for row in rest:
+        row["category"] = suggested.get(row["text_key"], "")
+
+
+def _new_names(used: Iterable[str], names: dict[str, str]) -> dict[str, str]:
+    """Return the file's categories that the person does not have, by their keys, as many as there is room for."""
+    new: dict[str, str] = {}
+    for name in sorted(used):
+        key = category_key(name)
+        is_free = key not in {*names, *new, category_key(NEW_CATEGORY)} and not re.fullmatch(r"\W*", name)
+        if is_free and len(names) + len(new) < MAX_CATEGORIES:
+            new[key] = name
+    return new

@@ -1,0 +1,45 @@
+"""Undo of imports: what an undo removed counts as never seen, and as seen again once that is undone."""
+
+import uuid
+
+import sqlalchemy as sa
+
+from database import db
+from ledger import operations
+from ledger.operations import CHANGE, changes_of, row_count
+from models import Operation, RowChange, Statement, StatementLine, User
+
+# How many undos of undos are followed back to the import. Of more, the lines count as seen.
+MAX_UNDOS = 100
+
+
+def revert(user: User, operation: Operation, change: RowChange) -> None:
+    """Note, as a part of `operation`, that the lines of a statement were removed, or that they are back."""
+    statement = db.session.get(Statement, (user.id, uuid.UUID(change.row_key)), populate_existing=True)
+    if statement is None:
+        return
+    before, after = (operations.decode(Statement, values or {}) for values in (change.before, change.after))
+    if "added_at" in after:
+        # It stays added, and so remembered: only when it was undone changes.
+        before, after = {"undone_at": operation.created_at}, {"undone_at": None}
+    if statement.undone_at == after["undone_at"]:
+        operations.change_row(operation, statement, statement.file_name, before)
+
+
+def note_single(user: User, operation: Operation, original: Operation) -> None:
+    """Note what became of the lines of single expenses of an import that were removed, or came back."""
+    if not _is_of_import(user, original):
+        return
+    for change, expense_id in (("deleted", None), ("added", StatementLine.id)):
+        ids = sa.select(CHANGE.id).where(*changes_of(operation, change))
+        added = StatementLine.author_id == user.id, StatementLine.state == "added", StatementLine.id.in_(ids)
+        row_count(sa.update(StatementLine).where(*added).values(expense_id=expense_id))
+
+
+def _is_of_import(user: User, operation: Operation | None) -> bool:
+    """Tell whether an operation is an import, or an undo that goes back to one."""
+    for _ in range(MAX_UNDOS):
+        if operation is None or operation.undoes is None:
+            break
+        operation = db.session.get(Operation, (user.id, operation.undoes))
+    return operation is not None and operation.kind == "import"

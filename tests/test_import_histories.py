@@ -1,0 +1,208 @@
+"""Imports over whole histories: nothing is lost and nothing is doubled.
+
+Files overlap, are reworded and repeated, and expenses are deleted, edited, typed and undone in between.
+"""
+
+import csv
+import io
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+from uuid_utils.compat import uuid7
+
+from database import db
+from ledger import operations
+from ledger.import_drafts import owner_of, read_as_before, save_draft
+from ledger.imports import add
+from ledger.spending import ExpenseValues
+from ledger.undo import undo
+from models import Expense, StatementLine, User
+from tests.browsing import empty_tables
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+START = date(2026, 1, 1)
+TEXTS = ("COFFEE BAR 12 BERLIN", "Bakery Lindt", "CITY TRANSPORT 0042", "Bücher & Mehr")
+
+
+@dataclass(frozen=True)
+class Booking:
+    """Something that happened at the bank; equal ones cannot be told apart."""
+
+    account: str
+    day: date
+    amount: Decimal
+    text: str
+
+
+@dataclass
+class Token:
+    """A booking that the ledger knows: the line or the typed expense that stands for it."""
+
+    booking: Booking
+    row_id: object
+    imported: int | None
+    state: str = "present"
+    is_edited: bool = False
+
+
+@dataclass
+class World:
+    """The bank, the files that were downloaded, and what the ledger should hold."""
+
+    user: User
+    bookings: list[Booking] = field(default_factory=list)
+    today: date = START
+    files: list[tuple[str, bytes, list[Booking]]] = field(default_factory=list)
+    tokens: list[Token] = field(default_factory=list)
+    operations: list[object] = field(default_factory=list)
+    undone: dict[int, tuple[object, list[Token]]] = field(default_factory=dict)
+    typed: int = 0
+
+    # --- Steps
+
+    def spend(self, account, text, amount, later):
+        self.today += timedelta(days=later)
+        self.bookings.append(Booking(account, self.today, Decimal(-amount), TEXTS[text]))
+
+    def download(self, account, days, style, pending):
+        since = self.today - timedelta(days=days)
+        found = [booking for booking in self.bookings if booking.account == account and booking.day >= since]
+        file = io.StringIO()
+        writer = csv.writer(file)
+        writer.writerow(["Date", "Text", "Amount", "Transaction ID", "Status"])
+        for number, booking in enumerate(found):
+            bank_id = ("", str(number), "0", f"{style}-{uuid7()}")[style]
+            text = (booking.text, booking.text.lower(), f" {booking.text} ", f"{booking.text} CARD")[style]
+            writer.writerow([booking.day, text, booking.amount, bank_id, "booked"])
+        if pending and found:
+            writer.writerow([self.today, "RESERVED", "-3.00", "", "pending"])
+        self.take(account, file.getvalue().encode(), found)
+        self.files.append((account, file.getvalue().encode(), found))
+
+    def again(self, number):
+        if self.files:
+            self.take(*self.files[number % len(self.files)])
+
+    def delete(self, number):
+        token = self.token(number)
+        if token:
+            with operations.record(self.user, "delete", NOW) as operation:
+                operations.delete_expenses(operation, Expense.id == token.row_id)
+            db.session.commit()
+            token.state = "deleted"
+            if token.imported is None:
+                self.tokens.remove(token)
+
+    def edit(self, number):
+        token = self.token(number)
+        if token and token.imported is not None:
+            with operations.record(self.user, "edit", NOW) as operation:
+                values = {"amount": Decimal("77.77"), "description": "edited", "date": START}
+                operations.change_expenses(operation, Expense.id == token.row_id, values)
+            db.session.commit()
+            token.is_edited = True
+
+    def undo(self, number):
+        if self.operations and (number := number % len(self.operations)) not in self.undone:
+            undone = undo(self.user, self.operations[number], NOW)
+            db.session.commit()
+            tokens = [
+                t for t in self.tokens if t.imported == number and not (t.is_edited and t.state == "present")
+            ]
+            self.tokens = [token for token in self.tokens if token not in tokens]
+            self.undone[number] = (undone.operation and undone.operation.id, tokens)
+
+    def redo(self):
+        for number, (operation_id, tokens) in list(self.undone.items()):
+            # Whoever has imported the file again would add the same once more.
+            if operation_id and number == len(self.operations) - 1:
+                undo(self.user, operation_id, NOW)
+                db.session.commit()
+                self.tokens += tokens
+                del self.undone[number]
+
+    def undo_one(self, number):
+        token = self.token(number)
+        if token and token.imported is not None and not token.is_edited:
+            undo(self.user, self.operations[token.imported], NOW, token.row_id)
+            db.session.commit()
+            self.tokens.remove(token)
+
+    def type(self, days):
+        self.typed += 1
+        booking = Booking("A", self.today, Decimal(-1000 - self.typed), TEXTS[0])
+        self.bookings.append(booking)
+        row_id, day = uuid7(), self.today + timedelta(days=days)
+        with operations.record(self.user, "add", NOW) as operation:
+            operations.add_expense(operation, row_id, ExpenseValues(-booking.amount, "Food", "by hand", day))
+        db.session.commit()
+        self.tokens.append(Token(booking, row_id, None))
+
+    # --- What is expected
+
+    def token(self, number):
+        present = [token for token in self.tokens if token.state == "present"]
+        return present[number % len(present)] if present else None
+
+    def take(self, account, content, found):
+        """Import a file as a person does, and compare what it adds with what is missing."""
+        if not found:
+            return
+        known = Counter(token.booking for token in self.tokens)
+        expected = Counter(found) - known
+        owner = owner_of(self.user)
+        read = read_as_before(owner, content, "a.csv", account, today=date(2026, 6, 1))
+        draft = save_draft(owner, read.statement, content, "a.csv", account, NOW)
+        outcome, operation = add(self.user, draft, NOW, "Other")
+        assert outcome == "added"
+        lines = db.session.execute(
+            select(StatementLine.id, StatementLine.line_number).where(
+                StatementLine.statement_id == draft, StatementLine.state == "added"
+            )
+        ).all()
+        added = [(found[line.line_number - 2], line.id) for line in lines]
+        assert Counter(booking for booking, _id in added) == expected
+        self.operations.append(operation.id)
+        self.tokens += [Token(booking, row_id, len(self.operations) - 1) for booking, row_id in added]
+
+    def check(self):
+        present = {token.row_id for token in self.tokens if token.state == "present"}
+        stored = set(db.session.scalars(select(Expense.id).where(Expense.author_id == self.user.id)))
+        assert stored == present
+
+
+numbers, accounts = st.integers(0, 20), st.sampled_from("AB")
+steps = st.one_of(
+    st.tuples(st.just("spend"), accounts, st.integers(0, 3), st.integers(1, 2), st.integers(0, 1)),
+    st.tuples(st.just("spend"), accounts, st.integers(0, 3), st.integers(1, 2), st.integers(0, 1)),
+    st.tuples(st.just("spend"), accounts, st.integers(0, 3), st.integers(1, 2), st.integers(0, 1)),
+    st.tuples(st.just("download"), accounts, st.integers(0, 9), st.integers(0, 3), st.booleans()),
+    st.tuples(st.just("download"), accounts, st.integers(0, 9), st.integers(0, 3), st.booleans()),
+    st.tuples(st.just("again"), numbers),
+    st.tuples(st.just("delete"), numbers),
+    st.tuples(st.just("edit"), numbers),
+    st.tuples(st.just("undo"), numbers),
+    st.tuples(st.just("undo_one"), numbers),
+    st.tuples(st.just("redo")),
+    st.tuples(st.just("type"), st.integers(-3, 3)),
+)
+
+
+@settings(suppress_health_check=list(HealthCheck))
+@given(st.lists(steps, min_size=4, max_size=30))
+@example([("spend", "A", 0, 1, 0), ("download", "A", 9, 0, False), ("again", 0), ("undo", 0), ("redo",)])
+def test_nothing_is_lost_and_nothing_is_doubled(app, history):
+    empty_tables(app)
+    with app.app_context():
+        user = User(username="ana", email="ana@example.com", password_hash="x")
+        db.session.add(user)
+        db.session.commit()
+        world = World(user)
+        for name, *values in history:
+            getattr(world, name)(*values)
+            world.check()
