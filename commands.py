@@ -22,7 +22,7 @@ import http_server
 import import_command
 from database import Base, db
 from database.citus import citus_statements
-from ledger import accounts, backups, drafts, operations, sessions, throttling
+from ledger import accounts, backups, drafts, import_drafts, imports, operations, sessions, throttling
 from ledger.backup_checks import BackupError
 from ledger.demo import sample_expenses
 from ledger.periods import day_in
@@ -67,12 +67,15 @@ def serve(host: str, port: int) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     click.echo(f"Open http://{host}:{port} in a browser. Stop with Ctrl+C.")
     doctor.log_start()
+    imports.finish_interrupted()
     http_server.serve(
         current_app._get_current_object(),  # type: ignore[attr-defined]
         host,
         port,
         # Larger than what the application accepts, so that its own page can say so.
-        max_body_bytes=4 * current_app.config["MAX_CONTENT_LENGTH"],
+        max_body_bytes=max(
+            4 * current_app.config["MAX_CONTENT_LENGTH"], 3 * current_app.config["IMPORT_MAX_BYTES"]
+        ),
         # ProxyFix reads the X-Forwarded headers, and only as many as there are proxies of ours.
         trust_proxy_headers=bool(current_app.config["PROXY_HOPS"]),
     )
@@ -164,7 +167,7 @@ def end_sessions(email: str) -> None:
 @click.command()
 @with_appcontext
 def purge() -> None:
-    """Permanently delete undo history older than 30 days, and drafts older than a day."""
+    """Permanently delete undo history older than 30 days, drafts of forms, and imports that were not finished."""
     number, has_more = 0, True
     while has_more:
         deleted, has_more = operations.purge(clock.now())
@@ -172,6 +175,7 @@ def purge() -> None:
         # One transaction each, so that nobody waits for the whole.
         db.session.commit()
     drafts.delete_old(clock.now())
+    import_drafts.purge(clock.now())
     db.session.commit()
     click.echo(f"Deleted {number} operations.")
 

@@ -9,6 +9,7 @@ from database.engine import database_url, engine_options
 from ledger.money import currencies
 from ledger.periods import is_time_zone
 from ledger.sessions import SESSION_MAX_AGE
+from ledger.statements import UPLOAD_LIMITS
 from security import check_secret_key, load_or_create_secret_key
 
 PYPROJECT = Path(__file__).with_name("pyproject.toml")
@@ -80,6 +81,9 @@ def read_config(instance_path: str) -> dict[str, Any]:
         # Every message of a form is our own; the translations of WTForms would be loaded for each request.
         "WTF_I18N_ENABLED": False,
         "MAX_CONTENT_LENGTH": 2 * 1024 * 1024,
+        # A statement that is uploaded, and nothing else, may be this large.
+        "IMPORT_MAX_BYTES": env_int("IMPORT_MAX_BYTES", UPLOAD_LIMITS.max_bytes),
+        "IMPORT_MAX_LINES": env_int("IMPORT_MAX_LINES", UPLOAD_LIMITS.max_lines),
         "MAX_FORM_MEMORY_SIZE": 500_000,
         "MAX_FORM_PARTS": 1_000,
         "TRUSTED_HOSTS": env_list("TRUSTED_HOSTS") or None,

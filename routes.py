@@ -23,6 +23,7 @@ from views import (
     expenses,
     health,
     history,
+    imports,
     recurring,
     report_filters,
     reports,
@@ -41,6 +42,8 @@ def route(rule: str, view: Callable[..., ResponseReturnValue], *methods: str, pu
 
 
 app.before_request(refuse_foreign_form)
+# Before anything reads the form.
+app.before_request(imports.allow_large_file)
 
 
 @app.before_request
@@ -95,6 +98,12 @@ route("/recurring/<uuid:recurring_id>/edit", recurring.edit_recurring, "GET", "P
 route("/recurring/<uuid:recurring_id>/stop", recurring.stop_recurring, "POST")
 route("/recurring/<uuid:recurring_id>/resume", recurring.resume_recurring, "POST")
 route("/recurring/due", recurring.post_due, "POST")
+route("/imports", imports.list_imports)
+route("/imports", imports.upload_statement, "POST")
+route("/imports/<uuid:statement_id>", imports.review_import, "GET", "POST")
+route("/imports/<uuid:statement_id>/columns", imports.choose_columns, "GET", "POST")
+route("/imports/<uuid:statement_id>/payees/<int:number>", imports.review_payee, "GET", "POST")
+route("/imports/<uuid:statement_id>/discard", imports.discard_import, "POST")
 route("/healthz", health.healthz, public=True)
 route("/readyz", health.readyz, public=True)
 

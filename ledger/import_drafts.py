@@ -123,7 +123,7 @@ def discard(user: User, statement_id: uuid.UUID) -> bool:
     return row_count(sa.delete(Statement).where(*draft)) == 1
 
 
-def purge_drafts(now: datetime, user: User | None = None) -> None:
+def purge(now: datetime, user: User | None = None) -> None:
     """Delete the drafts of a user, or of all users, that are too old or too many; the caller commits."""
     query = sa.select(Statement.author_id, Statement.id).where(Statement.added_at.is_(None))
     if user is None:
@@ -189,6 +189,11 @@ def read_as_before(
     named = source or (sources[0] if len(sources) == 1 else "")
     accounts = statement.accounts
     return Reading(statement, accounts[0] if accounts else named, bool(layouts), sources)
+
+
+def without_answers(layout: Layout) -> Layout:
+    """Return a layout without the answers, to find out what the file itself does not say."""
+    return Layout(delimiter=layout.delimiter)
 
 
 def _answers(statement: ReadStatement, earlier: Layout) -> Layout:

@@ -131,28 +131,33 @@ class PayeeHistory:
 def payee_histories(connection: sa.Connection, user_id: int, keys: Collection[str]) -> dict[str, PayeeHistory]:
     """Return what is known of payees, by their keys."""
     is_left_out = sa.and_(LINE.state == "skip", LINE.reason == "payee_left_out")
-    columns = (LINE.payee_key, sa.func.coalesce(EXPENSE.category, ""), sa.case((is_left_out, 1), else_=0))
-    known = sa.and_(EXPENSE.author_id == user_id, EXPENSE.id == LINE.expense_id)
-    query = (
-        sa.select(*columns, sa.func.max(LINE.date))
-        .select_from(StatementLine.__table__.outerjoin(Expense.__table__, known))
-        .where(
-            LINE.author_id == user_id,
-            STATEMENT.author_id == user_id,
-            STATEMENT.id == LINE.statement_id,
-            STATEMENT.added_at.is_not(None),
-            STATEMENT.undone_at.is_(None),
-            LINE.amount < 0,
-        )
-        .group_by(*columns)
+    category = sa.select(EXPENSE.category).where(EXPENSE.author_id == user_id, EXPENSE.id == LINE.expense_id)
+    query = sa.select(
+        LINE.payee_key,
+        sa.func.coalesce(category.scalar_subquery(), "").label("category"),
+        sa.case((is_left_out, 1), else_=0).label("left_out"),
+        LINE.date,
+    ).where(
+        LINE.author_id == user_id,
+        STATEMENT.author_id == user_id,
+        STATEMENT.id == LINE.statement_id,
+        STATEMENT.added_at.is_not(None),
+        STATEMENT.undone_at.is_(None),
+        LINE.amount < 0,
     )
     found: dict[str, PayeeHistory] = {}
-    rows = [row for some in _chunks(keys) for row in connection.execute(query.where(LINE.payee_key.in_(some)))]
-    for key, category, left_out, _day in sorted(rows, key=lambda row: (row[3], row[2])):
+    latest: list[tuple[date, int, str, str]] = []
+    for some in _chunks(keys):
+        lines = query.where(LINE.payee_key.in_(some)).subquery().c
+        columns = (lines.payee_key, lines.category, lines.left_out)
+        grouped = sa.select(*columns, sa.func.max(lines.date).label("day")).group_by(*columns)
+        rows = connection.execute(grouped)
+        latest += [(row.day, row.left_out, row.payee_key, row.category) for row in rows]
+    for _day, left_out, key, name in sorted(latest):
         history = found.setdefault(key, PayeeHistory())
-        history.category = category or history.category
-        history.is_paid |= bool(category)
-        if category or left_out:
+        history.category = name or history.category
+        history.is_paid |= bool(name)
+        if name or left_out:
             history.is_left_out = bool(left_out)
     return found
 

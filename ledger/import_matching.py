@@ -58,7 +58,7 @@ class KnownLine:
 
     @property
     def forms(self) -> list[Line]:
-        """What the bank said, the first time and later."""
+        """The lines as the bank wrote them, the first time and later."""
         return [self.line, *self.aliases]
 
 
@@ -71,7 +71,7 @@ class TypedExpense(NamedTuple):
 
 
 class Duplicate(NamedTuple):
-    """Why a line is taken for one that is here, what it repeats, and whether it is left out unless asked for."""
+    """The reason for taking a line for one that is here, the row that it repeats, and whether it is left out."""
 
     code: str
     row_id: uuid.UUID

@@ -51,8 +51,14 @@ class Figures:
     money_in: int = 0
 
     @property
+    def left_reasons(self) -> list[str]:
+        """The reasons of the lines that are left out, the most frequent first."""
+        counts = {reason: count for (section, reason), count in self.reasons.items() if section == "left"}
+        return sorted(counts, key=lambda reason: -counts[reason])
+
+    @property
     def to_add(self) -> int:
-        """How many expenses and refunds would be added."""
+        """The number of expenses and refunds that would be added."""
         return self.spending.number + self.refunds.number
 
 
@@ -121,7 +127,7 @@ def figures(user: User, statement_id: uuid.UUID) -> Figures:
     spending, refunds, money_in = Figure(), Figure(), 0
     for section, state, reason, duplicate, came_in, count, total in rows:
         sections[section] += count
-        reasons[section, duplicate or reason] += count
+        reasons[section, reason if section == "left" else duplicate or reason] += count
         if state == "add" and came_in:
             refunds = Figure(refunds.number + count, refunds.total + total)
         elif state == "add":
@@ -241,14 +247,23 @@ def plain_lines(user: User, statement_id: uuid.UUID, section: str, page: int, li
     return [ShownLine(*row) for row in db.session.execute(query.limit(limit).offset((page - 1) * limit))]
 
 
-def category_names(user: User, statement_id: uuid.UUID) -> tuple[list[str], list[str]]:
-    """Return the user's categories that are offered, and those that the file would add."""
+class CategoryNames(NamedTuple):
+    """Names of the categories that are offered, that the file would add, and that its lines have."""
+
+    offered: list[str]
+    new: list[str]
+    used: list[str]
+
+
+def category_names(user: User, statement_id: uuid.UUID) -> CategoryNames:
+    """Return the names of categories that the preview needs, by two statements."""
     query = sa.select(Category.name, Category.archived).where(Category.author_id == user.id)
     own = db.session.execute(query.order_by(Category.position, Category.id)).all()
-    names = {row.name for row in own}
+    names = [row.name for row in own]
     used = sa.select(LINE.category).where(*_of(user, statement_id), LINE.category != "").distinct()
-    new = [name for name in db.session.scalars(used) if name not in names]
-    return [row.name for row in own if not row.archived], sorted(new)
+    found = sorted(db.session.scalars(used))
+    offered = [row.name for row in own if not row.archived] or names
+    return CategoryNames(offered, [name for name in found if name not in names], found)
 
 
 # --- Choices

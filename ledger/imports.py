@@ -1,7 +1,7 @@
 """Imports: adding the lines of a statement as one operation, which can be undone."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -197,7 +197,7 @@ def finish(user: User, statement_id: uuid.UUID) -> None:
         pause()
         db.session.execute(sa.select(User.id).where(User.id == user.id).with_for_update())
         statement = db.session.get(Statement, (user.id, statement_id), populate_existing=True)
-        operation = _operation_of(user, statement_id)
+        operation = operations_of(user, [statement_id]).get(statement_id)
         if statement is None or statement.undone_at is not None or operation is None:
             break
         is_complete = _add_piece(user, statement_id, operation, LINES_AT_ONCE)
@@ -207,17 +207,24 @@ def finish(user: User, statement_id: uuid.UUID) -> None:
     db.session.commit()
 
 
-def _operation_of(user: User, statement_id: uuid.UUID) -> Operation | None:
-    """Return the operation that added a statement."""
-    query = sa.select(Operation).where(
+def find_added(user: User, statement_id: uuid.UUID) -> Statement | None:
+    """Return a statement of the user whose lines were added."""
+    statement = db.session.get(Statement, (user.id, statement_id))
+    return statement if statement is not None and statement.added_at is not None else None
+
+
+def operations_of(user: User, statement_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Operation]:
+    """Return the operations that added these statements, by the ids of the statements."""
+    query = sa.select(RowChange.row_key, Operation).where(
         Operation.author_id == user.id,
         Operation.kind == "import",
         RowChange.author_id == user.id,
         RowChange.operation_id == Operation.id,
         RowChange.table_name == Statement.__tablename__,
-        RowChange.row_key == str(statement_id),
+        RowChange.row_key.in_([str(statement_id) for statement_id in statement_ids]),
     )
-    return db.session.scalar(query.execution_options(populate_existing=True))
+    rows = db.session.execute(query, execution_options={"populate_existing": True})
+    return {uuid.UUID(row_key): operation for row_key, operation in rows}
 
 
 def finish_interrupted() -> int:

@@ -16,8 +16,9 @@ from database import Base, db
 from forms import unstored_fields
 from ledger.categories import get_categories
 from ledger.drafts import DRAFT_MAX_AGE, DRAFT_MAX_BYTES, MAX_DRAFTS
-from models import Draft, Operation
+from models import Draft, Operation, Statement
 from tests.browsing import PASSWORD, REDIRECTS, Visitor, empty_tables, read
+from tests.statements import store_draft
 
 MESSAGE = "Your session had ended. Your entries are still here; they are not saved yet."
 SECRET = "a secret meadow at dusk"
@@ -26,10 +27,11 @@ SHOW_A_FORM = {
     *("add_to_list", "add_expense", "edit_expense", "change_expenses"),
     *("save_budgets", "add_category", "edit_category", "merge_category"),
     *("edit_recurring", "post_due", "change_profile", "change_password", "change_settings"),
+    *("upload_statement", "choose_columns", "review_import", "review_payee"),
 }
 SHOW_NO_FORM = {
     *("delete_expense", "undo", "delete_category", "stop_recurring", "resume_recurring"),
-    *("end_session", "end_all_sessions"),
+    *("end_session", "end_all_sessions", "discard_import"),
 }
 PUBLIC = {"login", "register", "logout"}
 
@@ -54,7 +56,7 @@ def typed_into(form):
     found = []
     for control in form.all():
         name, kind = control.get("name"), control.get("type")
-        if not name or control.tag not in {"input", "select"}:
+        if not name or control.tag not in {"input", "select"} or kind == "file":
             continue
         if control.tag == "select":
             options = [option.get("value", option.text) for option in control.all("option")]
@@ -76,10 +78,12 @@ def pages_of(visitor):
     """The pages with forms."""
     with application.app_context():
         category = next(each for each in get_categories(visitor.user()) if each.name == "Food")
+        statement = db.session.scalars(select(Statement.id)).first()
     expense = visitor.expenses()[0].id
     return [
         *("/expenses", "/expenses/add", f"/expenses/{expense}/edit", f"/expenses/{expense}/duplicate"),
         *("/categories", f"/categories/{category.id}/edit", f"/recurring/{expense}/edit", "/account"),
+        *("/imports", f"/imports/{statement}", f"/imports/{statement}/columns", f"/imports/{statement}/payees/2"),
     ]
 
 
@@ -98,6 +102,7 @@ def ana(ana):
     """Somebody with an expense that is due again."""
     ana.add("3.50", "Food", description="Tea", date="2026-01-05", frequency="year")
     ana.add("3.50", "Food", description="Tea", date="2025-10-05", frequency="quarter")
+    store_draft(ana)
     return ana
 
 
@@ -307,9 +312,11 @@ def test_a_button_that_was_pressed_without_a_session_leads_back_to_its_page(ana,
     with application.app_context():
         category = str(get_categories(ana.user())[0].id)
         operation = str(db.session.scalars(select(Operation.id)).first())
+        statement = str(db.session.scalars(select(Statement.id)).first())
     expense = str(ana.expenses()[0].id)
     url = rule.rule.replace("<uuid:category_id>", category).replace("<uuid:operation_id>", operation)
     url = url.replace("<uuid:expense_id>", expense).replace("<uuid:recurring_id>", expense)
+    url = url.replace("<uuid:statement_id>", statement)
     before = everything()
     ana.end_sessions()
 
@@ -320,7 +327,7 @@ def test_a_button_that_was_pressed_without_a_session_leads_back_to_its_page(ana,
     response = ana.get(response.location, follow_redirects=True)
 
     assert response.status_code == 200
-    page = "/" + url.split("/")[1]
+    page = url.rpartition("/")[0] if name == "discard_import" else "/" + url.split("/")[1]
     assert response.request.path == page
     assert "Your session had ended. Nothing was changed." in response.text
     assert everything() == before

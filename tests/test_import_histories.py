@@ -48,6 +48,8 @@ class Token:
     imported: int | None
     state: str = "present"
     is_edited: bool = False
+    # Of a typed expense: the import in which its line was found.
+    seen_in: int | None = None
 
 
 @dataclass
@@ -61,6 +63,7 @@ class World:
     tokens: list[Token] = field(default_factory=list)
     operations: list[object] = field(default_factory=list)
     undone: dict[int, tuple[object, list[Token]]] = field(default_factory=dict)
+    imported: list[list[Booking]] = field(default_factory=list)
     typed: int = 0
 
     # --- Steps
@@ -95,7 +98,7 @@ class World:
                 operations.delete_expenses(operation, Expense.id == token.row_id)
             db.session.commit()
             token.state = "deleted"
-            if token.imported is None:
+            if token.imported is None and token.seen_in is None:
                 self.tokens.remove(token)
 
     def edit(self, number):
@@ -111,9 +114,12 @@ class World:
         if self.operations and (number := number % len(self.operations)) not in self.undone:
             undone = undo(self.user, self.operations[number], NOW)
             db.session.commit()
-            tokens = [
-                t for t in self.tokens if t.imported == number and not (t.is_edited and t.state == "present")
-            ]
+            stays = [token for token in self.tokens if token.is_edited and token.state == "present"]
+            tokens = [token for token in self.tokens if token.imported == number and token not in stays]
+            for token in self.tokens:
+                if token.seen_in == number:
+                    token.seen_in = None
+                    tokens += [token] if token.state == "deleted" else []
             self.tokens = [token for token in self.tokens if token not in tokens]
             self.undone[number] = (undone.operation and undone.operation.id, tokens)
 
@@ -124,6 +130,9 @@ class World:
                 undo(self.user, operation_id, NOW)
                 db.session.commit()
                 self.tokens += tokens
+                for token in self.tokens:
+                    if token.imported is None and token.booking in self.imported[number]:
+                        token.seen_in = number if token.seen_in is None else token.seen_in
                 del self.undone[number]
 
     def undo_one(self, number):
@@ -168,6 +177,10 @@ class World:
         added = [(found[line.line_number - 2], line.id) for line in lines]
         assert Counter(booking for booking, _id in added) == expected
         self.operations.append(operation.id)
+        self.imported.append(found)
+        for token in self.tokens:
+            if token.imported is None and token.booking in found and token.seen_in is None:
+                token.seen_in = len(self.operations) - 1
         self.tokens += [Token(booking, row_id, len(self.operations) - 1) for booking, row_id in added]
 
     def check(self):

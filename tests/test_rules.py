@@ -13,8 +13,9 @@ import doctor
 from app import app as application
 from database import Base, db
 from ledger.categories import get_categories
-from models import Operation
+from models import Operation, Statement
 from tests.browsing import REDIRECTS
+from tests.statements import store_draft
 
 ROOT = Path(__file__).parent.parent
 # gunicorn.conf.py configures another program.
@@ -47,7 +48,15 @@ def imports(path):
 def address(rule, **values):
     """The address of a rule, with an id of nobody where it wants one."""
     with application.test_request_context():
-        return application.url_for(rule.endpoint, **{name: uuid7() for name in rule.arguments} | values)
+        nobodys = {name: 2 if name == "number" else uuid7() for name in rule.arguments}
+        return application.url_for(rule.endpoint, **nobodys | values)
+
+
+def with_rows(visitor):
+    """A visitor who has a row of every kind."""
+    visitor.add("1", frequency="month")
+    store_draft(visitor)
+    return visitor
 
 
 def row_of(visitor, rule):
@@ -57,6 +66,8 @@ def row_of(visitor, rule):
         ids = {
             "category_id": get_categories(user)[0].id,
             "operation_id": db.session.scalars(select(Operation.id).where(Operation.author_id == user.id)).one(),
+            "statement_id": db.session.scalars(select(Statement.id).where(Statement.author_id == user.id)).one(),
+            "number": 2,
         }
     # What repeats has the id of the expense it came from; a month is nobody's row.
     expense_id = visitor.expenses()[0].id
@@ -85,10 +96,12 @@ BELOW = {
     "security": {"clock", "database", "models"},
     "logs": {"models"},
     "messages": {"ledger"},
+    "statement_messages": set(),
     "fields": {"ledger", "messages"},
     "forms": {"fields", "ledger", "messages", "models", "security"},
     "account_forms": {"fields", "forms", "ledger", "messages", "models"},
     "category_forms": {"fields", "forms", "ledger", "models"},
+    "import_forms": {"fields", "forms", "ledger", "models"},
     "views": {
         "account_forms",
         "category_forms",
@@ -96,10 +109,12 @@ BELOW = {
         "database",
         "fields",
         "forms",
+        "import_forms",
         "ledger",
         "messages",
         "models",
         "security",
+        "statement_messages",
     },
     "config": {"database", "ledger", "security"},
     "doctor": {"clock", "database", "ledger", "models"},
@@ -230,13 +245,13 @@ def test_a_stranger_is_sent_to_the_log_in_page(stranger, rule):
 
         assert sent.status_code in REDIRECTS
         assert re.match(
-            r"/login\?next=/(expenses|account|history|months|years|categories|recurring)", sent.location
+            r"/login\?next=/(expenses|account|history|imports|months|years|categories|recurring)", sent.location
         )
 
 
 @pytest.mark.parametrize("rule", [rule for rule in ROUTES if "<uuid:" in rule.rule], ids=str)
 def test_for_the_wrong_user_a_row_does_not_exist(ana, bob, rule):
-    ana.add("1", frequency="month")
+    with_rows(ana)
     before = everything()
     theirs, nobodys = address(rule, **row_of(ana, rule)), address(rule)
 
@@ -251,7 +266,7 @@ def test_for_the_wrong_user_a_row_does_not_exist(ana, bob, rule):
 
 @pytest.mark.parametrize("rule", ROUTES, ids=str)
 def test_reading_changes_nothing(ana, rule):
-    ana.add("1", frequency="month")
+    with_rows(ana)
     before = everything()
     target = address(rule, **row_of(ana, rule))
 
@@ -266,7 +281,7 @@ def test_reading_changes_nothing(ana, rule):
 @pytest.mark.parametrize("rule", [rule for rule in ROUTES if "POST" in rule.methods], ids=str)
 @pytest.mark.parametrize("token", [{}, {"csrf_token": "x"}], ids=["none", "wrong"])
 def test_a_form_without_a_token_changes_nothing(ana, rule, token):
-    ana.add("1", frequency="month")
+    with_rows(ana)
     before = everything()
     target = address(rule, **row_of(ana, rule))
 

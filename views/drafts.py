@@ -131,6 +131,7 @@ def resume() -> None:
         rule, values = current_app.url_map.bind("").match(request.path, "POST", return_rule=True)
         request.url_rule, request.view_args, request.routing_exception = rule, dict(values), None
         request.method, request.form = "POST", ImmutableMultiDict(fields)
+        request.files = ImmutableMultiDict()
         fail_csrf()
 
 

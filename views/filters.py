@@ -18,6 +18,7 @@ from ledger.locales import LOCALES, closest_locale, day_pattern
 from ledger.money import currency_digits, currency_sign, format_amount
 from ledger.sessions import parse_user_agent
 from messages import FREQUENCY_NAMES, REPEATS
+from statement_messages import reason_text
 
 # How many of the languages that a browser asks for are tried; the rest of a long header costs nothing.
 MAX_LANGUAGES = 10
@@ -38,6 +39,8 @@ def init_app(app: Flask) -> None:
         day=day,
         digits=currency_digits,
         device=device_name,
+        reason=reason_text,
+        full_date=full_date,
     )
     app.jinja_env.globals.update(axis_for=axis_for, get_locale=get_locale)
 
@@ -128,6 +131,11 @@ def short_number(value: Decimal) -> str:
 def percent(share: Decimal) -> str:
     """Write a share as a percentage with one decimal."""
     return format_percent(round(share, 3), locale=visitor_locale(), decimal_quantization=False)
+
+
+def full_date(value: date) -> str:
+    """Write a date with the name of its month, which cannot be misread: "3 February 2026"."""
+    return _month(value, "d MMMM y", get_locale())
 
 
 def datetime_text(value: datetime) -> str:

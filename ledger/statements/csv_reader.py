@@ -77,6 +77,7 @@ def read_csv(decoded: DecodedText, hints: Hints) -> Statement:
         signature=signature,
         layout=_layout(plan, decoded.encoding, delimiter, hints),
         questions=tuple(plan.questions),
+        columns=table.header or table.rows[0].fields,
         preamble=tuple(record.raw for record in table.preamble),
         footer=tuple(footer),
     )

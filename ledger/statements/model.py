@@ -151,6 +151,8 @@ class Statement:
     layout: Layout = field(default_factory=Layout)
     questions: tuple[Question, ...] = ()
     balances_agree: bool | None = None
+    # The names of the columns of a table, or what its first row has in them.
+    columns: tuple[str, ...] = ()
     preamble: tuple[str, ...] = ()
     footer: tuple[str, ...] = ()
 

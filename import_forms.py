@@ -1,0 +1,262 @@
+"""Forms of imports: upload, columns, and the review of what will be added."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from flask import request
+from flask_babel import gettext, lazy_gettext
+from werkzeug.datastructures import FileStorage, MultiDict
+from wtforms import Field, FileField, SelectChoice, StringField, ValidationError
+
+from fields import ChoiceField, Text, normalise_name, options
+from forms import Form
+from ledger.import_preview import SECTIONS, CategoryNames, PayeeChoice, ShownLine, ShownPayee
+from ledger.statements import Layout
+from ledger.statements import Statement as ReadStatement
+from ledger.statements.encodings import CHOICES
+from models import Statement
+
+# The roles of columns that can be chosen.
+ROLES = {
+    "date": lazy_gettext("Date"),
+    "amount": lazy_gettext("Amount"),
+    "out": lazy_gettext("Money out"),
+    "in": lazy_gettext("Money in"),
+    "payee": lazy_gettext("Payee"),
+    "category": lazy_gettext("Category"),
+}
+DATE_ORDERS = {
+    "": lazy_gettext("As the file says"),
+    "dmy": lazy_gettext("Day, month, year (31/12/2026)"),
+    "mdy": lazy_gettext("Month, day, year (12/31/2026)"),
+    "ymd": lazy_gettext("Year, month, day (2026-12-31)"),
+}
+DECIMALS = {
+    "": lazy_gettext("As the file says"),
+    ".": lazy_gettext("A point (1,234.56)"),
+    ",": lazy_gettext("A comma (1.234,56)"),
+}
+SIGNS = {
+    "": lazy_gettext("As the file says"),
+    "minus": lazy_gettext("With a minus sign"),
+    "plus": lazy_gettext("Without a sign"),
+}
+DAYS = {"local": lazy_gettext("The day where you live"), "printed": lazy_gettext("The day in the file")}
+UNITS = {"no": lazy_gettext("Whole units"), "yes": lazy_gettext("Cents")}
+# Of the name of a column, which may be a long text of its first row.
+COLUMN_NAME_MAX = 40
+
+
+class UploadForm(Form):
+    """A statement to upload, and the account that it is of if the file does not say it."""
+
+    UNSTORED = frozenset({"csrf_token", "file"})
+
+    file = FileField(lazy_gettext("File"), render_kw={"required": True})
+    account = StringField(
+        lazy_gettext("Account"),
+        [Text(Statement.SOURCE_MAX)],
+        filters=[normalise_name],
+        description=lazy_gettext("Only if the file does not name it, for example “Visa”."),
+        render_kw={"list": "accounts", "autocomplete": "off"},
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.file.data = request.files.get("file") if self.was_sent else None
+
+    def validate_file(self, field: Field) -> None:
+        """Refuse a form without a file."""
+        if not isinstance(field.data, FileStorage) or not field.data.filename:
+            raise ValidationError(gettext("Choose a file."))
+
+
+def choices(texts: dict[str, Any]) -> list[SelectChoice]:
+    """Return the choices of a dropdown."""
+    return [SelectChoice(value, str(label)) for value, label in texts.items()]
+
+
+class ColumnsForm(Form):
+    """Answers to what a file does not say: order of days, decimals, signs, columns, letters, account."""
+
+    go = StringField()
+    date = ChoiceField(lazy_gettext("Dates"), validate_choice=False)
+    decimal = ChoiceField(lazy_gettext("Decimals"), validate_choice=False)
+    sign = ChoiceField(lazy_gettext("Spending is written"), validate_choice=False)
+    encoding = ChoiceField(lazy_gettext("Letters"), validate_choice=False)
+    currency = ChoiceField(lazy_gettext("Currency"), validate_choice=False)
+    day = ChoiceField(lazy_gettext("Day of a time"), validate_choice=False)
+    minor = ChoiceField(lazy_gettext("Amounts are in"), validate_choice=False)
+    account = StringField(
+        lazy_gettext("Account"),
+        [Text(Statement.SOURCE_MAX)],
+        filters=[normalise_name],
+        render_kw={"list": "accounts"},
+    )
+
+    def __init__(
+        self,
+        *args: Any,
+        statement: ReadStatement,
+        asked: ReadStatement,
+        currency: str,
+        account: str,
+        **kwargs: Any,
+    ) -> None:
+        """Offer what can be chosen for the `statement`, with what was taken for now, and first what is `asked`."""
+        self.statement = statement
+        self.asked = {question.name for question in asked.questions}
+        super().__init__(*args, data=self._taken(statement) | {"account": account}, **kwargs)
+        self.date.choices, self.decimal.choices = choices(DATE_ORDERS), choices(DECIMALS)
+        self.sign.choices, self.day.choices, self.minor.choices = choices(SIGNS), choices(DAYS), choices(UNITS)
+        self.encoding.choices = [SelectChoice(name, name) for name in CHOICES]
+        found = dict.fromkeys((statement.layout.currency or statement.currency, currency))
+        self.currency.choices = [SelectChoice(code, code) for code in found if code]
+        for name in {"encoding", "currency", "day", "minor"} - self.asked:
+            del self[name]
+        if statement.accounts:
+            del self["account"]
+
+    def process(self, formdata: Any = None, *args: Any, **kwargs: Any) -> None:
+        """Fill the form in, which has a dropdown for the column of each role."""
+        if self.statement.columns and self.statement.layout.columns:
+            names = [self._column_name(number, name) for number, name in enumerate(self.statement.columns)]
+            offered = choices({"": gettext("None")} | {str(number): name for number, name in enumerate(names)})
+            for role, label in ROLES.items():
+                taken = self.statement.layout.columns.get(role)
+                field = ChoiceField(
+                    str(label), choices=offered, default="" if taken is None else str(taken), validate_choice=False
+                )
+                name = f"column-{role}"
+                self._fields[name] = self.meta.bind_field(self, field, {"name": name})
+        super().process(formdata, *args, **kwargs)
+
+    @staticmethod
+    def _column_name(number: int, name: str) -> str:
+        shown = name if len(name) <= COLUMN_NAME_MAX else f"{name[: COLUMN_NAME_MAX - 1]}…"
+        return f"{number + 1}: {shown}"
+
+    @staticmethod
+    def _taken(statement: ReadStatement) -> dict[str, str]:
+        layout = statement.layout
+        names = ("date", "decimal", "sign", "encoding", "currency", "day", "minor")
+        taken = {name: getattr(layout, name) for name in names}
+        asked = {question.name: question.default for question in statement.questions}
+        return taken | {name: default for name, default in asked.items() if name in names}
+
+    @property
+    def roles(self) -> list[Field]:
+        """The dropdowns of the columns."""
+        return [field for name, field in self._fields.items() if name.startswith("column-")]
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Check every field: what is no choice came from no dropdown of ours."""
+        valid = super().validate(extra_validators)
+        for field in self:
+            if isinstance(field, ChoiceField) and field.data not in {choice.value for choice in field.choices}:
+                field.errors = [*field.errors, gettext("Choose one from the list.")]
+                valid = False
+        return valid
+
+    def layout(self) -> Layout:
+        """Return the answers as a layout."""
+        earlier = self.statement.layout
+        names = ("date", "decimal", "sign", "encoding", "currency", "day", "minor")
+        answers = {name: self[name].data if name in self else getattr(earlier, name) for name in names}
+        chosen = {field.name.removeprefix("column-"): int(field.data) for field in self.roles if field.data}
+        unoffered = {role: index for role, index in earlier.columns.items() if role not in ROLES}
+        columns = unoffered | chosen if self.roles else earlier.columns
+        return Layout(delimiter=earlier.delimiter, columns=columns, **answers)
+
+
+class ReviewForm(Form):
+    """Choices for the payees and lines of a page of the preview; `go` is the button that was pressed.
+
+    `shown` and `category` have one value for each payee: its section, whether its box was ticked, and the numbers
+    of its lines on the page; `payee` and `line` are the numbers that are ticked.
+    """
+
+    go = StringField()
+    money_in = ChoiceField(lazy_gettext("Money in"), validate_choice=False)
+    others = ChoiceField(lazy_gettext("Category for all others"), validate_choice=False)
+
+    def __init__(self, *args: Any, categories: CategoryNames, others: str, **kwargs: Any) -> None:
+        self.names, self.new_names, self.used_names = categories
+        super().__init__(*args, data={"others": others}, **kwargs)
+        self.others.choices = [SelectChoice(name, name) for name in self.names]
+        self.money_in.choices = [
+            SelectChoice("", gettext("As shown")),
+            SelectChoice("skip", gettext("Leave it all out")),
+            SelectChoice("add", gettext("Add it all as refunds")),
+        ]
+        sent = request.form if self.was_sent else MultiDict[str, str]()
+        self.shown, self.categories = sent.getlist("shown"), sent.getlist("category")
+        self.ticked, self.ticked_payees = numbers_in(sent.getlist("line")), numbers_in(sent.getlist("payee"))
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Check that every category exists, and that nothing is missing."""
+        valid = super().validate(extra_validators)
+        known = {"", *self.names, *self.used_names}
+        is_complete = len(self.shown) == len(self.categories) and all(map(SHOWN.fullmatch, self.shown))
+        is_known = set(self.categories) <= known and self.others.data in known - {""}
+        if not (is_complete and is_known and (self.money_in.data or "") in {"", "skip", "add"}):
+            self.form_errors.append(gettext("A category does not exist any more. Check the list and try again."))
+            return False
+        return valid
+
+    @property
+    def choices(self) -> list[PayeeChoice]:
+        """The choices of a valid form."""
+        return [self._choice(shown, category) for shown, category in zip(self.shown, self.categories, strict=True)]
+
+    def _choice(self, shown: str, category: str) -> PayeeChoice:
+        section, was_ticked, texts = shown.split(":")
+        numbers = [int(text) for text in texts.split(",")]
+        return PayeeChoice(
+            section,
+            was_ticked == "1",
+            numbers[0] in self.ticked_payees,
+            frozenset(numbers[1:]),
+            self.ticked & frozenset(numbers[1:]),
+            category,
+        )
+
+    # --- The page, with what was typed where it is shown again
+
+    @staticmethod
+    def marks(payee: ShownPayee) -> str:
+        """Return which lines of a payee are on the page, for the field `shown`."""
+        numbers = [payee.number, *(line.number for line in payee.lines if line.can_be_added)]
+        return f"{payee.section}:{int(payee.to_add > 0)}:{','.join(map(str, numbers))}"
+
+    def is_payee_ticked(self, payee: ShownPayee) -> bool:
+        """Tell whether the box of a payee is ticked."""
+        return payee.number in self.ticked_payees if self.was_sent else payee.to_add > 0
+
+    def is_line_ticked(self, line: ShownLine) -> bool:
+        """Tell whether the box of a line is ticked."""
+        return line.number in self.ticked if self.was_sent else line.is_added
+
+    def category_of(self, payee: ShownPayee) -> str:
+        """Return the category that is chosen for a payee."""
+        if not self.was_sent:
+            return payee.category
+        pairs = zip(self.shown, self.categories, strict=False)
+        sent = {text.split(":")[2].split(",")[0]: name for text, name in pairs if SHOWN.fullmatch(text)}
+        return sent.get(str(payee.number), payee.category)
+
+    def category_options(self, payee: ShownPayee) -> list[SelectChoice]:
+        """Return the choices of categories for a payee, which may have one that is archived."""
+        first = gettext("As the file says") if payee.has_several else gettext("Choose…")
+        names = dict.fromkeys((*self.names, *filter(None, [payee.category])))
+        new = [SelectChoice(name, gettext("%(name)s (new)", name=name)) for name in self.new_names]
+        return [*options((name for name in names if name not in self.new_names), first), *new]
+
+
+SHOWN = re.compile(rf"(?:{'|'.join(SECTIONS)}):[01]:[0-9]{{1,9}}(?:,[0-9]{{1,9}}){{0,200}}")
+
+
+def numbers_in(texts: Sequence[str]) -> frozenset[int]:
+    """Return the numbers of boxes that were ticked; anything else is no box of ours."""
+    return frozenset(int(text) for text in texts if re.fullmatch("[0-9]{1,9}", text))

@@ -1,0 +1,282 @@
+"""Importing a statement through the pages: upload, columns, preview, adding, undo."""
+
+import pytest
+from sqlalchemy import func, select
+
+from app import app as application
+from database import db
+from models import Statement, StatementLine
+from tests.browsing import form_values, read
+
+BANK = """Girokonto;DE02120300000000202051;;;;
+Zeitraum:;01.03.2026 - 31.03.2026;;;;
+
+Buchungstag;Wertstellung;Auftraggeber / Empfänger;Verwendungszweck;Soll;Haben
+31.03.2026;31.03.2026;Farmers market;FARMERS MARKET 0042 CARD 1188;48,00;
+30.03.2026;30.03.2026;Northwind Energy;Refund;;25,00
+30.03.2026;30.03.2026;Farmers market;FARMERS MARKET 0042 CARD 1188;80,75;
+30.03.2026;30.03.2026;Farmers market;FARMERS MARKET 0042 CARD 1188;80,75;
+29.03.2026;29.03.2026;Northwind Energy;March 2026;61,40;
+28.03.2026;28.03.2026;Employer;Salary;;2.500,00
+31.02.2026;28.02.2026;Nobody;No such day;12,99;
+"""
+
+
+@pytest.fixture
+def ana(ana):
+    """Somebody who counts in euros."""
+    with application.app_context():
+        ana.user().currency = "EUR"
+        db.session.commit()
+    return ana
+
+
+def upload(visitor, text=BANK, name="bank.csv", **typed):
+    """Send a file as the form does."""
+    form = next(form for form in visitor.page("/imports").all("form") if form.get("enctype"))
+    content = text if isinstance(text, bytes) else text.encode()
+    fields = [(f'name="{field}"', value.encode()) for field, value in (form_values(form) | typed).items()]
+    fields = [field for field in fields if field[0] != 'name="file"'] + [
+        (f'name="file"; filename="{name}"', content)
+    ]
+    parts = [b"--x\r\nContent-Disposition: form-data; %b\r\n\r\n%b\r\n" % (head.encode(), b) for head, b in fields]
+    body, kind = b"".join([*parts, b"--x--\r\n"]), "multipart/form-data; boundary=x"
+    return visitor.client.post(form["action"], data=body, content_type=kind)
+
+
+def review(page):
+    return page.one("form", class_="review")
+
+
+def values_of(form):
+    """All that a browser sends of the preview, with names that occur more than once."""
+    values = {}
+    for control in form.all():
+        name = control.get("name")
+        if control.tag == "input" and name:
+            if control.get("type") != "checkbox" or "checked" in control.attributes:
+                values.setdefault(name, []).append(control.get("value"))
+        elif control.tag == "select":
+            options = control.all("option")
+            chosen = [option for option in options if "selected" in option.attributes] or options[:1]
+            values.setdefault(name, []).append(chosen[0].get("value", chosen[0].text))
+    return values
+
+
+def send(visitor, page, go, **changes):
+    form = review(page)
+    return visitor.client.post(form["action"], data=values_of(form) | changes | {"go": go})
+
+
+def stored(model):
+    with application.app_context():
+        return db.session.scalar(select(func.count()).select_from(model))
+
+
+def test_a_statement_is_previewed_and_nothing_is_written_before_the_button(ana):
+    sent = upload(ana)
+    page = ana.page(sent.location)
+
+    assert "/columns" not in sent.location
+    text = page.one("main").text
+    assert "4 expenses to add, €270.90" in text
+    assert "1 refund to add, -€25.00" in text.replace("\u2212", "-")
+    assert "1 line money in, left out" in text
+    assert "Line 11: “31.02.2026" in text
+    assert ana.expenses() == []
+    names = [payee.one("summary").one("bdi").text for payee in page.all("li", class_="payee")]
+    assert names == ["Farmers market", "Northwind Energy"]
+
+
+def test_adding_shows_the_list_of_the_import_and_its_undo_empties_it(ana):
+    url = upload(ana).location
+    sent = send(ana, ana.page(url), "add-all", others="Utilities")
+
+    page = ana.page(sent.location)
+    assert "import=" in sent.location
+    assert page.one(id="count").text == "5"
+    assert page.one(id="total").text == "€245.90"
+    assert "Imported 5 expenses, €245.90." in page.one("div", class_="messages").text
+    assert {expense.category for expense in ana.expenses()} == {"Utilities"}
+    form = page.one("div", class_="messages").one("form")
+    ana.client.post(form["action"], data=form_values(form))
+    assert ana.expenses() == []
+    ana.undo("/imports")
+    assert len(ana.expenses()) == 5
+
+
+def test_pressing_add_twice_adds_once(ana):
+    page = ana.page(upload(ana).location)
+
+    first, second = (send(ana, page, "add-all") for _ in range(2))
+
+    assert first.location == second.location
+    assert len(ana.expenses()) == 5
+
+
+def test_the_same_file_again_adds_nothing(ana):
+    send(ana, ana.page(upload(ana).location), "add-all")
+
+    page = ana.page(upload(ana).location)
+
+    assert "5 lines already here" in page.one("main").text
+    assert "There is nothing to add." in page.one("main").text
+    here = read(ana.get(send(ana, page, "here").location))
+    assert "already imported" in here.one("main").text
+    send(ana, here, "add-all")
+    assert len(ana.expenses()) == 5
+
+
+def test_every_verdict_can_be_overruled(ana):
+    send(ana, ana.page(upload(ana).location), "add-all")
+    page = ana.page(upload(ana).location)
+    here = read(ana.get(send(ana, page, "here").location))
+    number = here.all("input", name="line")[0]["value"]
+
+    back = send(ana, here, "add", line=[number])
+    send(ana, ana.page(back.location), "add-all")
+
+    assert len(ana.expenses()) == 6
+
+
+def test_a_category_of_a_payee_is_learned(ana):
+    page = ana.page(upload(ana).location)
+    values = values_of(review(page))
+    send(ana, page, "add-all", category=["Food", "Utilities"])
+
+    following = BANK.replace(".03.2026", ".04.2026").replace("0042", "0043")
+    page = ana.page(upload(ana, following).location)
+
+    assert values["category"] == ["", ""]
+    assert values_of(review(page))["category"] == ["Food", "Utilities"]
+
+
+def test_a_payee_that_is_left_out_stays_left_out_the_next_time(ana):
+    page = ana.page(upload(ana).location)
+    kept = values_of(review(page))["payee"][1:]
+
+    send(ana, page, "add-all", payee=kept)
+
+    assert len(ana.expenses()) == 2
+    page = ana.page(upload(ana, BANK.replace(".03.2026", ".04.2026")).location)
+    assert "1 expense to add, €61.40" in page.one("main").text
+
+
+def test_all_money_in_can_be_added(ana):
+    page = ana.page(upload(ana).location)
+
+    page = ana.page(send(ana, page, "add", money_in="add").location)
+
+    assert "2 refunds" in page.one("main").text
+
+
+def test_a_draft_can_be_discarded(ana):
+    url = upload(ana).location
+    ana.post(f"{url}/discard")
+
+    assert ana.get(url).status_code == 404
+    assert stored(Statement) == stored(StatementLine) == 0
+
+
+def test_a_doubtful_file_is_asked_about_once(ana):
+    text = "Date,Text,Amount\n01/02/2026,coffee,-3.00\n02/02/2026,tea,-2.00\n"
+    sent = upload(ana, text)
+    page = ana.page(sent.location)
+
+    assert sent.location.endswith("/columns")
+    form = page.one("main").one("form")
+    shown = ana.client.post(form["action"], data=form_values(form) | {"date": "dmy", "go": "show"})
+    assert "1 February 2026" in shown.text
+    saved = ana.client.post(form["action"], data=form_values(form) | {"date": "dmy", "go": "save"})
+    send(ana, ana.page(saved.location), "add-all")
+    assert sorted(str(expense.date) for expense in ana.expenses()) == ["2026-02-01", "2026-02-02"]
+    assert not upload(ana, text.replace("/02/", "/03/")).location.endswith("/columns")
+
+
+def test_a_file_that_is_no_statement_is_refused_with_a_sentence(ana):
+    for text, sentence in [
+        (b"", "The file is empty."),
+        (b"<html>", "The file is a web page."),
+        (b"Date,Text,Amount\n2026-01-x,?,1\n", "No line of the file can be read."),
+        (b"%PDF-1.4", "The file is a PDF."),
+    ]:
+        sent = upload(ana, text)
+
+        assert sent.status_code == 422
+        assert sentence in read(sent).one("main").text
+    assert stored(Statement) == 0
+    assert "Choose a file." in ana.post("/imports", {"account": "x"}).text
+
+
+def test_statements_may_be_larger_than_other_forms_and_have_their_own_limit(ana, app):
+    app.config["IMPORT_MAX_BYTES"] = 3 * 2**20
+    padded = BANK.replace("Salary", "S" * 400) + "".join(
+        f"01.01.2026;;Shop {number};{'x' * 400};1,00;\n" for number in range(5_800)
+    )
+    assert 2 * 2**20 < len(padded) < 3 * 2**20
+
+    assert upload(ana, padded).status_code == 302
+    assert "larger than" in upload(ana, b"x" * (3 * 2**20 + 1)).text
+    assert upload(ana, b"x" * (7 * 2**20)).status_code == 413
+    assert ana.post("/categories/add", {"name": "x" * (2 * 2**20 + 1)}).status_code == 413
+
+
+def test_another_user_sees_no_statement(ana, bob):
+    url = upload(ana).location
+
+    for address in (url, f"{url}/columns", f"{url}/payees/5"):
+        assert bob.get(address).status_code == 404
+        assert bob.post(address).status_code == 404
+    assert bob.post(f"{url}/discard").status_code == 404
+    assert bob.count("/expenses?import=" + url.rpartition("/")[2]) == 0
+    assert bob.page("/imports").all("li", class_="payee") == []
+
+
+def test_a_lost_session_loses_nothing_but_the_file(ana):
+    url = upload(ana).location
+    page = ana.page(url)
+    ana.end_sessions()
+
+    sent = send(ana, page, "add-all", category=["Food", "Travel"])
+    ana.log_in_at(sent.location)
+    page = ana.page(url)
+
+    assert values_of(review(page))["category"] == ["Food", "Travel"]
+    assert ana.expenses() == []
+    send(ana, page, "add-all")
+    assert {expense.category for expense in ana.expenses()} == {"Food", "Travel"}
+
+
+def test_something_that_changes_meanwhile_is_shown_before_it_is_added(ana):
+    first, second = (ana.page(upload(ana).location) for _ in range(2))
+    send(ana, first, "add-all")
+
+    sent = send(ana, second, "add-all")
+
+    assert "import=" not in sent.location
+    assert "Nothing was added yet" in ana.page(sent.location).text
+    assert len(ana.expenses()) == 5
+
+
+def test_history_lists_the_import_and_undoes_it(ana):
+    send(ana, ana.page(upload(ana).location), "add-all")
+    page = ana.page("/history")
+
+    assert "Imported 5 expenses" in page.text
+    assert "bank.csv" in page.text
+    form = page.one("main").all("form")[0]
+    ana.client.post(form["action"], data=form_values(form))
+    assert ana.expenses() == []
+    assert "Undone" in ana.page("/imports").one("main").text
+
+
+def test_an_expense_that_was_typed_is_possibly_the_line(ana):
+    ana.add("61.40", "Utilities", description="Energy", date="2026-03-30")
+
+    page = ana.page(upload(ana).location)
+
+    text = page.one("main").text
+    assert "Please check" in text
+    assert "possibly “Energy”, Mar 30, 2026, €61.40, added by hand" in text
+    send(ana, page, "add-all")
+    assert len(ana.expenses()) == 5

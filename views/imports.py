@@ -1,0 +1,308 @@
+"""Imports: uploading a statement, reviewing what it would add, and adding it."""
+
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from flask import abort, current_app, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext, ngettext
+from flask_login import current_user
+from werkzeug.exceptions import ServiceUnavailable
+
+import clock
+from database import db
+from import_forms import ColumnsForm, ReviewForm, UploadForm
+from ledger import import_drafts, import_preview, imports
+from ledger.import_drafts import Reading
+from ledger.import_preview import PAYEES_ON_PAGE, SECTIONS
+from ledger.operations import UNDO_RETENTION
+from ledger.statements import Layout, Limits, State, StatementError
+from ledger.statements.reader import Person
+from messages import error_message
+from models import Operation, Statement
+from security import csrf_failed
+from views.common import flash_message, render_page, today
+from views.filters import money_text
+
+# One file is read at a time, because reading takes all of a core; a few others wait for their turn.
+MAX_READERS = 3
+_readers, _reading = threading.BoundedSemaphore(MAX_READERS), threading.Lock()
+MAX_LISTED = 50
+MAX_PAGE = 10_000
+# How many lines show how a file is read.
+SAMPLE_LINES = 5
+
+
+def allow_large_file() -> None:
+    """Accept a larger form where a statement is uploaded; its size is checked once it is here."""
+    if request.endpoint == upload_statement.__name__:
+        request.max_content_length = 2 * int(current_app.config["IMPORT_MAX_BYTES"])
+
+
+# --- Uploading
+
+
+def list_imports() -> ResponseReturnValue:
+    """Show the form for a statement, and the statements that were imported."""
+    return list_page(UploadForm(formdata=None))
+
+
+def list_page(form: UploadForm) -> ResponseReturnValue:
+    """Answer with the list of imports."""
+    statements = import_drafts.list_statements(current_user, MAX_LISTED)
+    added = imports.operations_of(current_user, [statement.id for statement in statements])
+    return render_page(
+        "imports/list.html",
+        form=form,
+        statements=statements,
+        operations=added,
+        oldest=clock.now() - UNDO_RETENTION,
+        limit=current_app.config["IMPORT_MAX_BYTES"] // 2**20,
+    )
+
+
+def upload_statement() -> ResponseReturnValue:
+    """Read a statement and show what it would add."""
+    form = UploadForm()
+    if not form.validate_on_submit():
+        return list_page(form)
+    content = form.file.data.read(current_app.config["IMPORT_MAX_BYTES"] + 1)
+    try:
+        found = read_file(content, form.file.data.filename, form.account.data)
+    except StatementError as error:
+        form.file.errors = [error_message(error)]
+        return list_page(form)
+    if problem := unreadable_message(found):
+        form.file.errors = [problem]
+        return list_page(form)
+    statement_id = save_read(found, content, form.file.data.filename)
+    import_drafts.purge(clock.now(), current_user)
+    db.session.commit()
+    return redirect(url_for("choose_columns" if found.is_doubtful else "review_import", statement_id=statement_id))
+
+
+def read_file(content: bytes, name: str, account: str, layout: Layout | None = None) -> Reading:
+    """Read a statement of the current user, while others can write. Raises StatementError."""
+    owner = import_drafts.owner_of(current_user)
+    options: dict[str, Any] = {
+        "today": today(),
+        "person": Person(current_user.locale, current_user.currency, current_user.time_zone),
+        "limits": Limits(current_app.config["IMPORT_MAX_BYTES"], current_app.config["IMPORT_MAX_LINES"]),
+    }
+    release_database()
+    with reading_turn():
+        return import_drafts.read_as_before(owner, content, name, account, layout, **options)
+
+
+def release_database() -> None:
+    """End the transaction of this request: reading a file takes seconds, in which others want to write."""
+    if csrf_failed():
+        db.session.rollback()
+    else:
+        db.session.commit()
+
+
+@contextmanager
+def reading_turn() -> Iterator[None]:
+    """Wait until no other file is being read. Raises ServiceUnavailable if others wait already."""
+    if not _readers.acquire(blocking=False):
+        raise ServiceUnavailable(
+            gettext("Other files are being read. Nothing was changed. Try again shortly."), retry_after=10
+        )
+    try:
+        with _reading:
+            yield
+    finally:
+        _readers.release()
+
+
+def unreadable_message(found: Reading) -> str | None:
+    """Return what to say of a file of which no line can be read."""
+    bad = found.statement.in_state(State.BAD)
+    if len(bad) < len(found.statement.lines):
+        return None
+    number, text = bad[0].line_number, bad[0].raw[:100]
+    return gettext("No line of the file can be read. Line %(number)s: “%(text)s”", number=number, text=text)
+
+
+def save_read(found: Reading, content: bytes, name: str) -> uuid.UUID:
+    """Store a statement that was read as a draft."""
+    owner = import_drafts.owner_of(current_user)
+    return import_drafts.save_draft(owner, found.statement, content, name, found.source, clock.now())
+
+
+# --- Columns
+
+
+def choose_columns(statement_id: uuid.UUID) -> ResponseReturnValue:
+    """Ask what a file does not say, with some of its lines as they would be read."""
+    draft = draft_or_404(statement_id)
+    content = import_drafts.read_content(current_user, statement_id) or b""
+    earlier = Layout.from_json(draft.layout)
+    found = read_file(content, draft.file_name, draft.source, earlier)
+    asked = read_file(content, draft.file_name, draft.source, import_drafts.without_answers(earlier))
+    form = ColumnsForm(
+        statement=found.statement, asked=asked.statement, currency=current_user.currency, account=draft.source
+    )
+    if form.validate_on_submit():
+        account = form.account.data if "account" in form else draft.source
+        try:
+            found = read_file(content, draft.file_name, account, form.layout())
+        except StatementError as error:
+            form.form_errors.append(error_message(error))
+        else:
+            if form.go.data != "show":
+                return save_columns(draft, found, content)
+            form.was_sent = False
+    sample = [line for line in found.statement.lines if line.state is not State.LEFT_OUT][:SAMPLE_LINES]
+    return render_page("imports/columns.html", form=form, draft=draft, sample=sample)
+
+
+def save_columns(draft: Statement, found: Reading, content: bytes) -> ResponseReturnValue:
+    """Put a statement that was read in another way in the place of its draft."""
+    statement_id = save_read(found, content, draft.file_name)
+    import_drafts.discard(current_user, draft.id)
+    db.session.commit()
+    return redirect(url_for("review_import", statement_id=statement_id))
+
+
+# --- Review
+
+
+def draft_or_404(statement_id: uuid.UUID) -> Statement:
+    """Return a draft of the current user; others' do not exist."""
+    return import_drafts.find_draft(current_user, statement_id) or abort(404)
+
+
+def page_number() -> int:
+    """Return the page that the URL asks for."""
+    text = request.args.get("page", "1")
+    return int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 5 and int(text) <= MAX_PAGE else 1
+
+
+def shown_section() -> str:
+    """Return the section of the lines that the URL asks for."""
+    section = request.args.get("show", "add")
+    return section if section in SECTIONS else "add"
+
+
+def review_form(statement_id: uuid.UUID) -> ReviewForm:
+    """Return the form of the preview."""
+    names = import_preview.category_names(current_user, statement_id)
+    others = request.args.get("others", "")
+    return ReviewForm(
+        categories=names, others=others if others in names.offered else imports.usual_category(names.offered)
+    )
+
+
+def review_import(statement_id: uuid.UUID) -> ResponseReturnValue:
+    """Show what a statement would add, save what is chosen, and add it."""
+    if request.method == "POST" and (added := imports.find_added(current_user, statement_id)):
+        return redirect(imported_list(added.id))
+    draft = draft_or_404(statement_id)
+    form = review_form(statement_id)
+    if form.validate_on_submit():
+        import_preview.save_choices(current_user, statement_id, form.choices, form.money_in.data or "")
+        db.session.commit()
+        if form.go.data == "add-all":
+            return add_import(statement_id, form.others.data)
+        return redirect(next_page(statement_id, form))
+    section, page = shown_section(), page_number()
+    return render_page(
+        "imports/review.html",
+        form=form,
+        draft=draft,
+        layout=Layout.from_json(draft.layout),
+        figures=import_preview.figures(current_user, statement_id),
+        section=section,
+        **shown_lists(statement_id, section, page),
+    )
+
+
+def shown_lists(statement_id: uuid.UUID, section: str, page: int) -> dict[str, Any]:
+    """Return the lines of a section that a page shows; beside those to add, what needs a look."""
+    lists: dict[str, Any] = {"payees": None, "doubtful": None, "plain": [], "page": page}
+    if section in {"none", "bad"}:
+        lists["plain"] = import_preview.plain_lines(current_user, statement_id, section, page, PAYEES_ON_PAGE)
+        return lists
+    lists["payees"] = import_preview.payees(current_user, statement_id, section, page)
+    if section == "add" and page == 1:
+        lists["doubtful"] = import_preview.payees(current_user, statement_id, "check", 1)
+        lists["plain"] = import_preview.plain_lines(current_user, statement_id, "bad", 1, PAYEES_ON_PAGE)
+    return lists
+
+
+def next_page(statement_id: uuid.UUID, form: ReviewForm) -> str:
+    """Return the URL of the page that a button of the preview leads to."""
+    section, _, rest = (form.go.data or "").partition(":")
+    shown = section if section in SECTIONS else shown_section()
+    place: dict[str, Any] = {"show": shown, "others": form.others.data}
+    if rest.startswith("payee-") and rest[6:].isdigit():
+        return url_for("review_payee", statement_id=statement_id, number=int(rest[6:12]), **place)
+    if rest.isdigit():
+        place["page"] = rest
+    return url_for("review_import", statement_id=statement_id, **place)
+
+
+def review_payee(statement_id: uuid.UUID, number: int) -> ResponseReturnValue:
+    """Show all lines of one payee, and save what is chosen."""
+    draft = draft_or_404(statement_id)
+    form, page = review_form(statement_id), page_number()
+    found = import_preview.payee_lines(current_user, statement_id, shown_section(), number, page)
+    if found is None:
+        abort(404)
+    if form.validate_on_submit():
+        import_preview.save_choices(current_user, statement_id, form.choices, "")
+        db.session.commit()
+        if (go := form.go.data or "").isdigit():
+            place = {"show": shown_section(), "page": go, "others": form.others.data}
+            return redirect(url_for("review_payee", statement_id=statement_id, number=number, **place))
+        return redirect(next_page(statement_id, form))
+    payee, pages = found
+    section = shown_section()
+    return render_page(
+        "imports/payee.html", form=form, draft=draft, payee=payee, page=page, pages=pages, section=section
+    )
+
+
+def add_import(statement_id: uuid.UUID, category: str) -> ResponseReturnValue:
+    """Add the lines of a statement and show them in the list."""
+    outcome, operation = imports.add(current_user, statement_id, clock.now(), category)
+    if outcome == "gone":
+        abort(404)
+    if outcome == "changed":
+        text = gettext("Nothing was added yet: other changes were made meanwhile. Check the list and add again.")
+        flash_message(text, "error")
+        return redirect(url_for("review_import", statement_id=statement_id))
+    if operation is not None:
+        flash_message(added_message(operation), undo=operation)
+    return redirect(imported_list(statement_id))
+
+
+def imported_list(statement_id: uuid.UUID) -> str:
+    """Return the URL of the expenses that came from a statement."""
+    args: dict[str, Any] = {"import": str(statement_id)}
+    return url_for("list_expenses", **args)
+
+
+def added_message(operation: Operation) -> str:
+    """Return the message about expenses that were imported."""
+    total = money_text(operation.total)
+    return ngettext(
+        "Imported %(num)d expense, %(total)s.",
+        "Imported %(num)d expenses, %(total)s.",
+        operation.count,
+        total=total,
+    )
+
+
+def discard_import(statement_id: uuid.UUID) -> ResponseReturnValue:
+    """Delete a draft."""
+    if not import_drafts.discard(current_user, statement_id):
+        abort(404)
+    db.session.commit()
+    flash_message(gettext("Discarded. Nothing was added."))
+    return redirect(url_for("list_imports"))
