@@ -176,7 +176,6 @@ def purge() -> None:
         db.session.commit()
     drafts.delete_old(clock.now())
     import_drafts.purge(clock.now())
-    db.session.commit()
     click.echo(f"Deleted {number} operations.")
 
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from uuid_utils.compat import uuid7
 
 from database import db
-from ledger.import_knowledge import LINES, STATEMENT, reading
+from ledger.import_knowledge import LINE, LINES, STATEMENT, reading
 from ledger.import_lines import Owner, Row, build_rows
 from ledger.operations import row_count
 from ledger.statements import Layout, read_statement
@@ -26,7 +26,7 @@ MAX_DRAFTS = 20
 MAX_REMEMBERED = 200
 # SQLite lets one writer in at a time: so many lines are written in one transaction, and others get their turn in
 # the pause before the next one.
-LINES_AT_ONCE, PAUSE_SECONDS = 2_000, 0.03
+LINES_AT_ONCE, PAUSE_SECONDS = 1_000, 0.03
 # No file that is uploaded is larger; the command has no such limit.
 CONTENT_MAX_BYTES = 2**30
 
@@ -118,13 +118,27 @@ def read_content(user: User, statement_id: uuid.UUID) -> bytes | None:
 
 
 def discard(user: User, statement_id: uuid.UUID) -> bool:
-    """Delete a draft, and tell whether there was one. The caller commits."""
+    """Delete a draft, and tell whether there was one. Others can write meanwhile; commits by itself."""
     draft = Statement.author_id == user.id, Statement.id == statement_id, Statement.added_at.is_(None)
-    return row_count(sa.delete(Statement).where(*draft)) == 1
+    # From here on it is no draft any more; whatever an interruption leaves is purged.
+    if not row_count(sa.update(Statement).where(*draft).values(content=None)):
+        return False
+    _delete_lines(user.id, statement_id)
+    row_count(sa.delete(Statement).where(*draft))
+    db.session.commit()
+    return True
+
+
+def _delete_lines(user_id: int, statement_id: uuid.UUID) -> None:
+    """Delete the lines of a statement, a piece at a time."""
+    of_statement = LINE.author_id == user_id, LINE.statement_id == statement_id
+    some = sa.select(LINE.id).where(*of_statement).limit(LINES_AT_ONCE)
+    while row_count(sa.delete(StatementLine).where(LINE.author_id == user_id, LINE.id.in_(some))) == LINES_AT_ONCE:
+        commit_piece()
 
 
 def purge(now: datetime, user: User | None = None) -> None:
-    """Delete the drafts of a user, or of all users, that are too old or too many; the caller commits."""
+    """Delete the drafts of a user, or of all users, that are too old or too many. Commits by itself."""
     query = sa.select(Statement.author_id, Statement.id).where(Statement.added_at.is_(None))
     if user is None:
         query = query.where(Statement.read_at <= now - DRAFT_MAX_AGE)
@@ -137,7 +151,9 @@ def purge(now: datetime, user: User | None = None) -> None:
         )
         query = query.where(Statement.author_id == user.id, Statement.id.in_(old))
     for author_id, statement_id in db.session.execute(query).all():
+        _delete_lines(author_id, statement_id)
         row_count(sa.delete(Statement).where(Statement.author_id == author_id, Statement.id == statement_id))
+        db.session.commit()
 
 
 def list_statements(user: User, limit: int) -> list[Statement]:

@@ -3,13 +3,13 @@
 import uuid
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
 from database import db
 from ledger import categories, operations
-from ledger.import_drafts import LINES_AT_ONCE, find_draft, owner_of, pause
+from ledger.import_drafts import LINES_AT_ONCE, commit_piece, find_draft, owner_of, pause
 from ledger.import_knowledge import EXPENSE, LINE, LINES, known_lines, latest_operation, reading, typed_expenses
 from ledger.import_lines import Owner, Row, line_of, set_duplicate
 from ledger.import_matching import Line, find_duplicates
@@ -28,7 +28,7 @@ from models import (
 
 # SQLite lets one writer in at a time: up to this many lines are added in one transaction, and more of them in
 # pieces, between which others get their turn.
-LINES_IN_ONE = 5_000
+LINES_IN_ONE = 2_000
 # How often the known lines are read again because others were added meanwhile.
 MAX_ATTEMPTS = 5
 # The category of expenses for which none is known, if the user has one of this name.
@@ -69,6 +69,7 @@ def add(user: User, statement_id: uuid.UUID, now: datetime, category: str) -> tu
     draft at the same moment, one does.
     """
     owner = owner_of(user)
+    _set_missing_category(owner, statement_id, category)
     for _ in range(MAX_ATTEMPTS):
         with reading() as connection:
             version = connection.scalar(latest_operation(owner.id))
@@ -76,13 +77,33 @@ def add(user: User, statement_id: uuid.UUID, now: datetime, category: str) -> tu
         # Whatever changes expenses waits from here on, and what did so meanwhile is seen.
         db.session.execute(sa.select(User.id).where(User.id == owner.id).with_for_update())
         if db.session.scalar(latest_operation(owner.id)) == version:
-            return _add_locked(user, statement_id, now, category, changes)
+            return _add_locked(user, statement_id, now, changes)
         db.session.commit()
     return "changed", None
 
 
+def _set_missing_category(owner: Owner, statement_id: uuid.UUID, category: str) -> None:
+    """Give the lines that have no category this one, a piece at a time. Commits by itself."""
+    of_draft = (
+        LINE.author_id == owner.id,
+        LINE.statement_id == statement_id,
+        LINE.state == "add",
+        LINE.category == "",
+    )
+    is_draft = sa.select(Statement.id).where(
+        Statement.author_id == owner.id, Statement.id == statement_id, Statement.added_at.is_(None)
+    )
+    if db.session.scalar(is_draft) is None:
+        return
+    some = sa.select(LINE.id).where(*of_draft).limit(LINES_AT_ONCE)
+    statement = sa.update(StatementLine).where(LINE.author_id == owner.id, LINE.id.in_(some))
+    while row_count(statement.values(category=category)) == LINES_AT_ONCE:
+        commit_piece()
+    db.session.commit()
+
+
 def _add_locked(
-    user: User, statement_id: uuid.UUID, now: datetime, category: str, changes: Sequence[Row]
+    user: User, statement_id: uuid.UUID, now: datetime, changes: Sequence[Row]
 ) -> tuple[Outcome, Operation | None]:
     statement = db.session.get(Statement, (user.id, statement_id), populate_existing=True)
     if statement is None or (statement.added_at is None and find_draft(user, statement_id) is None):
@@ -96,16 +117,15 @@ def _add_locked(
         db.session.commit()
         return "changed", None
     with operations.record(user, "import", now, statement.file_name) as operation:
-        if _count_to_add(user, statement_id):
-            _prepare_categories(user, operation, statement_id, category)
+        _prepare_categories(user, operation, statement_id)
         operations.change_row(operation, statement, statement.file_name, {"added_at": now})
         operations.store(operation)
-        is_complete = _add_piece(user, statement_id, operation, _first_piece())
-        if is_complete:
+        rest = _add_piece(user, statement_id, operation, _first_id(user, statement_id), _first_piece())
+        if rest is None:
             statement.content = None
     db.session.commit()
-    if not is_complete:
-        finish(user, statement_id)
+    if rest is not None:
+        finish(user, statement_id, rest)
     return "added", operation
 
 
@@ -133,16 +153,10 @@ def _to_add(user: User, statement_id: uuid.UUID) -> tuple[sa.ColumnElement[bool]
     return LINE.author_id == user.id, LINE.statement_id == statement_id, LINE.state == "add"
 
 
-def _count_to_add(user: User, statement_id: uuid.UUID) -> int:
-    query = sa.select(sa.func.count()).select_from(StatementLine).where(*_to_add(user, statement_id))
-    return db.session.scalar(query) or 0
-
-
-def _prepare_categories(user: User, operation: Operation, statement_id: uuid.UUID, category: str) -> None:
-    """Give every line a category of the user, and add those that are missing."""
+def _prepare_categories(user: User, operation: Operation, statement_id: uuid.UUID) -> None:
+    """Add the categories of lines that the user does not have, and spell the others as the user does."""
     categories.lock(user)
     to_add = _to_add(user, statement_id)
-    row_count(sa.update(StatementLine).where(*to_add, LINE.category == "").values(category=category))
     used = set(db.session.scalars(sa.select(LINE.category).where(*to_add).distinct()))
     categories.ensure_exist(user, operation, used)
     db.session.flush()
@@ -159,13 +173,28 @@ def _first_piece() -> int:
     return LINES_IN_ONE if db.session.get_bind().dialect.name == "sqlite" else 2**31 - 1
 
 
-def _add_piece(user: User, statement_id: uuid.UUID, operation: Operation, size: int) -> bool:
-    """Add up to `size` lines as expenses of the operation, and tell whether there are no more."""
-    to_add = _to_add(user, statement_id)
-    left = _count_to_add(user, statement_id)
-    ids = sa.select(LINE.id).where(*to_add).order_by(LINE.id)
-    last = db.session.scalar(ids.offset(size - 1).limit(1)) if left > size else None
-    piece = to_add if last is None else (*to_add, LINE.id <= last)
+def _without_index(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """Return a column that no index is used for: the lines of a piece are neighbours by their ids."""
+    return sa.func.coalesce(column, column)
+
+
+def _first_id(user: User, statement_id: uuid.UUID) -> uuid.UUID | None:
+    """Return the id of the first line of a statement."""
+    of_statement = LINE.author_id == user.id, LINE.statement_id == statement_id
+    return db.session.scalar(sa.select(sa.func.min(LINE.id)).where(*of_statement))
+
+
+def _add_piece(
+    user: User, statement_id: uuid.UUID, operation: Operation, first: uuid.UUID | None, size: int
+) -> uuid.UUID | None:
+    """Add up to `size` lines from the line `first` on as expenses of the operation.
+
+    Returns the first line of the next piece, or None if this was the last.
+    """
+    of_statement = LINE.author_id == user.id, _without_index(LINE.statement_id) == statement_id
+    to_add = (*of_statement, LINE.state == "add", LINE.id >= first)
+    last = db.session.scalar(sa.select(LINE.id).where(*to_add).order_by(LINE.id).offset(size).limit(1))
+    piece = to_add if last is None else (*to_add, LINE.id < last)
     values = {
         "amount": -LINE.amount,
         "category": LINE.category,
@@ -184,24 +213,23 @@ def _add_piece(user: User, statement_id: uuid.UUID, operation: Operation, size: 
     operation.count += count
     operation.total += total or 0
     row_count(sa.update(StatementLine).where(*piece).values(state="added", expense_id=LINE.id))
-    return last is None
+    return last
 
 
-def finish(user: User, statement_id: uuid.UUID) -> None:
-    """Add the rest of a large statement, a piece at a time. Commits by itself.
+def finish(user: User, statement_id: uuid.UUID, first: uuid.UUID | None) -> None:
+    """Add the rest of a large statement from the line `first` on, a piece at a time. Commits by itself.
 
     Also after an interruption: nothing is added twice, whoever else is doing the same.
     """
-    is_complete = False
-    while not is_complete:
+    while first is not None:
         pause()
         db.session.execute(sa.select(User.id).where(User.id == user.id).with_for_update())
         statement = db.session.get(Statement, (user.id, statement_id), populate_existing=True)
         operation = operations_of(user, [statement_id]).get(statement_id)
         if statement is None or statement.undone_at is not None or operation is None:
             break
-        is_complete = _add_piece(user, statement_id, operation, LINES_AT_ONCE)
-        if is_complete:
+        first = _add_piece(user, statement_id, operation, first, LINES_AT_ONCE)
+        if first is None:
             statement.content = None
         db.session.commit()
     db.session.commit()
@@ -237,5 +265,5 @@ def finish_interrupted() -> int:
     for author_id, statement_id in found:
         user = db.session.get(User, author_id)
         if user is not None:
-            finish(user, statement_id)
+            finish(user, statement_id, _first_id(user, statement_id))
     return len(found)

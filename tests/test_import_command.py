@@ -1,8 +1,11 @@
 """The command that shows what is read from a statement."""
 
 import json
+from datetime import date, timedelta
+from decimal import Decimal
 
 from sqlalchemy import func, select
+from uuid_utils.compat import uuid7
 
 from database import db
 from models import Expense
@@ -67,3 +70,63 @@ def test_an_unknown_account_is_named(run, tmp_path):
 
     assert code == 1
     assert "No account has the email address nobody@example.com." in printed
+
+
+def test_add_writes_once_whatever_is_read_again(app, run, ana, tmp_path):
+    file = write(tmp_path, STATEMENT)
+
+    found = [json.loads(run("import-statement", "ana@example.com", file, "--add", "--json")[1]) for _ in range(2)]
+    longer = write(tmp_path, STATEMENT + "2026-01-13,coffee,-3.00\n")
+    found.append(json.loads(run("import-statement", "ana@example.com", longer, "--json")[1]))
+
+    counts = [(each["to_add"], each["already_here"], each["left_out"], each["bad_lines"]) for each in found]
+    assert counts == [(2, 0, 1, 1), (0, 2, 1, 1), (1, 2, 1, 1)]
+    assert [(str(row.amount), row.category, row.description) for row in ana.expenses()] == [
+        ("3.000", "Other", "coffee"),
+        ("3.000", "Other", "coffee"),
+    ]
+    assert "Imported 2 expenses" in ana.page("/history").text
+
+
+def test_the_account_and_the_category_can_be_named(run, ana, tmp_path):
+    file = write(tmp_path, STATEMENT)
+    options = ("--add", "--category", "Food")
+
+    for account in ("Visa", "Giro"):
+        code, _printed = run("import-statement", "ana@example.com", file, "--account", account, *options)
+        assert code == 0
+    code, printed = run("import-statement", "ana@example.com", file, "--add", "--category", "None such")
+
+    assert {row.category for row in ana.expenses()} == {"Food"}
+    assert len(ana.expenses()) == 4
+    assert code == 1
+    assert "There is no category None such." in printed
+
+
+def test_an_export_comes_back_byte_for_byte(app, run, ana, bob, tmp_path):
+    texts = ["Tea", "", "  two  spaces inside", "=1+1", "'quoted", "a;b|c", 'Café, "noir"', "x" * 200]
+    with app.app_context():
+        rows = [
+            {
+                "author_id": ana.user().id,
+                "id": uuid7(),
+                "amount": Decimal(number % 97 - 48 or 1) / 4,
+                "category": ("Food", "Gifts", "Épicerie")[number % 3],
+                "description": texts[number % len(texts)].strip(),
+                "date": date(2020, 1, 1) + timedelta(days=number // 7),
+            }
+            for number in range(10_000)
+        ]
+        db.session.add_all([Expense(**row) for row in rows])
+        db.session.commit()
+    exported = ana.get("/expenses.csv").data
+    file = tmp_path / "expenses.csv"
+    file.write_bytes(exported)
+
+    code, printed = run("import-statement", "bob@example.com", str(file), "--add")
+
+    assert code == 0, printed
+    assert bob.get("/expenses.csv").data == exported
+    assert bob.total() == ana.total()
+    code, printed = run("import-statement", "bob@example.com", str(file), "--json")
+    assert json.loads(printed)["to_add"] == 0

@@ -80,7 +80,6 @@ def upload_statement() -> ResponseReturnValue:
         return list_page(form)
     statement_id = save_read(found, content, form.file.data.filename)
     import_drafts.purge(clock.now(), current_user)
-    db.session.commit()
     return redirect(url_for("choose_columns" if found.is_doubtful else "review_import", statement_id=statement_id))
 
 
@@ -165,7 +164,6 @@ def save_columns(draft: Statement, found: Reading, content: bytes) -> ResponseRe
     """Put a statement that was read in another way in the place of its draft."""
     statement_id = save_read(found, content, draft.file_name)
     import_drafts.discard(current_user, draft.id)
-    db.session.commit()
     return redirect(url_for("review_import", statement_id=statement_id))
 
 
@@ -303,6 +301,5 @@ def discard_import(statement_id: uuid.UUID) -> ResponseReturnValue:
     """Delete a draft."""
     if not import_drafts.discard(current_user, statement_id):
         abort(404)
-    db.session.commit()
     flash_message(gettext("Discarded. Nothing was added."))
     return redirect(url_for("list_imports"))

@@ -370,7 +370,8 @@ def _describe(plan: Plan, row: Record) -> StatementLine:
         State.BOOKED,
         row.raw,
         currency=_row_currency(plan, row),
-        text=tidy(text, TEXT_MAX),
+        # Our own export is read to the letter.
+        text=text[:TEXT_MAX] if plan.preset and plan.preset.is_guarded else tidy(text, TEXT_MAX),
         payee=tidy(clean(table.cell(row, "payee")), PAYEE_MAX),
         bank_id=tidy(table.cell(row, "id"), ID_MAX),
         category=tidy(clean(table.cell(row, "category")), CATEGORY_MAX),
