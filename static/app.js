@@ -27,6 +27,13 @@ if (ticked && boxes.length) {
   window.addEventListener("pageshow", countTicked);
 }
 
+// Reading a large file takes a few seconds, in which the button says so.
+const upload = document.querySelector("[data-busy]");
+upload?.form.addEventListener("submit", () => {
+  upload.textContent = upload.dataset.busy;
+  upload.setAttribute("aria-busy", "true");
+});
+
 // After an expense was added or changed, the next one can be typed: going to its row took the focus away.
 if (location.hash.startsWith("#e") && matchMedia("(min-width: 50rem)").matches) {
   document.getElementById("amount")?.focus({ preventScroll: true });
