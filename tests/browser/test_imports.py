@@ -1,0 +1,37 @@
+"""Importing a statement in a real browser, on a phone and a desktop, with and without JavaScript."""
+
+import pytest
+
+from tests.browser.test_daily_loop import WAYS
+from tests.test_import_pages import BANK
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_statement_gets_from_the_upload_to_the_list_and_back(server, visit, tmp_path, way):
+    server.create_person("ana")
+    file = tmp_path / "bank.csv"
+    file.write_text(BANK)
+    ana = visit("ana", **WAYS[way])
+    page = ana.page
+    ana.go("/login")
+    ana.log_in()
+
+    ana.go("/imports")
+    page.set_input_files("#file", str(file))
+    page.get_by_role("button", name="Upload").click()
+    assert "4 expenses" in page.locator(".figures").inner_text()
+    page.get_by_label("Category of Farmers market").select_option("Food")
+    page.locator("summary", has_text="Farmers market").click()
+    page.locator(".payee-lines input").first.uncheck()
+    page.get_by_role("button", name="Save choices").click()
+    assert page.get_by_label("Category of Farmers market").input_value() == "Food"
+    page.get_by_role("button", name="Add 3 expenses and 1 refund").click()
+
+    assert "import=" in page.url
+    assert page.locator("#count").inner_text() == "4"
+    page.locator(".messages").get_by_role("button", name="Undo").click()
+    assert page.locator("#count").inner_text() == "0"
+    page.locator(".messages").get_by_role("button", name="Undo").click()
+    assert page.locator("#count").inner_text() == "4"
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+    assert ana.complaints() == []
