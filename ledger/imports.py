@@ -181,7 +181,7 @@ def _without_index(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
 def _first_id(user: User, statement_id: uuid.UUID) -> uuid.UUID | None:
     """Return the id of the first line of a statement."""
     of_statement = LINE.author_id == user.id, LINE.statement_id == statement_id
-    return db.session.scalar(sa.select(sa.func.min(LINE.id)).where(*of_statement))
+    return db.session.scalar(sa.select(LINE.id).where(*of_statement).order_by(LINE.id).limit(1))
 
 
 def _add_piece(
