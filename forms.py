@@ -127,6 +127,7 @@ class ExpenseForm(Form):
         render_kw={"required": True, "min": f"{FIRST_YEAR}-01-01", "max": f"{LAST_YEAR}-12-31"},
     )
     refund = BooleanField(lazy_gettext("Refund"), false_values=FALSE_VALUES)
+    another = BooleanField(false_values=FALSE_VALUES)
     frequency = ChoiceField(
         lazy_gettext("Repeat"),
         choices=[SelectChoice("", lazy_gettext("Never")), *starmap(SelectChoice, FREQUENCY_NAMES.items())],
@@ -376,12 +377,15 @@ class ExpenseFilterForm(FlaskForm):
     def validate_period(self, field: Field) -> None:
         """Refuse a period that does not exist."""
         try:
-            if field.data:
-                self.chosen = parse_period(
-                    field.data, self.today, self.first_day_of_month, self.locale.first_week_day
-                )
+            self.chosen = self.named_period(field.data)
         except DateError as error:
             raise ValidationError(error_message(error)) from None
+
+    def named_period(self, name: str | None) -> Period:
+        """Return the period that the field calls `name`; without one, any time. Raises DateError."""
+        if not name:
+            return Period()
+        return parse_period(name, self.today, self.first_day_of_month, self.locale.first_week_day)
 
     def validate_end_date(self, field: Field) -> None:
         """Refuse an end date before the start date."""
@@ -429,11 +433,11 @@ class ExpenseFilterForm(FlaskForm):
         )
 
     def query_args(self, **changes: Any) -> dict[str, list[str]]:
-        """Return the query arguments of this page with `changes`, for a link; None removes one."""
+        """Return the query arguments of this page with `changes`, for a link; None or an empty list removes one."""
         # Of a value that is given twice, the first one counts, here as everywhere.
         sent = {field.name: (field.raw_data or [])[: None if field is self.category else 1] for field in self}
         for name, value in changes.items():
-            sent[name] = [] if value is None else [str(value)]
+            sent[name] = value if isinstance(value, list) else [] if value is None else [str(value)]
         return {name: filled for name, values in sent.items() if (filled := [value for value in values if value])}
 
     def query_string(self, **changes: Any) -> str:

@@ -49,6 +49,22 @@ class Period:
             return "year"
         return None
 
+    def neighbours(self, first_day_of_month: int = 1) -> tuple[str | None, str | None]:
+        """Return the months before and after a month, or the years of a year, as `parse_period` reads them.
+
+        None stands for one that is out of range.
+        """
+        is_month = self.name(first_day_of_month) == "month"
+        kind = Period.month if is_month else Period.year
+        days = (self.begin - timedelta(days=1), self.end + timedelta(days=1))
+        periods = [kind(day, first_day_of_month) for day in days]
+        return (periods[0]._name_within_years(is_month), periods[1]._name_within_years(is_month))
+
+    def _name_within_years(self, is_month: bool) -> str | None:
+        if not FIRST_YEAR <= self.begin.year <= LAST_YEAR:
+            return None
+        return self.text() if is_month else str(self.begin.year)
+
     def months_before(self, count: int) -> list["Period"]:
         """Return the `count` months before this one, the earliest first."""
         months: list[Period] = []

@@ -226,6 +226,12 @@ def _lines(user: User, spent: Summary, days_left: int | None) -> list[CategoryLi
     ]
 
 
+def budget_left(user: User, amount: Decimal | None, spent: Decimal, month: Period, today: date) -> Budget | None:
+    """Return what is left of a monthly budget, if there is one, when `spent` was spent in `month`."""
+    days_left = (month.end - today).days + 1 if month.begin <= today <= month.end else None
+    return _budget(user, amount, spent, days_left)
+
+
 def _budget(user: User, amount: Decimal | None, spent: Decimal, days_left: int | None) -> Budget | None:
     """Return what is left of a budget, if there is one."""
     if amount is None:

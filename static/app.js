@@ -11,7 +11,7 @@ const ticked = document.getElementById("ticked");
 const boxes = [...document.querySelectorAll('input[name="ids"]')];
 function minorUnits(box) {
   const amount = box.closest("tr").querySelector(".amount");
-  return Number(amount.textContent.replace(/[^0-9]/g, "")) * (amount.querySelector("small") ? -1 : 1);
+  return Number(amount.textContent.replace(/[^0-9]/g, "")) * (amount.parentElement.querySelector(".refund") ? -1 : 1);
 }
 function countTicked() {
   const { currency, digits, locale = navigator.language } = ticked.dataset;
@@ -27,17 +27,16 @@ if (ticked && boxes.length) {
   window.addEventListener("pageshow", countTicked);
 }
 
-// After an expense was added or changed, the next one can be typed: going to its row took the focus away.
-if (location.hash.startsWith("#e") && matchMedia("(min-width: 50rem)").matches) {
-  document.getElementById("amount")?.focus({ preventScroll: true });
-}
+// The field that begins with the focus has it before the first key is read: what is typed is never taken for a shortcut.
+const first = document.querySelector("[autofocus]");
+if (document.activeElement === document.body && !location.hash) first?.focus({ preventScroll: true });
 
 // The menu closes when it is left, as menus do.
 const menu = document.querySelector(".menu");
 document.addEventListener("click", (event) => menu?.open && !menu.contains(event.target) && (menu.open = false));
 
 // Keys: n new, / search, j and k to go through the rows, e to edit, ? for this list.
-const rows = [...document.querySelectorAll(".expenses tbody tr")];
+const rows = [...document.querySelectorAll(".expenses tr[id]")];
 const shortcuts = document.getElementById("shortcuts");
 if (shortcuts) document.querySelector("main").append(shortcuts.content);
 const help = document.getElementById("keys");
@@ -48,7 +47,7 @@ function go(step) {
   row?.querySelector('input[name="ids"]').focus();
 }
 const keys = {
-  n: () => document.getElementById("amount")?.focus(),
+  n: () => document.getElementById("description")?.focus(),
   "/": () => document.getElementById("filter-search")?.focus(),
   j: () => go(1),
   k: () => go(-1),

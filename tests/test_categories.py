@@ -55,7 +55,7 @@ def set_budgets(visitor, total=None, **budgets):
 
 
 def offered(page, label="category"):
-    return [option.text for option in page.one("form", class_="add-form").one(id=label).all("option")]
+    return [option.text for option in page.one("tbody", class_="adding").one(id=label).all("option")]
 
 
 def test_a_new_user_has_the_ten_default_categories(ana):
@@ -275,9 +275,11 @@ def test_on_the_list_a_new_category_asks_for_its_name_and_keeps_the_rest(ana):
     response = ana.fill("/expenses", amount="7", category="New …", description="Scarf")
 
     assert response.status_code == 422
-    form = read(response).one("main").one("form")
-    assert "Enter the name" in form.one(id="new_category-error").text
-    assert form.one(id="description")["value"] == "Scarf"
+    page = read(response)
+    form = page.one("form", class_="add-form")
+    assert "Enter the name" in page.one(id="new_category-error").text
+    assert "open" in page.one("tbody", class_="adding").one("details").attributes
+    assert page.one(id="description")["value"] == "Scarf"
     ana.client.post(form["action"], data=form_values(form) | {"new_category": "Gifts"})
     assert [(row[1], row[2]) for row in ana.rows()] == [("Gifts", "Scarf")]
 

@@ -17,7 +17,7 @@ from forms import unstored_fields
 from ledger.categories import get_categories
 from ledger.drafts import DRAFT_MAX_AGE, DRAFT_MAX_BYTES, MAX_DRAFTS
 from models import Draft, Operation
-from tests.browsing import PASSWORD, REDIRECTS, Visitor, empty_tables, read
+from tests.browsing import PASSWORD, REDIRECTS, Visitor, controls, empty_tables, read
 
 MESSAGE = "Your session had ended. Your entries are still here; they are not saved yet."
 SECRET = "a secret meadow at dusk"
@@ -37,7 +37,7 @@ PUBLIC = {"login", "register", "logout"}
 def pairs(form):
     """All that a browser would send of a form as it stands, with every box that is ticked."""
     found = []
-    for control in form.all():
+    for control in controls(form):
         name = control.get("name")
         if name and control.tag == "input":
             ticked = control.get("type") not in {"checkbox", "radio"} or "checked" in control.attributes
@@ -52,7 +52,7 @@ def pairs(form):
 def typed_into(form):
     """The same, with another value in every field that can be seen."""
     found = []
-    for control in form.all():
+    for control in controls(form):
         name, kind = control.get("name"), control.get("type")
         if not name or control.tag not in {"input", "select"}:
             continue

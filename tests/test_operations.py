@@ -268,7 +268,7 @@ def test_a_duplicate_is_like_its_model_but_of_today(ana_with_expenses):
     form = form_values(page.one("main").one("form"))
     response = ana_with_expenses.client.post(page.one("main").one("form")["action"], data=form)
 
-    assert response.location == f"/expenses?category=Food#e{form['id']}"
+    assert response.location == "/expenses?category=Food"
     made = next(expense for expense in ana_with_expenses.expenses() if str(expense.id) == form["id"])
     assert made.id != model.id
     assert (made.amount, made.category, made.description) == (model.amount, model.category, model.description)

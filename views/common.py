@@ -28,12 +28,15 @@ CSRF_MESSAGE = lazy_gettext("This page had expired and nothing was saved. Press 
 
 
 class Message(TypedDict):
-    """A message for the next page, as it is stored in the session cookie; the ids are texts, or empty."""
+    """A message for the next page, as it is stored in the session cookie; the ids are texts, or empty.
+
+    The day is that of an expense which was added.
+    """
 
     text: str
     operation: str
     expense: str
-    edit: bool
+    day: str
 
 
 def own_or_404(model: type[Row], row_id: uuid.UUID, lock: bool = False) -> Row:
@@ -90,9 +93,11 @@ def flash_message(
     kind: Literal["status", "error"] = "status",
     undo: Operation | None = None,
     expense: uuid.UUID | None = None,
-    edit: bool = False,
+    added_on: date | None = None,
 ) -> None:
-    """Show a message on the next page, with a button that undoes an operation and a link to edit the expense.
+    """Show a message on the next page, with a button that undoes an operation.
+
+    After an expense was added there are links to edit it and, where the list does not show it, to its day.
 
     Undoing goes back to where the expense is. Messages wait in the session cookie, whose size is limited: a long
     text is cut, and only the last few are kept.
@@ -100,6 +105,6 @@ def flash_message(
     if len(text) > MESSAGE_MAX_LENGTH:
         text = f"{text[: MESSAGE_MAX_LENGTH - 1]}…"
     operation = "" if undo is None or operations.is_empty(undo) else str(undo.id)
-    message = Message(text=text, operation=operation, expense=str(expense or ""), edit=edit)
+    message = Message(text=text, operation=operation, expense=str(expense or ""), day=str(added_on or ""))
     flash(message, kind)  # type: ignore[arg-type]
     session["_flashes"] = session["_flashes"][-MAX_MESSAGES:]

@@ -17,10 +17,11 @@ import clock
 from database import db
 from database.engine import SAFE_METHODS
 from forms import BulkForm, DueForm, ExpenseForm
-from ledger import categories, csv_export, operations, recurring, spending
+from ledger import categories, csv_export, operations, recurring, reports, spending
 from ledger.categories import CategoryError
 from ledger.recurring import RecurringError
-from ledger.spending import ExpenseValues
+from ledger.reports import Budget
+from ledger.spending import ExpenseFilter, ExpenseValues, Summary
 from messages import REPEATS, error_message
 from models import Expense, Operation
 from views.common import back_to_list, filter_form, flash_message, own_or_404, render_page, today, user_categories
@@ -52,10 +53,23 @@ def due_form(filtered: bool) -> DueForm:
     return DueForm(formdata=None, due=due, author=current_user, locale=visitor_locale())
 
 
+def month_budget(filters: ExpenseFilter, summary: Summary) -> Budget | None:
+    """Return what is left of the budget for the month that the list shows, of one category or of all."""
+    month = filters.period
+    if filters != ExpenseFilter(filters.categories, month, sort=filters.sort) or len(filters.categories) > 1:
+        return None
+    if month.name(current_user.first_day_of_month) != "month":
+        return None
+    budgets = {category.name: category.monthly_budget for category in user_categories()}
+    amount = budgets[filters.categories[0]] if filters.categories else current_user.monthly_budget
+    return reports.budget_left(current_user, amount, summary.total, month, today())
+
+
 def list_page(sent: ExpenseForm | BulkForm | DueForm | None = None) -> ResponseReturnValue:
     """Answer with the list that the URL asks for, whose forms are fresh but for the one that was sent."""
     form = filter_form()
     filters = form.filters
+    summary = spending.summarise(current_user, filters)
     return render_page(
         "expenses/list.html",
         add_form=sent if isinstance(sent, ExpenseForm) else next_expense_form(),
@@ -63,7 +77,8 @@ def list_page(sent: ExpenseForm | BulkForm | DueForm | None = None) -> ResponseR
         due_form=sent if isinstance(sent, DueForm) else due_form(filtered=bool(form.query_string())),
         filter_form=form,
         filters=filters,
-        summary=spending.summarise(current_user, filters),
+        summary=summary,
+        budget=month_budget(filters, summary),
         page=spending.read_page(current_user, filters, form.after.data, form.before.data),
         descriptions=spending.recent_descriptions(current_user),
     )
@@ -109,7 +124,9 @@ def save_new(form: ExpenseForm) -> ExpenseValues | None:
         return None
     db.session.commit()
     is_new = any(change.table_name == "category" for change in operation.row_changes)
-    flash_message(f"{added_message(values, is_new)} {sentence}".strip(), undo=operation, expense=row_id, edit=True)
+    flash_message(
+        f"{added_message(values, is_new)} {sentence}".strip(), undo=operation, expense=row_id, added_on=values.date
+    )
     return values
 
 
@@ -139,25 +156,32 @@ def add_to_list() -> ResponseReturnValue:
     """Add an expense from the list, and stay there."""
     form = expense_form(date=today())
     values = save_new(form)
-    if values is None and form.wants_name:
-        return render_page(
-            "expenses/form.html", form=form, target=url_for("add_to_list"), here=filter_form().query_string()
-        )
     if values is None:
         return list_page(form)
-    # A category that the description chose is for this expense only.
+    keep_for_next(form, values)
+    # Not to the row, which would take the focus away from the form.
+    return back_to_list()
+
+
+def keep_for_next(form: ExpenseForm, values: ExpenseValues) -> None:
+    """Keep date and category for the next expense, but not a category that the description chose."""
     category = values.category if form.category.data or form.new_category.data else ""
     session["last"] = {"category": category, "date": str(values.date)}
-    return back_to_list(form.id.data)
 
 
 def add_expense() -> ResponseReturnValue:
     """Add an expense; the query string may fill in the form."""
-    given: dict[str, Any] = {"formdata": request.args} if request.method in SAFE_METHODS and request.args else {}
-    form = expense_form(date=today(), **given)
-    if save_new(form) is not None:
+    if request.method in SAFE_METHODS:
+        form = expense_form(date=today(), formdata=request.args) if request.args else next_expense_form()
+    else:
+        form = expense_form(date=today())
+    values = save_new(form)
+    if values is not None and form.another.data:
+        keep_for_next(form, values)
+        return redirect(url_for("add_expense"))
+    if values is not None:
         return redirect(url_for("list_expenses"))
-    return render_page("expenses/form.html", form=form, target=url_for("add_expense"), here="")
+    return render_page("expenses/form.html", form=form, target=url_for("add_expense"), here="", several=True)
 
 
 def edit_expense(expense_id: uuid.UUID) -> ResponseReturnValue:

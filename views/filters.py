@@ -13,9 +13,11 @@ from flask_babel import get_locale, gettext, ngettext
 from flask_login import current_user
 from markupsafe import Markup
 
+import clock
 from ledger.axis import axis_for
 from ledger.locales import LOCALES, closest_locale, day_pattern
 from ledger.money import currency_digits, currency_sign, format_amount
+from ledger.periods import day_in
 from ledger.sessions import parse_user_agent
 from messages import FREQUENCY_NAMES, REPEATS
 
@@ -36,10 +38,11 @@ def init_app(app: Flask) -> None:
         percent=percent,
         datetime=datetime_text,
         day=day,
+        list_day=list_day,
         digits=currency_digits,
         device=device_name,
     )
-    app.jinja_env.globals.update(axis_for=axis_for, get_locale=get_locale)
+    app.jinja_env.globals.update(axis_for=axis_for, get_locale=get_locale, visitor_locale=visitor_locale)
 
 
 def visitor_locale() -> Locale:
@@ -143,6 +146,16 @@ def day(value: date) -> str:
     if "day_pattern" not in g:
         g.day_pattern, g.language = day_pattern(visitor_locale()), get_locale()
     return _day(value, g.day_pattern, g.language)
+
+
+def list_day(value: date) -> str:
+    """Write a date in the visitor's format, without its year when that is the current one."""
+    if "this_year" not in g:
+        g.this_year = day_in(current_user.time_zone, clock.now()).year
+        g.list_day_pattern = day_pattern(visitor_locale(), with_year=False)
+    if value.year != g.this_year:
+        return day(value)
+    return _day(value, g.list_day_pattern, get_locale())
 
 
 @lru_cache(maxsize=4096)

@@ -1,5 +1,6 @@
 """A user of a real browser: reads the visible page and presses its buttons and links."""
 
+import re
 from datetime import date
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -79,15 +80,19 @@ class Person:
 
     def press(self, button: str, row: str | None = None) -> None:
         """Press the button of this name, on the page or in a row, and wait for the page it leads to."""
-        place = self.page if row is None else self.row(row)
         with self.page.expect_navigation():
-            place.get_by_role("button", name=button, exact=True).click()
+            self._named("button", button, row).click()
 
     def follow(self, link: str, row: str | None = None) -> None:
         """Follow the link of this name, on the page or in a row."""
-        place = self.page if row is None else self.row(row)
         with self.page.expect_navigation():
-            place.get_by_role("link", name=link, exact=True).click()
+            self._named("link", link, row).click()
+
+    def _named(self, role: str, name: str, row: str | None) -> Any:
+        """The button or link of this name; in a row, its name also says which expense it is about."""
+        if row is None:
+            return self.page.get_by_role(role, name=name, exact=True)
+        return self.row(row).get_by_role(role, name=re.compile(f"^{name} "))
 
     def wait_for_path(self, path: str) -> None:
         """Wait until the browser shows this path, however many navigations were cut short on the way."""
@@ -212,7 +217,7 @@ class Person:
     @property
     def expense_form(self) -> Any:
         """The form for an expense: to add one, or to change one."""
-        return self.page.locator("main form:has(#amount)")
+        return self.page.locator(".adding, main form:has(#amount)")
 
     @property
     def filter_form(self) -> Any:
@@ -260,12 +265,13 @@ class Person:
     @property
     def rows(self) -> list[tuple[str, str, str, str]]:
         """The rows of the table: date, category, description, amount."""
-        return self._read(".expenses tbody tr")
+        return self._read(".expenses tr[id]")
 
     @property
     def target_row(self) -> list[tuple[str, str, str, str]]:
-        """The row that the address points at, as long as it can be seen without scrolling."""
-        return [row for row in self._read(".expenses tr:target") if self.is_on_screen(".expenses tr:target")]
+        """The row that was added or changed, as long as it can be seen without scrolling."""
+        marked = ".expenses tr:is(:target, .changed)"
+        return [row for row in self._read(marked) if self.is_on_screen(marked)]
 
     def is_on_screen(self, selector: str) -> bool:
         """Tell whether an element can be seen without scrolling."""
@@ -276,13 +282,10 @@ class Person:
         return [tuple(row) for row in self.page.locator(rows).evaluate_all(READ_ROWS)]
 
     @property
-    def breakdown(self) -> list[tuple[str, str, int]]:
-        """The parts of the total: category, sum, how many."""
-        parts = []
-        for part in self.page.locator("#breakdown li").all():
-            name, number = part.locator("a").inner_text(), part.locator("small").inner_text()
-            parts.append((name, part.inner_text().removeprefix(name).removesuffix(number).strip(), int(number)))
-        return parts
+    def breakdown(self) -> list[tuple[str, str]]:
+        """The parts of the total: category and sum."""
+        parts = self.page.locator("#breakdown a").all()
+        return [(part.locator("bdi").inner_text(), part.locator(".amount").inner_text()) for part in parts]
 
     @property
     def focused(self) -> str | None:
@@ -295,7 +298,8 @@ class Person:
 
 
 READ_ROWS = """rows => rows.map(row => [
-    row.querySelector("time").dateTime, ...Array.from(row.cells).slice(1, 4).map(cell => cell.innerText.trim())])
+    row.querySelector("time").dateTime,
+    ...["category", "description", "amount"].map(name => row.querySelector("td." + name).innerText.trim())])
 """
 FIRST_FILTERS = {"category", "period", "search"}
 CHOSEN_FILTERS = {"category", "period", "sort"}
