@@ -433,7 +433,7 @@ class ExpenseFilterForm(FlaskForm):
         )
 
     def query_args(self, **changes: Any) -> dict[str, list[str]]:
-        """Return the query arguments of this page with `changes`, for a link; None or an empty list removes one."""
+        """Return the query arguments of this page with `changes`, for a link; None removes one."""
         # Of a value that is given twice, the first one counts, here as everywhere.
         sent = {field.name: (field.raw_data or [])[: None if field is self.category else 1] for field in self}
         for name, value in changes.items():

@@ -95,11 +95,8 @@ def read(response: Any) -> Element:
 def controls(form: Element) -> list[Element]:
     """The elements in a form and those elsewhere on the page that belong to it, but for those of another form."""
     name = form.get("id")
-    everything = map(Element, form.node.getroottree().iter("*"))
-    inside = {element.node for element in form.all()}
-    return [
-        element for element in everything if element.get("form", name if element.node in inside else "") == name
-    ]
+    elsewhere = [Element(node) for node in form.node.getroottree().iter("*") if name and node.get("form") == name]
+    return [element for element in form.all() if element.get("form") is None] + elsewhere
 
 
 def form_values(form: Element) -> dict[str, str]:
@@ -256,8 +253,10 @@ class Visitor:
         """The rows of the list: date, category, description, amount."""
         rows = []
         for row in expense_rows(self.page(address)):
-            cells = [row.one("td", class_=name).text for name in ("category", "description", "amount")]
-            rows.append((row.one("time")["datetime"], *cells))
+            category, description, amount = (
+                row.one("td", class_=name).text for name in ("category", "description", "amount")
+            )
+            rows.append((row.one("time")["datetime"], category, description, amount))
         return rows
 
     def total(self, address: str = "/expenses") -> str:

@@ -124,9 +124,8 @@ def save_new(form: ExpenseForm) -> ExpenseValues | None:
         return None
     db.session.commit()
     is_new = any(change.table_name == "category" for change in operation.row_changes)
-    flash_message(
-        f"{added_message(values, is_new)} {sentence}".strip(), undo=operation, expense=row_id, added_on=values.date
-    )
+    text = f"{added_message(values, is_new)} {sentence}".strip()
+    flash_message(text, undo=operation, expense=row_id, added_on=values.date)
     return values
 
 
