@@ -8,6 +8,7 @@ from flask import abort, flash, g, redirect, render_template, request, session, 
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext
 from flask_login import current_user
+from werkzeug.datastructures import MultiDict
 
 import clock
 from database import Base, db
@@ -57,10 +58,11 @@ def user_categories() -> list[CategoryData]:
     return g.categories
 
 
-def filter_form() -> ExpenseFilterForm:
-    """Return the filter form with the query string of this request."""
+def filter_form(args: MultiDict[str, str] | None = None) -> ExpenseFilterForm:
+    """Return the filter form with `args`, or with the query string of this request."""
+    args = request.args if args is None else args
     return ExpenseFilterForm(
-        request.args, today=today(), author=current_user, locale=visitor_locale(), categories=user_categories()
+        args, today=today(), author=current_user, locale=visitor_locale(), categories=user_categories()
     )
 
 

@@ -5,12 +5,14 @@ import uuid
 from collections.abc import Generator
 from datetime import date
 from typing import Any
+from urllib.parse import parse_qsl
 
 from flask import abort, redirect, request, send_file, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 from flask_login import current_user
 from sqlalchemy import ColumnElement
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import ServiceUnavailable
 
 import clock
@@ -168,19 +170,26 @@ def keep_for_next(form: ExpenseForm, values: ExpenseValues) -> None:
     session["last"] = {"category": category, "date": str(values.date)}
 
 
+def list_to_return_to() -> str:
+    """Return the query string of the list that the page for a new expense was opened from."""
+    return filter_form(MultiDict(parse_qsl(request.args.get("list", "")))).query_string()
+
+
 def add_expense() -> ResponseReturnValue:
     """Add an expense; the query string may fill in the form."""
-    if request.method in SAFE_METHODS:
-        form = expense_form(date=today(), formdata=request.args) if request.args else next_expense_form()
+    here = list_to_return_to()
+    if request.method in SAFE_METHODS and request.args.keys() - {"list"}:
+        form = expense_form(date=today(), formdata=request.args)
     else:
-        form = expense_form(date=today())
+        form = next_expense_form() if request.method in SAFE_METHODS else expense_form(date=today())
+    url = url_for("add_expense", list=here[1:] or None)
     values = save_new(form)
     if values is not None and form.another.data:
         keep_for_next(form, values)
-        return redirect(url_for("add_expense"))
+        return redirect(url)
     if values is not None:
-        return redirect(url_for("list_expenses"))
-    return render_page("expenses/form.html", form=form, target=url_for("add_expense"), here="", several=True)
+        return redirect(f"{url_for('list_expenses')}{here}")
+    return render_page("expenses/form.html", form=form, action=url, here=here, several=True)
 
 
 def edit_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
@@ -189,9 +198,10 @@ def edit_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
     form = expense_form(shown=expense)
     if form.validate_on_submit() and save_changes(form, expense_id):
         return back_to_list(expense_id)
-    target, here = url_for("edit_expense", expense_id=expense_id), filter_form().query_string()
+    here = filter_form().query_string()
+    action = f"{url_for('edit_expense', expense_id=expense_id)}{here}"
     repeats = recurring.of_expense(current_user, expense_id)
-    return render_page("expenses/form.html", form=form, expense=expense, repeats=repeats, target=target, here=here)
+    return render_page("expenses/form.html", form=form, expense=expense, repeats=repeats, action=action, here=here)
 
 
 def save_changes(form: ExpenseForm, expense_id: uuid.UUID) -> bool:
@@ -220,9 +230,8 @@ def duplicate_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
     """Show the form for an expense like another one, today."""
     form = expense_form(shown=own_or_404(Expense, expense_id))
     form.date.data = today()
-    return render_page(
-        "expenses/form.html", form=form, target=url_for("add_to_list"), here=filter_form().query_string()
-    )
+    here = filter_form().query_string()
+    return render_page("expenses/form.html", form=form, action=f"{url_for('add_to_list')}{here}", here=here)
 
 
 def delete_expense(expense_id: uuid.UUID) -> ResponseReturnValue:

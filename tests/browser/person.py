@@ -117,15 +117,33 @@ class Person:
             self.type_day(day)
 
     def add(self, amount: str, category: str, description: str = "", day: str | None = None) -> None:
-        """Add an expense on the list, which is open, and stay there."""
+        """Add an expense on the list, which is open, and stay there; on a phone the form has a page of its own."""
         before = urlsplit(self.path)
+        button = self.open_add_form()
         self.fill_expense(amount, category, description, day)
-        self.press("Add expense")
+        self.press(button)
         assert any(text.startswith("Added ") for text in self.messages), self.text
         assert urlsplit(self.path)[:4] == before[:4]
 
+    def open_add_form(self) -> str:
+        """Open the form for a new expense where it is not on the list, and return the name of its button."""
+        if self.page.locator(".adding").is_visible():
+            return "Add"
+        self.page.locator(".floating-add a").click()
+        self.page.wait_for_url("**/expenses/add*")
+        return "Add expense"
+
+    def check_refund(self) -> None:
+        """Select Refund, which is one step away on the list."""
+        refund = self.expense_form.get_by_label("Refund")
+        if not refund.is_visible():
+            self.page.locator(".more > summary").click()
+        refund.check()
+
     def find(self, also: tuple[str, ...] = (), **values: str) -> None:
         """Fill in the form that finds expenses, which is open, and send it."""
+        if not self.filter_form.is_visible():
+            self.page.locator(".filter > summary").click()
         more = self.filter_form.locator("details")
         if (also or values.keys() - FIRST_FILTERS) and more.get_attribute("open") is None:
             more.locator("summary").click()
@@ -141,6 +159,8 @@ class Person:
 
     def select(self, *names: str) -> None:
         """Tick expenses in the table, by their descriptions."""
+        if self.page.locator(".select-rows").is_visible():
+            self.page.locator(".select-rows").click()
         for name in names:
             self.row(name).get_by_role("checkbox").check()
 
@@ -212,12 +232,13 @@ class Person:
 
     def row(self, name: str) -> Any:
         """The row of the table with this description."""
-        return self.page.get_by_role("row").filter(has=self.page.get_by_role("cell", name=name, exact=True))
+        description = self.page.locator(".description > bdi").get_by_text(name, exact=True)
+        return self.page.locator(".expenses tr[id]").filter(has=description)
 
     @property
     def expense_form(self) -> Any:
         """The form for an expense: to add one, or to change one."""
-        return self.page.locator(".adding, main form:has(#amount)")
+        return self.page.locator(".adding, main form:has(#amount):not(#bulk)")
 
     @property
     def filter_form(self) -> Any:

@@ -14,10 +14,11 @@ from tests.browser.person import LAPTOP, PHONE
 def test_a_category_is_added_renamed_merged_and_restored(visit, scripts, screen):
     ana = visit(java_script_enabled=scripts, viewport=screen)
     ana.register("ana")
+    button = ana.open_add_form()
     ana.fill_expense("20", "New …", "Scarf", "2026-03-01")
-    ana.press("Add expense")
+    ana.press(button)
     ana.page.get_by_label("New category").fill("Gifts")
-    ana.press("Add expense")
+    ana.press(button)
     assert ana.messages == ["Added $20.00 to the new category Gifts."]
     assert ana.rows == [("2026-03-01", "Gifts", "Scarf", "$20.00")]
 
