@@ -182,11 +182,6 @@ class ExpenseForm(Form):
         field = self.new_category if self.new_category.data else self.category
         field.errors = [error_message(error)]
 
-    @property
-    def wants_name(self) -> bool:
-        """Whether the form needs, or has had, the field for a new category, which the list has no room for."""
-        return self.new_category.raw_data or self.category.data == NEW_CATEGORY
-
     def validate_frequency(self, field: Field) -> None:
         """Refuse what is no repetition."""
         if field.data and field.data not in FREQUENCIES:

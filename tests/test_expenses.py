@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from urllib.parse import urlencode
 
 import pytest
 from sqlalchemy import insert
@@ -286,6 +287,23 @@ def test_the_position_in_the_list_survives_operations(app, ana):
     assert ana.undo(address).location.partition("#")[0] == address
 
 
+def test_the_name_of_a_row_cannot_break_out_of_its_attribute(ana):
+    ana.add("1", "Food", description='%(day)s "quoted" <b>%s')
+
+    row = expense_rows(ana.page("/expenses"))[0]
+
+    assert row.one("button")["aria-label"].startswith('Delete %(day)s "quoted" <b>%s, ')
+
+
+def test_a_page_of_fifty_rows_is_small(ana):
+    give(ana, 60)
+
+    page = ana.get("/expenses").data
+
+    # Of these, 7 KiB are the names of what can be done with each row, for those who hear the page.
+    assert len(page) < 48 * 1024
+
+
 # --- Adding on the list
 
 
@@ -422,6 +440,39 @@ def test_money_that_came_back_is_below_zero(ana):
 
 
 # --- Adding
+
+
+def test_several_expenses_are_added_in_a_row(ana):
+    response = ana.post(
+        "/expenses/add", {"amount": "3", "category": "Travel", "date": "2026-01-01", "another": "y"}
+    )
+
+    assert response.location == "/expenses/add"
+    form = form_values(ana.page(response.location).one("main").one("form"))
+    assert (form["amount"], form["category"], form["date"]) == ("", "Travel", "2026-01-01")
+    assert ana.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("opened_from", "kept"),
+    [
+        ("", ""),
+        ("category=Food&period=2026-03&sort=amount", "?category=Food&period=2026-03&sort=amount"),
+        ("//evil.example/?category=Food", ""),
+        ("%00=%FF&x=1", ""),
+    ],
+)
+def test_adding_leads_back_to_the_list_it_was_opened_from(ana, opened_from, kept):
+    url = f"/expenses/add?{urlencode({'list': opened_from})}"
+    form = ana.page(url).one("main").one("form")
+    assert form_values(form)["category"] == ""
+
+    typed = form_values(form) | {"amount": "3", "category": "Travel"}
+    added = ana.client.post(form["action"], data=typed)
+    assert added.location == f"/expenses{kept}"
+
+    again = ana.client.post(form["action"], data=typed | {"another": "y"})
+    assert ana.page(again.location).one("main").one("form")["action"] == form["action"]
 
 
 def test_an_added_expense_is_stored_as_it_was_typed(ana):

@@ -176,3 +176,18 @@ def test_a_month_is_called_after_the_one_in_which_it_begins(text, start_date, en
 
     assert parse_period(text, today, 25) == Period(start_date, end_date)
     assert recent_months(today, 2, 25) == ["2025-12", "2025-11"]
+
+
+@pytest.mark.parametrize(
+    ("period", "first_day", "neighbours"),
+    [
+        (Period(date(2026, 1, 1), date(2026, 1, 31)), 1, ("2025-12", "2026-02")),
+        (Period(date(2026, 1, 25), date(2026, 2, 24)), 25, ("2025-12", "2026-02")),
+        (Period(date(2026, 1, 1), date(2026, 12, 31)), 1, ("2025", "2027")),
+        (Period(date(2026, 1, 25), date(2027, 1, 24)), 25, ("2025", "2027")),
+        (Period(date(1900, 1, 1), date(1900, 1, 31)), 1, (None, "1900-02")),
+        (Period(date(2100, 1, 1), date(2100, 12, 31)), 1, ("2099", None)),
+    ],
+)
+def test_a_month_and_a_year_know_their_neighbours(period, first_day, neighbours):
+    assert period.neighbours(first_day) == neighbours

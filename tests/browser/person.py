@@ -281,7 +281,7 @@ class Person:
     @property
     def shown_category(self) -> str:
         """The selected option of the category filter."""
-        return self.filter_form.get_by_label("Category", exact=True).locator("option:checked").inner_text()
+        return self.page.locator("#filter-category option:checked").text_content()
 
     @property
     def rows(self) -> list[tuple[str, str, str, str]]:
