@@ -362,7 +362,7 @@ FOCUSED = """() => {
         element && (getComputedStyle(element).clipPath !== "none" || hides(element.parentElement));
     const focused = document.activeElement;
     const labelledBy = document.getElementById(focused.getAttribute("aria-labelledby"));
-    const label = focused.labels && focused.labels[0] || labelledBy || focused;
+    const label = labelledBy || focused.labels && focused.labels[0] || focused;
     const style = getComputedStyle(focused);
     const box = focused.getBoundingClientRect();
     const scroller = focused.closest(".scrolls-sideways");
