@@ -1,4 +1,4 @@
-"""Tables: users, sessions, expenses, categories, recurring expenses, history, throttling and backups."""
+"""Tables: users, sessions, expenses, categories, budgets, recurring expenses, history, throttling and backups."""
 
 import unicodedata
 import uuid
@@ -87,7 +87,6 @@ class User(UserMixin, Base):
     locale: Mapped[str] = mapped_column(sa.String(LOCALE_MAX), default="", server_default="")
     # Months begin on this day and are called after the calendar month in which they begin.
     first_day_of_month: Mapped[int] = mapped_column(default=1, server_default="1")
-    monthly_budget: Mapped[Decimal | None] = mapped_column(Money)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utc_now)
 
     expenses: Mapped[list["Expense"]] = relationship(
@@ -107,7 +106,6 @@ class User(UserMixin, Base):
         sa.CheckConstraint(
             f"first_day_of_month BETWEEN 1 AND {FIRST_DAY_MAX}", "first_day_of_month_in_every_month"
         ),
-        sa.CheckConstraint(f"monthly_budget BETWEEN 0 AND {Money.MAX_UNITS}", "monthly_budget_within_bounds"),
     )
 
     # The raw token of the current session, set when the user is loaded. Not a column.
@@ -341,12 +339,10 @@ class Category(Base):
     name_key: Mapped[str] = mapped_column(sa.String(KEY_MAX))
     position: Mapped[int]
     archived: Mapped[bool] = mapped_column(default=False)
-    monthly_budget: Mapped[Decimal | None] = mapped_column(Money)
 
     __table_args__ = (
         sa.UniqueConstraint("author_id", "name_key"),
         sa.CheckConstraint(f"length(name) BETWEEN 1 AND {Expense.CATEGORY_MAX}", "name_length"),
-        sa.CheckConstraint(f"monthly_budget BETWEEN 0 AND {Money.MAX_UNITS}", "monthly_budget_within_bounds"),
     )
 
     @validates("name")
@@ -359,6 +355,31 @@ class Category(Base):
 def category_key(name: str) -> str:
     """Return the form in which the names of categories are compared."""
     return identity_key(name)[: Category.KEY_MAX]
+
+
+class Budget(Base):
+    """A monthly budget of one category, or of all together, from a month on until the next one takes its place."""
+
+    __tablename__ = "budget"
+
+    author_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
+    id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True, default=uuid7)
+    # There is none for the budget of all categories together.
+    category_id: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid)
+    # The first day of the first month in which it is valid.
+    start_date: Mapped[date]
+    # There is none from a month on in which the budget was removed.
+    amount: Mapped[Decimal | None] = mapped_column(Money)
+    # Whether what is left of a month is added to the next one.
+    rollover: Mapped[bool] = mapped_column(default=False)
+
+    __table_args__ = (
+        sa.ForeignKeyConstraint(
+            ["author_id", "category_id"], ["category.author_id", "category.id"], ondelete="CASCADE"
+        ),
+        sa.UniqueConstraint("author_id", "category_id", "start_date"),
+        sa.CheckConstraint(f"amount BETWEEN 0 AND {Money.MAX_UNITS}", "amount_within_bounds"),
+    )
 
 
 class RecurringExpense(Base):

@@ -1,9 +1,8 @@
-"""Categories and budgets: reading, locking and changing them, and undoing that."""
+"""Categories: reading, locking and changing them, and undoing that."""
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -14,7 +13,7 @@ from ledger import operations
 from ledger.errors import LedgerError
 from ledger.operations import row_count
 from ledger.spending import ExpenseFilter, summarise
-from models import Category, Expense, Operation, RecurringExpense, RowChange, User, category_key
+from models import Budget, Category, Expense, Operation, RecurringExpense, RowChange, User, category_key
 
 # As many fit on one page.
 MAX_CATEGORIES = 200
@@ -33,7 +32,6 @@ class CategoryData(NamedTuple):
     name: str
     position: int
     archived: bool
-    monthly_budget: Decimal | None
 
     @property
     def key(self) -> str:
@@ -144,25 +142,6 @@ def create(user: User, category_id: uuid.UUID, name: str, now: datetime) -> Oper
     return operation
 
 
-def save_budgets(
-    user: User, budgets: Mapping[uuid.UUID | None, Decimal | None], now: datetime
-) -> tuple[Operation, int]:
-    """Set monthly budgets by the ids of their categories, the total one by None, and return how many changed.
-
-    The budget of a category that is gone is left out. The caller commits.
-    """
-    with operations.record(user, "edit_budgets", now) as operation:
-        known = lock_and_get(user)
-        for category_id, budget in budgets.items():
-            if category_id is None:
-                row = db.session.get_one(User, user.id, populate_existing=True)
-                operations.change_row(operation, row, "", {"monthly_budget": budget})
-            elif category_id in known:
-                _change(user, operation, known[category_id], monthly_budget=budget)
-        changed = len(operation.row_changes)
-    return operation, changed
-
-
 def edit(user: User, category_id: uuid.UUID, now: datetime, changes: Mapping[str, Any]) -> Operation:
     """Change a category: its `name`, whether it is `archived`, and the id of the category `after` which it comes.
 
@@ -271,8 +250,7 @@ def _append(
 
 
 def _insert(user: User, operation: Operation, category_id: uuid.UUID, **values: Any) -> None:
-    defaults = {"archived": False, "monthly_budget": None}
-    row = Category(author_id=user.id, id=category_id, **defaults | values)
+    row = Category(author_id=user.id, id=category_id, **{"archived": False} | values)
     operations.add_row(operation, row, row.name)
     db.session.flush()
 
@@ -292,16 +270,29 @@ def _change(user: User, operation: Operation, category: CategoryData, **values: 
 
 
 def _delete(user: User, operation: Operation, category: CategoryData) -> None:
+    """Delete a category with its budgets."""
+    for budget in _budgets(user, category):
+        operations.delete_row(operation, budget, category.name)
     row = db.session.get_one(Category, (user.id, category.id), populate_existing=True)
     operations.delete_row(operation, row, category.name)
+
+
+def _budgets(user: User, category: CategoryData) -> Sequence[Budget]:
+    query = sa.select(Budget).where(Budget.author_id == user.id, Budget.category_id == category.id)
+    return db.session.scalars(
+        query.order_by(Budget.start_date), execution_options={"populate_existing": True}
+    ).all()
 
 
 # --- Undoing
 
 
-def revert(user: User, operation: Operation, change: RowChange) -> bool | None:
+def revert(
+    user: User, operation: Operation, change: RowChange, budgets: Mapping[str, dict[str, Any]]
+) -> bool | None:
     """Undo, as a part of `operation`, what another one did to one of the user's categories.
 
+    `budgets` are those that the other one added, by their keys, with their values: they go with their category.
     Returns True when that was done, None when it had been undone already, and False when the category was left
     alone: changed since, used, or with a name that is another one's now. The caller has locked.
     """
@@ -318,7 +309,7 @@ def revert(user: User, operation: Operation, change: RowChange) -> bool | None:
     if not after:
         return None
     if not before:
-        return _remove(user, operation, known.values(), current, after)
+        return _remove(user, operation, known.values(), current, after, budgets)
     if not _has(current, after):
         return None if _has(current, before) else False
     if _is_taken(known.values(), before.get("name", current.name)):
@@ -347,9 +338,14 @@ def _remove(
     others: Iterable[CategoryData],
     current: CategoryData,
     added: dict[str, Any],
+    budgets: Mapping[str, dict[str, Any]],
 ) -> bool:
     """Delete a category again that is as it was added, wherever it was moved, and that nothing uses."""
     is_as_added = _has(current, {name: value for name, value in added.items() if name != "position"})
+    for budget in _budgets(user, current):
+        values = operations.decode(Budget, operations.encode(budget))
+        if budget.amount is not None and budgets.get(str(budget.id)) != values:
+            return False
     if not is_as_added or not list(others) or any(get_usage(user, current.name)):
         return False
     _delete(user, operation, current)

@@ -22,7 +22,7 @@ from ledger.operations import (
     deleted_expenses,
 )
 from ledger.spending import VALUES, ExpenseValues
-from models import Category, Expense, ExpenseChange, Operation, RecurringExpense, RowChange, User
+from models import Budget, Expense, ExpenseChange, Operation, RecurringExpense, RowChange, User
 
 # How many operations are on a page, and of how many expenses of each what was changed.
 PAGE_SIZE, MAX_ROWS_SHOWN = 50, 50
@@ -214,7 +214,7 @@ def count_unrepresentable_amounts(user: User, currency: str, now: datetime) -> i
             (ExpenseChange.amount, ExpenseChange.operation_id.in_(recent)),
             (ExpenseChange.new_amount, ExpenseChange.operation_id.in_(recent)),
             (RecurringExpense.amount,),
-            (Category.monthly_budget,),
+            (Budget.amount,),
         )
     ]
     ids = {str(row_id) for row_id in db.session.scalars(sa.union(*finer))}
@@ -222,13 +222,10 @@ def count_unrepresentable_amounts(user: User, currency: str, now: datetime) -> i
     for change in db.session.scalars(changes):
         if any(amount != round(amount, digits) for amount in _amounts_of(change)):
             ids.add(change.row_key)
-    if user.monthly_budget is not None and round(user.monthly_budget, digits) != user.monthly_budget:
-        ids.add("user")
     return len(ids)
 
 
 def _amounts_of(change: RowChange) -> Iterator[Decimal]:
     for values in (change.before, change.after):
-        for name in ("amount", "monthly_budget"):
-            if values and values.get(name) is not None:
-                yield Decimal(values[name])
+        if values and values.get("amount") is not None:
+            yield Decimal(values["amount"])

@@ -14,6 +14,7 @@ from database import Base, Money, UTCDateTime, db
 from ledger.errors import LedgerError
 from ledger.spending import VALUES, ExpenseValues
 from models import (
+    Budget,
     Category,
     Expense,
     ExpenseChange,
@@ -43,13 +44,13 @@ IS_DELETION = CHANGE.change == sa.literal_column("'deleted'")
 RECORDED_COLUMNS = (*VALUES, "description_key", "created_at")
 # The columns that are recorded of the rows of other tables.
 TRACKED_COLUMNS: dict[type[Base], tuple[str, ...]] = {
-    Category: ("name", "position", "archived", "monthly_budget"),
+    Category: ("name", "position", "archived"),
+    Budget: ("category_id", "start_date", "amount", "rollover"),
     RecurringExpense: (
         *("amount", "category", "description", "frequency", "start_date", "next_date"),
         *("stopped", "created_at"),
     ),
     Occurrence: ("expense_id", "handled_at"),
-    User: ("monthly_budget",),
 }
 
 
@@ -297,7 +298,7 @@ def row_key(row: Base) -> str:
     """Return the text by which a row is known among the user's own of its table."""
     if isinstance(row, Occurrence):
         return f"{row.recurring_id}_{row.day}"
-    return "user" if isinstance(row, User) else str(row.id)  # type: ignore[attr-defined]
+    return str(row.id)  # type: ignore[attr-defined]
 
 
 def encode(row: Base, names: Sequence[str] | None = None) -> dict[str, Any]:

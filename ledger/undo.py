@@ -9,12 +9,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from database import db
-from ledger import categories, operations
+from ledger import budgets, categories, operations
 from ledger.category_names import current_names
 from ledger.operations import CHANGE, EXPENSE, RECORDED_COLUMNS, UNDO_RETENTION, changes_of
 from ledger.spending import VALUES, ExpenseValues
 from ledger.undo_recurring import RecurringReversion, expense_of
-from models import Category, ExpenseChange, Operation, RecurringExpense, RowChange, User, category_key
+from models import Budget, Category, ExpenseChange, Operation, RecurringExpense, RowChange, User, category_key
 
 # How many of those that were left alone are named.
 MAX_NAMES = 3
@@ -128,7 +128,7 @@ def _row_changes(reversion: Reversion) -> Sequence[RowChange]:
     """Return what the original did to rows of other tables, as far as it is to be reverted.
 
     With one expense its day becomes due again, and a category that was merged away returns: added later, it
-    would have lost its place and its budget.
+    would have lost its place and its budgets.
     """
     query = sa.select(RowChange).where(
         RowChange.author_id == reversion.user.id, RowChange.operation_id == reversion.original.id
@@ -139,7 +139,7 @@ def _row_changes(reversion: Reversion) -> Sequence[RowChange]:
     return [
         change
         for change in changes
-        if (change.table_name == Category.__tablename__ and change.after is None)
+        if (change.table_name in {Category.__tablename__, Budget.__tablename__} and change.after is None)
         or expense_of(change) == reversion.expense_id
     ]
 
@@ -168,26 +168,30 @@ def _record_expenses(reversion: Reversion, blocked: Iterable[uuid.UUID]) -> None
 
 
 def _revert_categories(reversion: Reversion, changes: Sequence[RowChange]) -> None:
-    """Revert changes of categories and of the total budget."""
+    """Revert changes of categories and budgets; budgets that were added with their category share its fate."""
     user, operation = reversion.user, reversion.undo
+    of_budgets = [change for change in changes if change.table_name == Budget.__tablename__]
+    added = {
+        change.row_key: operations.decode(Budget, change.after)
+        for change in of_budgets
+        if change.before is None and change.after is not None
+    }
+    started = set()
     for change in changes:
-        if change.table_name == Category.__tablename__ and categories.revert(user, operation, change) is False:
+        if change.table_name != Category.__tablename__:
+            continue
+        if change.before is None:
+            started.add(uuid.UUID(change.row_key))
+        if categories.revert(user, operation, change, added) is False:
             reversion.conflicts.append(change.label)
-        if change.table_name == User.__tablename__ and not _revert_budget(user, operation, change):
-            reversion.conflicts.append(None)
+    for change in of_budgets:
+        is_with_category = change.row_key in added and added[change.row_key]["category_id"] in started
+        if not is_with_category and budgets.revert(user, operation, change) is False:
+            reversion.conflicts.append(change.label or None)
 
 
 def _expense_ids(operation: Operation) -> set[uuid.UUID]:
     return set(db.session.scalars(sa.select(CHANGE.id).where(*changes_of(operation))))
-
-
-def _revert_budget(user: User, operation: Operation, change: RowChange) -> bool:
-    """Give the user the total budget that they had before; tell whether it has not been changed since."""
-    row = db.session.get_one(User, user.id, populate_existing=True)
-    before, after = (operations.decode(User, values or {}) for values in (change.before, change.after))
-    if row.monthly_budget == after["monthly_budget"]:
-        operations.change_row(operation, row, "", before)
-    return row.monthly_budget == before["monthly_budget"]
 
 
 def _names_used(operation: Operation, counts: dict[str, int]) -> set[str]:

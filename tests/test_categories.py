@@ -1,6 +1,6 @@
 """Categories and budgets, through their pages."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
@@ -8,6 +8,8 @@ from sqlalchemy import func, select
 
 from database import db
 from ledger import categories
+from ledger.budgets import valid_budgets
+from ledger.periods import Period
 from models import DEFAULT_CATEGORIES, Category, RecurringExpense
 from tests.browsing import REDIRECTS, at_once, form_values, operations_shown, press, read
 
@@ -20,9 +22,13 @@ def names(visitor):
 
 
 def state(visitor):
-    """The user's categories with their budgets, and the total budget."""
+    """The user's categories, and this month's budgets by the names of the categories, the total one by None."""
     with visitor.app.app_context():
-        return categories.get_categories(visitor.user()), visitor.user().monthly_budget
+        known = categories.get_categories(visitor.user())
+        names = {category.id: category.name for category in known} | {None: None}
+        valid = valid_budgets(visitor.user(), Period.month(datetime.now(UTC).date()))
+        budgets = {names[key]: budget.amount for key, budget in valid.items() if budget.amount is not None}
+        return known, budgets
 
 
 def category_id(visitor, name):
@@ -72,12 +78,10 @@ def test_budgets_are_saved_together_and_undone_together(ana):
 
     assert response.location == "/categories"
     assert "Saved: 3 budgets." in ana.message("/categories").text
-    rows, total = state(ana)
-    budgets = {row.name: row.monthly_budget for row in rows if row.monthly_budget is not None}
-    assert (budgets, total) == ({"Food": Decimal("99.5"), "Travel": Decimal(1000)}, Decimal(1000))
+    assert state(ana)[1] == {"Food": Decimal("99.5"), "Travel": Decimal(1000), None: Decimal(1000)}
     saved = operations_shown(ana)[0]
-    assert "Total monthly budget: none → $1,000.00" in saved.text
-    assert "monthly budget none → $99.50" in saved.text
+    assert "All categories together: monthly budget $1,000.00 from" in saved.text
+    assert "Food: monthly budget $99.50 from" in saved.text
     press(ana, saved.one("form"))
     assert state(ana) == before
 
@@ -97,7 +101,7 @@ def test_a_budget_that_makes_no_sense_is_refused_beside_it_and_nothing_is_lost(a
     page = read(response)
     assert page.one(id=f"{category_id(ana, 'Food')}-monthly_budget-error").text
     assert page.one(id="total-monthly_budget")["value"] == "77"
-    assert state(ana)[1] is None
+    assert state(ana)[1] == {}
 
 
 def test_another_window_does_not_overwrite_a_budget_silently(ana):
@@ -110,11 +114,11 @@ def test_another_window_does_not_overwrite_a_budget_silently(ana):
     assert refused.status_code == 422
     page = read(refused)
     assert "Another window changed this to 20.00." in page.one(id=f"{food}-error").text
-    assert state(ana)[1] == Decimal(40)
+    assert state(ana)[1][None] == Decimal(40)
     again = form_values(form_to(page, "/categories"))
     assert again[food] == "30"
     assert ana.client.post("/categories", data=again).status_code in REDIRECTS
-    assert next(row for row in state(ana)[0] if row.name == "Food").monthly_budget == Decimal(30)
+    assert state(ana)[1]["Food"] == Decimal(30)
 
 
 def test_a_category_is_added_once_and_undone(ana):
@@ -339,7 +343,7 @@ def test_another_users_categories_do_not_exist(ana, bob):
     bob.post("/categories", {f"{food}-monthly_budget": "9"})
 
     assert names(ana) == names(bob) == list(DEFAULT_CATEGORIES)
-    assert state(ana)[0][0].monthly_budget is None
+    assert state(ana)[1] == {None: Decimal(5)}
 
 
 def test_of_many_who_add_the_same_name_at_once_all_get_the_one(app, ana):
@@ -448,14 +452,15 @@ def test_a_merge_that_is_undone_one_by_one_gives_back_place_and_budget(ana):
         ana.add(amount, "Food")
     food, travel = (category.id for category in own(ana) if category.name in {"Food", "Travel"})
     set_budgets(ana, Food="100")
-    before = own(ana)
+    before = state(ana)
     ana.post(f"/categories/{food}/merge", {"into": str(travel)})
+    assert state(ana)[1] == {}
     merged = operations_shown(ana)[0]
 
     for line in merged.all("ul")[0].all("li"):
         assert press(ana, line.one("form")).status_code in REDIRECTS
 
-    assert own(ana) == before
+    assert state(ana) == before
     assert {expense.category for expense in ana.expenses()} == {"Food"}
 
 

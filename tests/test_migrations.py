@@ -18,6 +18,8 @@ from uuid_utils.compat import uuid7
 from database import Base, db
 from database.engine import database_url, prepare_engine
 from database.revision import MIGRATIONS
+from ledger.budgets import valid_budgets
+from ledger.periods import Period
 from ledger.undo import undo
 from models import DEFAULT_CATEGORIES, Category, Expense, Operation, RecurringExpense, User
 from tests.schema import ROOT, WIDEN_EMAIL, contents, fill, flask_db, insert_into, tables_of, with_a_step
@@ -255,7 +257,7 @@ def former_journal():
     return {
         "user": [
             {"id": 1, "username": "ana", "username_key": "ana", "email": "ana@example.com", "password_hash": "x"}
-            | {"currency": "EUR", "time_zone": "UTC", "monthly_budget": Decimal(99)}
+            | {"currency": "EUR", "time_zone": "UTC", "monthly_budget": 99_000}
         ],
         "category": [
             {"author_id": 1, "id": food, "name": "Food", "name_key": "food", "position": 1},
@@ -326,7 +328,11 @@ def test_what_was_recorded_in_the_former_tables_can_still_be_undone(go, engine, 
             (500, "Journeys", "Rent", "rent"),
         ]
         names = db.session.scalars(sa.select(Category.name).order_by(Category.position)).all()
-        assert (names, user.monthly_budget) == (["Food", "Journeys", "Sweets"], None)
+        assert names == ["Food", "Journeys", "Sweets"]
+        assert {budget.amount for budget in valid_budgets(user, Period.month(date(2026, 1, 1))).values()} == {
+            None,
+            Decimal("1.5"),
+        }
         assert db.session.scalars(sa.select(RecurringExpense.next_date)).all() == [date(2026, 1, 8)]
         db.session.rollback()
         db.session.remove()

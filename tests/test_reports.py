@@ -6,13 +6,14 @@ from decimal import ROUND_DOWN, Decimal
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, insert, select
+from uuid_utils.compat import uuid7
 
 from database import db
 from ledger.axis import CUT_OFF_FACTOR, MAX_CUT_OFF, TICKS, axis_for, axis_without_outliers
 from ledger.periods import Period, day_in
 from ledger.reports import COMPARISON_MONTHS, TOP_COUNT, month_report, year_report
-from models import DEFAULT_CATEGORIES, Category, Expense, User
+from models import DEFAULT_CATEGORIES, Budget, Category, Expense, User
 from tests.browsing import Visitor
 
 amounts = st.decimals("-999.99", "9999.99", places=2).filter(bool) | st.sampled_from([1, 2]).map(Decimal)
@@ -60,6 +61,13 @@ def keep(people, made):
     return [values for values in made if values["owner"] == 0]
 
 
+def set_budgets(user, budgets):
+    """Give the user budgets in every month, by the ids of their categories."""
+    for category_id, amount in budgets.items():
+        row = Budget(author_id=user.id, category_id=category_id, start_date=date(1900, 1, 1), amount=amount)
+        db.session.add(row)
+
+
 def total(values):
     return sum((expense["amount"] for expense in values), Decimal(0))
 
@@ -83,10 +91,14 @@ def assert_bar(bar, period, made):
 def test_a_month_is_what_an_oracle_says(people, made, day, today, start_date, all_budget, food_budget):
     mine = keep(people, made)
     user = people[0]
-    user.monthly_budget = all_budget
     db.session.execute(delete(Category))
-    db.session.add(Category(author_id=user.id, name="Food", position=1, monthly_budget=food_budget))
-    db.session.add(Category(author_id=people[1].id, name="Housing", position=1, monthly_budget=1))
+    db.session.execute(delete(Budget))
+    ids = [uuid7(), uuid7()]
+    db.session.add(Category(author_id=user.id, id=ids[0], name="Food", position=1))
+    db.session.add(Category(author_id=people[1].id, id=ids[1], name="Housing", position=1))
+    db.session.flush()
+    set_budgets(user, {None: all_budget, ids[0]: food_budget})
+    set_budgets(people[1], {ids[1]: 1})
     db.session.commit()
     month = Period.month(day, start_date)
     spent = within(mine, month)
@@ -239,9 +251,9 @@ def spender(app):
             user = visitor.user()
             user.first_day_of_month = start_date
             mine = keep([user, user], made)
-            food = update(Category).where(Category.author_id == user.id, Category.name == "Food")
-            db.session.execute(food.values(monthly_budget=Decimal(50)))
-            user.monthly_budget = 100
+            db.session.execute(delete(Budget))
+            food = select(Category.id).where(Category.author_id == user.id, Category.name == "Food")
+            set_budgets(user, {None: 100, db.session.scalar(food): 50})
             db.session.commit()
             return mine
 

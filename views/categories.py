@@ -1,6 +1,7 @@
 """Categories and budgets."""
 
 import uuid
+from typing import Any
 
 from flask import abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -11,10 +12,11 @@ import clock
 from category_forms import BudgetsForm, CategoryForm, MergeForm, NewCategoryForm
 from database import db
 from database.engine import SAFE_METHODS
-from ledger import categories
+from ledger import budgets, categories, reports
 from ledger.categories import CategoryData, CategoryError
+from ledger.periods import Period
 from messages import error_message
-from views.common import flash_message, render_page
+from views.common import flash_message, render_page, today
 from views.filters import expense_count, visitor_locale
 
 
@@ -32,16 +34,27 @@ def category_or_404(category_id: uuid.UUID) -> tuple[CategoryData, list[Category
     return found or abort(404), known
 
 
+def this_month() -> Period:
+    """Return the current user's month, from which on budgets are set."""
+    return Period.month(today(), current_user.first_day_of_month)
+
+
+def budgets_form(known: list[CategoryData], **options: Any) -> BudgetsForm:
+    """Return the form of this month's budgets."""
+    valid = budgets.valid_budgets(current_user, this_month())
+    return BudgetsForm(current_user, visitor_locale(), known, valid, **options)
+
+
 def categories_page(sent: BudgetsForm | NewCategoryForm | None = None) -> ResponseReturnValue:
     """Answer with the list of categories, whose forms are fresh but for the one that was sent."""
-    known = current_categories()
-    fresh_form = BudgetsForm(current_user, visitor_locale(), known, formdata=None)
+    known, month = current_categories(), this_month()
     return render_page(
         "categories/list.html",
-        budgets_form=sent if isinstance(sent, BudgetsForm) else fresh_form,
+        budgets_form=sent if isinstance(sent, BudgetsForm) else budgets_form(known, formdata=None),
         new_form=sent if isinstance(sent, NewCategoryForm) else NewCategoryForm(formdata=None),
         categories=known,
-        counts=categories.count_by_category(current_user),
+        month=month,
+        overview=reports.category_overview(current_user, month, known),
     )
 
 
@@ -67,10 +80,10 @@ def list_categories() -> ResponseReturnValue:
 
 def save_budgets() -> ResponseReturnValue:
     """Save the monthly budgets."""
-    form = BudgetsForm(current_user, visitor_locale(), current_categories())
+    form = budgets_form(current_categories())
     if not form.validate_on_submit():
         return categories_page(form)
-    operation, changed = categories.save_budgets(current_user, form.budgets, clock.now())
+    operation, changed = budgets.save(current_user, form.budgets, this_month(), clock.now())
     db.session.commit()
     message = gettext("No changes to save.")
     if changed:
