@@ -398,6 +398,8 @@ class RecurringExpense(Base):
     start_date: Mapped[date]
     # Its first occurrence that was neither added nor skipped, stored so that the list need not look for it.
     next_date: Mapped[date]
+    # The last day on which it can be due, if there is one.
+    end_date: Mapped[date | None]
     stopped: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utc_now)
 
@@ -408,6 +410,11 @@ class RecurringExpense(Base):
         sa.CheckConstraint(f"length(description) <= {Expense.DESCRIPTION_MAX}", "description_length"),
         sa.CheckConstraint(f"frequency IN {FREQUENCIES}", "frequency_known"),
     )
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every occurrence up to the end date was added or skipped."""
+        return self.end_date is not None and self.next_date > self.end_date
 
 
 class Occurrence(Base):

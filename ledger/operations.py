@@ -48,7 +48,7 @@ TRACKED_COLUMNS: dict[type[Base], tuple[str, ...]] = {
     Budget: ("category_id", "start_date", "amount", "rollover"),
     RecurringExpense: (
         *("amount", "category", "description", "frequency", "start_date", "next_date"),
-        *("stopped", "created_at"),
+        *("end_date", "stopped", "created_at"),
     ),
     Occurrence: ("expense_id", "handled_at"),
 }
@@ -283,6 +283,14 @@ def delete_row(operation: Operation, row: Base, label: str) -> None:
     """Delete a row."""
     _record_row(operation, row, label, encode(row), None)
     db.session.delete(row)
+    db.session.flush()
+
+
+def delete_rows(operation: Operation, rows: Sequence[Base], label: str) -> None:
+    """Delete rows of one table."""
+    for row in rows:
+        _record_row(operation, row, label, encode(row), None)
+        db.session.delete(row)
     db.session.flush()
 
 

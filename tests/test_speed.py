@@ -57,7 +57,7 @@ FORMS = {
     "save the budgets": ("/categories", {"total-monthly_budget": "5"}, 10),
     "add what repeats": ("/expenses/add", EXPENSE | {"frequency": "year", "date": "2099-01-01"}, 14),
     "edit": ("/expenses/{id}/edit", EXPENSE, 10),
-    "delete": ("/expenses/{id}/delete", {}, 7),
+    "delete": ("/expenses/{id}/delete", {}, 8),
     "undo a deletion": ("/history/{deleted}/undo", {}, 16),
     "undo a change": ("/history/{changed}/undo", {}, 15),
     "change the ticked": ("/expenses/bulk", {"ids": "{id}", "action": "category", "category": "Other"}, 8),
@@ -70,7 +70,7 @@ FORMS = {
     "delete all that match": (
         "/expenses/bulk?period=2026-03&category=Food",
         {"all_matching": "y", "action": "delete"},
-        7,
+        8,
     ),
 }
 # How many statements of a page grow with the account by their nature: sums over all of it, a text or an order that

@@ -199,8 +199,9 @@ class UndoMachine(RuleBasedStateMachine):
         day=st.dates(START, TODAY),
         frequency=st.sampled_from(["week", "month"]),
         amount=st.sampled_from([Decimal(1), Decimal(5)]),
+        end_date=st.none() | st.dates(START, TODAY),
     )
-    def edit_recurring(self, who, data, day, frequency, amount):
+    def edit_recurring(self, who, data, day, frequency, amount, end_date):
         row, category = self.series(who, data), self.category(who, data).name
         if row is None:
             return
@@ -208,7 +209,7 @@ class UndoMachine(RuleBasedStateMachine):
         def change(user):
             with operations.record(user, "edit_recurring", now()) as operation:
                 values = ExpenseValues(amount, category, "", day)
-                recurring.change(user, operation, row, values, frequency)
+                recurring.change(user, operation, row, values, frequency, end_date)
             return operation
 
         self.do(who, change)
@@ -218,6 +219,22 @@ class UndoMachine(RuleBasedStateMachine):
         row = self.series(who, data)
         if row is not None:
             self.do(who, lambda user: recurring.set_stopped(user, row, stopped, now()))
+
+    @rule(who=st.integers(0, 1), data=st.data())
+    def add_early(self, who, data):
+        row = self.series(who, data)
+        if row is not None:
+            self.do(who, lambda user: recurring.add_early(user, row, TODAY, now()))
+
+    @rule(who=st.integers(0, 1), data=st.data())
+    def delete_series(self, who, data):
+        row = self.series(who, data)
+        if row is not None:
+            self.do(who, lambda user: recurring.delete(user, row, now()))
+
+    @rule(who=st.integers(0, 1))
+    def skip_all_due(self, who):
+        self.do(who, lambda user: recurring.skip_all_due(user, TODAY, now()))
 
     @rule(who=st.integers(0, 1), data=st.data(), for_one=st.booleans())
     def undo(self, who, data, for_one):

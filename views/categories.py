@@ -12,12 +12,15 @@ import clock
 from category_forms import BudgetsForm, CategoryForm, MergeForm, NewCategoryForm
 from database import db
 from database.engine import SAFE_METHODS
-from ledger import budgets, categories, reports
+from ledger import budgets, categories, recurring, reports
 from ledger.categories import CategoryData, CategoryError
 from ledger.periods import Period
 from messages import error_message
 from views.common import flash_message, render_page, today
 from views.filters import expense_count, visitor_locale
+
+# How many of the recurring expenses in a category its page names.
+MAX_RECURRING_SHOWN = 10
 
 
 def current_categories() -> list[CategoryData]:
@@ -70,6 +73,7 @@ def category_page(
         merge_form=sent if isinstance(sent, MergeForm) else merge_form,
         category=category,
         usage=categories.get_usage(current_user, category.name),
+        recurring=recurring.in_category(current_user, category.name, MAX_RECURRING_SHOWN),
     )
 
 

@@ -34,6 +34,8 @@ class Message(TypedDict):
     operation: str
     expense: str
     edit: bool
+    # A recurring expense that goes on, or `all` when there are several.
+    recurring: str
 
 
 def own_or_404(model: type[Row], row_id: uuid.UUID, lock: bool = False) -> Row:
@@ -91,15 +93,16 @@ def flash_message(
     undo: Operation | None = None,
     expense: uuid.UUID | None = None,
     edit: bool = False,
+    recurring: str = "",
 ) -> None:
     """Show a message on the next page, with a button that undoes an operation and a link to edit the expense.
 
-    Undoing goes back to where the expense is. Messages wait in the session cookie, whose size is limited: a long
-    text is cut, and only the last few are kept.
+    There can also be a link to a recurring expense. Undoing goes back to where the expense is. Messages wait in
+    the session cookie, whose size is limited: a long text is cut, and only the last few are kept.
     """
     if len(text) > MESSAGE_MAX_LENGTH:
         text = f"{text[: MESSAGE_MAX_LENGTH - 1]}…"
     operation = "" if undo is None or operations.is_empty(undo) else str(undo.id)
-    message = Message(text=text, operation=operation, expense=str(expense or ""), edit=edit)
+    message = Message(text=text, operation=operation, expense=str(expense or ""), edit=edit, recurring=recurring)
     flash(message, kind)  # type: ignore[arg-type]
     session["_flashes"] = session["_flashes"][-MAX_MESSAGES:]

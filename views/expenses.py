@@ -21,7 +21,7 @@ from ledger import categories, csv_export, operations, recurring, spending
 from ledger.categories import CategoryError
 from ledger.recurring import RecurringError
 from ledger.spending import ExpenseValues
-from messages import REPEATS, error_message
+from messages import FREQUENCY_NAMES, REPEATS, error_message
 from models import Expense, Operation
 from views.common import back_to_list, filter_form, flash_message, own_or_404, render_page, today, user_categories
 from views.filters import money_text, visitor_locale
@@ -208,9 +208,23 @@ def delete_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
         operations.delete_expenses(operation, Expense.id == expense_id)
     if operations.is_empty(operation):
         abort(404)
+    sentence, series = continuing(operation)
     db.session.commit()
-    flash_message(gettext("Expense deleted."), undo=operation, expense=expense_id)
+    text = gettext("Expense deleted.")
+    flash_message(f"{text} {sentence}".strip(), undo=operation, expense=expense_id, recurring=series)
     return back_to_list()
+
+
+def continuing(operation: Operation) -> tuple[str, str]:
+    """Return the sentence about recurring expenses that go on after a deletion, and the id for a link to them."""
+    rows = recurring.continuing(current_user, operation)
+    if not rows:
+        return "", ""
+    if len(rows) == 1:
+        names = {"name": recurring.label_of(rows[0]), "frequency": str(FREQUENCY_NAMES[rows[0].frequency])}
+        return gettext("%(name)s still repeats: %(frequency)s.", **names), str(rows[0].id)
+    text = ngettext("%(num)d recurring expense continues.", "%(num)d recurring expenses continue.", len(rows))
+    return text, "all"
 
 
 def change_expenses() -> ResponseReturnValue:
@@ -229,8 +243,9 @@ def change_expenses() -> ResponseReturnValue:
     except CategoryError as error:
         form.category.errors = [error_message(error)]
         return list_page(form)
+    sentence, series = continuing(operation) if kind == "bulk_delete" else ("", "")
     db.session.commit()
-    flash_message(changed_message(operation), undo=operation)
+    flash_message(f"{changed_message(operation)} {sentence}".strip(), undo=operation, recurring=series)
     return back_to_list()
 
 
