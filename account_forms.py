@@ -262,9 +262,19 @@ class SettingsForm(AccountForm):
         validate_choice=False,
         description=lazy_gettext("For example, your payday."),
     )
+    month_name = ChoiceField(
+        lazy_gettext("Name of the month"),
+        [Listed(lazy_gettext("Choose a name from the list."))],
+        choices=[
+            SelectChoice("start", lazy_gettext("The month in which it starts")),
+            SelectChoice("end", lazy_gettext("The month in which it ends")),
+        ],
+        validate_choice=False,
+        description=lazy_gettext("For months that start on another day than the first. Years are named likewise."),
+    )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, *args: Any, obj: User, **kwargs: Any) -> None:
+        super().__init__(*args, obj=obj, month_name="end" if obj.named_after_end else "start", **kwargs)
         self.currency.choices = currency_choices()
         self.time_zone.choices = [*map(SelectChoice, time_zones())]
         self.locale.choices = locale_choices(get_locale())
@@ -284,7 +294,11 @@ class SettingsForm(AccountForm):
     def values(self) -> dict[str, Any]:
         """The columns that the form fills."""
         texts = {name: self[name].data for name in ("currency", "time_zone", "locale")}
-        return texts | {"first_day_of_month": int(self.first_day_of_month.data)}
+        is_after_end = self.month_name.data == "end"
+        return texts | {
+            "first_day_of_month": int(self.first_day_of_month.data),
+            "named_after_end": is_after_end,
+        }
 
 
 class EndSessionForm(Form):

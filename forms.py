@@ -388,7 +388,6 @@ class ExpenseFilterForm(FlaskForm):
         self.author = author
         self.currency = author.currency
         self.locale = locale
-        self.first_day_of_month = author.first_day_of_month
         self.chosen = self.days = Period()
         super().__init__(*args)
         offered, archived = (
@@ -403,7 +402,7 @@ class ExpenseFilterForm(FlaskForm):
             "last-month": gettext("Last month"),
             "this-year": gettext("This year"),
         }
-        months = recent_months(today, self.MONTHS, author.first_day_of_month)
+        months = recent_months(today, self.MONTHS, author.first_day_of_month, author.named_after_end)
         names = {name: month_name(name, get_locale()) for name in months}
         if self.period.data and self.period.data not in named | names:
             names[self.period.data] = self.period.data
@@ -423,7 +422,11 @@ class ExpenseFilterForm(FlaskForm):
         try:
             if field.data:
                 self.chosen = parse_period(
-                    field.data, self.today, self.first_day_of_month, self.locale.first_week_day
+                    field.data,
+                    self.today,
+                    self.author.first_day_of_month,
+                    self.locale.first_week_day,
+                    self.author.named_after_end,
                 )
         except DateError as error:
             raise ValidationError(error_message(error)) from None

@@ -85,8 +85,9 @@ class User(UserMixin, Base):
     time_zone: Mapped[str] = mapped_column(sa.String(64), default="UTC")
     # How amounts and days are written, such as `de_AT`; empty is as the browser asks.
     locale: Mapped[str] = mapped_column(sa.String(LOCALE_MAX), default="", server_default="")
-    # Months begin on this day and are called after the calendar month in which they begin.
+    # Months begin on this day and are named after the calendar month in which they begin, or in which they end.
     first_day_of_month: Mapped[int] = mapped_column(default=1, server_default="1")
+    named_after_end: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utc_now)
 
     expenses: Mapped[list["Expense"]] = relationship(

@@ -177,8 +177,8 @@ def month_report(user: User, month: Period, today: date) -> MonthReport:
     return MonthReport(
         month=month,
         current=current,
-        before=_within_years(month.months_before(1)[0]),
-        after=_within_years(Period.month(month.end + timedelta(days=1), month.begin.day)),
+        before=_within_years(user, month.months_before(1)[0]),
+        after=_within_years(user, Period.month(month.end + timedelta(days=1), month.begin.day)),
         count=spent.count,
         total=spent.total,
         so_far=so_far,
@@ -197,7 +197,7 @@ def year_report(user: User, year: Period, today: date) -> YearReport:
     """Return the report of a year, by a number of statements that does not depend on what lies in it."""
     months = year.months()
     so_far = Period(year.begin, min(today, year.end)) if year.begin <= today else year
-    before = _year_earlier(so_far)
+    before = _year_earlier(user, so_far)
     summaries = spending.summarise_periods(user, months)
     spent, spent_before = (spending.summarise(user, ExpenseFilter(period=days)) for days in (so_far, before))
     totals = [{entry.category: entry for entry in summary.breakdown} for summary in summaries]
@@ -210,8 +210,8 @@ def year_report(user: User, year: Period, today: date) -> YearReport:
     lines.sort(key=lambda line: line.total, reverse=True)
     return YearReport(
         year=year,
-        before=_within_years(Period.year(year.begin - timedelta(days=1), year.begin.day)),
-        after=_within_years(Period.year(year.end + timedelta(days=1), year.begin.day)),
+        before=_within_years(user, _year_of(user, year.begin - timedelta(days=1))),
+        after=_within_years(user, _year_of(user, year.end + timedelta(days=1))),
         count=sum(summary.count for summary in summaries),
         total=sum((summary.total for summary in summaries), Decimal(0)),
         so_far=Bar(so_far, spent.count, spent.total),
@@ -223,9 +223,14 @@ def year_report(user: User, year: Period, today: date) -> YearReport:
     )
 
 
-def _year_earlier(period: Period) -> Period:
+def _year_of(user: User, day: date) -> Period:
+    """Return the user's year that a day lies in."""
+    return Period.year(day, user.first_day_of_month, user.named_after_end)
+
+
+def _year_earlier(user: User, period: Period) -> Period:
     """Return the same days of the year before; there are none before the first year."""
-    year = Period.year(period.begin - timedelta(days=1), period.begin.day)
+    year = _year_of(user, period.begin - timedelta(days=1))
     last = period.end + timedelta(days=1)
     # The day after the last one exists in every year, but for February 29.
     last = last.replace(year=last.year - 1, day=min(last.day, 28) if last.month == 2 else last.day)
@@ -243,9 +248,9 @@ def _previous_months(month: Period, summaries: list[Summary], since: date | None
     return PreviousMonths(Period(months[0].begin, months[-1].end), len(months), total)
 
 
-def _within_years(period: Period) -> Period | None:
+def _within_years(user: User, period: Period) -> Period | None:
     """Return a month or a year that has a page, else None."""
-    return period if FIRST_YEAR <= period.begin.year <= LAST_YEAR else None
+    return period if FIRST_YEAR <= period.named_day(user.named_after_end).year <= LAST_YEAR else None
 
 
 def _lines(

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from ledger.axis import axis_for
 from ledger.locales import LOCALES, closest_locale, day_pattern
 from ledger.money import currency_digits, currency_sign, format_amount
+from ledger.periods import Period
 from ledger.sessions import parse_user_agent
 from messages import FREQUENCY_NAMES, REPEATS
 
@@ -29,6 +30,9 @@ def init_app(app: Flask) -> None:
         money=money,
         expense_count=expense_count,
         frequency=frequency,
+        named_day=named_day,
+        period_name=period_name,
+        month_text=month_text,
         repetition=repetition,
         month=month,
         short_month=short_month,
@@ -100,6 +104,21 @@ def device_name(user_agent: str) -> str:
     if system:
         return gettext("A browser on %(system)s", system=system)
     return browser or gettext("An unknown device")
+
+
+def named_day(period: Period) -> date:
+    """Return a day of the calendar month that a month is named after, or of the year of a year."""
+    return period.named_day(current_user.named_after_end)
+
+
+def period_name(period: Period) -> str | None:
+    """Tell whether a period is exactly one `month` or `year` of the user."""
+    return period.name(current_user.first_day_of_month, current_user.named_after_end)
+
+
+def month_text(period: Period) -> str:
+    """Write a month as in a URL: `2026-03`."""
+    return period.text(current_user.named_after_end)
 
 
 def month(value: date) -> str:
