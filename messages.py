@@ -25,7 +25,7 @@ MESSAGES = {
     "category_in_use": lazy_gettext("%(name)s is in use. Merge it into another category, or archive it."),
     "category_name_reserved": lazy_gettext("Use another name."),
     "category_name_taken": lazy_gettext(
-        "There is already a category %(name)s. Use another name, or merge the two."
+        "There is already a category %(name)s. Use another name, swap the names, or merge the two."
     ),
     "last_category": lazy_gettext("Keep at least one category."),
     "too_many_categories": lazy_gettext("You have %(maximum)s categories already. Merge or delete some first."),

@@ -116,6 +116,14 @@ def ensure_exist(user: User, operation: Operation, names: Iterable[str]) -> None
         _insert(user, operation, uuid7(), name=name, position=position + number)
 
 
+def refuse_too_many(user: User, operation: Operation) -> None:
+    """Raise CategoryError if `operation`, which is an undo, has added categories beyond the limit."""
+    of_categories = [change for change in operation.row_changes if change.table_name == Category.__tablename__]
+    added = sum((change.before is None) - (change.after is None) for change in of_categories)
+    if added > 0 and len(get_categories(user)) > MAX_CATEGORIES:
+        raise CategoryError("too_many_categories", maximum=MAX_CATEGORIES)
+
+
 def add(user: User, operation: Operation, name: str) -> str:
     """Return the name of the user's category of this name, which is added at the end if it does not exist.
 

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from database import db
-from ledger import budgets, categories, operations
+from ledger import budgets, categories, category_swap, operations
 from ledger.category_names import current_names
 from ledger.operations import CHANGE, EXPENSE, RECORDED_COLUMNS, UNDO_RETENTION, changes_of
 from ledger.spending import VALUES, ExpenseValues
@@ -74,7 +74,8 @@ def undo(user: User, operation_id: uuid.UUID, now: datetime, expense_id: uuid.UU
     """Revert one of the user's operations, or only what it did to one expense.
 
     What was changed later is left alone, and can be undone once the later change has been. Returns None when
-    there is no such operation, or no longer. The caller commits.
+    there is no such operation, or no longer. Raises CategoryError when the categories that would return exceed the
+    limit. The caller commits.
     """
     categories.lock(user)
     original = db.session.get(Operation, (user.id, operation_id))
@@ -94,6 +95,7 @@ def undo(user: User, operation_id: uuid.UUID, now: datetime, expense_id: uuid.UU
             _revert_categories(reversion, changes)
             reversion.conflicts += recurring.conflicts
         categories.ensure_exist(user, operation, _names_used(operation, counts))
+        categories.refuse_too_many(user, operation)
     conflicts, conflict_count = reversion.conflicts, len(reversion.conflicts)
     if sum(counts.values()) < (original.count if expense_id is None else 1):
         names, count = _left_alone(reversion)
@@ -176,12 +178,12 @@ def _revert_categories(reversion: Reversion, changes: Sequence[RowChange]) -> No
         for change in of_budgets
         if change.before is None and change.after is not None
     }
-    started = set()
-    for change in changes:
-        if change.table_name != Category.__tablename__:
-            continue
-        if change.before is None:
-            started.add(uuid.UUID(change.row_key))
+    of_categories = [change for change in changes if change.table_name == Category.__tablename__]
+    started = {uuid.UUID(change.row_key) for change in of_categories if change.before is None}
+    if category_swap.is_swap(of_categories):
+        reversion.conflicts += category_swap.revert(user, operation, of_categories)
+        of_categories = []
+    for change in of_categories:
         if categories.revert(user, operation, change, added) is False:
             reversion.conflicts.append(change.label)
     for change in of_budgets:

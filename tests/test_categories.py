@@ -213,6 +213,51 @@ def test_a_name_that_is_taken_is_refused_beside_it_and_a_merge_is_proposed(ana, 
     assert names(ana) == list(DEFAULT_CATEGORIES)
 
 
+@pytest.mark.parametrize("steps", [0, 1, 2])
+def test_two_categories_swap_their_names_and_expenses_follow(ana, steps):
+    ana.add("3", "Food", description="Tea")
+    ana.add("4", "Travel", description="Bus", date="2025-01-01", frequency="year")
+    set_budgets(ana, Food="50")
+    page = read(edit(ana, "Food", name="travel"))
+    swap = form_to(page, edit_url(ana, "Food").replace("/edit", "/swap"))
+
+    assert press(ana, swap).location == "/categories"
+
+    assert "Swapped the names Food and Travel." in ana.message("/categories").text
+    for _step in range(steps):
+        press(ana, operations_shown(ana)[0].one("form"))
+        assert "Undone." in ana.message("/history").text
+    food, travel = ("Food", "Travel") if steps == 1 else ("Travel", "Food")
+    assert {row[2]: row[1] for row in ana.rows()} == {"Tea": food, "Bus": travel}
+    assert names(ana)[0] == food
+    assert state(ana)[1] == {food: Decimal(50)}
+    with ana.app.app_context():
+        assert db.session.scalars(select(RecurringExpense.category)).all() == [travel]
+
+
+def test_a_swap_is_left_alone_by_an_undo_after_one_of_them_was_renamed(ana):
+    ana.post(f"/categories/{category_id(ana, 'Food')}/swap", {"into": category_id(ana, "Travel")})
+    swap = operations_shown(ana)[0].one("form")
+    edit(ana, "Travel", name="Trips")
+    before = names(ana)
+
+    press(ana, swap)
+
+    assert "Not undone because they were changed later" in ana.message("/history").text
+    assert names(ana) == before
+
+
+def test_an_expense_deleted_before_a_swap_returns_to_its_category(ana):
+    ana.add("3", "Food")
+    ana.post(f"/expenses/{ana.expenses()[0].id}/delete")
+    deletion = ana.message().one("form")
+    ana.post(f"/categories/{category_id(ana, 'Food')}/swap", {"into": category_id(ana, "Travel")})
+
+    press(ana, deletion)
+
+    assert [row[1] for row in ana.rows()] == ["Travel"]
+
+
 @pytest.mark.parametrize(("field", "typed"), [("name", ""), ("name", "x" * 65), ("order", "last")])
 def test_a_value_that_makes_no_sense_is_refused_beside_it(ana, field, typed):
     response = edit(ana, "Food", **{field: typed})
@@ -338,7 +383,7 @@ def test_another_users_categories_do_not_exist(ana, bob):
     food = category_id(ana, "Food")
 
     assert bob.client.get(f"/categories/{food}/edit").status_code == 404
-    for page in ("edit", "merge", "delete"):
+    for page in ("edit", "merge", "swap", "delete"):
         assert bob.post(f"/categories/{food}/{page}", {"into": category_id(bob, "Travel")}).status_code == 404
     bob.post("/categories", {f"{food}-monthly_budget": "9"})
 
@@ -385,6 +430,49 @@ def test_an_expense_deleted_before_its_category_was_renamed_returns_to_the_renam
 
     assert [row[1] for row in ana.rows()] == ["Food" if undone else "Meals"]
     assert len(names(ana)) == len(DEFAULT_CATEGORIES)
+
+
+@pytest.mark.parametrize("undone", [False, True])
+def test_an_expense_deleted_before_its_category_was_merged_returns_to_the_other_one(ana, undone):
+    ana.add("3", "Food")
+    ana.post(f"/expenses/{ana.expenses()[0].id}/delete")
+    deletion = ana.message().one("form")
+    ana.post(f"/categories/{category_id(ana, 'Food')}/merge", {"into": category_id(ana, "Travel")})
+    edit(ana, "Travel", name="Trips")
+    if undone:
+        press(ana, operations_shown(ana)[1].one("form"))
+
+    press(ana, deletion)
+
+    assert [row[1] for row in ana.rows()] == ["Food" if undone else "Trips"]
+    assert len(names(ana)) == len(DEFAULT_CATEGORIES) - (not undone)
+
+
+def test_a_change_is_undone_after_the_former_category_was_merged(ana):
+    ana.add("3", "Food")
+    ana.fill(f"/expenses/{ana.expenses()[0].id}/edit", category="Health")
+    change = ana.message().one("form")
+    ana.post(f"/categories/{category_id(ana, 'Food')}/merge", {"into": category_id(ana, "Travel")})
+
+    press(ana, change)
+
+    assert [row[1] for row in ana.rows()] == ["Travel"]
+    assert "Food" not in names(ana)
+
+
+def test_a_series_deleted_before_its_category_was_renamed_returns_to_the_renamed_one(ana):
+    ana.add("10", "Food", frequency="week", date="2026-01-01")
+    with ana.app.app_context():
+        series = db.session.scalars(select(RecurringExpense.id)).one()
+    ana.post(f"/recurring/{series}/delete")
+    deletion = ana.message("/recurring").one("form")
+    edit(ana, "Food", name="Meals")
+
+    press(ana, deletion)
+
+    with ana.app.app_context():
+        assert db.session.scalars(select(RecurringExpense.category)).all() == ["Meals"]
+    assert "Food" not in names(ana)
 
 
 def test_a_change_of_category_can_be_undone_after_both_categories_were_renamed(ana):
@@ -492,3 +580,49 @@ def test_no_category_is_named_like_the_choice_of_a_new_one(ana, name):
     assert "Use another name." in read(renamed).one(id="name-error").text
     assert "Use another name." in read(added).one(id="category-name-error").text
     assert names(ana) == list(DEFAULT_CATEGORIES)
+
+
+# --- The limit
+
+
+@pytest.fixture
+def full(ana, monkeypatch):
+    """Ana, who has as many categories as she can have."""
+    monkeypatch.setattr(categories, "MAX_CATEGORIES", len(DEFAULT_CATEGORIES))
+    return ana
+
+
+def test_no_category_is_added_beyond_the_limit(full):
+    for response in (
+        full.post("/categories/add", {"name": "Gifts"}),
+        full.add("3", "New …", new_category="Gifts"),
+    ):
+        assert response.status_code == 422
+        assert "You have 10 categories already." in read(response).text
+    assert names(full) == list(DEFAULT_CATEGORIES)
+
+
+@pytest.mark.parametrize("change", ["delete", "merge", "expense"])
+def test_the_limit_cannot_be_passed_by_deleting_adding_and_undoing(full, change):
+    food = category_id(full, "Food")
+    if change == "expense":
+        full.add("3", "Food")
+        full.post(f"/expenses/{full.expenses()[0].id}/delete")
+        undo = full.message().one("form")
+    full.post(
+        f"/categories/{food}/{'merge' if change == 'merge' else 'delete'}", {"into": category_id(full, "Travel")}
+    )
+    if change != "expense":
+        undo = operations_shown(full)[0].one("form")
+    full.post("/categories/add", {"name": "Gifts"})
+    before = names(full)
+    assert "Gifts" in before
+
+    press(full, undo)
+
+    assert "You have 10 categories already." in full.message().text
+    assert names(full) == before
+    assert full.expenses() == []
+    full.post(f"/categories/{category_id(full, 'Gifts')}/delete")
+    press(full, undo)
+    assert sorted(names(full)) == sorted(DEFAULT_CATEGORIES)

@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from app import app as application
 from database import db
-from ledger import budgets, categories, operations, recurring
+from ledger import budgets, categories, category_swap, operations, recurring
 from ledger.budgets import MonthlyBudget
 from ledger.categories import CategoryError
 from ledger.csv_export import write_csv
@@ -173,6 +173,11 @@ class UndoMachine(RuleBasedStateMachine):
     def merge(self, who, data):
         former, into = self.category(who, data), self.category(who, data)
         self.do(who, lambda user: categories.merge(user, former.id, into.id, now()))
+
+    @rule(who=st.integers(0, 1), data=st.data())
+    def swap(self, who, data):
+        first, second = self.category(who, data), self.category(who, data)
+        self.do(who, lambda user: category_swap.swap(user, first.id, second.id, now()))
 
     @rule(who=st.integers(0, 1), data=st.data())
     def delete_category(self, who, data):

@@ -12,7 +12,7 @@ import clock
 from category_forms import BudgetsForm, CategoryForm, MergeForm, NewCategoryForm
 from database import db
 from database.engine import SAFE_METHODS
-from ledger import budgets, categories, recurring, reports
+from ledger import budgets, categories, category_swap, recurring, reports
 from ledger.categories import CategoryData, CategoryError
 from ledger.periods import Period
 from messages import error_message
@@ -72,6 +72,7 @@ def category_page(
         form=sent if isinstance(sent, CategoryForm) else CategoryForm(category, known, formdata=None),
         merge_form=sent if isinstance(sent, MergeForm) else merge_form,
         category=category,
+        same_name=next((other for other in known if other.id == into), None),
         usage=categories.get_usage(current_user, category.name),
         recurring=recurring.in_category(current_user, category.name, MAX_RECURRING_SHOWN),
     )
@@ -155,6 +156,20 @@ def merge_category(category_id: uuid.UUID) -> ResponseReturnValue:
         into=into.name,
         expenses=expense_count(operation.count),
     )
+    flash_message(message, undo=operation)
+    return redirect(url_for("list_categories"))
+
+
+def swap_categories(category_id: uuid.UUID) -> ResponseReturnValue:
+    """Swap the names of two categories."""
+    category, known = category_or_404(category_id)
+    form = MergeForm(category, known)
+    if not form.validate_on_submit():
+        return category_page(category_id, form)
+    other = form.others[form.into.data]
+    operation = category_swap.swap(current_user, category_id, other.id, clock.now())
+    db.session.commit()
+    message = gettext("Swapped the names %(name)s and %(other)s.", name=category.name, other=other.name)
     flash_message(message, undo=operation)
     return redirect(url_for("list_categories"))
 

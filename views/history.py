@@ -12,9 +12,11 @@ from database import db
 from fields import parse_id
 from forms import UndoForm
 from ledger import history
+from ledger.categories import CategoryError
 from ledger.operations import UNDO_MAX_CHANGES
 from ledger.undo import Undone
 from ledger.undo import undo as undo_operation
+from messages import error_message
 from security import safe_redirect_target
 from views.common import flash_message
 
@@ -31,12 +33,17 @@ def undo(operation_id: uuid.UUID) -> ResponseReturnValue:
     form = UndoForm()
     if not form.validate():
         abort(400)
-    undone = undo_operation(current_user, operation_id, clock.now(), form.expense.data)
+    target = redirect(safe_redirect_target(form.next.data) or url_for("list_history"))
+    try:
+        undone = undo_operation(current_user, operation_id, clock.now(), form.expense.data)
+    except CategoryError as error:
+        flash_message(error_message(error), "error")
+        return target
     if undone is None:
         abort(404)
     db.session.commit()
     flash_message(undo_message(undone), "status" if undone.operation else "error", undo=undone.operation)
-    return redirect(safe_redirect_target(form.next.data) or url_for("list_history"))
+    return target
 
 
 def undo_message(undone: Undone) -> str:
