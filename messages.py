@@ -21,6 +21,7 @@ MESSAGES = {
         "Nothing was saved, because your currency was just changed. Go back, check the amount and try again."
     ),
     # Categories
+    "category_exists": lazy_gettext("There is already a category %(name)s. Use another name."),
     "category_gone": lazy_gettext("This category does not exist any more. Choose another one."),
     "category_in_use": lazy_gettext("%(name)s is in use. Merge it into another category, or archive it."),
     "category_name_reserved": lazy_gettext("Use another name."),

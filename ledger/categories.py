@@ -145,7 +145,7 @@ def create(user: User, category_id: uuid.UUID, name: str, now: datetime) -> Oper
     with operations.record(user, "add_category", now, label=name) as operation:
         known = lock_and_get(user)
         if category_id not in known:
-            _refuse_taken(known, category_id, name)
+            _refuse_taken(known, category_id, name, "category_exists")
             _append(user, operation, known, category_id, name)
     return operation
 
@@ -231,10 +231,12 @@ def _positions(
     return {} if order == list(known) else {other_id: position for position, other_id in enumerate(order, 1)}
 
 
-def _refuse_taken(known: Mapping[uuid.UUID, CategoryData], category_id: uuid.UUID, name: str) -> None:
+def _refuse_taken(
+    known: Mapping[uuid.UUID, CategoryData], category_id: uuid.UUID, name: str, code: str = "category_name_taken"
+) -> None:
     same = _find_by_key(known, category_key(name))
     if same is not None and same.id != category_id:
-        raise CategoryError("category_name_taken", name=same.name, category_id=same.id)
+        raise CategoryError(code, name=same.name, category_id=same.id)
 
 
 def _refuse_reserved(name: str) -> None:
