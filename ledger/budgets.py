@@ -3,7 +3,7 @@
 import uuid
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -32,39 +32,49 @@ class AvailableBudget(NamedTuple):
     carried: Decimal = Decimal(0)
 
 
+class StoredBudget(NamedTuple):
+    """A budget as it was read, which is valid from a day on."""
+
+    id: uuid.UUID
+    category_id: uuid.UUID | None
+    start_date: date
+    amount: Decimal | None
+    rollover: bool
+
+
 # By the ids of their categories, in the order of their first months; those of all categories together by None.
-History = Mapping[uuid.UUID | None, Sequence[Budget]]
+History = Mapping[uuid.UUID | None, Sequence[StoredBudget]]
 
 
 def get_history(user: User) -> History:
     """Return all budgets that the user has or had, by one statement."""
     history = defaultdict(list)
-    query = sa.select(Budget).where(Budget.author_id == user.id).order_by(Budget.start_date, Budget.id)
-    for budget in db.session.scalars(query, execution_options={"populate_existing": True}):
-        history[budget.category_id].append(budget)
+    columns = [getattr(Budget, name) for name in StoredBudget._fields]
+    query = sa.select(*columns).where(Budget.author_id == user.id).order_by(Budget.start_date, Budget.id)
+    for row in db.session.execute(query):
+        history[row.category_id].append(StoredBudget(*row))
     return history
 
 
-def valid_in(budgets: Sequence[Budget], month: Period) -> MonthlyBudget:
+def valid_in(budgets: Sequence[StoredBudget], month: Period) -> MonthlyBudget:
     """Return which of the budgets of a category is valid in a month."""
-    begun = [budget for budget in budgets if budget.start_date <= month.end]
-    return MonthlyBudget(begun[-1].amount, begun[-1].rollover) if begun else MonthlyBudget()
+    last = next((budget for budget in reversed(budgets) if budget.start_date <= month.end), None)
+    return MonthlyBudget(last.amount, last.rollover) if last else MonthlyBudget()
 
 
-def valid_budgets(user: User, month: Period) -> dict[uuid.UUID | None, MonthlyBudget]:
-    """Return the user's budgets of a month by the ids of their categories, that of all together by None."""
-    return {category_id: valid_in(budgets, month) for category_id, budgets in get_history(user).items()}
+def valid_budgets(history: History, month: Period) -> dict[uuid.UUID | None, MonthlyBudget]:
+    """Return the budgets of a month by the ids of their categories, that of all together by None."""
+    return {category_id: valid_in(budgets, month) for category_id, budgets in history.items()}
 
 
 def available_budgets(
-    user: User, known: Sequence[CategoryData], months: Sequence[Period], summaries: Sequence[Summary]
+    history: History, known: Sequence[CategoryData], months: Sequence[Period], summaries: Sequence[Summary]
 ) -> dict[str | None, AvailableBudget]:
     """Return the budgets of the last of some months by the names of their categories, the total one by None.
 
     What was left over from the others, which come before it without a gap, is carried over where the user wants
     it. The `summaries` are those of the months; `known` are all categories.
     """
-    history = get_history(user)
     spent = [{entry.category: entry.total for entry in summary.breakdown} for summary in summaries[:-1]]
     available: dict[str | None, AvailableBudget] = {}
     for category_id, name in [(None, None), *((category.id, category.name) for category in known)]:
@@ -76,7 +86,7 @@ def available_budgets(
     return available
 
 
-def _carried_over(budgets: Sequence[Budget], months: Sequence[Period], totals: Sequence[Decimal]) -> Decimal:
+def _carried_over(budgets: Sequence[StoredBudget], months: Sequence[Period], totals: Sequence[Decimal]) -> Decimal:
     """Return what is left over from some months in which these totals were spent."""
     carried = Decimal(0)
     if not any(budget.rollover for budget in budgets):
@@ -110,17 +120,21 @@ def save(
 
 def _set(
     operation: Operation,
-    budgets: Sequence[Budget],
+    budgets: Sequence[StoredBudget],
     category_id: uuid.UUID | None,
     label: str,
     month: Period,
     new: MonthlyBudget,
 ) -> None:
     """Make a budget the valid one from a month on, also where another first day of the month was set before."""
+    same = None
     for budget in budgets:
-        if budget.start_date > month.begin:
-            operations.delete_row(operation, budget, label)
-    same = next((budget for budget in budgets if budget.start_date == month.begin), None)
+        if budget.start_date >= month.begin:
+            row = db.session.get_one(Budget, (operation.author_id, budget.id), populate_existing=True)
+            if budget.start_date == month.begin:
+                same = row
+            else:
+                operations.delete_row(operation, row, label)
     if same is not None:
         operations.change_row(operation, same, label, new._asdict())
         return

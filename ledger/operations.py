@@ -286,12 +286,18 @@ def delete_row(operation: Operation, row: Base, label: str) -> None:
     db.session.flush()
 
 
-def delete_rows(operation: Operation, rows: Sequence[Base], label: str) -> None:
-    """Delete rows of one table."""
+def delete_rows(operation: Operation, model: type[Base], chosen: sa.ColumnElement[bool], label: str) -> None:
+    """Delete the user's chosen rows of one table, by a fixed number of statements."""
+    store(operation)
+    own = sa.and_(model.__table__.c.author_id == operation.author_id, chosen)
+    key = {"author_id": operation.author_id, "operation_id": operation.id, "table_name": model.__tablename__}
+    rows = db.session.scalars(sa.select(model).where(own)).all()
+    changes = [key | {"row_key": row_key(row), "label": label, "before": encode(row)} for row in rows]
+    if changes:
+        db.session.execute(sa.insert(RowChange), changes)
     for row in rows:
-        _record_row(operation, row, label, encode(row), None)
-        db.session.delete(row)
-    db.session.flush()
+        db.session.expunge(row)
+    row_count(sa.delete(model).where(own))
 
 
 def _record_row(

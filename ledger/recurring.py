@@ -270,11 +270,8 @@ def delete(user: User, recurring: RecurringExpense, now: datetime) -> Operation:
     It is locked, and the caller commits.
     """
     with operations.record(user, "delete_recurring", now) as operation:
-        query = sa.select(Occurrence).where(
-            Occurrence.author_id == user.id, Occurrence.recurring_id == recurring.id
-        )
-        occurrences = db.session.scalars(query.order_by(Occurrence.day)).all()
-        operations.delete_rows(operation, occurrences, label_of(recurring))
+        own = Occurrence.recurring_id == recurring.id
+        operations.delete_rows(operation, Occurrence, own, label_of(recurring))
         operations.delete_row(operation, recurring, label_of(recurring))
     return operation
 

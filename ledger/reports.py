@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from database import db
 from ledger import spending
-from ledger.budgets import AvailableBudget, available_budgets
+from ledger.budgets import AvailableBudget, History, available_budgets, get_history
 from ledger.categories import CategoryData, get_categories
 from ledger.money import currency_digits
 from ledger.periods import FIRST_YEAR, LAST_YEAR, Period
@@ -135,7 +135,7 @@ class CategoryOverview:
 
 
 def category_overview(
-    user: User, month: Period, known: Sequence[CategoryData]
+    user: User, month: Period, known: Sequence[CategoryData], history: History
 ) -> dict[str | None, CategoryOverview]:
     """Return an overview of each of the user's categories by name, and of all of them together by None."""
     months = [*month.months_before(COMPARISON_MONTHS), month]
@@ -145,7 +145,7 @@ def category_overview(
         summary for earlier, summary in zip(months, previous, strict=False) if since and earlier.begin >= since
     ]
     recent = whole[-AVERAGE_MONTHS:]
-    available = available_budgets(user, known, months, summaries)
+    available = available_budgets(history, known, months, summaries)
     overview = {}
     for name in (None, *(category.name for category in known)):
         now, *before = (_in_category(summary, name) for summary in (spent, *recent))
@@ -167,7 +167,7 @@ def month_report(user: User, month: Period, today: date) -> MonthReport:
     """Return the report of a month, by a number of statements that does not depend on what lies in it."""
     months = [*month.months_before(COMPARISON_MONTHS), month]
     *previous, spent = summaries = spending.summarise_periods(user, months)
-    budgets = available_budgets(user, get_categories(user), months, summaries)
+    budgets = available_budgets(get_history(user), get_categories(user), months, summaries)
     filters = ExpenseFilter(period=month, min_amount=Decimal(0), sort="-amount")
     current = month.begin <= today <= month.end
     days_left = (month.end - today).days + 1 if current else None

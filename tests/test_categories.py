@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from database import db
 from ledger import categories
-from ledger.budgets import valid_budgets
+from ledger.budgets import get_history, valid_budgets
 from ledger.periods import Period
 from models import DEFAULT_CATEGORIES, Category, RecurringExpense
 from tests.browsing import REDIRECTS, at_once, form_values, operations_shown, press, read
@@ -26,7 +26,7 @@ def state(visitor):
     with visitor.app.app_context():
         known = categories.get_categories(visitor.user())
         names = {category.id: category.name for category in known} | {None: None}
-        valid = valid_budgets(visitor.user(), Period.month(datetime.now(UTC).date()))
+        valid = valid_budgets(get_history(visitor.user()), Period.month(datetime.now(UTC).date()))
         budgets = {names[key]: budget.amount for key, budget in valid.items() if budget.amount is not None}
         return known, budgets
 

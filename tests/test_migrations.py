@@ -18,7 +18,7 @@ from uuid_utils.compat import uuid7
 from database import Base, db
 from database.engine import database_url, prepare_engine
 from database.revision import MIGRATIONS
-from ledger.budgets import valid_budgets
+from ledger.budgets import get_history, valid_budgets
 from ledger.periods import Period
 from ledger.undo import undo
 from models import DEFAULT_CATEGORIES, Category, Expense, Operation, RecurringExpense, User
@@ -329,7 +329,9 @@ def test_what_was_recorded_in_the_former_tables_can_still_be_undone(go, engine, 
         ]
         names = db.session.scalars(sa.select(Category.name).order_by(Category.position)).all()
         assert names == ["Food", "Journeys", "Sweets"]
-        assert {budget.amount for budget in valid_budgets(user, Period.month(date(2026, 1, 1))).values()} == {
+        assert {
+            budget.amount for budget in valid_budgets(get_history(user), Period.month(date(2026, 1, 1))).values()
+        } == {
             None,
             Decimal("1.5"),
         }

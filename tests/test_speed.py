@@ -39,7 +39,7 @@ PAGES = {
     "/expenses/add": 2,
     "/expenses/{id}/edit": 4,
     "/expenses/{id}/duplicate": 3,
-    "/categories": 6,
+    "/categories": 5,
     "/history": 9,
     "/account": 2,
     "/months": 7,

@@ -13,6 +13,7 @@ from category_forms import BudgetsForm, CategoryForm, MergeForm, NewCategoryForm
 from database import db
 from database.engine import SAFE_METHODS
 from ledger import budgets, categories, category_swap, recurring, reports
+from ledger.budgets import History
 from ledger.categories import CategoryData, CategoryError
 from ledger.periods import Period
 from messages import error_message
@@ -42,22 +43,22 @@ def this_month() -> Period:
     return Period.month(today(), current_user.first_day_of_month)
 
 
-def budgets_form(known: list[CategoryData], **options: Any) -> BudgetsForm:
+def budgets_form(known: list[CategoryData], history: History, **options: Any) -> BudgetsForm:
     """Return the form of this month's budgets."""
-    valid = budgets.valid_budgets(current_user, this_month())
+    valid = budgets.valid_budgets(history, this_month())
     return BudgetsForm(current_user, visitor_locale(), known, valid, **options)
 
 
 def categories_page(sent: BudgetsForm | NewCategoryForm | None = None) -> ResponseReturnValue:
     """Answer with the list of categories, whose forms are fresh but for the one that was sent."""
-    known, month = current_categories(), this_month()
+    known, month, history = current_categories(), this_month(), budgets.get_history(current_user)
     return render_page(
         "categories/list.html",
-        budgets_form=sent if isinstance(sent, BudgetsForm) else budgets_form(known, formdata=None),
+        budgets_form=sent if isinstance(sent, BudgetsForm) else budgets_form(known, history, formdata=None),
         new_form=sent if isinstance(sent, NewCategoryForm) else NewCategoryForm(formdata=None),
         categories=known,
         month=month,
-        overview=reports.category_overview(current_user, month, known),
+        overview=reports.category_overview(current_user, month, known, history),
     )
 
 
@@ -85,7 +86,7 @@ def list_categories() -> ResponseReturnValue:
 
 def save_budgets() -> ResponseReturnValue:
     """Save the monthly budgets."""
-    form = budgets_form(current_categories())
+    form = budgets_form(current_categories(), budgets.get_history(current_user))
     if not form.validate_on_submit():
         return categories_page(form)
     operation, changed = budgets.save(current_user, form.budgets, this_month(), clock.now())

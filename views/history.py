@@ -25,7 +25,7 @@ def list_history() -> ResponseReturnValue:
     """Show a page of the operations that can be undone, or were."""
     before = parse_id(request.args.get("before", ""))
     page = history.recent_operations(current_user, clock.now(), before)
-    return render_template("history/list.html", page=page, limit=UNDO_MAX_CHANGES)
+    return render_template("history/list.html", page=page, limit=UNDO_MAX_CHANGES, max_rows=history.MAX_ROWS_SHOWN)
 
 
 def undo(operation_id: uuid.UUID) -> ResponseReturnValue:
