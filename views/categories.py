@@ -166,7 +166,7 @@ def swap_categories(category_id: uuid.UUID) -> ResponseReturnValue:
     category, known = category_or_404(category_id)
     form = MergeForm(category, known)
     if not form.validate_on_submit():
-        return category_page(category_id, form)
+        abort(400)
     other = form.others[form.into.data]
     operation = category_swap.swap(current_user, category_id, other.id, clock.now())
     db.session.commit()
