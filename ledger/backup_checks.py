@@ -185,8 +185,7 @@ def _check_row_change(row: Row) -> str | None:
 
 def _check_row_key(table_name: str, key: str) -> str | None:
     row_id, _, day = key.partition("_")
-    if table_name != "user":
-        uuid.UUID(row_id)
+    uuid.UUID(row_id)
     if table_name == "occurrence":
         date.fromisoformat(day)
     return None
