@@ -17,9 +17,10 @@ from database import db
 from database.availability import Availability
 from database.engine import SAFE_METHODS, close_session, create_private_file, prepare_engine
 from ledger.accounts import APPLICATION_NAME, allow_local_emails
+from ledger.pieces import recover
 from ledger.sessions import find_session, touch
 from models import User
-from security import BoundedSessionInterface, Request, add_headers
+from security import BoundedSessionInterface, Request, add_headers, csrf_failed
 from views import filters
 
 logs.start_logging(os.environ.get("LOG_FORMAT") or "text")
@@ -63,6 +64,8 @@ def load_user(session_id: str) -> User | None:
     if found is None:
         return None
     user, login_session = found
+    if user.running_operation is not None and not csrf_failed():
+        recover(user)
     if request.method not in SAFE_METHODS:
         touch(login_session, clock.now())
     return user

@@ -22,7 +22,7 @@ import doctor
 import http_server
 from database import Base, db
 from database.citus import citus_statements
-from ledger import accounts, backups, drafts, operations, sessions, throttling
+from ledger import accounts, backups, drafts, retention, sessions, throttling
 from ledger.backup_checks import BackupError
 from ledger.demo import sample_expenses
 from ledger.periods import day_in
@@ -170,7 +170,7 @@ def purge() -> None:
     """Permanently delete undo history older than 30 days, and drafts older than a day."""
     number, has_more = 0, True
     while has_more:
-        deleted, has_more = operations.purge(clock.now())
+        deleted, has_more = retention.purge(clock.now())
         number += deleted
         # One transaction each, so that nobody waits for the whole.
         db.session.commit()

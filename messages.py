@@ -20,6 +20,10 @@ MESSAGES = {
     "currency_changed": lazy_gettext(
         "Nothing was saved, because your currency was just changed. Go back, check the amount and try again."
     ),
+    "operation_running": lazy_gettext(
+        "Nothing was saved, because a change of many of your expenses is still being made. Go back and try again "
+        "in a moment."
+    ),
     # Categories
     "category_gone": lazy_gettext("This category does not exist any more. Choose another one."),
     "category_in_use": lazy_gettext("%(name)s is in use. Merge it into another category, or archive it."),

@@ -2,6 +2,7 @@
 
 import unicodedata
 import uuid
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -89,6 +90,8 @@ class User(UserMixin, Base):
     first_day_of_month: Mapped[int] = mapped_column(default=1, server_default="1")
     monthly_budget: Mapped[Decimal | None] = mapped_column(Money)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utc_now)
+    # The large operation that is not finished.
+    running_operation: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid)
 
     expenses: Mapped[list["Expense"]] = relationship(
         back_populates="author",
@@ -247,6 +250,12 @@ class Operation(Base):
     label: Mapped[str | None] = mapped_column(sa.String(LABEL_MAX))
     # The operation that an undo reverted, which may be purged earlier.
     undoes: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid)
+    # While it is running: if it has not gone on until then, it was interrupted.
+    running_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    # The expenses that a large operation is changing right now. Not a column.
+    __allow_unmapped__ = True
+    piece: Sequence[uuid.UUID] | None = None
 
     row_changes: Mapped[list["RowChange"]] = relationship(cascade="all, delete-orphan", passive_deletes=True)
 

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ SQLITE_UNAVAILABLE = frozenset(
 # SHORT_TIMEOUT_MS, so that there are always threads for requests that only read.
 BUSY_TIMEOUT_MS, SHORT_TIMEOUT_MS = 5000, 250
 long_waiters = threading.BoundedSemaphore(6)
+POLL_SECONDS = 0.002
 # PostgreSQL cancels a statement of a request after this time. Commands have no limit.
 STATEMENT_TIMEOUT_SECONDS = 30
 # The minimum that the driver accepts.
@@ -149,19 +151,36 @@ def in_command() -> bool:
 
 def take_write_lock(connection: sa.Connection) -> None:
     """Wait for the write lock of SQLite and begin a transaction. Raises OperationalError after the timeout."""
-    connection.exec_driver_sql(f"PRAGMA busy_timeout={SHORT_TIMEOUT_MS}")
+    connection.exec_driver_sql("PRAGMA busy_timeout=0")
     try:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        return
-    except OperationalError as error:
-        if not is_unavailable(error) or not long_waiters.acquire(blocking=False):
-            raise
+        begun = _begin_within(connection, SHORT_TIMEOUT_MS)
+        if not begun and long_waiters.acquire(blocking=False):
+            try:
+                begun = _begin_within(connection, BUSY_TIMEOUT_MS)
+            finally:
+                long_waiters.release()
+        if not begun:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
     finally:
         connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-    try:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    finally:
-        long_waiters.release()
+
+
+def _begin_within(connection: sa.Connection, timeout_ms: int) -> bool:
+    """Try to begin a transaction every POLL_SECONDS, and tell whether the lock was free in time.
+
+    SQLite itself would wait up to 100 ms between two tries, and miss the moments between the pieces of a large
+    operation.
+    """
+    driver_connection: Any = connection.connection.driver_connection
+    deadline = time.monotonic() + timeout_ms / 1000
+    while True:
+        try:
+            driver_connection.execute("BEGIN IMMEDIATE")
+            return True
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                return False
+        time.sleep(POLL_SECONDS)
 
 
 def close_session(_error: BaseException | None = None) -> None:

@@ -8,7 +8,7 @@ from flask_babel import lazy_gettext
 from werkzeug.exceptions import Conflict, HTTPException, ServiceUnavailable
 
 from database.engine import close_session, is_unavailable
-from ledger.operations import CurrencyChangedError
+from ledger.errors import LedgerError
 from messages import error_message
 
 log = logging.getLogger("ledger")
@@ -25,7 +25,7 @@ def show_database_error(error: Exception) -> ResponseReturnValue:
     return show_error(ServiceUnavailable(str(DATABASE_UNAVAILABLE), retry_after=5))
 
 
-def show_conflict(error: CurrencyChangedError) -> ResponseReturnValue:
+def show_conflict(error: LedgerError) -> ResponseReturnValue:
     """Tell the user why nothing was saved."""
     return show_error(Conflict(error_message(error)))
 

@@ -221,11 +221,11 @@ def change_expenses() -> ResponseReturnValue:
     matching = spending.expenses_query(current_user, filter_form().filters).with_only_columns(Expense.id)
     if not form.all_matching.data:
         matching = matching.where(Expense.id.in_(form.ids.data))
-    chosen = Expense.id.in_(matching)
     kind = "bulk_delete" if form.action.data == "delete" else "bulk_edit"
     try:
-        with operations.record(current_user, kind, clock.now()) as operation:
-            change_chosen(form, operation, chosen)
+        with operations.record_in_pieces(current_user, kind, clock.now(), matching) as (operation, pieces):
+            for ids in pieces:
+                change_chosen(form, operation, Expense.id.in_(ids))
     except CategoryError as error:
         form.category.errors = [error_message(error)]
         return list_page(form)

@@ -12,7 +12,7 @@ from database import db
 from fields import parse_id
 from forms import UndoForm
 from ledger import history
-from ledger.operations import UNDO_MAX_CHANGES
+from ledger.retention import UNDO_MAX_CHANGES
 from ledger.undo import Undone
 from ledger.undo import undo as undo_operation
 from security import safe_redirect_target

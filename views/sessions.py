@@ -11,7 +11,7 @@ import clock
 from account_forms import EndSessionForm, LoginForm
 from database import db
 from database.engine import SAFE_METHODS
-from ledger import accounts, drafts, operations, sessions
+from ledger import accounts, drafts, retention, sessions
 from models import User
 from security import safe_redirect_target
 from views.common import flash_message, render_page
@@ -35,7 +35,7 @@ def start_session(user: User, remember: bool = False) -> None:
     """Log `user` in, with a new cookie session that keeps only their drafts; commits."""
     sessions.create_session(user, remember, request.user_agent.string, clock.now())
     drafts.delete_old(clock.now(), user.id)
-    operations.trim(user, clock.now())
+    retention.trim(user, clock.now())
     db.session.commit()
     kept = drafts_of(str(user.id))
     session.clear()
