@@ -1,7 +1,7 @@
 """The journal: what operations have recorded of expenses, and how it is written to them."""
 
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -53,7 +53,7 @@ def named_columns(counts: Iterable[int]) -> list[str]:
 
 
 def write_changes(
-    author_id: int, change: str, recorded: Iterable[sa.ColumnElement[bool]], names: Iterable[str], backwards: bool
+    author_id: int, change: str, recorded: Iterable[sa.ColumnElement[bool]], names: Sequence[str], backwards: bool
 ) -> None:
     """Make the expenses of `recorded` changes, which are all the same `change`, as they were after it.
 
@@ -70,7 +70,7 @@ def write_changes(
     of_owner = EXPENSE.author_id == author_id, EXPENSE.id.in_(sa.select(CHANGE.id).where(*recorded))
     if change == "deleted":
         row_count(sa.delete(Expense).where(*of_owner))
-    else:
+    elif names:
         values: dict[str, Any] = {name: sa.func.coalesce(CHANGE[prefix + name], EXPENSE[name]) for name in names}
         row_count(sa.update(Expense).where(*of_owner, *recorded, EXPENSE.id == CHANGE.id).values(**values))
 
