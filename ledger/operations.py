@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -102,8 +102,10 @@ def record_in_pieces(
             yield operation, iter([ids])
         return
     pieces.start(operation)
-    with _recording(user, operation, now), closing(pieces.split(operation, ids)) as some:
-        yield operation, some
+    with _recording(user, operation, now):
+        while retention.purge(now, user).has_more:
+            pieces.commit(operation)
+        yield operation, pieces.split(operation, ids)
 
 
 def _new(user: User, kind: str, now: datetime, label: str | None = None) -> Operation:

@@ -7,7 +7,7 @@ was killed: then the user's next request rolls it back.
 
 import time
 import uuid
-from collections.abc import Generator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -19,10 +19,11 @@ from ledger.journal import CHANGE, row_count, touched_columns, write_changes
 from models import ExpenseChange, Operation, User, utc_now
 
 # As many expenses are changed in one transaction, which takes about 50 ms.
-PIECE_SIZE = 5_000
+PIECE_SIZE = 2_500
 # A piece that has taken longer was interrupted.
 LEASE = timedelta(seconds=5)
 PAUSE_SECONDS = 0.005
+ID_BYTES = 16
 # Ids of expenses, for `in_`.
 Piece = sa.Select[uuid.UUID] | Sequence[uuid.UUID]
 
@@ -61,32 +62,50 @@ def start(operation: Operation) -> None:
     db.session.commit()
 
 
-def split(operation: Operation, ids: sa.Select[uuid.UUID]) -> Generator[Piece]:
+def split(operation: Operation, ids: sa.Select[uuid.UUID]) -> Iterator[Piece]:
     """Yield the `ids` in pieces, and commit what the caller has done with one before the next.
 
     The ids are read without holding up anybody who writes. Raises LeaseLostError.
     """
-    ordered = ids.order_by(None).order_by(*ids.selected_columns)
-    with (
-        db.engine.connect().execution_options(reading=True) as connection,
-        connection.execute(ordered, execution_options={"yield_per": PIECE_SIZE}) as rows,
-    ):
-        for some in rows.scalars().partitions():
-            operation.piece = list(some)
-            yield operation.piece
-            _renew(operation)
-            db.session.commit()
-            # Whoever waits for the write lock of SQLite tries to get it every 2 ms.
-            time.sleep(PAUSE_SECONDS)
+    packed = _read(ids)
+    size = PIECE_SIZE * ID_BYTES
+    for start in range(0, len(packed), size):
+        piece = packed[start : start + size]
+        operation.piece = [
+            uuid.UUID(bytes=bytes(piece[at : at + ID_BYTES])) for at in range(0, len(piece), ID_BYTES)
+        ]
+        yield operation.piece
+        commit(operation)
     operation.piece = None
 
 
-def _renew(operation: Operation) -> None:
+def commit(operation: Operation) -> None:
+    """Commit what was done of a large operation so far, and let others write. Raises LeaseLostError."""
     until = utc_now() + LEASE
     held = sa.update(Operation).where(*_key(operation.author_id, operation.id))
     if not row_count(held.where(Operation.running_until == operation.running_until).values(running_until=until)):
         raise LeaseLostError
     set_committed_value(operation, "running_until", until)
+    db.session.commit()
+    # Whoever waits for the write lock of SQLite tries to get it every 2 ms.
+    time.sleep(PAUSE_SECONDS)
+
+
+def _read(ids: sa.Select[uuid.UUID]) -> bytearray:
+    """Return the ids in their order, one after the other in 16 bytes each.
+
+    All at once: a reader that stayed until the last piece would keep SQLite from emptying its write-ahead log,
+    which slows everybody down. A million ids take 16 MB.
+    """
+    packed = bytearray()
+    ordered = ids.order_by(None).order_by(*ids.selected_columns)
+    with (
+        db.engine.connect().execution_options(reading=True) as connection,
+        connection.execute(ordered, execution_options={"yield_per": PIECE_SIZE}) as rows,
+    ):
+        for expense_id in rows.scalars():
+            packed += expense_id.bytes
+    return packed
 
 
 def finish(operation: Operation) -> None:
