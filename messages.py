@@ -71,6 +71,26 @@ MESSAGES = {
     "password_is_name": lazy_gettext("Use a password that is not your own name or address."),
     "password_guessable": lazy_gettext("This password is easy to guess. Use a less common one."),
 }
+# Why a form was refused before its own checks. The administrator can correct most of these.
+CSRF_MESSAGES = {
+    "expired": lazy_gettext("This page had expired and nothing was saved. Press the button again."),
+    "https_only": lazy_gettext(
+        "Your browser keeps no cookies of this site, because the site is set up for https and was opened over http. "
+        "Open its address with https://. If there is no https, its administrator has to set HTTPS=0."
+    ),
+    "no_cookies": lazy_gettext(
+        "Nothing was saved, because your browser sent no cookie. Press the button again. If you see this message "
+        "once more, allow cookies for this site in the settings of your browser."
+    ),
+    "no_referrer": lazy_gettext(
+        "Nothing was saved, because your browser hides which page the form was on. "
+        "Allow the Referer header for this site in your browser or its extensions."
+    ),
+    "other_host": lazy_gettext(
+        "Nothing was saved, because the form came from a page of another address. Open this site at its own address. "
+        "If that is what you did, its administrator has to let the proxy pass on the Host header, including the port."
+    ),
+}
 FREQUENCY_NAMES = {
     "week": lazy_gettext("Every week"),
     "two-weeks": lazy_gettext("Every two weeks"),

@@ -24,6 +24,7 @@ from database.engine import SAFE_METHODS
 
 log = logging.getLogger("ledger")
 KEY_MIN = 32
+LOGGED_HEADER_MAX = 200
 WELL_KNOWN_KEYS = ("change-me", "changeme", "secret", "please-set", "your-")
 # Browsers ignore a cookie whose name and value are longer than 4,096 bytes together.
 SESSION_COOKIE_MAX_BYTES = 4_000
@@ -65,17 +66,36 @@ class FormProtect(CSRFProtect):
         try:
             super().protect(apply_exemptions)
         except (CSRFError, ValueError) as error:
-            log.warning("a form from %s was refused: %s", flask.request.remote_addr, error)
-            fail_csrf()
+            reason = _why_refused()
+            log.warning("a form from %s was refused (%s): %s", flask.request.remote_addr, reason, error)
+            fail_csrf(reason)
 
 
 csrf = FormProtect()
 
 
-def fail_csrf() -> None:
-    """Let nothing be changed by the rest of this request."""
+def fail_csrf(reason: str = "expired") -> None:
+    """Let nothing be changed by the rest of this request; `reason` is a key of `messages.CSRF_MESSAGES`."""
+    flask.g.csrf_reason = reason
     # A deep copy, because views also change what is in the session's lists.
     flask.g.session_before = deepcopy(dict(flask.session))
+
+
+def csrf_reason() -> str:
+    """Return why the form of this request was refused, as a key of `messages.CSRF_MESSAGES`."""
+    return str(flask.g.get("csrf_reason", "expired"))
+
+
+def _why_refused() -> str:
+    """Return why the check failed. What is wrong with the setup would otherwise look like an expired page for ever."""
+    request, config = flask.request, flask.current_app.config
+    cookies = [config[f"{kind}_COOKIE_NAME"] for kind in ("SESSION", "REMEMBER", "DEVICE")]
+    if not any(name in request.cookies for name in cookies):
+        return "https_only" if config["SESSION_COOKIE_SECURE"] and not request.is_secure else "no_cookies"
+    if request.is_secure and not request.referrer:
+        return "no_referrer"
+    is_foreign = request.is_secure and urlsplit(request.referrer or "").netloc != request.host
+    return "other_host" if is_foreign else "expired"
 
 
 def csrf_failed() -> bool:
@@ -129,8 +149,15 @@ def refuse_foreign_form() -> None:
     origin = request.headers.get("Origin")
     foreign = origin is not None and origin.partition("://")[2] != request.host
     if foreign and request.method not in SAFE_METHODS:
-        log.warning("a form of another site from %s was refused", request.remote_addr)
+        sites = quoted(origin or ""), quoted(request.host)
+        log.warning("a form from %s was refused: its site is %s, this one is %s", request.remote_addr, *sites)
+        flask.g.csrf_reason = "other_host"
         raise CSRFError
+
+
+def quoted(text: str) -> str:
+    """Return the beginning of a header for the log, in which it can be neither a line nor a control sequence."""
+    return ascii(text[:LOGGED_HEADER_MAX])
 
 
 class FormParser(FormDataParser):

@@ -547,7 +547,7 @@ def test_an_unknown_host_is_refused_with_a_page(app, stranger):
     response = stranger.get("/login", headers={"Host": "evil.example"})
     assert response.status_code == 400
     page = read(response)
-    assert page.one("h1").text == "Bad request"
+    assert page.one("h1").text == "Unknown host name"
     assert page.one("main").one("a")["href"] == "/"
     assert page.one("link", rel="stylesheet", href="/static/app.css")
     assert "evil.example" not in response.text
