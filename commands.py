@@ -86,7 +86,10 @@ def _need_database() -> None:
     # Their messages would only distract from the one that says what to do.
     for name in ("alembic", "waitress"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    missing = doctor.not_ready()
+    try:
+        missing = doctor.not_ready()
+    except DBAPIError as error:
+        raise click.ClickException(doctor.cannot_open(error)) from None
     if missing:
         raise click.ClickException(missing)
 

@@ -1,7 +1,11 @@
 """Settings, read from the environment and checked."""
 
 import os
+import re
+import sys
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +15,19 @@ from ledger.periods import is_time_zone
 from ledger.sessions import SESSION_MAX_AGE
 from security import check_secret_key, load_or_create_secret_key
 
+# With any other status, gunicorn would start its workers again and again.
+CANNOT_START = 3
 PYPROJECT = Path(__file__).with_name("pyproject.toml")
+
+
+@contextmanager
+def explaining_errors() -> Iterator[None]:
+    """End the process with a message, without a traceback, when a setting or a file keeps it from starting."""
+    try:
+        yield
+    except RuntimeError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(CANNOT_START)
 
 
 def env_list(name: str) -> list[str]:
@@ -45,8 +61,11 @@ def env_bool(name: str, default: str = "0") -> bool:
 
 
 def env_int(name: str, default: int) -> int:
-    """Return a setting that is a whole number."""
-    return int(os.environ.get(name) or default)
+    """Return a setting that is a whole number. Raises RuntimeError for any other text."""
+    text = os.environ.get(name) or str(default)
+    if not re.fullmatch("[0-9]{1,9}", text.strip()):
+        raise RuntimeError(f"{name} must be a whole number such as {default}.")
+    return int(text)
 
 
 def read_version() -> str:

@@ -62,6 +62,12 @@ def database_location() -> str:
     return public_url(db.engine.url)
 
 
+def cannot_open(error: DBAPIError) -> str:
+    """Return what to check when the database cannot be opened."""
+    reason = str(error.orig).strip().rstrip(".")
+    return f"Cannot open the database {database_location()}: {reason}. Check DATABASE_URL."
+
+
 def not_ready() -> str | None:
     """Return what to do before the database can be used, or None if it is ready."""
     if is_migrated(db.engine):
@@ -85,7 +91,7 @@ def log_start() -> None:
             accounts = count_accounts(connection)
             taken_at = last_backup(connection)
     except DBAPIError as error:
-        log.error("Cannot open the database %s: %s", database_location(), error.orig)
+        log.error("%s", cannot_open(error))
         return
     log.info(
         "Database %s: %s, migration %s, last backup %s",
@@ -140,7 +146,7 @@ def examine() -> Iterator[Finding]:
             else:
                 yield from _examine_server(connection)
     except DBAPIError as error:
-        yield Finding(f"Cannot read the database: {error.orig}. Check DATABASE_URL.", is_problem=True)
+        yield Finding(cannot_open(error), is_problem=True)
 
 
 def _examine_settings() -> Iterator[Finding]:

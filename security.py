@@ -21,6 +21,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 
 from database.engine import SAFE_METHODS
+from database.files import cannot_be_used
 
 log = logging.getLogger("ledger")
 KEY_MIN = 32
@@ -94,7 +95,7 @@ def _why_refused() -> str:
         return "https_only" if config["SESSION_COOKIE_SECURE"] and not request.is_secure else "no_cookies"
     if request.is_secure and not request.referrer:
         return "no_referrer"
-    is_foreign = request.is_secure and urlsplit(request.referrer or "").netloc != request.host
+    is_foreign = request.is_secure and (request.referrer or "").split("/")[2:3] != [request.host]
     return "other_host" if is_foreign else "expired"
 
 
@@ -242,9 +243,19 @@ def check_secret_key(key: str) -> str:
 def load_or_create_secret_key(folder: str) -> str:
     """Return the key kept in `folder`, made at the first start and readable by its owner alone.
 
-    Workers that start at the same moment agree: the file appears whole, and only once.
+    Workers that start at the same moment agree: the file appears whole, and only once. Raises RuntimeError when
+    it can be neither read nor made.
     """
     path = Path(folder, "secret_key")
+    try:
+        _create_key(path)
+        path.chmod(0o600)
+        return path.read_text().strip()
+    except OSError as error:
+        raise cannot_be_used(path if isinstance(error, IsADirectoryError) else path.parent, error) from None
+
+
+def _create_key(path: Path) -> None:
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         unfinished = path.with_name(f".secret_key.{os.getpid()}.{secrets.token_hex(4)}")
@@ -253,8 +264,6 @@ def load_or_create_secret_key(folder: str) -> str:
         with suppress(FileExistsError):
             os.link(unfinished, path)
         unfinished.unlink()
-    path.chmod(0o600)
-    return path.read_text().strip()
 
 
 def safe_redirect_target(target: str | None) -> str | None:

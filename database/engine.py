@@ -1,10 +1,8 @@
 """Engines: connection options and transactions of SQLite and PostgreSQL."""
 
-import os
 import sqlite3
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import click
@@ -76,6 +74,8 @@ def database_url(text: str) -> sa.URL:
     if url.get_backend_name() != "sqlite" and "@" in f"{url.host}{url.database}":
         # A part of the password was taken for the name of the host or of the database.
         raise RuntimeError(BAD_URL)
+    if url.get_backend_name() not in {"sqlite", "postgres", "postgresql"}:
+        raise RuntimeError(f"DATABASE_URL must be for SQLite or PostgreSQL, not for {url.get_backend_name()}.")
     if url.drivername in {"postgres", "postgresql"}:
         url = url.set(drivername="postgresql+psycopg")
     return url
@@ -85,14 +85,6 @@ def public_url(url: sa.URL) -> str:
     """Return a database URL for a log or a message: without its password, and without most query values."""
     hidden = {name: "***" for name in url.query if name not in PUBLIC_OPTIONS}
     return url.update_query_dict(hidden).render_as_string(hide_password=True)
-
-
-def create_private_file(url: sa.URL, folder: str) -> None:
-    """Create the SQLite file of `url` with mode 0600, which SQLite then uses for its other files as well."""
-    if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
-        path = Path(folder, url.database)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
 
 def prepare_engine(engine: sa.Engine) -> None:

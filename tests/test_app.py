@@ -170,7 +170,7 @@ def test_the_log_is_written_in_words_or_as_json(output):
     assert "INFO ledger.requests: GET login 200" in message[0]
     assert json.loads(lines[0])["endpoint"] == "login"
     assert failed
-    assert complaint[-1] == 'RuntimeError: LOG_FORMAT must be "text" or "json".'
+    assert complaint[0] == 'Error: LOG_FORMAT must be "text" or "json".'
 
 
 def test_the_pages_are_there():
