@@ -22,6 +22,7 @@ from ledger.pieces import recover
 from ledger.sessions import find_session, touch
 from models import User
 from security import BoundedSessionInterface, Request, add_headers, csrf_failed
+from url_prefix import UrlPrefix
 from views import filters
 
 with config.explaining_errors():
@@ -35,6 +36,8 @@ app.url_map.merge_slashes = False
 with config.explaining_errors():
     app.config.from_mapping(config.read_config(app.instance_path))
     create_private_file(app.config["SQLALCHEMY_DATABASE_URI"], app.instance_path)
+if prefix := app.config["URL_PREFIX"]:
+    app.wsgi_app = UrlPrefix(app.wsgi_app, prefix)  # type: ignore[method-assign]
 if hops := app.config["PROXY_HOPS"]:
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
 if app.config["ALLOW_LOCAL_EMAILS"]:

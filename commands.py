@@ -68,7 +68,11 @@ def serve(host: str, port: int) -> None:
     _need_database()
     # Process 1 of a container ignores the signal that ends it, unless it says what to do.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-    click.echo(f"Open http://{host}:{port} in a browser. Stop with Ctrl+C.")
+    address = f"http://{host}:{port}{current_app.config['URL_PREFIX']}"
+    if current_app.config["SESSION_COOKIE_SECURE"]:
+        click.echo(f"Serving {address} for a proxy that adds https (HTTPS=1). Stop with Ctrl+C.")
+    else:
+        click.echo(f"Open {address} in a browser. Stop with Ctrl+C.")
     doctor.log_start()
     http_server.serve(
         current_app._get_current_object(),  # type: ignore[attr-defined]

@@ -75,8 +75,8 @@ MESSAGES = {
 CSRF_MESSAGES = {
     "expired": lazy_gettext("This page had expired and nothing was saved. Press the button again."),
     "https_only": lazy_gettext(
-        "Your browser keeps no cookies of this site, because the site is set up for https and was opened over http. "
-        "Open its address with https://. If there is no https, its administrator has to set HTTPS=0."
+        "Your browser keeps no cookies of this site, because the site is set up for https and was opened over "
+        "http. Open its address with https://. If there is no https, its administrator has to set HTTPS=0."
     ),
     "no_cookies": lazy_gettext(
         "Nothing was saved, because your browser sent no cookie. Press the button again. If you see this message "
@@ -87,8 +87,9 @@ CSRF_MESSAGES = {
         "Allow the Referer header for this site in your browser or its extensions."
     ),
     "other_host": lazy_gettext(
-        "Nothing was saved, because the form came from a page of another address. Open this site at its own address. "
-        "If that is what you did, its administrator has to let the proxy pass on the Host header, including the port."
+        "Nothing was saved, because the form came from a page of another address. Open this site at its own "
+        "address. If that is what you did, its administrator has to let the proxy pass on the Host header, "
+        "including the port."
     ),
 }
 FREQUENCY_NAMES = {

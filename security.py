@@ -88,7 +88,7 @@ def csrf_reason() -> str:
 
 
 def _why_refused() -> str:
-    """Return why the check failed. What is wrong with the setup would otherwise look like an expired page for ever."""
+    """Return why the check failed. A mistake in the setup must not look like a page that expires for ever."""
     request, config = flask.request, flask.current_app.config
     cookies = [config[f"{kind}_COOKIE_NAME"] for kind in ("SESSION", "REMEMBER", "DEVICE")]
     if not any(name in request.cookies for name in cookies):
@@ -267,11 +267,13 @@ def _create_key(path: Path) -> None:
 
 
 def safe_redirect_target(target: str | None) -> str | None:
-    """Return `target` when it is an address within this application, else None.
+    """Return `target` as a path of this application, without the URL prefix, when it is one; else None.
 
     Printable ASCII without a backslash, one leading slash, neither scheme nor host: browsers read all
     other forms in ways that lead elsewhere.
     """
+    if target and flask.has_request_context() and f"{target}/".startswith(f"{flask.request.root_path}/"):
+        target = target[len(flask.request.root_path) :] or "/"
     if not target or len(target) > 2000 or not re.fullmatch(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*", target):
         return None
     parts = urlsplit(target)

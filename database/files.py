@@ -37,7 +37,7 @@ def cannot_be_used(path: Path, error: OSError) -> RuntimeError:
         owner = _user_name(existing.stat().st_uid)
         if owner != user:
             text += f" {existing} belongs to {owner}, but this process runs as {user}."
-        text += f" To let it read and write there, run as root: chown -R {user} '{existing}' && chmod u+rwX '{existing}'"
+        text += f" To give it access, run as root: chown -R {user} '{existing}' && chmod u+rwX '{existing}'"
     return RuntimeError(text)
 
 

@@ -101,13 +101,14 @@ BELOW = {
         "models",
         "security",
     },
-    "config": {"database", "ledger", "security"},
+    "url_prefix": set(),
+    "config": {"database", "ledger", "security", "url_prefix"},
     "doctor": {"clock", "database", "ledger", "models"},
     "http_server": set(),
     "commands": {"clock", "database", "doctor", "http_server", "ledger", "messages", "models"},
     "app": {
         *("clock", "commands", "config", "database", "ledger", "logs", "models"),
-        *("routes", "security", "views"),
+        *("routes", "security", "url_prefix", "views"),
     },
     "routes": {"app", "ledger", "security", "views"},
 }

@@ -169,7 +169,8 @@ def test_a_data_folder_that_cannot_be_made_is_explained(tmp_path, command):
     assert_explained(done, f"{tmp_path}/taken", "cannot be used")
 
 
-@pytest.mark.skipif("os.getuid() or not shutil.which('setpriv')", reason="only root can own files as another user")
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can own files as another user")
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is not installed")
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("protected", ["folder", "file", "journal"])
 def test_data_of_another_user_is_explained(tmp_path, command, protected):

@@ -61,6 +61,11 @@ def filter_form() -> ExpenseFilterForm:
     )
 
 
+def redirect_within(path: str) -> ResponseReturnValue:
+    """Redirect to a path of the application, which stands without the URL prefix in forms and drafts."""
+    return redirect(f"{request.root_path}{path}")
+
+
 def back_to_list(row_id: uuid.UUID | None = None) -> ResponseReturnValue:
     """Redirect to the list with its filter, and to the row that was changed."""
     anchor = f"#e{row_id}" if row_id else ""

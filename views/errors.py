@@ -50,7 +50,7 @@ def show_error(error: HTTPException) -> ResponseReturnValue:
 
 
 def setup_problem(error: HTTPException) -> tuple[str, str] | None:
-    """Return a heading and how to correct what makes every request or form of this browser fail, if that is why."""
+    """Return a heading and advice if the setup of the site or of the browser makes every request or form fail."""
     if isinstance(error, SecurityError):
         # The name is in the log only: the page must not show any text that a link to it contains.
         host = quoted(request.environ.get("HTTP_HOST", ""))

@@ -16,7 +16,7 @@ from ledger.retention import UNDO_MAX_CHANGES
 from ledger.undo import Undone
 from ledger.undo import undo as undo_operation
 from security import safe_redirect_target
-from views.common import flash_message
+from views.common import flash_message, redirect_within
 
 
 def list_history() -> ResponseReturnValue:
@@ -36,7 +36,8 @@ def undo(operation_id: uuid.UUID) -> ResponseReturnValue:
         abort(404)
     db.session.commit()
     flash_message(undo_message(undone), "status" if undone.operation else "error", undo=undone.operation)
-    return redirect(safe_redirect_target(form.next.data) or url_for("list_history"))
+    target = safe_redirect_target(form.next.data)
+    return redirect_within(target) if target else redirect(url_for("list_history"))
 
 
 def undo_message(undone: Undone) -> str:
