@@ -1,7 +1,6 @@
 """Field types, validators and widgets."""
 
 import re
-import unicodedata
 import uuid
 from collections.abc import Iterable
 from datetime import date
@@ -35,12 +34,7 @@ from ledger.periods import (
 )
 from ledger.spending import Cursor
 from messages import error_message, too_long_message
-
-# Control, format, surrogate, private and unassigned characters, and line separators; only the two
-# joiners that Persian, Indic scripts and family emoji are written with are let through.
-_REFUSED_KINDS = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-
-_JOINERS = {"\u200c", "\u200d"}
+from text import clean_text, has_control_characters
 
 # What programs send for a box that is not ticked; browsers send nothing.
 FALSE_VALUES = (False, "", "0", "false", "off", "no")
@@ -82,7 +76,7 @@ class BoundedMeta:
 
 
 class Text:
-    """Refuse characters that cannot be seen, and more than `maximum` characters."""
+    """Refuse control characters, and more than `maximum` characters."""
 
     def __init__(self, maximum: int) -> None:
         self.maximum = maximum
@@ -90,10 +84,7 @@ class Text:
 
     def __call__(self, form: Any, field: Field) -> None:
         """Raise StopValidation where the text could not be shown or stored as it was typed."""
-        if any(
-            unicodedata.category(character) in _REFUSED_KINDS and character not in _JOINERS
-            for character in field.data
-        ):
+        if has_control_characters(field.data):
             raise StopValidation(gettext("Remove the invisible characters."))
         if len(field.data) > self.maximum:
             raise StopValidation(too_long_message(self.maximum))
@@ -239,8 +230,8 @@ class Listed:
 
 
 def normalise_text(text: str | None) -> str:
-    """Trim, and compose letters with their accents (NFC)."""
-    return unicodedata.normalize("NFC", (text or "").strip())
+    """Return what was typed, or pasted, as it is stored; see `clean_text`."""
+    return clean_text(text or "")
 
 
 def normalise_name(text: str | None) -> str:

@@ -57,8 +57,9 @@ from ledger.periods import (
 from ledger.recurring import FREQUENCIES, Due, DueDays
 from ledger.spending import ORDERS, VALUES, ExpenseFilter, ExpenseValues, suggest_category
 from messages import FREQUENCY_NAMES, error_message
-from models import Expense, RecurringExpense, User, search_key
+from models import Expense, RecurringExpense, User
 from security import csrf_failed
+from text import search_key
 
 
 class Form(FlaskForm):

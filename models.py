@@ -1,6 +1,5 @@
 """Tables: users, sessions, expenses, categories, recurring expenses, history, throttling and backups."""
 
-import unicodedata
 import uuid
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -16,38 +15,12 @@ from werkzeug.security import check_password_hash, generate_password_hash
 import clock
 from database import Base, Money, UTCDateTime
 from database.month_totals import keep_month_totals
+from text import identity_key, search_key
 
 
 def utc_now() -> datetime:
     """Return the current time, in UTC."""
     return clock.now()
-
-
-# Unicode's combining classes of points in and marks above and below letters. Those in between are vowels,
-# and those below make another letter, such as the Japanese voicing marks.
-ACCENTS = frozenset({*range(10, 37), *range(200, 241)})
-# Normalising takes quadratic time on alternating combining marks (45 s for 490 kB). No field accepts this many
-# characters.
-KEY_INPUT_MAX = 2_000
-
-
-def identity_key(text: str) -> str:
-    """Return the form in which two names or addresses are compared: without case and Unicode form.
-
-    Made here because the databases fold ASCII only, or by rules that differ.
-    """
-    folded = unicodedata.normalize("NFKC", text[:KEY_INPUT_MAX].strip()).casefold()
-    return unicodedata.normalize("NFKC", folded)
-
-
-def search_key(text: str) -> str:
-    """Return the form in which descriptions are searched: without case and accents, in any script.
-
-    Accents are the marks above and below letters; a sign that makes another letter stays.
-    """
-    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text[:KEY_INPUT_MAX]).casefold())
-    bare = "".join(character for character in decomposed if unicodedata.combining(character) not in ACCENTS)
-    return unicodedata.normalize("NFC", bare)
 
 
 # Every new user begins with these.
