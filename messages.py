@@ -1,8 +1,13 @@
 """Sentences for the errors that the ledger raises."""
 
-from flask_babel import gettext, lazy_gettext, ngettext
+from typing import TypeVar
+
+from flask_babel import get_locale, gettext, lazy_gettext, ngettext
 
 from ledger.errors import LedgerError
+from text import is_right_to_left, isolated
+
+Value = TypeVar("Value")
 
 MESSAGES = {
     # Amounts
@@ -108,6 +113,22 @@ REPEATS = {
 }
 
 
+def is_page_right_to_left() -> bool:
+    """Tell whether the sentences around a value are written from right to left."""
+    locale = get_locale()
+    return locale is not None and locale.text_direction == "rtl"
+
+
+def isolate(value: Value) -> Value:
+    """Return a value for a sentence, whose words keep their order around text of the other direction.
+
+    Everything else stays as it is.
+    """
+    if isinstance(value, str) and (is_right_to_left(value) or is_page_right_to_left()):
+        return isolated(value)
+    return value
+
+
 def error_message(error: LedgerError) -> str:
     """Return the sentence that tells a user how to correct an error."""
     if error.code in {"amount_too_precise", "result_too_precise"}:
@@ -116,7 +137,7 @@ def error_message(error: LedgerError) -> str:
         return too_long_message(**error.values)
     if error.code == "password_too_short":
         return too_short_message(**error.values)
-    return str(MESSAGES[error.code]) % error.values
+    return str(MESSAGES[error.code]) % {name: isolate(value) for name, value in error.values.items()}
 
 
 def _precision_message(currency: str, digits: int, amount: str | None = None) -> str:

@@ -7,7 +7,9 @@ keys are of the first KEY_INPUT_MAX characters, and forms limit a text before it
 
 import re
 import unicodedata
+from typing import TypeVar
 
+Text = TypeVar("Text", bound=str)
 KEY_INPUT_MAX = 2_000
 # A search takes a comparison for each word, of every description. The last word has the rest of a longer search.
 MAX_SEARCH_WORDS = 8
@@ -42,6 +44,26 @@ _LIGATURES = {"æ": "ae", "œ": "oe", "þ": "th", "ß": "ss"}
 _FOLDED = str.maketrans(
     _LETTERS | _LIGATURES | dict.fromkeys(_QUOTES, "") | dict.fromkeys(_DASHES, " ") | {_TATWEEL: ""}
 )
+# Letters and marks of the alphabets that are written from right to left.
+_RIGHT_TO_LEFT = re.compile(
+    "[\u0590-\u08ff\u200f\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
+)
+_ISOLATE, _END_OF_ISOLATE = "\u2068", "\u2069"
+
+
+def is_right_to_left(text: str) -> bool:
+    """Tell whether a part of `text` is written from right to left."""
+    return not text.isascii() and _RIGHT_TO_LEFT.search(text) is not None
+
+
+def isolated(text: Text) -> Text:
+    """Return `text` in characters that keep its direction from the text around it, as `<bdi>` does in HTML.
+
+    They also work where there are no elements: in titles, labels, options and messages.
+    """
+    if text.startswith(_ISOLATE) and text.find(_END_OF_ISOLATE) == len(text) - 1:
+        return text
+    return type(text)(f"{_ISOLATE}{text}{_END_OF_ISOLATE}")
 
 
 def clean_text(text: str) -> str:

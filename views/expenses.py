@@ -21,7 +21,7 @@ from ledger import categories, csv_export, operations, recurring, spending
 from ledger.categories import CategoryError
 from ledger.recurring import RecurringError
 from ledger.spending import ExpenseValues
-from messages import REPEATS, error_message
+from messages import REPEATS, error_message, isolate
 from models import Expense, Operation
 from views.common import back_to_list, filter_form, flash_message, own_or_404, render_page, today, user_categories
 from views.filters import money_text, visitor_locale
@@ -115,7 +115,7 @@ def save_new(form: ExpenseForm) -> ExpenseValues | None:
 
 def added_message(values: ExpenseValues, is_new_category: bool) -> str:
     """Return the message about an expense that was added."""
-    texts = {"amount": money_text(abs(values.amount)), "category": values.category}
+    texts = {"amount": money_text(abs(values.amount)), "category": isolate(values.category)}
     if values.amount < 0 and is_new_category:
         return gettext("Added a refund of %(amount)s to the new category %(category)s.", **texts)
     if values.amount < 0:

@@ -15,6 +15,7 @@ from ledger import history
 from ledger.retention import UNDO_MAX_CHANGES
 from ledger.undo import Undone
 from ledger.undo import undo as undo_operation
+from messages import isolate
 from security import safe_redirect_target
 from views.common import flash_message, redirect_within
 
@@ -70,7 +71,7 @@ def undo_message(undone: Undone) -> str:
 
 def conflict_message(undone: Undone) -> str:
     """Return the sentence that names what was changed later and left alone."""
-    names = [shortened(name or gettext("the total budget")) for name in undone.conflicts]
+    names = [isolate(shortened(name or gettext("the total budget"))) for name in undone.conflicts]
     named, more = ", ".join(names), undone.conflict_count - len(names)
     if more:
         return ngettext(
