@@ -19,7 +19,9 @@ function countTicked() {
   const sum = chosen.reduce((total, box) => total + minorUnits(box), 0) / 10 ** digits;
   const form = { style: "currency", currency, minimumFractionDigits: digits, maximumFractionDigits: digits };
   const total = new Intl.NumberFormat(locale, form).format(sum);
-  ticked.textContent = ticked.dataset.text.replace("{count}", chosen.length).replace("{total}", () => `\u2068${total}\u2069`);
+  ticked.textContent = ticked.dataset.text
+    .replace("{count}", chosen.length)
+    .replace("{total}", () => `\u2068${total}\u2069`);
 }
 if (ticked && boxes.length) {
   document.addEventListener("change", countTicked);

@@ -85,7 +85,7 @@ BELOW = {
     "ledger": {"database", "models", "text"},
     "security": {"clock", "database", "models"},
     "logs": {"models"},
-    "messages": {"ledger"},
+    "messages": {"ledger", "text"},
     "fields": {"ledger", "messages", "text"},
     "forms": {"fields", "ledger", "messages", "models", "security", "text"},
     "account_forms": {"fields", "forms", "ledger", "messages", "models"},
