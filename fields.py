@@ -169,6 +169,49 @@ class DateField(Field):
         return self.data.isoformat() if self.data else ""
 
 
+class ProposedDateInput(DateInput):
+    """A date input, and a hidden one with the day that was proposed, which the script renews after midnight."""
+
+    def __call__(self, field: Field, **attributes: Any) -> Markup:
+        """Return both."""
+        hidden = Markup('<input type="hidden" name="{}" value="{}" data-zone="{}">')
+        return super().__call__(field, **attributes) + hidden.format(
+            field.proposed_name, field.proposed, field.time_zone
+        )
+
+
+class ProposedDateField(DateField):
+    """A day that is proposed: today's, unless the user chooses another one.
+
+    A page may be open for days: what is saved is the day that was shown, and only a chosen one is proposed again.
+    """
+
+    widget = ProposedDateInput()
+    # As `YYYY-MM-DD`, or empty when the day is the user's own or that of something saved.
+    proposed = ""
+    time_zone = "UTC"
+
+    @property
+    def proposed_name(self) -> str:
+        """The name of the hidden input."""
+        return f"{self.name}_proposed"
+
+    @property
+    def is_chosen(self) -> bool:
+        """Whether the user has sent another day than the one that was proposed."""
+        return bool(self.raw_data) and self.raw_data[0] != self.proposed
+
+    def process(self, formdata: Any, *args: Any, **kwargs: Any) -> None:
+        """Read both inputs."""
+        super().process(formdata, *args, **kwargs)
+        self.proposed = (formdata.get(self.proposed_name, "") if formdata else "")[:10]
+
+    def propose(self, today: date) -> None:
+        """Take today's date for a proposal, if it is what the form shows without having been sent."""
+        if not self.raw_data and self.data == today:
+            self.proposed = today.isoformat()
+
+
 class IdField(HiddenField):
     """The id of a row or of an operation."""
 

@@ -35,6 +35,7 @@ from fields import (
     IdField,
     IdsField,
     NewIdField,
+    ProposedDateField,
     Text,
     normalise_name,
     normalise_text,
@@ -123,7 +124,7 @@ class ExpenseForm(Form):
         filters=[normalise_text],
         render_kw={"autocomplete": "off", "list": "descriptions"},
     )
-    date = DateField(
+    date = ProposedDateField(
         lazy_gettext("Date"),
         render_kw={"required": True, "min": f"{FIRST_YEAR}-01-01", "max": f"{LAST_YEAR}-12-31"},
     )
@@ -149,6 +150,7 @@ class ExpenseForm(Form):
         self.locale = locale
         self.known = {*(category.name for category in categories), former} - {""}
         super().__init__(*args, **kwargs)
+        self.date.time_zone = author.time_zone
         self.offered = [category.name for category in categories if not category.archived]
         # An archived one is shown where it was chosen already.
         kept = [name for name in (former, self.category.data) if name in self.known - {*self.offered}]

@@ -34,6 +34,23 @@ if (location.hash.startsWith("#e") && matchMedia("(min-width: 50rem)").matches) 
   document.getElementById("amount")?.focus({ preventScroll: true });
 }
 
+// A list that is open overnight proposes the new day, unless its date was chosen. If the clock of this device does
+// not agree with the server's when the page is loaded, it is not asked later either.
+const proposed = document.querySelector("[data-zone]");
+function today() {
+  const parts = { timeZone: proposed.dataset.zone, year: "numeric", month: "2-digit", day: "2-digit" };
+  return new Intl.DateTimeFormat("sv-SE", parts).format();
+}
+function renewDate() {
+  const date = proposed.previousElementSibling;
+  if (date.value !== proposed.value || today() === proposed.value) return;
+  date.value = proposed.value = today();
+}
+if (proposed?.value && proposed.value === today()) {
+  document.addEventListener("visibilitychange", renewDate);
+  setInterval(renewDate, 30_000);
+}
+
 // The menu closes when it is left, as menus do.
 const menu = document.querySelector(".menu");
 document.addEventListener("click", (event) => menu?.open && !menu.contains(event.target) && (menu.open = false));
