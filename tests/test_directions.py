@@ -43,9 +43,11 @@ def listed(ana):
 
 
 def test_messages_isolate_names_and_amounts(listed):
-    text = listed.message().one("p").raw_text()
+    text = listed.message().one("p").raw_text().strip()
 
-    assert text.strip() == f"Added {ISOLATE}\u200f7.00\u00a0US${END} to the new category {ISOLATE}{ARABIC}{END}."
+    amount = f"{ISOLATE}\u200f7.00\u00a0{ISOLATE}US${END}{END}"
+    assert text.startswith(f"Added {amount} to the new category {ISOLATE}{ARABIC}{END}.")
+    assert text.endswith(f"Its date is {ISOLATE}05\u200f/11\u200f/2026{END}.")
 
 
 def test_the_list_isolates_names_dates_and_amounts(listed):
@@ -55,7 +57,7 @@ def test_the_list_isolates_names_dates_and_amounts(listed):
     assert f"{ISOLATE}{ARABIC}{END}, since {ISOLATE}05\u200f/11\u200f/2026{END}" in title
     assert f"containing “{ISOLATE}{HEBREW}{END}”" in title
     assert page.one(id="breakdown").one("a").raw_text() == f"{ISOLATE}{ARABIC}{END}"
-    assert page.one(id="total").raw_text() == f"{ISOLATE}\u200f7.00\u00a0US${END}"
+    assert page.one(id="total").raw_text() == f"{ISOLATE}\u200f7.00\u00a0{ISOLATE}US${END}{END}"
     assert page.one("tbody").one("time").raw_text() == f"{ISOLATE}05\u200f/11\u200f/2026{END}"
 
 

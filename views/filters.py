@@ -86,14 +86,22 @@ def money(amount: Decimal) -> Markup:
 # Formatting the amounts and dates of a page takes Babel as long as the rest of its rows.
 @lru_cache(maxsize=4096)
 def _money(amount: Decimal, currency: str, locale: Locale, isolates: bool) -> Markup:
-    before, sign, after = format_amount(amount, currency, locale).partition(currency_sign(currency, locale))
-    written = Markup("{}<i>{}</i>{}").format(before, sign, after)
+    written = Markup("{}<i>{}</i>{}").format(*_amount_parts(amount, currency, locale, isolates))
     return isolated(written) if isolates or is_right_to_left(written) else written
+
+
+def _amount_parts(amount: Decimal, currency: str, locale: Locale, isolates: bool) -> tuple[str, str, str]:
+    """Return an amount as what is before its sign, the sign, and what is after it."""
+    written = format_amount(amount, currency, locale)
+    before, sign, after = written.partition(currency_sign(currency, locale))
+    # Otherwise US$ would be shown as $US.
+    return before, isolated(sign) if isolates or is_right_to_left(written) else sign, after
 
 
 def money_text(amount: Decimal) -> str:
     """Write an amount in the currency of the account, as plain text."""
-    return isolate(format_amount(amount, current_user.currency, visitor_locale()))
+    isolates = is_page_right_to_left()
+    return isolate("".join(_amount_parts(amount, current_user.currency, visitor_locale(), isolates)))
 
 
 def expense_count(number: int) -> str:

@@ -64,6 +64,12 @@ def test_name_total_and_count_keep_their_order(expense, language, category):
     assert line.index("7.00") > max(line.index(letter) for letter in set(category) - {" "})
 
 
+def test_the_sign_of_a_currency_reads_correctly_in_arabic(expense):
+    ana = expense("ar", "Food and drink")
+
+    assert drawn(ana, "#total") == "US$7.00"
+
+
 def test_an_amount_next_to_an_arabic_name_stays(expense):
     ana = expense("en-US", "طعام")
 
