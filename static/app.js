@@ -18,10 +18,10 @@ function countTicked() {
   const chosen = boxes.filter((box) => box.checked);
   const sum = chosen.reduce((total, box) => total + minorUnits(box), 0) / 10 ** digits;
   const form = { style: "currency", currency, minimumFractionDigits: digits, maximumFractionDigits: digits };
-  const total = new Intl.NumberFormat(locale, form).format(sum);
-  ticked.textContent = ticked.dataset.text
-    .replace("{count}", chosen.length)
-    .replace("{total}", () => `\u2068${total}\u2069`);
+  const sumText = new Intl.NumberFormat(locale, form).format(sum);
+  // An amount written from right to left would change places with the number.
+  const total = /[\u0590-\u08ff\u200f]/.test(sumText) ? `\u2068${sumText}\u2069` : sumText;
+  ticked.textContent = ticked.dataset.text.replace("{count}", chosen.length).replace("{total}", () => total);
 }
 if (ticked && boxes.length) {
   document.addEventListener("change", countTicked);
