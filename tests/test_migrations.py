@@ -416,7 +416,7 @@ def test_keys_are_renewed_and_names_that_have_become_equal_stay_two(go, engine):
         },
     )
     before = {name: len(found) for name, found in contents(engine).items()}
-    go("upgrade", "0012")
+    go("upgrade", "0013")
 
     def read(columns, table):
         with engine.connect() as connection:

@@ -9,8 +9,8 @@ from alembic import op
 # Not copied here: the keys have to be those of the version that the database is brought to.
 from text import identity_key, search_key
 
-revision = "0012"
-down_revision = "0011"
+revision = "0013"
+down_revision = "0012"
 
 PIECE = 5_000
 USERNAME_MAX, CATEGORY_MAX, CATEGORY_KEY_MAX, SEARCH_KEY_MAX = 64, 64, 256, 400
