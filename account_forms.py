@@ -25,6 +25,7 @@ from fields import (
     ChoiceField,
     Listed,
     Text,
+    normalise_text,
 )
 from forms import Form
 from ledger.accounts import (
@@ -72,11 +73,13 @@ class IdentityFields(Form):
     username = StringField(
         lazy_gettext("Username"),
         [InputRequired(lazy_gettext("Enter a username.")), Text(User.USERNAME_MAX)],
+        filters=[normalise_text],
         render_kw={"autocomplete": "nickname", "autocapitalize": "none", "spellcheck": "false"},
     )
     email = EmailField(
         lazy_gettext("Email"),
         [InputRequired(lazy_gettext("Enter your email address.")), Text(User.EMAIL_MAX)],
+        filters=[normalise_text],
         render_kw={"autocomplete": "username"},
     )
 

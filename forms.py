@@ -36,6 +36,7 @@ from fields import (
     IdField,
     IdsField,
     NewIdField,
+    ProposedDateField,
     Text,
     normalise_name,
     normalise_text,
@@ -59,8 +60,9 @@ from ledger.recurring import FREQUENCIES, Due, DueDays
 from ledger.schedule import last_day
 from ledger.spending import ORDERS, VALUES, ExpenseFilter, ExpenseValues, suggest_category
 from messages import FREQUENCY_NAMES, error_message
-from models import Expense, RecurringExpense, User, search_key
+from models import Expense, RecurringExpense, User
 from security import csrf_failed
+from text import search_key
 
 
 class Form(FlaskForm):
@@ -124,7 +126,7 @@ class ExpenseForm(Form):
         filters=[normalise_text],
         render_kw={"autocomplete": "off", "list": "descriptions"},
     )
-    date = DateField(
+    date = ProposedDateField(
         lazy_gettext("Date"),
         render_kw={"required": True, "min": f"{FIRST_YEAR}-01-01", "max": f"{LAST_YEAR}-12-31"},
     )
@@ -150,6 +152,7 @@ class ExpenseForm(Form):
         self.locale = locale
         self.known = {*(category.name for category in categories), former} - {""}
         super().__init__(*args, **kwargs)
+        self.date.time_zone = author.time_zone
         self.offered = [category.name for category in categories if not category.archived]
         # An archived one is shown where it was chosen already.
         kept = [name for name in (former, self.category.data) if name in self.known - {*self.offered}]

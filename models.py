@@ -1,7 +1,7 @@
 """Tables: users, sessions, expenses, categories, budgets, recurring expenses, history, throttling and backups."""
 
-import unicodedata
 import uuid
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -15,38 +15,12 @@ from werkzeug.security import check_password_hash, generate_password_hash
 import clock
 from database import Base, Money, UTCDateTime
 from database.month_totals import keep_month_totals
+from text import identity_key, search_key
 
 
 def utc_now() -> datetime:
     """Return the current time, in UTC."""
     return clock.now()
-
-
-# Unicode's combining classes of points in and marks above and below letters. Those in between are vowels,
-# and those below make another letter, such as the Japanese voicing marks.
-ACCENTS = frozenset({*range(10, 37), *range(200, 241)})
-# Normalising takes quadratic time on alternating combining marks (45 s for 490 kB). No field accepts this many
-# characters.
-KEY_INPUT_MAX = 2_000
-
-
-def identity_key(text: str) -> str:
-    """Return the form in which two names or addresses are compared: without case and Unicode form.
-
-    Made here because the databases fold ASCII only, or by rules that differ.
-    """
-    folded = unicodedata.normalize("NFKC", text[:KEY_INPUT_MAX].strip()).casefold()
-    return unicodedata.normalize("NFKC", folded)
-
-
-def search_key(text: str) -> str:
-    """Return the form in which descriptions are searched: without case and accents, in any script.
-
-    Accents are the marks above and below letters; a sign that makes another letter stays.
-    """
-    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text[:KEY_INPUT_MAX]).casefold())
-    bare = "".join(character for character in decomposed if unicodedata.combining(character) not in ACCENTS)
-    return unicodedata.normalize("NFC", bare)
 
 
 # Every new user begins with these.
@@ -89,6 +63,8 @@ class User(UserMixin, Base):
     first_day_of_month: Mapped[int] = mapped_column(default=1, server_default="1")
     named_after_end: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utc_now)
+    # The large operation that is not finished.
+    running_operation: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid)
 
     expenses: Mapped[list["Expense"]] = relationship(
         back_populates="author",
@@ -246,6 +222,12 @@ class Operation(Base):
     label: Mapped[str | None] = mapped_column(sa.String(LABEL_MAX))
     # The operation that an undo reverted, which may be purged earlier.
     undoes: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid)
+    # While it is running: if it has not gone on until then, it was interrupted.
+    running_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    # The expenses that a large operation is changing right now. Not a column.
+    __allow_unmapped__ = True
+    piece: Sequence[uuid.UUID] | None = None
 
     row_changes: Mapped[list["RowChange"]] = relationship(cascade="all, delete-orphan", passive_deletes=True)
 

@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from app import app, login_manager
 from ledger.operations import CurrencyChangedError
+from ledger.pieces import OperationRunningError
 from security import csrf, refuse_foreign_form
 from views import (
     accounts,
@@ -106,4 +107,5 @@ login_manager.unauthorized_handler(drafts.ask_to_log_in)
 for error in (DBAPIError, TimeoutError):
     app.register_error_handler(error, errors.show_database_error)
 app.register_error_handler(CurrencyChangedError, errors.show_conflict)
+app.register_error_handler(OperationRunningError, errors.show_conflict)
 app.register_error_handler(HTTPException, errors.show_error)

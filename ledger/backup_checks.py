@@ -18,7 +18,8 @@ from ledger.operations import TRACKED_COLUMNS, decode
 from ledger.periods import FIRST_YEAR, LAST_YEAR, is_time_zone
 from ledger.recurring import MAX_RECURRING
 from ledger.spending import VALUES
-from models import Expense, ExpenseChange, RecurringExpense, category_key, identity_key
+from models import Expense, ExpenseChange, RecurringExpense, category_key
+from text import identity_key
 
 Row = Mapping[str, Any] | sa.RowMapping
 # Reading a file takes at most this long, and a second more for each of these bytes.

@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 from database import db
 from ledger import operations
 from ledger.errors import LedgerError
-from ledger.operations import row_count
+from ledger.journal import row_count
 from ledger.spending import ExpenseFilter, summarise
 from models import Budget, Category, Expense, Operation, RecurringExpense, RowChange, User, category_key
 
@@ -176,21 +176,38 @@ def merge(user: User, category_id: uuid.UUID, into_id: uuid.UUID, now: datetime)
 
     Raises CategoryError. The caller commits.
     """
-    with operations.record(user, "merge_categories", now) as operation:
-        known = lock_and_get(user)
-        if category_id == into_id:
-            raise CategoryError("category_gone")
-        category, into = _get(known, category_id), _get(known, into_id)
+    name = sa.select(Category.name).where(Category.author_id == user.id, Category.id == category_id)
+    ids = sa.select(Expense.id).where(Expense.author_id == user.id, Expense.category == name.scalar_subquery())
+    with operations.record_in_pieces(user, "merge_categories", now, ids) as (operation, pieces):
+        category, into, repeating = _lock_for_merge(user, category_id, into_id)
         operation.label = into.name
-        query = sa.select(RecurringExpense).where(
-            RecurringExpense.author_id == user.id, RecurringExpense.category == category.name
-        )
-        for recurring in db.session.scalars(query.order_by(RecurringExpense.id).with_for_update()):
+        for piece in pieces:
+            operations.change_expenses(operation, Expense.id.in_(piece), {"category": into.name})
+        if operation.running_until is not None:
+            # What was locked before the pieces is not any more.
+            category, into, repeating = _lock_for_merge(user, category_id, into_id)
+        for recurring in repeating:
             label = recurring.description or category.name
             operations.change_row(operation, recurring, label, {"category": into.name})
-        operations.change_expenses(operation, Expense.category == category.name, {"category": into.name})
         _delete(user, operation, category)
     return operation
+
+
+def _lock_for_merge(
+    user: User, category_id: uuid.UUID, into_id: uuid.UUID
+) -> tuple[CategoryData, CategoryData, Sequence[RecurringExpense]]:
+    """Lock the user's categories, and return two of them with the recurring expenses of the first.
+
+    Raises CategoryError.
+    """
+    known = lock_and_get(user)
+    if category_id == into_id:
+        raise CategoryError("category_gone")
+    category, into = _get(known, category_id), _get(known, into_id)
+    query = sa.select(RecurringExpense).where(
+        RecurringExpense.author_id == user.id, RecurringExpense.category == category.name
+    )
+    return category, into, db.session.scalars(query.order_by(RecurringExpense.id).with_for_update()).all()
 
 
 def delete(user: User, category_id: uuid.UUID, now: datetime) -> Operation:

@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 from database import db
 from ledger import categories, operations
 from ledger.categories import CategoryData, CategoryError
-from ledger.operations import row_count
+from ledger.journal import row_count
 from models import Category, Expense, Operation, RecurringExpense, RowChange, User
 
 

@@ -12,15 +12,10 @@ import sqlalchemy as sa
 
 from database import Base, Money, db
 from ledger.category_names import current_names
+from ledger.journal import CHANGE, EXPENSE, deleted_expenses
 from ledger.money import currency_digits
-from ledger.operations import (
-    CHANGE,
-    EXPENSE,
-    TRACKED_COLUMNS,
-    UNDO_RETENTION,
-    decode,
-    deleted_expenses,
-)
+from ledger.operations import TRACKED_COLUMNS, decode
+from ledger.retention import UNDO_RETENTION
 from ledger.spending import VALUES, ExpenseValues
 from models import Budget, Expense, ExpenseChange, Operation, RecurringExpense, RowChange, User
 

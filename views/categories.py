@@ -16,7 +16,7 @@ from ledger import budgets, categories, category_swap, recurring, reports
 from ledger.budgets import History
 from ledger.categories import CategoryData, CategoryError
 from ledger.periods import Period
-from messages import error_message
+from messages import error_message, isolate
 from views.common import flash_message, render_page, today
 from views.filters import expense_count, visitor_locale
 
@@ -109,7 +109,7 @@ def add_category() -> ResponseReturnValue:
         form.name.errors = [error_message(error)]
         return categories_page(form)
     db.session.commit()
-    flash_message(gettext("Added the category %(name)s.", name=form.name.data), undo=operation)
+    flash_message(gettext("Added the category %(name)s.", name=isolate(form.name.data)), undo=operation)
     return redirect(url_for("list_categories"))
 
 
@@ -132,13 +132,15 @@ def edit_category(category_id: uuid.UUID) -> ResponseReturnValue:
 def edit_message(category: CategoryData, form: CategoryForm) -> str:
     """Return the sentence about what was changed."""
     if form.name.data != category.name:
-        return gettext("Renamed %(name)s to %(new_name)s.", name=category.name, new_name=form.name.data)
+        return gettext(
+            "Renamed %(name)s to %(new_name)s.", name=isolate(category.name), new_name=isolate(form.name.data)
+        )
     if form.archived.data and not category.archived:
-        return gettext("Archived %(name)s.", name=category.name)
+        return gettext("Archived %(name)s.", name=isolate(category.name))
     if category.archived and not form.archived.data:
-        return gettext("%(name)s is no longer archived.", name=category.name)
+        return gettext("%(name)s is no longer archived.", name=isolate(category.name))
     if form.is_moved:
-        return gettext("Moved %(name)s.", name=category.name)
+        return gettext("Moved %(name)s.", name=isolate(category.name))
     return gettext("No changes to save.")
 
 
@@ -184,5 +186,5 @@ def delete_category(category_id: uuid.UUID) -> ResponseReturnValue:
         flash_message(error_message(error), "error")
         return redirect(url_for("edit_category", category_id=category_id))
     db.session.commit()
-    flash_message(gettext("Deleted the category %(name)s.", name=category.name), undo=operation)
+    flash_message(gettext("Deleted the category %(name)s.", name=isolate(category.name)), undo=operation)
     return redirect(url_for("list_categories"))

@@ -15,8 +15,9 @@ from forms import ExpenseFilterForm, Form
 from ledger import categories, operations
 from ledger.categories import CategoryData
 from ledger.periods import day_in
+from messages import CSRF_MESSAGES
 from models import Operation
-from security import csrf_failed
+from security import csrf_failed, csrf_reason
 from views.filters import visitor_locale
 from views.rate_limits import RateLimitedError
 
@@ -24,7 +25,6 @@ Row = TypeVar("Row", bound=Base)
 MAX_MESSAGES = 3
 MESSAGE_MAX_LENGTH = 400
 DRAFT_MESSAGE = lazy_gettext("Your session had ended. Your entries are still here; they are not saved yet.")
-CSRF_MESSAGE = lazy_gettext("This page had expired and nothing was saved. Press the button again.")
 
 
 class Message(TypedDict):
@@ -63,6 +63,11 @@ def filter_form() -> ExpenseFilterForm:
     )
 
 
+def redirect_within(path: str) -> ResponseReturnValue:
+    """Redirect to a path of the application, which stands without the URL prefix in forms and drafts."""
+    return redirect(f"{request.root_path}{path}")
+
+
 def back_to_list(row_id: uuid.UUID | None = None) -> ResponseReturnValue:
     """Redirect to the list with its filter, and to the row that was changed."""
     anchor = f"#e{row_id}" if row_id else ""
@@ -79,7 +84,7 @@ def render_page(template: str, error: RateLimitedError | None = None, **values: 
     if rejected is not None:
         status = 400 if csrf_failed() else 422
         if csrf_failed():
-            rejected.form_errors.append(DRAFT_MESSAGE if "draft" in g else CSRF_MESSAGE)
+            rejected.form_errors.append(DRAFT_MESSAGE if "draft" in g else CSRF_MESSAGES[csrf_reason()])
             g.form_shown = True
         if error is not None:
             rejected.form_errors.append(str(error))

@@ -21,9 +21,10 @@ from ledger import categories, csv_export, operations, recurring, spending
 from ledger.categories import CategoryError
 from ledger.recurring import RecurringError
 from ledger.spending import ExpenseValues
-from messages import FREQUENCY_NAMES, REPEATS, error_message
+from messages import FREQUENCY_NAMES, REPEATS, error_message, isolate
 from models import Expense, Operation
 from views.common import back_to_list, filter_form, flash_message, own_or_404, render_page, today, user_categories
+from views.filters import day as day_text
 from views.filters import money_text, visitor_locale
 
 log = logging.getLogger("ledger")
@@ -40,10 +41,18 @@ def expense_form(shown: Expense | None = None, **values: Any) -> ExpenseForm:
     return ExpenseForm.showing(shown, **options) if shown is not None else ExpenseForm(**options)
 
 
+def new_expense_form(day: date | None = None, **values: Any) -> ExpenseForm:
+    """Return the form for another expense, of today unless another `day` is known."""
+    form = expense_form(date=day or today(), **values)
+    form.date.propose(today())
+    return form
+
+
 def next_expense_form() -> ExpenseForm:
     """Return the form for another expense, like the last one that was added on the list."""
-    last = session.pop("last", None) or {"category": "", "date": str(today())}
-    return expense_form(formdata=None, category=last["category"], date=date.fromisoformat(last["date"]))
+    last = session.pop("last", None) or {"category": "", "date": ""}
+    day = date.fromisoformat(last["date"]) if last["date"] else None
+    return new_expense_form(day, formdata=None, category=last["category"])
 
 
 def due_form(filtered: bool) -> DueForm:
@@ -109,13 +118,19 @@ def save_new(form: ExpenseForm) -> ExpenseValues | None:
         return None
     db.session.commit()
     is_new = any(change.table_name == "category" for change in operation.row_changes)
-    flash_message(f"{added_message(values, is_new)} {sentence}".strip(), undo=operation, expense=row_id, edit=True)
+    sentences = (added_message(values, is_new), sentence, date_message(values.date))
+    flash_message(" ".join(filter(None, sentences)), undo=operation, expense=row_id, edit=True)
     return values
+
+
+def date_message(day: date) -> str:
+    """Return the sentence about the date of an expense that was added; today's goes without saying."""
+    return "" if day == today() else gettext("Its date is %(day)s.", day=day_text(day))
 
 
 def added_message(values: ExpenseValues, is_new_category: bool) -> str:
     """Return the message about an expense that was added."""
-    texts = {"amount": money_text(abs(values.amount)), "category": values.category}
+    texts = {"amount": money_text(abs(values.amount)), "category": isolate(values.category)}
     if values.amount < 0 and is_new_category:
         return gettext("Added a refund of %(amount)s to the new category %(category)s.", **texts)
     if values.amount < 0:
@@ -137,7 +152,7 @@ def list_expenses() -> ResponseReturnValue:
 
 def add_to_list() -> ResponseReturnValue:
     """Add an expense from the list, and stay there."""
-    form = expense_form(date=today())
+    form = new_expense_form()
     values = save_new(form)
     if values is None and form.wants_name:
         return render_page(
@@ -147,14 +162,14 @@ def add_to_list() -> ResponseReturnValue:
         return list_page(form)
     # A category that the description chose is for this expense only.
     category = values.category if form.category.data or form.new_category.data else ""
-    session["last"] = {"category": category, "date": str(values.date)}
+    session["last"] = {"category": category, "date": str(values.date) if form.date.is_chosen else ""}
     return back_to_list(form.id.data)
 
 
 def add_expense() -> ResponseReturnValue:
     """Add an expense; the query string may fill in the form."""
     given: dict[str, Any] = {"formdata": request.args} if request.method in SAFE_METHODS and request.args else {}
-    form = expense_form(date=today(), **given)
+    form = new_expense_form(**given)
     if save_new(form) is not None:
         return redirect(url_for("list_expenses"))
     return render_page("expenses/form.html", form=form, target=url_for("add_expense"), here="")
@@ -197,6 +212,7 @@ def duplicate_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
     """Show the form for an expense like another one, today."""
     form = expense_form(shown=own_or_404(Expense, expense_id))
     form.date.data = today()
+    form.date.propose(today())
     return render_page(
         "expenses/form.html", form=form, target=url_for("add_to_list"), here=filter_form().query_string()
     )
@@ -235,11 +251,11 @@ def change_expenses() -> ResponseReturnValue:
     matching = spending.expenses_query(current_user, filter_form().filters).with_only_columns(Expense.id)
     if not form.all_matching.data:
         matching = matching.where(Expense.id.in_(form.ids.data))
-    chosen = Expense.id.in_(matching)
     kind = "bulk_delete" if form.action.data == "delete" else "bulk_edit"
     try:
-        with operations.record(current_user, kind, clock.now()) as operation:
-            change_chosen(form, operation, chosen)
+        with operations.record_in_pieces(current_user, kind, clock.now(), matching) as (operation, pieces):
+            for ids in pieces:
+                change_chosen(form, operation, Expense.id.in_(ids))
     except CategoryError as error:
         form.category.errors = [error_message(error)]
         return list_page(form)

@@ -13,12 +13,12 @@ from fields import parse_id
 from forms import UndoForm
 from ledger import history
 from ledger.categories import CategoryError
-from ledger.operations import UNDO_MAX_CHANGES
+from ledger.retention import UNDO_MAX_CHANGES
 from ledger.undo import Undone
 from ledger.undo import undo as undo_operation
-from messages import error_message
+from messages import error_message, isolate
 from security import safe_redirect_target
-from views.common import flash_message
+from views.common import flash_message, redirect_within
 
 
 def list_history() -> ResponseReturnValue:
@@ -33,17 +33,18 @@ def undo(operation_id: uuid.UUID) -> ResponseReturnValue:
     form = UndoForm()
     if not form.validate():
         abort(400)
-    target = redirect(safe_redirect_target(form.next.data) or url_for("list_history"))
+    target = safe_redirect_target(form.next.data)
+    back = redirect_within(target) if target else redirect(url_for("list_history"))
     try:
         undone = undo_operation(current_user, operation_id, clock.now(), form.expense.data)
     except CategoryError as error:
         flash_message(error_message(error), "error")
-        return target
+        return back
     if undone is None:
         abort(404)
     db.session.commit()
     flash_message(undo_message(undone), "status" if undone.operation else "error", undo=undone.operation)
-    return target
+    return back
 
 
 def undo_message(undone: Undone) -> str:
@@ -76,7 +77,7 @@ def undo_message(undone: Undone) -> str:
 
 def conflict_message(undone: Undone) -> str:
     """Return the sentence that names what was changed later and left alone."""
-    names = [shortened(name or gettext("the total budget")) for name in undone.conflicts]
+    names = [isolate(shortened(name or gettext("the total budget"))) for name in undone.conflicts]
     named, more = ", ".join(names), undone.conflict_count - len(names)
     if more:
         return ngettext(

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from alembic import op
 from uuid_utils.compat import uuid7
 
-revision = "0012"
-down_revision = "0011"
+revision = "0014"
+down_revision = "0013"
 
 # The budgets of the former revision were valid in every month.
 FIRST_DAY = date(1900, 1, 1)
