@@ -1,5 +1,6 @@
 """The base of every form, and the forms for expenses: to add, find, change and repeat them."""
 
+import re
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
@@ -35,6 +36,7 @@ from fields import (
     IdField,
     IdsField,
     NewIdField,
+    ProposedDateField,
     Text,
     normalise_name,
     normalise_text,
@@ -55,10 +57,12 @@ from ledger.periods import (
     recent_months,
 )
 from ledger.recurring import FREQUENCIES, Due, DueDays
+from ledger.schedule import last_day
 from ledger.spending import ORDERS, VALUES, ExpenseFilter, ExpenseValues, suggest_category
 from messages import FREQUENCY_NAMES, error_message
-from models import Expense, RecurringExpense, User, search_key
+from models import Expense, RecurringExpense, User
 from security import csrf_failed
+from text import search_key
 
 
 class Form(FlaskForm):
@@ -122,7 +126,7 @@ class ExpenseForm(Form):
         filters=[normalise_text],
         render_kw={"autocomplete": "off", "list": "descriptions"},
     )
-    date = DateField(
+    date = ProposedDateField(
         lazy_gettext("Date"),
         render_kw={"required": True, "min": f"{FIRST_YEAR}-01-01", "max": f"{LAST_YEAR}-12-31"},
     )
@@ -149,6 +153,7 @@ class ExpenseForm(Form):
         self.locale = locale
         self.known = {*(category.name for category in categories), former} - {""}
         super().__init__(*args, **kwargs)
+        self.date.time_zone = author.time_zone
         self.offered = [category.name for category in categories if not category.archived]
         # An archived one is shown where it was chosen already.
         kept = [name for name in (former, self.category.data) if name in self.known - {*self.offered}]
@@ -217,11 +222,47 @@ class RecurringForm(ExpenseForm):
     frequency = ChoiceField(
         lazy_gettext("Repeat"), choices=[*starmap(SelectChoice, FREQUENCY_NAMES.items())], validate_choice=False
     )
+    end_date = DateField(
+        lazy_gettext("End date"),
+        bound=True,
+        description=lazy_gettext("The last day on which it can be due. Leave it empty if there is none."),
+    )
+    occurrences = StringField(
+        lazy_gettext("Or number of times"),
+        filters=[normalise_text],
+        description=lazy_gettext("Counted from the first day."),
+        render_kw={"inputmode": "numeric", "autocomplete": "off", "maxlength": 3},
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.date.label.text = lazy_gettext("First day")
         self.date.description = lazy_gettext("The schedule starts on this date.")
+
+    @property
+    def last_day(self) -> date | None:
+        """The last day on which it can be due."""
+        if not self.occurrences.data:
+            return self.end_date.data
+        return last_day(self.date.data, self.frequency.data, int(self.occurrences.data))
+
+    def validate_end_date(self, field: Field) -> None:
+        """Refuse an end before the first day."""
+        if field.data and self.date.data and field.data < self.date.data:
+            raise ValidationError(gettext("The end date is before the first day."))
+
+    def validate_occurrences(self, field: Field) -> None:
+        """Refuse what is no number, and a second end."""
+        if not field.data:
+            return
+        if not re.fullmatch("[0-9]{1,3}", field.data) or not int(field.data):
+            raise ValidationError(gettext("Enter a number from 1 to 999."))
+        if self.end_date.data != self.end_date.object_data:
+            raise ValidationError(gettext("Enter an end date or a number of times, not both."))
+        last = self.last_day if self.date.data and self.frequency.data in FREQUENCIES else None
+        if last is not None and last.year > LAST_YEAR:
+            message = gettext("This would end after %(year)s. Enter a smaller number.", year=LAST_YEAR)
+            raise ValidationError(message)
 
     def validate_frequency(self, field: Field) -> None:
         """Refuse what is no repetition."""
@@ -238,8 +279,15 @@ class RecurringForm(ExpenseForm):
             "description": recurring.description,
             "frequency": recurring.frequency,
             "date": recurring.start_date,
+            "end_date": recurring.end_date,
         }
         return cls(data=shown, former=recurring.category, **kwargs)
+
+
+class EarlyForm(Form):
+    """The next occurrence of a recurring expense, to add before it is due; the page showed its `day`."""
+
+    day = DateField()
 
 
 class DueForm(Form):
@@ -339,7 +387,6 @@ class ExpenseFilterForm(FlaskForm):
         self.author = author
         self.currency = author.currency
         self.locale = locale
-        self.first_day_of_month = author.first_day_of_month
         self.chosen = self.days = Period()
         super().__init__(*args)
         offered, archived = (
@@ -354,7 +401,7 @@ class ExpenseFilterForm(FlaskForm):
             "last-month": gettext("Last month"),
             "this-year": gettext("This year"),
         }
-        months = recent_months(today, self.MONTHS, author.first_day_of_month)
+        months = recent_months(today, self.MONTHS, author.first_day_of_month, author.named_after_end)
         names = {name: month_name(name, get_locale()) for name in months}
         if self.period.data and self.period.data not in named | names:
             names[self.period.data] = self.period.data
@@ -380,7 +427,10 @@ class ExpenseFilterForm(FlaskForm):
         """Return the period that the field calls `name`; without one, any time. Raises DateError."""
         if not name:
             return Period()
-        return parse_period(name, self.today, self.first_day_of_month, self.locale.first_week_day)
+        author = self.author
+        return parse_period(
+            name, self.today, author.first_day_of_month, self.locale.first_week_day, author.named_after_end
+        )
 
     def validate_end_date(self, field: Field) -> None:
         """Refuse an end date before the start date."""

@@ -18,7 +18,9 @@ function countTicked() {
   const chosen = boxes.filter((box) => box.checked);
   const sum = chosen.reduce((total, box) => total + minorUnits(box), 0) / 10 ** digits;
   const form = { style: "currency", currency, minimumFractionDigits: digits, maximumFractionDigits: digits };
-  const total = new Intl.NumberFormat(locale, form).format(sum);
+  const sumText = new Intl.NumberFormat(locale, form).format(sum);
+  // An amount written from right to left would change places with the number.
+  const total = /[\u0590-\u08ff\u200f]/.test(sumText) ? `\u2068${sumText}\u2069` : sumText;
   ticked.textContent = ticked.dataset.text.replace("{count}", chosen.length).replace("{total}", () => total);
 }
 if (ticked && boxes.length) {
@@ -30,6 +32,23 @@ if (ticked && boxes.length) {
 // The field that begins with the focus has it before the first key is read: what is typed is never taken for a shortcut.
 const first = document.querySelector("[autofocus]");
 if (document.activeElement === document.body && !location.hash) first?.focus({ preventScroll: true });
+
+// A list that is open overnight proposes the new day, unless its date was chosen. If the clock of this device does
+// not agree with the server's when the page is loaded, it is not asked later either.
+const proposed = document.querySelector("[data-zone]");
+function today() {
+  const parts = { timeZone: proposed.dataset.zone, year: "numeric", month: "2-digit", day: "2-digit" };
+  return new Intl.DateTimeFormat("sv-SE", parts).format();
+}
+function renewDate() {
+  const date = proposed.previousElementSibling;
+  if (date.value !== proposed.value || today() === proposed.value) return;
+  date.value = proposed.value = today();
+}
+if (proposed?.value && proposed.value === today()) {
+  document.addEventListener("visibilitychange", renewDate);
+  setInterval(renewDate, 30_000);
+}
 
 // The menu closes when it is left, as menus do.
 const menu = document.querySelector(".menu");

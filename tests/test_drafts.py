@@ -29,7 +29,8 @@ SHOW_A_FORM = {
 }
 SHOW_NO_FORM = {
     *("delete_expense", "undo", "delete_category", "stop_recurring", "resume_recurring"),
-    *("end_session", "end_all_sessions"),
+    *("end_session", "end_all_sessions", "swap_categories"),
+    *("add_early", "delete_recurring", "skip_all_due"),
 }
 PUBLIC = {"login", "register", "logout"}
 

@@ -72,7 +72,8 @@ def test_a_message_of_the_longest_length_is_not_cut(app):
     with app.test_request_context():
         flash_message(text)
 
-        assert session["_flashes"] == [("status", {"text": text, "operation": "", "expense": "", "day": ""})]
+        rest = {"operation": "", "expense": "", "day": "", "recurring": ""}
+        assert session["_flashes"] == [("status", {"text": text} | rest)]
 
 
 def test_an_error_page_leaves_messages_for_the_next_page(ana):

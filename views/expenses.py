@@ -24,9 +24,10 @@ from ledger.categories import CategoryError
 from ledger.recurring import RecurringError
 from ledger.reports import Budget
 from ledger.spending import ExpenseFilter, ExpenseValues, Summary
-from messages import REPEATS, error_message
+from messages import FREQUENCY_NAMES, REPEATS, error_message, isolate
 from models import Expense, Operation
 from views.common import back_to_list, filter_form, flash_message, own_or_404, render_page, today, user_categories
+from views.filters import day as day_text
 from views.filters import money_text, visitor_locale
 
 log = logging.getLogger("ledger")
@@ -43,10 +44,18 @@ def expense_form(shown: Expense | None = None, **values: Any) -> ExpenseForm:
     return ExpenseForm.showing(shown, **options) if shown is not None else ExpenseForm(**options)
 
 
+def new_expense_form(day: date | None = None, **values: Any) -> ExpenseForm:
+    """Return the form for another expense, of today unless another `day` is known."""
+    form = expense_form(date=day or today(), **values)
+    form.date.propose(today())
+    return form
+
+
 def next_expense_form() -> ExpenseForm:
     """Return the form for another expense, like the last one that was added on the list."""
-    last = session.pop("last", None) or {"category": "", "date": str(today())}
-    return expense_form(formdata=None, category=last["category"], date=date.fromisoformat(last["date"]))
+    last = session.pop("last", None) or {"category": "", "date": ""}
+    day = date.fromisoformat(last["date"]) if last["date"] else None
+    return new_expense_form(day, formdata=None, category=last["category"])
 
 
 def due_form(filtered: bool) -> DueForm:
@@ -62,9 +71,8 @@ def month_budget(filters: ExpenseFilter, summary: Summary) -> Budget | None:
         return None
     if month.name(current_user.first_day_of_month) != "month":
         return None
-    budgets = {category.name: category.monthly_budget for category in user_categories()}
-    amount = budgets[filters.categories[0]] if filters.categories else current_user.monthly_budget
-    return reports.budget_left(current_user, amount, summary.total, month, today())
+    name = filters.categories[0] if filters.categories else None
+    return reports.budget_left(current_user, user_categories(), name, summary.total, month, today())
 
 
 def list_page(sent: ExpenseForm | BulkForm | DueForm | None = None) -> ResponseReturnValue:
@@ -126,14 +134,19 @@ def save_new(form: ExpenseForm) -> ExpenseValues | None:
         return None
     db.session.commit()
     is_new = any(change.table_name == "category" for change in operation.row_changes)
-    text = f"{added_message(values, is_new)} {sentence}".strip()
-    flash_message(text, undo=operation, expense=row_id, added_on=values.date)
+    sentences = (added_message(values, is_new), sentence, date_message(values.date))
+    flash_message(" ".join(filter(None, sentences)), undo=operation, expense=row_id, added_on=values.date)
     return values
+
+
+def date_message(day: date) -> str:
+    """Return the sentence about the date of an expense that was added; today's goes without saying."""
+    return "" if day == today() else gettext("Its date is %(day)s.", day=day_text(day))
 
 
 def added_message(values: ExpenseValues, is_new_category: bool) -> str:
     """Return the message about an expense that was added."""
-    texts = {"amount": money_text(abs(values.amount)), "category": values.category}
+    texts = {"amount": money_text(abs(values.amount)), "category": isolate(values.category)}
     if values.amount < 0 and is_new_category:
         return gettext("Added a refund of %(amount)s to the new category %(category)s.", **texts)
     if values.amount < 0:
@@ -155,7 +168,7 @@ def list_expenses() -> ResponseReturnValue:
 
 def add_to_list() -> ResponseReturnValue:
     """Add an expense from the list, and stay there."""
-    form = expense_form(date=today())
+    form = new_expense_form()
     values = save_new(form)
     if values is None:
         return list_page(form)
@@ -167,7 +180,7 @@ def add_to_list() -> ResponseReturnValue:
 def keep_for_next(form: ExpenseForm, values: ExpenseValues) -> None:
     """Keep date and category for the next expense, but not a category that the description chose."""
     category = values.category if form.category.data or form.new_category.data else ""
-    session["last"] = {"category": category, "date": str(values.date)}
+    session["last"] = {"category": category, "date": str(values.date) if form.date.is_chosen else ""}
 
 
 def list_to_return_to() -> str:
@@ -179,9 +192,9 @@ def add_expense() -> ResponseReturnValue:
     """Add an expense; the query string may fill in the form."""
     here = list_to_return_to()
     if request.method in SAFE_METHODS and request.args.keys() - {"list"}:
-        form = expense_form(date=today(), formdata=request.args)
+        form = new_expense_form(formdata=request.args)
     else:
-        form = next_expense_form() if request.method in SAFE_METHODS else expense_form(date=today())
+        form = next_expense_form() if request.method in SAFE_METHODS else new_expense_form()
     url = url_for("add_expense", list=here[1:] or None)
     values = save_new(form)
     if values is not None and form.another.data:
@@ -230,6 +243,7 @@ def duplicate_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
     """Show the form for an expense like another one, today."""
     form = expense_form(shown=own_or_404(Expense, expense_id))
     form.date.data = today()
+    form.date.propose(today())
     here = filter_form().query_string()
     return render_page("expenses/form.html", form=form, action=f"{url_for('add_to_list')}{here}", here=here)
 
@@ -240,9 +254,23 @@ def delete_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
         operations.delete_expenses(operation, Expense.id == expense_id)
     if operations.is_empty(operation):
         abort(404)
+    sentence, series = continuing(operation)
     db.session.commit()
-    flash_message(gettext("Expense deleted."), undo=operation, expense=expense_id)
+    text = gettext("Expense deleted.")
+    flash_message(f"{text} {sentence}".strip(), undo=operation, expense=expense_id, recurring=series)
     return back_to_list()
+
+
+def continuing(operation: Operation) -> tuple[str, str]:
+    """Return the sentence about recurring expenses that go on after a deletion, and the id for a link to them."""
+    rows = recurring.continuing(current_user, operation)
+    if not rows:
+        return "", ""
+    if len(rows) == 1:
+        names = {"name": recurring.label_of(rows[0]), "frequency": str(FREQUENCY_NAMES[rows[0].frequency])}
+        return gettext("%(name)s still repeats: %(frequency)s.", **names), str(rows[0].id)
+    text = ngettext("%(num)d recurring expense continues.", "%(num)d recurring expenses continue.", len(rows))
+    return text, "all"
 
 
 def change_expenses() -> ResponseReturnValue:
@@ -253,16 +281,17 @@ def change_expenses() -> ResponseReturnValue:
     matching = spending.expenses_query(current_user, filter_form().filters).with_only_columns(Expense.id)
     if not form.all_matching.data:
         matching = matching.where(Expense.id.in_(form.ids.data))
-    chosen = Expense.id.in_(matching)
     kind = "bulk_delete" if form.action.data == "delete" else "bulk_edit"
     try:
-        with operations.record(current_user, kind, clock.now()) as operation:
-            change_chosen(form, operation, chosen)
+        with operations.record_in_pieces(current_user, kind, clock.now(), matching) as (operation, pieces):
+            for ids in pieces:
+                change_chosen(form, operation, Expense.id.in_(ids))
     except CategoryError as error:
         form.category.errors = [error_message(error)]
         return list_page(form)
+    sentence, series = continuing(operation) if kind == "bulk_delete" else ("", "")
     db.session.commit()
-    flash_message(changed_message(operation), undo=operation)
+    flash_message(f"{changed_message(operation)} {sentence}".strip(), undo=operation, recurring=series)
     return back_to_list()
 
 

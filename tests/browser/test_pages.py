@@ -151,7 +151,7 @@ def refuse_budget(person):
 def edit_category(person):
     """Opens the page of a category."""
     person.go("/categories")
-    person.follow("Education")
+    person.follow("Edit Education")
 
 
 def refuse_settings(person):
