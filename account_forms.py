@@ -25,6 +25,7 @@ from fields import (
     ChoiceField,
     Listed,
     Text,
+    normalise_text,
 )
 from forms import Form
 from ledger.accounts import (
@@ -72,11 +73,13 @@ class IdentityFields(Form):
     username = StringField(
         lazy_gettext("Username"),
         [InputRequired(lazy_gettext("Enter a username.")), Text(User.USERNAME_MAX)],
+        filters=[normalise_text],
         render_kw={"autocomplete": "nickname", "autocapitalize": "none", "spellcheck": "false"},
     )
     email = EmailField(
         lazy_gettext("Email"),
         [InputRequired(lazy_gettext("Enter your email address.")), Text(User.EMAIL_MAX)],
+        filters=[normalise_text],
         render_kw={"autocomplete": "username"},
     )
 
@@ -262,9 +265,19 @@ class SettingsForm(AccountForm):
         validate_choice=False,
         description=lazy_gettext("For example, your payday."),
     )
+    month_name = ChoiceField(
+        lazy_gettext("Name of the month"),
+        [Listed(lazy_gettext("Choose a name from the list."))],
+        choices=[
+            SelectChoice("start", lazy_gettext("The month in which it starts")),
+            SelectChoice("end", lazy_gettext("The month in which it ends")),
+        ],
+        validate_choice=False,
+        description=lazy_gettext("For months that start on another day than the first. Years are named likewise."),
+    )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, *args: Any, obj: User, **kwargs: Any) -> None:
+        super().__init__(*args, obj=obj, month_name="end" if obj.named_after_end else "start", **kwargs)
         self.currency.choices = currency_choices()
         self.time_zone.choices = [*map(SelectChoice, time_zones())]
         self.locale.choices = locale_choices(get_locale())
@@ -284,7 +297,11 @@ class SettingsForm(AccountForm):
     def values(self) -> dict[str, Any]:
         """The columns that the form fills."""
         texts = {name: self[name].data for name in ("currency", "time_zone", "locale")}
-        return texts | {"first_day_of_month": int(self.first_day_of_month.data)}
+        is_after_end = self.month_name.data == "end"
+        return texts | {
+            "first_day_of_month": int(self.first_day_of_month.data),
+            "named_after_end": is_after_end,
+        }
 
 
 class EndSessionForm(Form):

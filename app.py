@@ -15,28 +15,35 @@ import config
 import logs
 from database import db
 from database.availability import Availability
-from database.engine import SAFE_METHODS, close_session, create_private_file, prepare_engine
+from database.engine import SAFE_METHODS, close_session, prepare_engine
+from database.files import create_private_file
 from ledger.accounts import APPLICATION_NAME, allow_local_emails
+from ledger.pieces import recover
 from ledger.sessions import find_session, touch
 from models import User
-from security import BoundedSessionInterface, Request, add_headers
+from security import BoundedSessionInterface, Request, add_headers, csrf_failed
+from url_prefix import UrlPrefix
 from views import filters
 
-logs.start_logging(os.environ.get("LOG_FORMAT") or "text")
+with config.explaining_errors():
+    logs.start_logging(os.environ.get("LOG_FORMAT") or "text")
 app = Flask(__name__)
 app.request_class = Request
 app.session_interface = BoundedSessionInterface()
 # A URL with two slashes would otherwise be redirected to whatever host the request names.
 app.url_map.merge_slashes = False
 
-app.config.from_mapping(config.read_config(app.instance_path))
+with config.explaining_errors():
+    app.config.from_mapping(config.read_config(app.instance_path))
+    create_private_file(app.config["SQLALCHEMY_DATABASE_URI"], app.instance_path)
+if prefix := app.config["URL_PREFIX"]:
+    app.wsgi_app = UrlPrefix(app.wsgi_app, prefix)  # type: ignore[method-assign]
 if hops := app.config["PROXY_HOPS"]:
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
 if app.config["ALLOW_LOCAL_EMAILS"]:
     allow_local_emails()
 app.after_request(add_headers)
 
-create_private_file(app.config["SQLALCHEMY_DATABASE_URI"], app.instance_path)
 db.init_app(app)
 # Before the session is closed, which would turn a page that is made already into a 500.
 app.teardown_appcontext(close_session)
@@ -63,6 +70,8 @@ def load_user(session_id: str) -> User | None:
     if found is None:
         return None
     user, login_session = found
+    if user.running_operation is not None and not csrf_failed():
+        recover(user)
     if request.method not in SAFE_METHODS:
         touch(login_session, clock.now())
     return user

@@ -2,8 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Sequence
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from babel import Locale
@@ -31,6 +30,7 @@ from fields import (
     normalise_name,
 )
 from forms import Form
+from ledger.budgets import MonthlyBudget
 from ledger.categories import CategoryData
 from ledger.money import (
     TEXT_MAX,
@@ -48,6 +48,7 @@ class BudgetFields(Fields):
     monthly_budget = AmountField(
         lazy_gettext("Monthly budget"), bound=True, render_kw={"inputmode": "decimal", "maxlength": TEXT_MAX}
     )
+    rollover = BooleanField(lazy_gettext("roll over"), false_values=FALSE_VALUES)
     # The budget that the page showed when it was opened.
     seen = HiddenField()
 
@@ -57,20 +58,31 @@ class BudgetFields(Fields):
         prefix: str,
         author: User,
         locale: Locale,
-        budget: Decimal | None,
+        budget: MonthlyBudget,
     ) -> None:
         self.currency = author.currency
         self.locale = locale
         self.budget = budget
-        self.stored = "" if budget is None else plain_amount(budget, author.currency)
+        self.stored = "" if budget.amount is None else plain_amount(budget.amount, author.currency)
         self.was_sent = formdata is not None and f"{prefix}-monthly_budget" in formdata
         sent = formdata if self.was_sent else None
-        super().__init__(sent, prefix=f"{prefix}-", data={"monthly_budget": self.stored, "seen": self.stored})
+        data = {"monthly_budget": self.stored, "rollover": budget.rollover, "seen": self.state}
+        super().__init__(sent, prefix=f"{prefix}-", data=data)
+
+    @property
+    def state(self) -> str:
+        """The stored budget as the page remembers it."""
+        return f"{self.stored} +" if self.budget.rollover else self.stored
+
+    @property
+    def entered(self) -> MonthlyBudget:
+        """The budget that was entered."""
+        return MonthlyBudget(self.monthly_budget.data, self.rollover.data)
 
     def validate_monthly_budget(self, field: Field) -> None:
         """Refuse to overwrite what another window has saved since, until the user has seen it."""
-        if self.seen.data != self.stored and field.data != self.budget:
-            self.seen.data = self.stored
+        if self.seen.data != self.state and self.entered != self.budget:
+            self.seen.data = self.state
             if not self.stored:
                 raise ValidationError(gettext("Another window removed this budget. Save again to overwrite it."))
             message = gettext("Another window changed this to %(budget)s. Save again to overwrite it.")
@@ -80,12 +92,20 @@ class BudgetFields(Fields):
 class BudgetsForm(Form):
     """The monthly budgets of all categories that are not archived, and of all together."""
 
-    def __init__(self, author: User, locale: Locale, categories: Sequence[CategoryData], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        author: User,
+        locale: Locale,
+        categories: Sequence[CategoryData],
+        budgets: Mapping[uuid.UUID | None, MonthlyBudget],
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         sent = request.form if self.was_sent else None
-        self.total = BudgetFields(sent, "total", author, locale, author.monthly_budget)
+        none = MonthlyBudget()
+        self.total = BudgetFields(sent, "total", author, locale, budgets.get(None, none))
         self.rows = {
-            category.id: BudgetFields(sent, str(category.id), author, locale, category.monthly_budget)
+            category.id: BudgetFields(sent, str(category.id), author, locale, budgets.get(category.id, none))
             for category in categories
             if not category.archived
         }
@@ -97,10 +117,10 @@ class BudgetsForm(Form):
         return all(results)
 
     @property
-    def budgets(self) -> dict[uuid.UUID | None, Decimal | None]:
+    def budgets(self) -> dict[uuid.UUID | None, MonthlyBudget]:
         """The budgets that were sent by the ids of their categories; that of all together has None."""
         rows: list[tuple[uuid.UUID | None, BudgetFields]] = [(None, self.total), *self.rows.items()]
-        return {category_id: row.monthly_budget.data for category_id, row in rows if row.was_sent}
+        return {category_id: row.entered for category_id, row in rows if row.was_sent}
 
 
 class NewCategoryForm(Form):

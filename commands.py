@@ -1,9 +1,11 @@
 """Commands: `flask serve`, `flask create-user`, `flask backup` and others."""
 
 import logging
+import os
 import secrets
 import signal
 import sqlite3
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -22,9 +24,10 @@ import http_server
 import import_command
 from database import Base, db
 from database.citus import citus_statements
-from ledger import accounts, backups, drafts, import_drafts, imports, operations, sessions, throttling
+from database.engine import database_url
+from database.files import SQLITE_SUFFIXES
+from ledger import accounts, backups, demo, drafts, import_drafts, imports, retention, sessions, throttling
 from ledger.backup_checks import BackupError
-from ledger.demo import sample_expenses
 from ledger.periods import day_in
 from messages import error_message
 from models import Expense, User
@@ -35,7 +38,7 @@ DISTRIBUTED = """
     SELECT relname FROM citus_tables JOIN pg_class ON pg_class.oid = table_name
     WHERE citus_table_type IN ('distributed', 'reference') AND pg_table_is_visible(table_name)
 """
-DEMO_EMAIL = "demo@example.com"
+DEMO_URL = "sqlite:///demo.db"
 
 
 def init_app(app: Flask) -> None:
@@ -46,7 +49,7 @@ def init_app(app: Flask) -> None:
         reset_password,
         end_sessions,
         purge,
-        demo,
+        show_demo,
         import_command.import_statement,
         backup,
         restore,
@@ -65,7 +68,11 @@ def serve(host: str, port: int) -> None:
     _need_database()
     # Process 1 of a container ignores the signal that ends it, unless it says what to do.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-    click.echo(f"Open http://{host}:{port} in a browser. Stop with Ctrl+C.")
+    address = f"http://{host}:{port}{current_app.config['URL_PREFIX']}"
+    if current_app.config["SESSION_COOKIE_SECURE"]:
+        click.echo(f"Serving {address} for a proxy that adds https (HTTPS=1). Stop with Ctrl+C.")
+    else:
+        click.echo(f"Open {address} in a browser. Stop with Ctrl+C.")
     doctor.log_start()
     imports.finish_interrupted()
     http_server.serve(
@@ -86,7 +93,10 @@ def _need_database() -> None:
     # Their messages would only distract from the one that says what to do.
     for name in ("alembic", "waitress"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    missing = doctor.not_ready()
+    try:
+        missing = doctor.not_ready()
+    except DBAPIError as error:
+        raise click.ClickException(doctor.cannot_open(error)) from None
     if missing:
         raise click.ClickException(missing)
 
@@ -170,7 +180,7 @@ def purge() -> None:
     """Permanently delete undo history older than 30 days, drafts of forms, and imports that were not finished."""
     number, has_more = 0, True
     while has_more:
-        deleted, has_more = operations.purge(clock.now())
+        deleted, has_more = retention.purge(clock.now())
         number += deleted
         # One transaction each, so that nobody waits for the whole.
         db.session.commit()
@@ -179,21 +189,82 @@ def purge() -> None:
     click.echo(f"Deleted {number} operations.")
 
 
-@click.command()
+@click.command("demo")
+@click.option("--here", is_flag=True, help="Use the configured database instead of one of its own.")
+@click.option("--remove", is_flag=True, help="Remove the demo account again, with all its data.")
 @with_appcontext
-def demo() -> None:
-    """Create a demo account with two years of sample expenses."""
+def show_demo(here: bool, remove: bool) -> None:
+    """Create a demo account with two years of sample data, in a database of its own: instance/demo.db."""
+    if here and remove:
+        _remove_demo_account()
+    elif here:
+        _create_demo_account()
+    elif remove:
+        _remove_demo_database()
+    else:
+        _create_demo_database()
+
+
+def _create_demo_account() -> None:
+    _need_database()
     password = secrets.token_urlsafe(9)
-    user = User(username="demo", email=DEMO_EMAIL)
+    user = User(username=demo.USERNAME, email=demo.EMAIL)
     _save_new_user(user, password)
-    today = day_in(user.time_zone, clock.now())
-    expenses = [Expense(author_id=user.id, **values) for values in sample_expenses(today)]
-    db.session.add_all(expenses)
+    count = demo.fill_account(user, day_in(user.time_zone, clock.now()))
     db.session.commit()
     click.echo(
-        f"Created a demo account with {len(expenses)} expenses. "
-        f"Log in as {DEMO_EMAIL} with the password {password}"
+        f"Created a demo account with {count} expenses. Log in as {demo.EMAIL} with the password {password}"
     )
+
+
+def _remove_demo_account() -> None:
+    _need_database()
+    user = demo.find_account()
+    if user is None:
+        raise click.ClickException(f"This database has no demo account ({demo.EMAIL}).")
+    db.session.delete(user)
+    db.session.commit()
+    click.echo("Removed the demo account with all its data.")
+
+
+def _demo_file() -> Path:
+    return Path(current_app.instance_path, database_url(DEMO_URL).database or "")
+
+
+def _create_demo_database() -> None:
+    if _demo_file().exists():
+        raise click.ClickException(f"{_demo_file()} exists already. To remove it, run: flask demo --remove")
+    # A process of its own, since the database of this one is open already. An empty setting also replaces .env.
+    settings = {"DATABASE_URL": DEMO_URL, "DATABASE_URL_FILE": ""}
+    for arguments in (["db", "upgrade"], ["demo", "--here"]):
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, "-m", "flask", "--app", "app", *arguments],
+            cwd=current_app.root_path,
+            env=os.environ | settings,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            _delete_demo_files()
+            raise click.ClickException(f"The demo could not be created: {done.stderr.strip() or done.stdout}")
+    # Settings with which nobody could log in to the demo over http.
+    undone = {"DATABASE_URL_FILE": "", "HTTPS": "0", "TRUSTED_HOSTS": "", "PROXY_HOPS": "0"}
+    changed = {name: value for name, value in undone.items() if os.environ.get(name, "0") not in {"", "0"}}
+    command = " ".join(f"{name}={value}" for name, value in {"DATABASE_URL": DEMO_URL, **changed}.items())
+    click.echo(f"{done.stdout}To see it, run: {command} flask serve\nTo remove it, run: flask demo --remove")
+
+
+def _remove_demo_database() -> None:
+    if not _demo_file().exists():
+        raise click.ClickException(f"There is no {_demo_file()}.")
+    _delete_demo_files()
+    click.echo(f"Removed {_demo_file()}.")
+
+
+def _delete_demo_files() -> None:
+    for suffix in SQLITE_SUFFIXES:
+        _demo_file().with_name(f"{_demo_file().name}{suffix}").unlink(missing_ok=True)
 
 
 @contextmanager

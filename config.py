@@ -1,7 +1,11 @@
 """Settings, read from the environment and checked."""
 
 import os
+import re
+import sys
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +15,21 @@ from ledger.periods import is_time_zone
 from ledger.sessions import SESSION_MAX_AGE
 from ledger.statements import UPLOAD_LIMITS
 from security import check_secret_key, load_or_create_secret_key
+from url_prefix import check_prefix
 
+# With any other status, gunicorn would start its workers again and again.
+CANNOT_START = 3
 PYPROJECT = Path(__file__).with_name("pyproject.toml")
+
+
+@contextmanager
+def explaining_errors() -> Iterator[None]:
+    """End the process with a message, without a traceback, when a setting or a file keeps it from starting."""
+    try:
+        yield
+    except RuntimeError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(CANNOT_START)
 
 
 def env_list(name: str) -> list[str]:
@@ -46,8 +63,11 @@ def env_bool(name: str, default: str = "0") -> bool:
 
 
 def env_int(name: str, default: int) -> int:
-    """Return a setting that is a whole number."""
-    return int(os.environ.get(name) or default)
+    """Return a setting that is a whole number. Raises RuntimeError for any other text."""
+    text = os.environ.get(name) or str(default)
+    if not re.fullmatch("[0-9]{1,9}", text.strip()):
+        raise RuntimeError(f"{name} must be a whole number such as {default}.")
+    return int(text)
 
 
 def read_version() -> str:
@@ -58,7 +78,9 @@ def read_version() -> str:
 def read_config(instance_path: str) -> dict[str, Any]:
     """Return the configuration of the application. Raises RuntimeError for a setting that is not valid."""
     https = env_bool("HTTPS")
-    cookie_prefix = "__Host-" if https else ""
+    prefix = check_prefix(os.environ.get("URL_PREFIX") or os.environ.get("SCRIPT_NAME") or "")
+    # A __Host- cookie is sent to every path of the host.
+    cookie_prefix = ("__Secure-" if prefix else "__Host-") if https else ""
     url = database_url(env_secret("DATABASE_URL") or "sqlite:///ledger.db")
     secret_key = env_secret("SECRET_KEY") or load_or_create_secret_key(instance_path)
     config: dict[str, Any] = {
@@ -67,11 +89,14 @@ def read_config(instance_path: str) -> dict[str, Any]:
         "SECRET_KEY_FALLBACKS": [check_secret_key(key) for key in env_list("SECRET_KEY_FALLBACKS")],
         "SQLALCHEMY_DATABASE_URI": url,
         "SQLALCHEMY_ENGINE_OPTIONS": engine_options(url),
+        "URL_PREFIX": prefix,
+        "SESSION_COOKIE_PATH": prefix or "/",
         "SESSION_COOKIE_NAME": f"{cookie_prefix}session",
         "SESSION_COOKIE_SAMESITE": "Lax",
         "SESSION_COOKIE_SECURE": https,
         "DEVICE_COOKIE_NAME": f"{cookie_prefix}device",
         "REMEMBER_COOKIE_NAME": f"{cookie_prefix}remember_token",
+        "REMEMBER_COOKIE_PATH": prefix or "/",
         "REMEMBER_COOKIE_DURATION": SESSION_MAX_AGE,
         "REMEMBER_COOKIE_HTTPONLY": True,
         "REMEMBER_COOKIE_SAMESITE": "Lax",

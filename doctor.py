@@ -37,6 +37,7 @@ SETTINGS = (
     "PASSWORD_MIN",
     "PROXY_HOPS",
     "REGISTRATION",
+    "SCRIPT_NAME",
     "SECRET_KEY",
     "SECRET_KEY_FILE",
     "SECRET_KEY_FALLBACKS",
@@ -45,6 +46,7 @@ SETTINGS = (
     "THROTTLE_WINDOW",
     "TIMEZONE",
     "TRUSTED_HOSTS",
+    "URL_PREFIX",
 )
 BACKUP_MAX_AGE = timedelta(days=7)
 SPARE_BYTES = 100_000_000
@@ -62,6 +64,12 @@ class Finding(NamedTuple):
 def database_location() -> str:
     """Return the URL of the database without its secrets."""
     return public_url(db.engine.url)
+
+
+def cannot_open(error: DBAPIError) -> str:
+    """Return what to check when the database cannot be opened."""
+    reason = str(error.orig).strip().rstrip(".")
+    return f"Cannot open the database {database_location()}: {reason}. Check DATABASE_URL."
 
 
 def not_ready() -> str | None:
@@ -87,7 +95,7 @@ def log_start() -> None:
             accounts = count_accounts(connection)
             taken_at = last_backup(connection)
     except DBAPIError as error:
-        log.error("Cannot open the database %s: %s", database_location(), error.orig)
+        log.error("%s", cannot_open(error))
         return
     log.info(
         "Database %s: %s, migration %s, last backup %s",
@@ -142,7 +150,7 @@ def examine() -> Iterator[Finding]:
             else:
                 yield from _examine_server(connection)
     except DBAPIError as error:
-        yield Finding(f"Cannot read the database: {error.orig}. Check DATABASE_URL.", is_problem=True)
+        yield Finding(cannot_open(error), is_problem=True)
 
 
 def _examine_settings() -> Iterator[Finding]:
@@ -152,6 +160,10 @@ def _examine_settings() -> Iterator[Finding]:
         yield Finding("PROXY_HOPS is set without HTTPS. If the proxy serves https, set HTTPS=1.", is_problem=True)
     if https and not config["TRUSTED_HOSTS"]:
         text = "HTTPS is set without TRUSTED_HOSTS. Set TRUSTED_HOSTS to the host names of your site."
+        yield Finding(text, is_problem=True)
+    own_paths = {f"/{rule.rule.split('/')[1]}" for rule in current_app.url_map.iter_rules()}
+    if f"/{config['URL_PREFIX'].partition('/')[2].partition('/')[0]}" in own_paths - {"/"}:
+        text = f"URL_PREFIX={config['URL_PREFIX']} is also a path of the application. Choose another one."
         yield Finding(text, is_problem=True)
     for name in ("THROTTLE_ACCOUNT", "THROTTLE_ADDRESS"):
         if not config[name]:

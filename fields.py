@@ -1,7 +1,6 @@
 """Field types, validators and widgets."""
 
 import re
-import unicodedata
 import uuid
 from collections.abc import Iterable
 from datetime import date
@@ -35,12 +34,7 @@ from ledger.periods import (
 )
 from ledger.spending import Cursor
 from messages import error_message, too_long_message
-
-# Control, format, surrogate, private and unassigned characters, and line separators; only the two
-# joiners that Persian, Indic scripts and family emoji are written with are let through.
-_REFUSED_KINDS = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-
-_JOINERS = {"\u200c", "\u200d"}
+from text import clean_text, has_control_characters
 
 # What programs send for a box that is not ticked; browsers send nothing.
 FALSE_VALUES = (False, "", "0", "false", "off", "no")
@@ -82,7 +76,7 @@ class BoundedMeta:
 
 
 class Text:
-    """Refuse characters that cannot be seen, and more than `maximum` characters."""
+    """Refuse control characters, and more than `maximum` characters."""
 
     def __init__(self, maximum: int) -> None:
         self.maximum = maximum
@@ -90,10 +84,7 @@ class Text:
 
     def __call__(self, form: Any, field: Field) -> None:
         """Raise StopValidation where the text could not be shown or stored as it was typed."""
-        if any(
-            unicodedata.category(character) in _REFUSED_KINDS and character not in _JOINERS
-            for character in field.data
-        ):
+        if has_control_characters(field.data):
             raise StopValidation(gettext("Remove the invisible characters."))
         if len(field.data) > self.maximum:
             raise StopValidation(too_long_message(self.maximum))
@@ -178,6 +169,50 @@ class DateField(Field):
         return self.data.isoformat() if self.data else ""
 
 
+class ProposedDateInput(DateInput):
+    """A date input, and a hidden one with the day that was proposed, which the script renews after midnight."""
+
+    def __call__(self, field: Field, **attributes: Any) -> Markup:
+        """Return both, which belong to the same form."""
+        hidden = Markup('<input type="hidden" name="{}" value="{}" data-zone="{}"{}>')
+        form = Markup(' form="{}"').format(attributes["form"]) if "form" in attributes else ""
+        return super().__call__(field, **attributes) + hidden.format(
+            field.proposed_name, field.proposed, field.time_zone, form
+        )
+
+
+class ProposedDateField(DateField):
+    """A day that is proposed: today's, unless the user chooses another one.
+
+    A page may be open for days: what is saved is the day that was shown, and only a chosen one is proposed again.
+    """
+
+    widget = ProposedDateInput()
+    # As `YYYY-MM-DD`, or empty when the day is the user's own or that of something saved.
+    proposed = ""
+    time_zone = "UTC"
+
+    @property
+    def proposed_name(self) -> str:
+        """The name of the hidden input."""
+        return f"{self.name}_proposed"
+
+    @property
+    def is_chosen(self) -> bool:
+        """Whether the user has sent another day than the one that was proposed."""
+        return bool(self.raw_data) and self.raw_data[0] != self.proposed
+
+    def process(self, formdata: Any, *args: Any, **kwargs: Any) -> None:
+        """Read both inputs."""
+        super().process(formdata, *args, **kwargs)
+        self.proposed = (formdata.get(self.proposed_name, "") if formdata else "")[:10]
+
+    def propose(self, today: date) -> None:
+        """Take today's date for a proposal, if it is what the form shows without having been sent."""
+        if not self.raw_data and self.data == today:
+            self.proposed = today.isoformat()
+
+
 class IdField(HiddenField):
     """The id of a row or of an operation."""
 
@@ -239,8 +274,8 @@ class Listed:
 
 
 def normalise_text(text: str | None) -> str:
-    """Trim, and compose letters with their accents (NFC)."""
-    return unicodedata.normalize("NFC", (text or "").strip())
+    """Return what was typed, or pasted, as it is stored; see `clean_text`."""
+    return clean_text(text or "")
 
 
 def normalise_name(text: str | None) -> str:

@@ -1,5 +1,6 @@
 """The base of every form, and the forms for expenses: to add, find, change and repeat them."""
 
+import re
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
@@ -35,6 +36,7 @@ from fields import (
     IdField,
     IdsField,
     NewIdField,
+    ProposedDateField,
     Text,
     normalise_name,
     normalise_text,
@@ -55,10 +57,12 @@ from ledger.periods import (
     recent_months,
 )
 from ledger.recurring import FREQUENCIES, Due, DueDays
+from ledger.schedule import last_day
 from ledger.spending import ORDERS, VALUES, ExpenseFilter, ExpenseValues, suggest_category
 from messages import FREQUENCY_NAMES, error_message
-from models import Expense, RecurringExpense, User, search_key
+from models import Expense, RecurringExpense, User
 from security import csrf_failed
+from text import search_key
 
 
 class Form(FlaskForm):
@@ -122,11 +126,12 @@ class ExpenseForm(Form):
         filters=[normalise_text],
         render_kw={"autocomplete": "off", "list": "descriptions"},
     )
-    date = DateField(
+    date = ProposedDateField(
         lazy_gettext("Date"),
         render_kw={"required": True, "min": f"{FIRST_YEAR}-01-01", "max": f"{LAST_YEAR}-12-31"},
     )
     refund = BooleanField(lazy_gettext("Refund"), false_values=FALSE_VALUES)
+    another = BooleanField(false_values=FALSE_VALUES)
     frequency = ChoiceField(
         lazy_gettext("Repeat"),
         choices=[SelectChoice("", lazy_gettext("Never")), *starmap(SelectChoice, FREQUENCY_NAMES.items())],
@@ -148,6 +153,7 @@ class ExpenseForm(Form):
         self.locale = locale
         self.known = {*(category.name for category in categories), former} - {""}
         super().__init__(*args, **kwargs)
+        self.date.time_zone = author.time_zone
         self.offered = [category.name for category in categories if not category.archived]
         # An archived one is shown where it was chosen already.
         kept = [name for name in (former, self.category.data) if name in self.known - {*self.offered}]
@@ -180,11 +186,6 @@ class ExpenseForm(Form):
         """Show an error next to the new category, or the one that was chosen."""
         field = self.new_category if self.new_category.data else self.category
         field.errors = [error_message(error)]
-
-    @property
-    def wants_name(self) -> bool:
-        """Whether the form needs, or has had, the field for a new category, which the list has no room for."""
-        return self.new_category.raw_data or self.category.data == NEW_CATEGORY
 
     def validate_frequency(self, field: Field) -> None:
         """Refuse what is no repetition."""
@@ -221,11 +222,47 @@ class RecurringForm(ExpenseForm):
     frequency = ChoiceField(
         lazy_gettext("Repeat"), choices=[*starmap(SelectChoice, FREQUENCY_NAMES.items())], validate_choice=False
     )
+    end_date = DateField(
+        lazy_gettext("End date"),
+        bound=True,
+        description=lazy_gettext("The last day on which it can be due. Leave it empty if there is none."),
+    )
+    occurrences = StringField(
+        lazy_gettext("Or number of times"),
+        filters=[normalise_text],
+        description=lazy_gettext("Counted from the first day."),
+        render_kw={"inputmode": "numeric", "autocomplete": "off", "maxlength": 3},
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.date.label.text = lazy_gettext("First day")
         self.date.description = lazy_gettext("The schedule starts on this date.")
+
+    @property
+    def last_day(self) -> date | None:
+        """The last day on which it can be due."""
+        if not self.occurrences.data:
+            return self.end_date.data
+        return last_day(self.date.data, self.frequency.data, int(self.occurrences.data))
+
+    def validate_end_date(self, field: Field) -> None:
+        """Refuse an end before the first day."""
+        if field.data and self.date.data and field.data < self.date.data:
+            raise ValidationError(gettext("The end date is before the first day."))
+
+    def validate_occurrences(self, field: Field) -> None:
+        """Refuse what is no number, and a second end."""
+        if not field.data:
+            return
+        if not re.fullmatch("[0-9]{1,3}", field.data) or not int(field.data):
+            raise ValidationError(gettext("Enter a number from 1 to 999."))
+        if self.end_date.data != self.end_date.object_data:
+            raise ValidationError(gettext("Enter an end date or a number of times, not both."))
+        last = self.last_day if self.date.data and self.frequency.data in FREQUENCIES else None
+        if last is not None and last.year > LAST_YEAR:
+            message = gettext("This would end after %(year)s. Enter a smaller number.", year=LAST_YEAR)
+            raise ValidationError(message)
 
     def validate_frequency(self, field: Field) -> None:
         """Refuse what is no repetition."""
@@ -242,8 +279,15 @@ class RecurringForm(ExpenseForm):
             "description": recurring.description,
             "frequency": recurring.frequency,
             "date": recurring.start_date,
+            "end_date": recurring.end_date,
         }
         return cls(data=shown, former=recurring.category, **kwargs)
+
+
+class EarlyForm(Form):
+    """The next occurrence of a recurring expense, to add before it is due; the page showed its `day`."""
+
+    day = DateField()
 
 
 class DueForm(Form):
@@ -345,7 +389,6 @@ class ExpenseFilterForm(FlaskForm):
         self.author = author
         self.currency = author.currency
         self.locale = locale
-        self.first_day_of_month = author.first_day_of_month
         self.chosen = self.days = Period()
         super().__init__(*args)
         offered, archived = (
@@ -360,7 +403,7 @@ class ExpenseFilterForm(FlaskForm):
             "last-month": gettext("Last month"),
             "this-year": gettext("This year"),
         }
-        months = recent_months(today, self.MONTHS, author.first_day_of_month)
+        months = recent_months(today, self.MONTHS, author.first_day_of_month, author.named_after_end)
         names = {name: month_name(name, get_locale()) for name in months}
         if self.period.data and self.period.data not in named | names:
             names[self.period.data] = self.period.data
@@ -378,12 +421,18 @@ class ExpenseFilterForm(FlaskForm):
     def validate_period(self, field: Field) -> None:
         """Refuse a period that does not exist."""
         try:
-            if field.data:
-                self.chosen = parse_period(
-                    field.data, self.today, self.first_day_of_month, self.locale.first_week_day
-                )
+            self.chosen = self.named_period(field.data)
         except DateError as error:
             raise ValidationError(error_message(error)) from None
+
+    def named_period(self, name: str | None) -> Period:
+        """Return the period that the field calls `name`; without one, any time. Raises DateError."""
+        if not name:
+            return Period()
+        author = self.author
+        return parse_period(
+            name, self.today, author.first_day_of_month, self.locale.first_week_day, author.named_after_end
+        )
 
     def validate_end_date(self, field: Field) -> None:
         """Refuse an end date before the start date."""
@@ -441,7 +490,7 @@ class ExpenseFilterForm(FlaskForm):
         # Of a value that is given twice, the first one counts, here as everywhere.
         sent = {field.name: (field.raw_data or [])[: None if field is self.category else 1] for field in self}
         for name, value in changes.items():
-            sent[name] = [] if value is None else [str(value)]
+            sent[name] = value if isinstance(value, list) else [] if value is None else [str(value)]
         return {name: filled for name, values in sent.items() if (filled := [value for value in values if value])}
 
     def query_string(self, **changes: Any) -> str:

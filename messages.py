@@ -1,8 +1,13 @@
 """Sentences for the errors that the ledger raises."""
 
-from flask_babel import gettext, lazy_gettext, ngettext
+from typing import TypeVar
+
+from flask_babel import get_locale, gettext, lazy_gettext, ngettext
 
 from ledger.errors import LedgerError
+from text import is_right_to_left, isolated
+
+Value = TypeVar("Value")
 
 MESSAGES = {
     # Amounts
@@ -20,12 +25,17 @@ MESSAGES = {
     "currency_changed": lazy_gettext(
         "Nothing was saved, because your currency was just changed. Go back, check the amount and try again."
     ),
+    "operation_running": lazy_gettext(
+        "Nothing was saved, because a change of many of your expenses is still being made. Go back and try again "
+        "in a moment."
+    ),
     # Categories
+    "category_exists": lazy_gettext("There is already a category %(name)s. Use another name."),
     "category_gone": lazy_gettext("This category does not exist any more. Choose another one."),
     "category_in_use": lazy_gettext("%(name)s is in use. Merge it into another category, or archive it."),
     "category_name_reserved": lazy_gettext("Use another name."),
     "category_name_taken": lazy_gettext(
-        "There is already a category %(name)s. Use another name, or merge the two."
+        "There is already a category %(name)s. Use another name, swap the names, or merge the two."
     ),
     "last_category": lazy_gettext("Keep at least one category."),
     "too_many_categories": lazy_gettext("You have %(maximum)s categories already. Merge or delete some first."),
@@ -67,6 +77,27 @@ MESSAGES = {
     "password_is_name": lazy_gettext("Use a password that is not your own name or address."),
     "password_guessable": lazy_gettext("This password is easy to guess. Use a less common one."),
 }
+# Why a form was refused before its own checks. The administrator can correct most of these.
+CSRF_MESSAGES = {
+    "expired": lazy_gettext("This page had expired and nothing was saved. Press the button again."),
+    "https_only": lazy_gettext(
+        "Your browser keeps no cookies of this site, because the site is set up for https and was opened over "
+        "http. Open its address with https://. If there is no https, its administrator has to set HTTPS=0."
+    ),
+    "no_cookies": lazy_gettext(
+        "Nothing was saved, because your browser sent no cookie. Press the button again. If you see this message "
+        "once more, allow cookies for this site in the settings of your browser."
+    ),
+    "no_referrer": lazy_gettext(
+        "Nothing was saved, because your browser hides which page the form was on. "
+        "Allow the Referer header for this site in your browser or its extensions."
+    ),
+    "other_host": lazy_gettext(
+        "Nothing was saved, because the form came from a page of another address. Open this site at its own "
+        "address. If that is what you did, its administrator has to let the proxy pass on the Host header, "
+        "including the port."
+    ),
+}
 FREQUENCY_NAMES = {
     "week": lazy_gettext("Every week"),
     "two-weeks": lazy_gettext("Every two weeks"),
@@ -83,6 +114,22 @@ REPEATS = {
 }
 
 
+def is_page_right_to_left() -> bool:
+    """Tell whether the sentences around a value are written from right to left."""
+    locale = get_locale()
+    return locale is not None and locale.text_direction == "rtl"
+
+
+def isolate(value: Value) -> Value:
+    """Return a value for a sentence, whose words keep their order around text of the other direction.
+
+    Everything else stays as it is.
+    """
+    if isinstance(value, str) and (is_right_to_left(value) or is_page_right_to_left()):
+        return isolated(value)
+    return value
+
+
 def error_message(error: LedgerError) -> str:
     """Return the sentence that tells a user how to correct an error."""
     if error.code in {"amount_too_precise", "result_too_precise"}:
@@ -91,7 +138,7 @@ def error_message(error: LedgerError) -> str:
         return too_long_message(**error.values)
     if error.code == "password_too_short":
         return too_short_message(**error.values)
-    return str(MESSAGES[error.code]) % error.values
+    return str(MESSAGES[error.code]) % {name: isolate(value) for name, value in error.values.items()}
 
 
 def _precision_message(currency: str, digits: int, amount: str | None = None) -> str:

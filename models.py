@@ -1,7 +1,7 @@
-"""Tables: users, sessions, expenses, categories, recurring expenses, history, statements, throttling, backups."""
+"""Tables: users, sessions, categories, budgets, expenses, history, recurring expenses, statements, throttling."""
 
-import unicodedata
 import uuid
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -15,38 +15,12 @@ from werkzeug.security import check_password_hash, generate_password_hash
 import clock
 from database import Base, Money, UTCDateTime
 from database.month_totals import keep_month_totals
+from text import identity_key, search_key
 
 
 def utc_now() -> datetime:
     """Return the current time, in UTC."""
     return clock.now()
-
-
-# Unicode's combining classes of points in and marks above and below letters. Those in between are vowels,
-# and those below make another letter, such as the Japanese voicing marks.
-ACCENTS = frozenset({*range(10, 37), *range(200, 241)})
-# Normalising takes quadratic time on alternating combining marks (45 s for 490 kB). No field accepts this many
-# characters.
-KEY_INPUT_MAX = 2_000
-
-
-def identity_key(text: str) -> str:
-    """Return the form in which two names or addresses are compared: without case and Unicode form.
-
-    Made here because the databases fold ASCII only, or by rules that differ.
-    """
-    folded = unicodedata.normalize("NFKC", text[:KEY_INPUT_MAX].strip()).casefold()
-    return unicodedata.normalize("NFKC", folded)
-
-
-def search_key(text: str) -> str:
-    """Return the form in which descriptions are searched: without case and accents, in any script.
-
-    Accents are the marks above and below letters; a sign that makes another letter stays.
-    """
-    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text[:KEY_INPUT_MAX]).casefold())
-    bare = "".join(character for character in decomposed if unicodedata.combining(character) not in ACCENTS)
-    return unicodedata.normalize("NFC", bare)
 
 
 # Every new user begins with these.
@@ -85,10 +59,12 @@ class User(UserMixin, Base):
     time_zone: Mapped[str] = mapped_column(sa.String(64), default="UTC")
     # How amounts and days are written, such as `de_AT`; empty is as the browser asks.
     locale: Mapped[str] = mapped_column(sa.String(LOCALE_MAX), default="", server_default="")
-    # Months begin on this day and are called after the calendar month in which they begin.
+    # Months begin on this day and are named after the calendar month in which they begin, or in which they end.
     first_day_of_month: Mapped[int] = mapped_column(default=1, server_default="1")
-    monthly_budget: Mapped[Decimal | None] = mapped_column(Money)
+    named_after_end: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utc_now)
+    # The large operation that is not finished.
+    running_operation: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid)
 
     expenses: Mapped[list["Expense"]] = relationship(
         back_populates="author",
@@ -107,7 +83,6 @@ class User(UserMixin, Base):
         sa.CheckConstraint(
             f"first_day_of_month BETWEEN 1 AND {FIRST_DAY_MAX}", "first_day_of_month_in_every_month"
         ),
-        sa.CheckConstraint(f"monthly_budget BETWEEN 0 AND {Money.MAX_UNITS}", "monthly_budget_within_bounds"),
     )
 
     # The raw token of the current session, set when the user is loaded. Not a column.
@@ -247,6 +222,12 @@ class Operation(Base):
     label: Mapped[str | None] = mapped_column(sa.String(LABEL_MAX))
     # The operation that an undo reverted, which may be purged earlier.
     undoes: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid)
+    # While it is running: if it has not gone on until then, it was interrupted.
+    running_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    # The expenses that a large operation is changing right now. Not a column.
+    __allow_unmapped__ = True
+    piece: Sequence[uuid.UUID] | None = None
 
     row_changes: Mapped[list["RowChange"]] = relationship(cascade="all, delete-orphan", passive_deletes=True)
 
@@ -341,12 +322,10 @@ class Category(Base):
     name_key: Mapped[str] = mapped_column(sa.String(KEY_MAX))
     position: Mapped[int]
     archived: Mapped[bool] = mapped_column(default=False)
-    monthly_budget: Mapped[Decimal | None] = mapped_column(Money)
 
     __table_args__ = (
         sa.UniqueConstraint("author_id", "name_key"),
         sa.CheckConstraint(f"length(name) BETWEEN 1 AND {Expense.CATEGORY_MAX}", "name_length"),
-        sa.CheckConstraint(f"monthly_budget BETWEEN 0 AND {Money.MAX_UNITS}", "monthly_budget_within_bounds"),
     )
 
     @validates("name")
@@ -359,6 +338,31 @@ class Category(Base):
 def category_key(name: str) -> str:
     """Return the form in which the names of categories are compared."""
     return identity_key(name)[: Category.KEY_MAX]
+
+
+class Budget(Base):
+    """A monthly budget of one category, or of all together, from a month on until the next one takes its place."""
+
+    __tablename__ = "budget"
+
+    author_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
+    id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True, default=uuid7)
+    # There is none for the budget of all categories together.
+    category_id: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid)
+    # The first day of the first month in which it is valid.
+    start_date: Mapped[date]
+    # There is none from a month on in which the budget was removed.
+    amount: Mapped[Decimal | None] = mapped_column(Money)
+    # Whether what is left of a month is added to the next one.
+    rollover: Mapped[bool] = mapped_column(default=False)
+
+    __table_args__ = (
+        sa.ForeignKeyConstraint(
+            ["author_id", "category_id"], ["category.author_id", "category.id"], ondelete="CASCADE"
+        ),
+        sa.UniqueConstraint("author_id", "category_id", "start_date"),
+        sa.CheckConstraint(f"amount BETWEEN 0 AND {Money.MAX_UNITS}", "amount_within_bounds"),
+    )
 
 
 class RecurringExpense(Base):
@@ -377,6 +381,8 @@ class RecurringExpense(Base):
     start_date: Mapped[date]
     # Its first occurrence that was neither added nor skipped, stored so that the list need not look for it.
     next_date: Mapped[date]
+    # The last day on which it can be due, if there is one.
+    end_date: Mapped[date | None]
     stopped: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utc_now)
 
@@ -387,6 +393,11 @@ class RecurringExpense(Base):
         sa.CheckConstraint(f"length(description) <= {Expense.DESCRIPTION_MAX}", "description_length"),
         sa.CheckConstraint(f"frequency IN {FREQUENCIES}", "frequency_known"),
     )
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every occurrence up to the end date was added or skipped."""
+        return self.end_date is not None and self.next_date > self.end_date
 
 
 class Occurrence(Base):

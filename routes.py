@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from app import app, login_manager
 from ledger.operations import CurrencyChangedError
+from ledger.pieces import OperationRunningError
 from security import csrf, refuse_foreign_form
 from views import (
     accounts,
@@ -89,6 +90,7 @@ route("/categories", categories.save_budgets, "POST")
 route("/categories/add", categories.add_category, "POST")
 route("/categories/<uuid:category_id>/edit", categories.edit_category, "GET", "POST")
 route("/categories/<uuid:category_id>/merge", categories.merge_category, "POST")
+route("/categories/<uuid:category_id>/swap", categories.swap_categories, "POST")
 route("/categories/<uuid:category_id>/delete", categories.delete_category, "POST")
 route("/months", reports.show_month)
 route("/months/<month>", reports.show_month)
@@ -97,6 +99,8 @@ route("/recurring", recurring.list_recurring)
 route("/recurring/<uuid:recurring_id>/edit", recurring.edit_recurring, "GET", "POST")
 route("/recurring/<uuid:recurring_id>/stop", recurring.stop_recurring, "POST")
 route("/recurring/<uuid:recurring_id>/resume", recurring.resume_recurring, "POST")
+route("/recurring/<uuid:recurring_id>/add", recurring.add_early, "POST")
+route("/recurring/<uuid:recurring_id>/delete", recurring.delete_recurring, "POST")
 route("/recurring/due", recurring.post_due, "POST")
 route("/imports", imports.list_imports)
 route("/imports", imports.upload_statement, "POST")
@@ -104,6 +108,7 @@ route("/imports/<uuid:statement_id>", imports.review_import, "GET", "POST")
 route("/imports/<uuid:statement_id>/columns", imports.choose_columns, "GET", "POST")
 route("/imports/<uuid:statement_id>/payees/<int:number>", imports.review_payee, "GET", "POST")
 route("/imports/<uuid:statement_id>/discard", imports.discard_import, "POST")
+route("/recurring/due/skip", recurring.skip_all_due, "POST")
 route("/healthz", health.healthz, public=True)
 route("/readyz", health.readyz, public=True)
 
@@ -111,4 +116,5 @@ login_manager.unauthorized_handler(drafts.ask_to_log_in)
 for error in (DBAPIError, TimeoutError):
     app.register_error_handler(error, errors.show_database_error)
 app.register_error_handler(CurrencyChangedError, errors.show_conflict)
+app.register_error_handler(OperationRunningError, errors.show_conflict)
 app.register_error_handler(HTTPException, errors.show_error)

@@ -21,9 +21,11 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 
 from database.engine import SAFE_METHODS
+from database.files import cannot_be_used
 
 log = logging.getLogger("ledger")
 KEY_MIN = 32
+LOGGED_HEADER_MAX = 200
 WELL_KNOWN_KEYS = ("change-me", "changeme", "secret", "please-set", "your-")
 # Browsers ignore a cookie whose name and value are longer than 4,096 bytes together.
 SESSION_COOKIE_MAX_BYTES = 4_000
@@ -65,17 +67,36 @@ class FormProtect(CSRFProtect):
         try:
             super().protect(apply_exemptions)
         except (CSRFError, ValueError) as error:
-            log.warning("a form from %s was refused: %s", flask.request.remote_addr, error)
-            fail_csrf()
+            reason = _why_refused()
+            log.warning("a form from %s was refused (%s): %s", flask.request.remote_addr, reason, error)
+            fail_csrf(reason)
 
 
 csrf = FormProtect()
 
 
-def fail_csrf() -> None:
-    """Let nothing be changed by the rest of this request."""
+def fail_csrf(reason: str = "expired") -> None:
+    """Let nothing be changed by the rest of this request; `reason` is a key of `messages.CSRF_MESSAGES`."""
+    flask.g.csrf_reason = reason
     # A deep copy, because views also change what is in the session's lists.
     flask.g.session_before = deepcopy(dict(flask.session))
+
+
+def csrf_reason() -> str:
+    """Return why the form of this request was refused, as a key of `messages.CSRF_MESSAGES`."""
+    return str(flask.g.get("csrf_reason", "expired"))
+
+
+def _why_refused() -> str:
+    """Return why the check failed. A mistake in the setup must not look like a page that expires for ever."""
+    request, config = flask.request, flask.current_app.config
+    cookies = [config[f"{kind}_COOKIE_NAME"] for kind in ("SESSION", "REMEMBER", "DEVICE")]
+    if not any(name in request.cookies for name in cookies):
+        return "https_only" if config["SESSION_COOKIE_SECURE"] and not request.is_secure else "no_cookies"
+    if request.is_secure and not request.referrer:
+        return "no_referrer"
+    is_foreign = request.is_secure and (request.referrer or "").split("/")[2:3] != [request.host]
+    return "other_host" if is_foreign else "expired"
 
 
 def csrf_failed() -> bool:
@@ -129,8 +150,15 @@ def refuse_foreign_form() -> None:
     origin = request.headers.get("Origin")
     foreign = origin is not None and origin.partition("://")[2] != request.host
     if foreign and request.method not in SAFE_METHODS:
-        log.warning("a form of another site from %s was refused", request.remote_addr)
+        sites = quoted(origin or ""), quoted(request.host)
+        log.warning("a form from %s was refused: its site is %s, this one is %s", request.remote_addr, *sites)
+        flask.g.csrf_reason = "other_host"
         raise CSRFError
+
+
+def quoted(text: str) -> str:
+    """Return the beginning of a header for the log, in which it can be neither a line nor a control sequence."""
+    return ascii(text[:LOGGED_HEADER_MAX])
 
 
 class FormParser(FormDataParser):
@@ -215,9 +243,19 @@ def check_secret_key(key: str) -> str:
 def load_or_create_secret_key(folder: str) -> str:
     """Return the key kept in `folder`, made at the first start and readable by its owner alone.
 
-    Workers that start at the same moment agree: the file appears whole, and only once.
+    Workers that start at the same moment agree: the file appears whole, and only once. Raises RuntimeError when
+    it can be neither read nor made.
     """
     path = Path(folder, "secret_key")
+    try:
+        _create_key(path)
+        path.chmod(0o600)
+        return path.read_text().strip()
+    except OSError as error:
+        raise cannot_be_used(path if isinstance(error, IsADirectoryError) else path.parent, error) from None
+
+
+def _create_key(path: Path) -> None:
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         unfinished = path.with_name(f".secret_key.{os.getpid()}.{secrets.token_hex(4)}")
@@ -226,16 +264,16 @@ def load_or_create_secret_key(folder: str) -> str:
         with suppress(FileExistsError):
             os.link(unfinished, path)
         unfinished.unlink()
-    path.chmod(0o600)
-    return path.read_text().strip()
 
 
 def safe_redirect_target(target: str | None) -> str | None:
-    """Return `target` when it is an address within this application, else None.
+    """Return `target` as a path of this application, without the URL prefix, when it is one; else None.
 
     Printable ASCII without a backslash, one leading slash, neither scheme nor host: browsers read all
     other forms in ways that lead elsewhere.
     """
+    if target and flask.has_request_context() and f"{target}/".startswith(f"{flask.request.root_path}/"):
+        target = target[len(flask.request.root_path) :] or "/"
     if not target or len(target) > 2000 or not re.fullmatch(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*", target):
         return None
     parts = urlsplit(target)

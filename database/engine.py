@@ -1,9 +1,8 @@
 """Engines: connection options and transactions of SQLite and PostgreSQL."""
 
-import os
 import sqlite3
 import threading
-from pathlib import Path
+import time
 from typing import Any
 
 import click
@@ -27,6 +26,7 @@ SQLITE_UNAVAILABLE = frozenset(
 # SHORT_TIMEOUT_MS, so that there are always threads for requests that only read.
 BUSY_TIMEOUT_MS, SHORT_TIMEOUT_MS = 5000, 250
 long_waiters = threading.BoundedSemaphore(6)
+POLL_SECONDS = 0.002
 # PostgreSQL cancels a statement of a request after this time. Commands have no limit.
 STATEMENT_TIMEOUT_SECONDS = 30
 # The minimum that the driver accepts.
@@ -74,6 +74,8 @@ def database_url(text: str) -> sa.URL:
     if url.get_backend_name() != "sqlite" and "@" in f"{url.host}{url.database}":
         # A part of the password was taken for the name of the host or of the database.
         raise RuntimeError(BAD_URL)
+    if url.get_backend_name() not in {"sqlite", "postgres", "postgresql"}:
+        raise RuntimeError(f"DATABASE_URL must be for SQLite or PostgreSQL, not for {url.get_backend_name()}.")
     if url.drivername in {"postgres", "postgresql"}:
         url = url.set(drivername="postgresql+psycopg")
     return url
@@ -83,14 +85,6 @@ def public_url(url: sa.URL) -> str:
     """Return a database URL for a log or a message: without its password, and without most query values."""
     hidden = {name: "***" for name in url.query if name not in PUBLIC_OPTIONS}
     return url.update_query_dict(hidden).render_as_string(hide_password=True)
-
-
-def create_private_file(url: sa.URL, folder: str) -> None:
-    """Create the SQLite file of `url` with mode 0600, which SQLite then uses for its other files as well."""
-    if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
-        path = Path(folder, url.database)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
 
 def prepare_engine(engine: sa.Engine) -> None:
@@ -149,19 +143,36 @@ def in_command() -> bool:
 
 def take_write_lock(connection: sa.Connection) -> None:
     """Wait for the write lock of SQLite and begin a transaction. Raises OperationalError after the timeout."""
-    connection.exec_driver_sql(f"PRAGMA busy_timeout={SHORT_TIMEOUT_MS}")
+    connection.exec_driver_sql("PRAGMA busy_timeout=0")
     try:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        return
-    except OperationalError as error:
-        if not is_unavailable(error) or not long_waiters.acquire(blocking=False):
-            raise
+        begun = _begin_within(connection, SHORT_TIMEOUT_MS)
+        if not begun and long_waiters.acquire(blocking=False):
+            try:
+                begun = _begin_within(connection, BUSY_TIMEOUT_MS)
+            finally:
+                long_waiters.release()
+        if not begun:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
     finally:
         connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-    try:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    finally:
-        long_waiters.release()
+
+
+def _begin_within(connection: sa.Connection, timeout_ms: int) -> bool:
+    """Try to begin a transaction every POLL_SECONDS, and tell whether the lock was free in time.
+
+    SQLite itself would wait up to 100 ms between two tries, and miss the moments between the pieces of a large
+    operation.
+    """
+    driver_connection: Any = connection.connection.driver_connection
+    deadline = time.monotonic() + timeout_ms / 1000
+    while True:
+        try:
+            driver_connection.execute("BEGIN IMMEDIATE")
+            return True
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                return False
+        time.sleep(POLL_SECONDS)
 
 
 def close_session(_error: BaseException | None = None) -> None:

@@ -14,7 +14,8 @@ from werkzeug.security import check_password_hash
 from database import db
 from ledger.errors import LedgerError
 from ledger.passwords import is_guessable
-from models import User, identity_key
+from models import User
+from text import clean_text, identity_key
 
 APPLICATION_NAME = "Ledger"
 PASSWORD_MAX = 1024
@@ -34,8 +35,8 @@ class AlreadyTakenError(Exception):
 
 def check_username(text: str) -> str:
     """Return `text` as a username: trimmed, one script or ASCII, at most 64 characters. Raises AccountError."""
-    username = unicodedata.normalize("NFC", text.strip())
-    if not username:
+    username = clean_text(text)
+    if not username or not identity_key(username):
         raise AccountError("username_missing")
     if max(len(username), len(identity_key(username))) > User.USERNAME_MAX:
         raise AccountError("text_too_long", maximum=User.USERNAME_MAX)
@@ -60,7 +61,7 @@ def check_email(text: str) -> str:
     """Return `text` as an email address in the form in which addresses are compared. Raises AccountError."""
     try:
         # Nothing is looked up on the network: the application works without one.
-        found = validate_email(text.strip(), check_deliverability=False)
+        found = validate_email(clean_text(text), check_deliverability=False)
     except EmailNotValidError:
         raise AccountError("not_an_email") from None
     email = identity_key(found.normalized)

@@ -19,13 +19,8 @@ from ledger.periods import FIRST_YEAR, LAST_YEAR, is_time_zone
 from ledger.recurring import MAX_RECURRING
 from ledger.spending import VALUES
 from ledger.statements.model import Layout
-from models import (
-    Expense,
-    ExpenseChange,
-    RecurringExpense,
-    category_key,
-    identity_key,
-)
+from models import Expense, ExpenseChange, RecurringExpense, category_key
+from text import identity_key
 
 Row = Mapping[str, Any] | sa.RowMapping
 # Reading a file takes at most this long, and a second more for each of these bytes.
@@ -195,8 +190,7 @@ def _check_row_change(row: Row) -> str | None:
 
 def _check_row_key(table_name: str, key: str) -> str | None:
     row_id, _, day = key.partition("_")
-    if table_name != "user":
-        uuid.UUID(row_id)
+    uuid.UUID(row_id)
     if table_name == "occurrence":
         date.fromisoformat(day)
     return None

@@ -1,9 +1,8 @@
-"""Categories and budgets: reading, locking and changing them, and undoing that."""
+"""Categories: reading, locking and changing them, and undoing that."""
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -12,9 +11,9 @@ from uuid_utils.compat import uuid7
 from database import db
 from ledger import operations
 from ledger.errors import LedgerError
-from ledger.operations import row_count
+from ledger.journal import row_count
 from ledger.spending import ExpenseFilter, summarise
-from models import Category, Expense, Operation, RecurringExpense, RowChange, User, category_key
+from models import Budget, Category, Expense, Operation, RecurringExpense, RowChange, User, category_key
 
 # As many fit on one page.
 MAX_CATEGORIES = 200
@@ -33,7 +32,6 @@ class CategoryData(NamedTuple):
     name: str
     position: int
     archived: bool
-    monthly_budget: Decimal | None
 
     @property
     def key(self) -> str:
@@ -118,6 +116,14 @@ def ensure_exist(user: User, operation: Operation, names: Iterable[str]) -> None
         _insert(user, operation, uuid7(), name=name, position=position + number)
 
 
+def refuse_too_many(user: User, operation: Operation) -> None:
+    """Raise CategoryError if `operation`, which is an undo, has added categories beyond the limit."""
+    of_categories = [change for change in operation.row_changes if change.table_name == Category.__tablename__]
+    added = sum((change.before is None) - (change.after is None) for change in of_categories)
+    if added > 0 and len(get_categories(user)) > MAX_CATEGORIES:
+        raise CategoryError("too_many_categories", maximum=MAX_CATEGORIES)
+
+
 def add(user: User, operation: Operation, name: str) -> str:
     """Return the name of the user's category of this name, which is added at the end if it does not exist.
 
@@ -139,28 +145,9 @@ def create(user: User, category_id: uuid.UUID, name: str, now: datetime) -> Oper
     with operations.record(user, "add_category", now, label=name) as operation:
         known = lock_and_get(user)
         if category_id not in known:
-            _refuse_taken(known, category_id, name)
+            _refuse_taken(known, category_id, name, "category_exists")
             _append(user, operation, known, category_id, name)
     return operation
-
-
-def save_budgets(
-    user: User, budgets: Mapping[uuid.UUID | None, Decimal | None], now: datetime
-) -> tuple[Operation, int]:
-    """Set monthly budgets by the ids of their categories, the total one by None, and return how many changed.
-
-    The budget of a category that is gone is left out. The caller commits.
-    """
-    with operations.record(user, "edit_budgets", now) as operation:
-        known = lock_and_get(user)
-        for category_id, budget in budgets.items():
-            if category_id is None:
-                row = db.session.get_one(User, user.id, populate_existing=True)
-                operations.change_row(operation, row, "", {"monthly_budget": budget})
-            elif category_id in known:
-                _change(user, operation, known[category_id], monthly_budget=budget)
-        changed = len(operation.row_changes)
-    return operation, changed
 
 
 def edit(user: User, category_id: uuid.UUID, now: datetime, changes: Mapping[str, Any]) -> Operation:
@@ -189,21 +176,38 @@ def merge(user: User, category_id: uuid.UUID, into_id: uuid.UUID, now: datetime)
 
     Raises CategoryError. The caller commits.
     """
-    with operations.record(user, "merge_categories", now) as operation:
-        known = lock_and_get(user)
-        if category_id == into_id:
-            raise CategoryError("category_gone")
-        category, into = _get(known, category_id), _get(known, into_id)
+    name = sa.select(Category.name).where(Category.author_id == user.id, Category.id == category_id)
+    ids = sa.select(Expense.id).where(Expense.author_id == user.id, Expense.category == name.scalar_subquery())
+    with operations.record_in_pieces(user, "merge_categories", now, ids) as (operation, pieces):
+        category, into, repeating = _lock_for_merge(user, category_id, into_id)
         operation.label = into.name
-        query = sa.select(RecurringExpense).where(
-            RecurringExpense.author_id == user.id, RecurringExpense.category == category.name
-        )
-        for recurring in db.session.scalars(query.order_by(RecurringExpense.id).with_for_update()):
+        for piece in pieces:
+            operations.change_expenses(operation, Expense.id.in_(piece), {"category": into.name})
+        if operation.running_until is not None:
+            # What was locked before the pieces is not any more.
+            category, into, repeating = _lock_for_merge(user, category_id, into_id)
+        for recurring in repeating:
             label = recurring.description or category.name
             operations.change_row(operation, recurring, label, {"category": into.name})
-        operations.change_expenses(operation, Expense.category == category.name, {"category": into.name})
         _delete(user, operation, category)
     return operation
+
+
+def _lock_for_merge(
+    user: User, category_id: uuid.UUID, into_id: uuid.UUID
+) -> tuple[CategoryData, CategoryData, Sequence[RecurringExpense]]:
+    """Lock the user's categories, and return two of them with the recurring expenses of the first.
+
+    Raises CategoryError.
+    """
+    known = lock_and_get(user)
+    if category_id == into_id:
+        raise CategoryError("category_gone")
+    category, into = _get(known, category_id), _get(known, into_id)
+    query = sa.select(RecurringExpense).where(
+        RecurringExpense.author_id == user.id, RecurringExpense.category == category.name
+    )
+    return category, into, db.session.scalars(query.order_by(RecurringExpense.id).with_for_update()).all()
 
 
 def delete(user: User, category_id: uuid.UUID, now: datetime) -> Operation:
@@ -244,10 +248,12 @@ def _positions(
     return {} if order == list(known) else {other_id: position for position, other_id in enumerate(order, 1)}
 
 
-def _refuse_taken(known: Mapping[uuid.UUID, CategoryData], category_id: uuid.UUID, name: str) -> None:
+def _refuse_taken(
+    known: Mapping[uuid.UUID, CategoryData], category_id: uuid.UUID, name: str, code: str = "category_name_taken"
+) -> None:
     same = _find_by_key(known, category_key(name))
     if same is not None and same.id != category_id:
-        raise CategoryError("category_name_taken", name=same.name, category_id=same.id)
+        raise CategoryError(code, name=same.name, category_id=same.id)
 
 
 def _refuse_reserved(name: str) -> None:
@@ -271,8 +277,7 @@ def _append(
 
 
 def _insert(user: User, operation: Operation, category_id: uuid.UUID, **values: Any) -> None:
-    defaults = {"archived": False, "monthly_budget": None}
-    row = Category(author_id=user.id, id=category_id, **defaults | values)
+    row = Category(author_id=user.id, id=category_id, **{"archived": False} | values)
     operations.add_row(operation, row, row.name)
     db.session.flush()
 
@@ -292,16 +297,29 @@ def _change(user: User, operation: Operation, category: CategoryData, **values: 
 
 
 def _delete(user: User, operation: Operation, category: CategoryData) -> None:
+    """Delete a category with its budgets."""
+    for budget in _budgets(user, category):
+        operations.delete_row(operation, budget, category.name)
     row = db.session.get_one(Category, (user.id, category.id), populate_existing=True)
     operations.delete_row(operation, row, category.name)
+
+
+def _budgets(user: User, category: CategoryData) -> Sequence[Budget]:
+    query = sa.select(Budget).where(Budget.author_id == user.id, Budget.category_id == category.id)
+    return db.session.scalars(
+        query.order_by(Budget.start_date), execution_options={"populate_existing": True}
+    ).all()
 
 
 # --- Undoing
 
 
-def revert(user: User, operation: Operation, change: RowChange) -> bool | None:
+def revert(
+    user: User, operation: Operation, change: RowChange, budgets: Mapping[str, dict[str, Any]]
+) -> bool | None:
     """Undo, as a part of `operation`, what another one did to one of the user's categories.
 
+    `budgets` are those that the other one added, by their keys, with their values: they go with their category.
     Returns True when that was done, None when it had been undone already, and False when the category was left
     alone: changed since, used, or with a name that is another one's now. The caller has locked.
     """
@@ -318,7 +336,7 @@ def revert(user: User, operation: Operation, change: RowChange) -> bool | None:
     if not after:
         return None
     if not before:
-        return _remove(user, operation, known.values(), current, after)
+        return _remove(user, operation, known.values(), current, after, budgets)
     if not _has(current, after):
         return None if _has(current, before) else False
     if _is_taken(known.values(), before.get("name", current.name)):
@@ -347,9 +365,14 @@ def _remove(
     others: Iterable[CategoryData],
     current: CategoryData,
     added: dict[str, Any],
+    budgets: Mapping[str, dict[str, Any]],
 ) -> bool:
     """Delete a category again that is as it was added, wherever it was moved, and that nothing uses."""
     is_as_added = _has(current, {name: value for name, value in added.items() if name != "position"})
+    for budget in _budgets(user, current):
+        values = operations.decode(Budget, operations.encode(budget))
+        if budget.amount is not None and budgets.get(str(budget.id)) != values:
+            return False
     if not is_as_added or not list(others) or any(get_usage(user, current.name)):
         return False
     _delete(user, operation, current)

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import sqlalchemy as sa
 
 from database import db
-from models import Category, RowChange, User
+from models import Category, Operation, RowChange, User
 
 
 def current_names(user: User, operation_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, dict[str, str]]:
@@ -15,20 +15,38 @@ def current_names(user: User, operation_ids: Collection[uuid.UUID]) -> dict[uuid
 
     Renaming a category changes nothing that was recorded. Instead the categories are followed by their ids,
     from now back to the oldest operation: a name that was one category's first and another's later then means
-    the right one. Takes two statements.
+    the right one. A category that was merged into another one later has the name of that one. Takes two or three
+    statements.
     """
     query = sa.select(Category.id, Category.name).where(Category.author_id == user.id)
     names = {str(row.id): row.name for row in db.session.execute(query)}
     latest = dict(names)
     changes = _category_changes(user, min(operation_ids))
+    merges = _merges(user, changes)
     found = {}
     for operation_id in sorted({*operation_ids, *changes}, reverse=True):
         renamed = _renamed(names, latest)
+        gone = {change.row_key for change in changes.get(operation_id, [])} - latest.keys()
         for change in changes.get(operation_id, []):
             _go_back(change, names, latest)
         if operation_id in operation_ids:
             found[operation_id] = renamed | _renamed(names, latest)
+        # For the merge itself, the category that it merged has its own name.
+        into = next((key for key, name in names.items() if name == merges.get(operation_id)), None)
+        if into is not None:
+            latest |= dict.fromkeys(gone, latest[into])
     return found
+
+
+def _merges(user: User, changes: dict[uuid.UUID, list[RowChange]]) -> dict[uuid.UUID, str | None]:
+    """Return the names of the categories that others were merged into, by the operations that did so."""
+    ids = [operation_id for operation_id, rows in changes.items() if any(change.after is None for change in rows)]
+    if not ids:
+        return {}
+    query = sa.select(Operation.id, Operation.label).where(
+        Operation.author_id == user.id, Operation.id.in_(ids), Operation.kind == "merge_categories"
+    )
+    return {row.id: row.label for row in db.session.execute(query)}
 
 
 def _category_changes(user: User, since: uuid.UUID) -> dict[uuid.UUID, list[RowChange]]:

@@ -12,17 +12,12 @@ import sqlalchemy as sa
 
 from database import Base, Money, db
 from ledger.category_names import current_names
+from ledger.journal import CHANGE, EXPENSE, deleted_expenses
 from ledger.money import currency_digits
-from ledger.operations import (
-    CHANGE,
-    EXPENSE,
-    TRACKED_COLUMNS,
-    UNDO_RETENTION,
-    decode,
-    deleted_expenses,
-)
+from ledger.operations import TRACKED_COLUMNS, decode
+from ledger.retention import UNDO_RETENTION
 from ledger.spending import VALUES, ExpenseValues
-from models import Category, Expense, ExpenseChange, Operation, RecurringExpense, RowChange, User
+from models import Budget, Expense, ExpenseChange, Operation, RecurringExpense, RowChange, User
 
 # How many operations are on a page, and of how many expenses of each what was changed.
 PAGE_SIZE, MAX_ROWS_SHOWN = 50, 50
@@ -214,7 +209,7 @@ def count_unrepresentable_amounts(user: User, currency: str, now: datetime) -> i
             (ExpenseChange.amount, ExpenseChange.operation_id.in_(recent)),
             (ExpenseChange.new_amount, ExpenseChange.operation_id.in_(recent)),
             (RecurringExpense.amount,),
-            (Category.monthly_budget,),
+            (Budget.amount,),
         )
     ]
     ids = {str(row_id) for row_id in db.session.scalars(sa.union(*finer))}
@@ -222,13 +217,10 @@ def count_unrepresentable_amounts(user: User, currency: str, now: datetime) -> i
     for change in db.session.scalars(changes):
         if any(amount != round(amount, digits) for amount in _amounts_of(change)):
             ids.add(change.row_key)
-    if user.monthly_budget is not None and round(user.monthly_budget, digits) != user.monthly_budget:
-        ids.add("user")
     return len(ids)
 
 
 def _amounts_of(change: RowChange) -> Iterator[Decimal]:
     for values in (change.before, change.after):
-        for name in ("amount", "monthly_budget"):
-            if values and values.get(name) is not None:
-                yield Decimal(values[name])
+        if values and values.get("amount") is not None:
+            yield Decimal(values["amount"])

@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 from database import db
 from ledger.import_knowledge import LINE, LINES, STATEMENT, reading
 from ledger.import_lines import Owner, Row, build_rows
-from ledger.operations import row_count
+from ledger.journal import row_count
 from ledger.statements import Layout, read_statement
 from ledger.statements import Statement as ReadStatement
 from models import Statement, StatementLine, User

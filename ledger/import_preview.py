@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from database import db
 from ledger.import_knowledge import LINE
 from ledger.import_lines import ADDED_REASONS
-from ledger.operations import row_count
+from ledger.journal import row_count
 from models import Category, Expense, StatementLine, User
 
 PAYEES_ON_PAGE, LINES_OF_PAYEE, LINES_ON_PAGE = 25, 20, 100

@@ -13,7 +13,7 @@ from ledger.import_drafts import LINES_AT_ONCE, commit_piece, find_draft, owner_
 from ledger.import_knowledge import EXPENSE, LINE, LINES, known_lines, latest_operation, reading, typed_expenses
 from ledger.import_lines import Owner, Row, line_of, set_duplicate
 from ledger.import_matching import Line, find_duplicates
-from ledger.operations import CHANGE, row_count
+from ledger.journal import CHANGE, row_count
 from models import (
     Category,
     Expense,

@@ -91,8 +91,9 @@ def closest_locale(tag: str) -> str | None:
     return f"{language}_{home}" if f"{language}_{home}" in LOCALES else None
 
 
-def day_pattern(locale: Locale) -> str:
+def day_pattern(locale: Locale, with_year: bool = True) -> str:
     """Return the order and the separators of a date in `locale`, without its words: "d MMM y"."""
     pattern = re.sub(r"\s*'[^']*'\.?", "", locale.date_formats["medium"].pattern)
     # Hebrew writes a preposition before the name of a month, without quotes.
-    return pattern.replace("\u05d1MMM", "MMM")
+    pattern = pattern.replace("\u05d1MMM", "MMM")
+    return pattern if with_year else re.sub(r"^y[^dM]+|[^dM.]+y+\.?$|y+\.?$", "", pattern)

@@ -1,19 +1,32 @@
 """Operations: every change of a user's data is recorded with what it changed, so that it can be undone."""
 
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from database import Base, Money, UTCDateTime, db
+from ledger import pieces, retention
 from ledger.errors import LedgerError
+from ledger.journal import (
+    CHANGE,
+    EXPENSE,
+    RECORDED_COLUMNS,
+    changes_of,
+    named_columns,
+    row_count,
+    was_deleted,
+    write_changes,
+)
+from ledger.pieces import LeaseLostError, OperationRunningError, Piece
 from ledger.spending import VALUES, ExpenseValues
 from models import (
+    Budget,
     Category,
     Expense,
     ExpenseChange,
@@ -26,31 +39,15 @@ from models import (
     description_key,
 )
 
-# An older operation has expired: it is not shown, cannot be undone, and is deleted by and by.
-UNDO_RETENTION = timedelta(days=30)
-# An operation expires earlier when later ones of the user have changed this many expenses, about 230 bytes each.
-UNDO_MAX_CHANGES = 400_000
-# From this size on, recording an operation lets older ones expire. Small ones are counted at the next login.
-LARGE_OPERATION = 100
-# How much of what has expired is deleted at once, so that nobody waits for it.
-PURGE_MAX_OPERATIONS, PURGE_MAX_CHANGES = 100, 5_000
-# A statement may change a hundred thousand expenses, of which the session has none in hand.
-NO_SESSION_SYNC = {"synchronize_session": False}
-EXPENSE = Expense.__table__.c
-CHANGE = ExpenseChange.__table__.c
-# Written out, not as a parameter: otherwise no database would use the index that has this condition.
-IS_DELETION = CHANGE.change == sa.literal_column("'deleted'")
-# The columns of an expense that are recorded; those of VALUES decide whether it is as an operation left it.
-RECORDED_COLUMNS = (*VALUES, "description_key", "created_at")
 # The columns that are recorded of the rows of other tables.
 TRACKED_COLUMNS: dict[type[Base], tuple[str, ...]] = {
-    Category: ("name", "position", "archived", "monthly_budget"),
+    Category: ("name", "position", "archived"),
+    Budget: ("category_id", "start_date", "amount", "rollover"),
     RecurringExpense: (
         *("amount", "category", "description", "frequency", "start_date", "next_date"),
-        *("stopped", "created_at"),
+        *("end_date", "stopped", "created_at"),
     ),
     Occurrence: ("expense_id", "handled_at"),
-    User: ("monthly_budget",),
     Statement: ("added_at", "undone_at"),
 }
 
@@ -63,17 +60,19 @@ class CurrencyChangedError(LedgerError):
     """The user's currency was changed after the amounts of this request were read."""
 
 
-def lock_currency(user: User) -> None:
-    """Let the currency stay as it is until the end of the transaction. Raises CurrencyChangedError.
+def lock_account(user: User, running: uuid.UUID | None = None) -> None:
+    """Let the currency stay as it is, and no large operation start, until the end of the transaction.
 
-    A change of the currency waits for the operations that have begun, and operations wait for it.
-    SQLite lets one request write at a time, and so needs no lock.
+    A change of the currency waits for the operations that have begun, and operations wait for it. `running` is the
+    user's large operation, if it is the caller's own. Raises CurrencyChangedError and OperationRunningError.
     """
-    if db.session.get_bind().dialect.name == "sqlite":
-        return
-    query = sa.select(User.currency).where(User.id == user.id)
-    if db.session.scalar(query.with_for_update(read=True, key_share=True)) != user.currency:
+    query = sa.select(User.currency, User.running_operation).where(User.id == user.id)
+    # SQLite lets one request write at a time, and ignores this.
+    currency, other = db.session.execute(query.with_for_update(read=True, key_share=True)).one()
+    if currency != user.currency:
         raise CurrencyChangedError("currency_changed")
+    if other != running:
+        raise OperationRunningError
 
 
 @contextmanager
@@ -81,24 +80,64 @@ def record(user: User, kind: str, now: datetime, label: str | None = None) -> It
     """Yield a new operation of one of the Operation.KINDS, for the functions that change data to be handed.
 
     It is stored at the end of the block, unless nothing was recorded in it. An error rolls everything back.
-    The caller commits.
+    The caller commits. Raises CurrencyChangedError and OperationRunningError.
     """
+    operation = _new(user, kind, now, label)
+    with _recording(user, operation, now):
+        yield operation
+
+
+@contextmanager
+def record_in_pieces(
+    user: User, kind: str, now: datetime, ids: sa.Select[uuid.UUID]
+) -> Iterator[tuple[Operation, Iterator[Piece]]]:
+    """Like `record`, for the expenses of `ids`: yield an operation, and the ids in one or more pieces.
+
+    Of more than pieces.PIECE_SIZE expenses, each piece is committed before the next one, and so is what was done
+    before. Locks last for one piece only, but nobody else can change the user's data before the end. An error
+    rolls back what was committed as well.
+    """
+    # The write lock is not needed to count the expenses.
+    db.session.commit()
+    operation = _new(user, kind, now)
+    if not pieces.is_large(ids):
+        with _recording(user, operation, now):
+            yield operation, iter([ids])
+        return
+    pieces.start(operation)
+    with _recording(user, operation, now):
+        while retention.purge(now, user).has_more:
+            pieces.commit(operation)
+        yield operation, pieces.split(operation, ids)
+
+
+def _new(user: User, kind: str, now: datetime, label: str | None = None) -> Operation:
     # Gets its id when it is stored: of two operations that wait for each other, the later one has the later id.
     operation = Operation(author_id=user.id, kind=kind, created_at=now, label=label, count=0, total=Decimal(0))
     operation.row_changes = []
+    return operation
+
+
+@contextmanager
+def _recording(user: User, operation: Operation, now: datetime) -> Iterator[None]:
+    running = operation.id if operation.running_until else None
     try:
-        lock_currency(user)
-        yield operation
-    except BaseException:
+        lock_account(user, running)
+        yield
+    except BaseException as error:
         db.session.rollback()
+        if running is not None and not isinstance(error, LeaseLostError):
+            pieces.roll_back(user.id, running)
         raise
+    if running is not None:
+        pieces.finish(operation)
     if not is_empty(operation):
         db.session.add(operation)
     elif sa.inspect(operation).persistent:
         db.session.delete(operation)
     db.session.flush()
-    if operation.count >= LARGE_OPERATION:
-        trim(user, now)
+    if operation.count >= retention.LARGE_OPERATION:
+        retention.trim(user, now)
 
 
 def is_empty(operation: Operation) -> bool:
@@ -127,7 +166,7 @@ def add_expense(operation: Operation, expense_id: uuid.UUID, values: ExpenseValu
             raise ExpenseIdUsedError
         return
     # Asked after the insert, which waits for a deletion of this very expense that is under way.
-    if _was_deleted(operation.author_id, expense_id):
+    if was_deleted(operation.author_id, expense_id):
         raise ExpenseIdUsedError
     operation.count, operation.total = 1, values.amount
     store(operation)
@@ -140,11 +179,6 @@ def insert_unless_exists(model: type[Base], **values: Any) -> bool:
     """Insert a row unless another has its key, also one inserted at this very moment; tell whether it did."""
     dialect = sqlite if db.session.get_bind().dialect.name == "sqlite" else postgresql
     return row_count(dialect.insert(model).values(**values).on_conflict_do_nothing()) == 1
-
-
-def _was_deleted(author_id: int, expense_id: uuid.UUID) -> bool:
-    query = sa.select(CHANGE.id).where(CHANGE.author_id == author_id, CHANGE.id == expense_id, IS_DELETION)
-    return db.session.scalar(query.limit(1)) is not None
 
 
 def record_added_expenses(operation: Operation, chosen: sa.ColumnElement[bool]) -> None:
@@ -192,46 +226,17 @@ def record_expenses(
     db.session.execute(sa.insert(ExpenseChange).from_select(names, query))
 
 
-def changes_of(operation: Operation, *changes: str) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions of the expense changes of `operation`, or only of the ones that are `changes`."""
-    conditions = [CHANGE.author_id == operation.author_id, CHANGE.operation_id == operation.id]
-    return [*conditions, CHANGE.change.in_(changes)] if changes else conditions
-
-
 def apply(operation: Operation) -> dict[str, int]:
     """Do to the expenses what is recorded of `operation`, and return how many there were of each change."""
     counts: dict[str, int] = {}
     for change, count, touched in _summarise(operation):
         counts[change] = count
-        recorded = changes_of(operation, change)
-        if change == "added":
-            query = sa.select(CHANGE.author_id, CHANGE.id, *(CHANGE[f"new_{name}"] for name in RECORDED_COLUMNS))
-            names = ["author_id", "id", *RECORDED_COLUMNS]
-            db.session.execute(sa.insert(Expense).from_select(names, query.where(*recorded)))
-            continue
-        of_owner = EXPENSE.author_id == operation.author_id, EXPENSE.id.in_(sa.select(CHANGE.id).where(*recorded))
-        if change == "deleted":
-            row_count(sa.delete(Expense).where(*of_owner))
-        else:
-            # Only the columns that some row has: writing one renews every index that holds it.
-            new = {name: sa.func.coalesce(CHANGE[f"new_{name}"], EXPENSE[name]) for name in touched}
-            row_count(sa.update(Expense).where(*of_owner, *recorded, EXPENSE.id == CHANGE.id).values(**new))
+        write_changes(operation.author_id, change, changes_of(operation, change), touched, backwards=False)
     return counts
 
 
-def deleted_expenses(user: User, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, ExpenseValues]:
-    """Return the values that these expenses had when they were deleted last, by their ids."""
-    if not ids:
-        return {}
-    query = sa.select(CHANGE.id, *(CHANGE[name] for name in VALUES)).where(
-        CHANGE.author_id == user.id, CHANGE.id.in_(ids), IS_DELETION
-    )
-    rows = db.session.execute(query.order_by(CHANGE.operation_id))
-    return {row.id: ExpenseValues(*row[1:]) for row in rows}
-
-
 def _summarise(operation: Operation) -> list[tuple[str, int, list[str]]]:
-    """Set number and sum of `operation`, and return for each change how many there are and which columns."""
+    """Add up number and sum of `operation`, and return for each change how many there are and which columns."""
     amount = sa.select(EXPENSE.amount).where(EXPENSE.author_id == operation.author_id, EXPENSE.id == CHANGE.id)
     amount_before = sa.func.coalesce(CHANGE.amount, CHANGE.new_amount, amount.scalar_subquery())
     touched = (sa.func.count(CHANGE[f"new_{name}"]) for name in VALUES)
@@ -242,8 +247,7 @@ def _summarise(operation: Operation) -> list[tuple[str, int, list[str]]]:
     ):
         operation.count += count
         operation.total += total
-        names = [name for name, number in zip(VALUES, counts, strict=True) if number]
-        found.append((change, count, [*names, "description_key"] if "description" in names else names))
+        found.append((change, count, named_columns(counts)))
     return found
 
 
@@ -251,14 +255,6 @@ def store(operation: Operation) -> None:
     """Insert `operation`, to which the recorded changes of expenses refer."""
     db.session.add(operation)
     db.session.flush()
-
-
-def row_count(statement: sa.Executable) -> int:
-    """Execute a statement that writes, and return how many rows it wrote."""
-    # SQLAlchemy keeps the number of an INSERT only when it is asked to.
-    result = db.session.execute(statement, execution_options={**NO_SESSION_SYNC, "preserve_rowcount": True})
-    assert isinstance(result, sa.CursorResult)
-    return result.rowcount
 
 
 # --- Rows of other tables
@@ -287,6 +283,20 @@ def delete_row(operation: Operation, row: Base, label: str) -> None:
     db.session.flush()
 
 
+def delete_rows(operation: Operation, model: type[Base], chosen: sa.ColumnElement[bool], label: str) -> None:
+    """Delete the user's chosen rows of one table, by a fixed number of statements."""
+    store(operation)
+    own = sa.and_(model.__table__.c.author_id == operation.author_id, chosen)
+    key = {"author_id": operation.author_id, "operation_id": operation.id, "table_name": model.__tablename__}
+    rows = db.session.scalars(sa.select(model).where(own)).all()
+    changes = [key | {"row_key": row_key(row), "label": label, "before": encode(row)} for row in rows]
+    if changes:
+        db.session.execute(sa.insert(RowChange), changes)
+    for row in rows:
+        db.session.expunge(row)
+    row_count(sa.delete(model).where(own))
+
+
 def _record_row(
     operation: Operation, row: Base, label: str, before: dict[str, Any] | None, after: dict[str, Any] | None
 ) -> None:
@@ -299,7 +309,7 @@ def row_key(row: Base) -> str:
     """Return the text by which a row is known among the user's own of its table."""
     if isinstance(row, Occurrence):
         return f"{row.recurring_id}_{row.day}"
-    return "user" if isinstance(row, User) else str(row.id)  # type: ignore[attr-defined]
+    return str(row.id)  # type: ignore[attr-defined]
 
 
 def encode(row: Base, names: Sequence[str] | None = None) -> dict[str, Any]:
@@ -328,56 +338,3 @@ def _decode_value(kind: sa.types.TypeEngine[Any], value: Any) -> Any:
         if isinstance(kind, type_):
             return parse(value)
     return value
-
-
-def trim(user: User, now: datetime) -> None:
-    """Let the oldest operations beyond UNDO_MAX_CHANGES expire, and delete some of the user's that have expired.
-
-    The latest operation stays, whatever its size. The caller commits.
-    """
-    newer = sa.func.sum(Operation.count + 1).over(order_by=Operation.id.desc(), rows=(None, -1))
-    recent = sa.select(Operation.id, newer.label("newer")).where(
-        Operation.author_id == user.id, Operation.created_at >= now - UNDO_RETENTION
-    )
-    recent_rows = recent.subquery()
-    beyond = sa.select(recent_rows.c.id).where(recent_rows.c.newer >= UNDO_MAX_CHANGES)
-    expired = sa.update(Operation).where(Operation.author_id == user.id, Operation.id.in_(beyond))
-    row_count(expired.values(created_at=now - UNDO_RETENTION - timedelta(seconds=1)))
-    purge(now, user)
-
-
-class Purged(NamedTuple):
-    """Number of operations that were deleted, and whether there is more to delete."""
-
-    operations: int
-    has_more: bool
-
-
-def purge(now: datetime, user: User | None = None) -> Purged:
-    """Delete some operations that have expired, of all users or of one, the oldest first; the caller commits.
-
-    A large one is deleted over several calls.
-    """
-    query = sa.select(Operation.author_id, Operation.id, Operation.count).where(
-        Operation.created_at < now - UNDO_RETENTION
-    )
-    if user is not None:
-        query = query.where(Operation.author_id == user.id)
-    expired = db.session.execute(query.order_by(Operation.created_at).limit(PURGE_MAX_OPERATIONS)).all()
-    left = PURGE_MAX_CHANGES
-    for number, (author_id, operation_id, count) in enumerate(expired):
-        own = Operation.author_id == author_id, Operation.id == operation_id
-        if count > left:
-            _delete_changes(author_id, operation_id, left)
-            row_count(sa.update(Operation).where(*own).values(count=count - left))
-            return Purged(number, True)
-        row_count(sa.delete(Operation).where(*own))
-        left -= count
-    return Purged(len(expired), len(expired) == PURGE_MAX_OPERATIONS)
-
-
-def _delete_changes(author_id: int, operation_id: uuid.UUID, number: int) -> None:
-    """Delete some of the expense changes of an operation."""
-    recorded = CHANGE.author_id == author_id, CHANGE.operation_id == operation_id
-    some = sa.select(CHANGE.id).where(*recorded).order_by(CHANGE.id).limit(number)
-    row_count(sa.delete(ExpenseChange).where(*recorded, CHANGE.id.in_(some)))

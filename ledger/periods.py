@@ -29,25 +29,48 @@ class Period:
 
     @classmethod
     def month(cls, day: date, first_day_of_month: int = 1) -> "Period":
-        """Return the month that `day` lies in, called after the calendar month in which it begins."""
+        """Return the month that `day` lies in."""
         start_date = day.replace(day=first_day_of_month)
         if start_date > day:
             start_date = (day.replace(day=1) - timedelta(days=1)).replace(day=first_day_of_month)
         return cls(start_date, _month_after(start_date) - timedelta(days=1))
 
     @classmethod
-    def year(cls, day: date, first_day_of_month: int = 1) -> "Period":
-        """Return the year that `day` lies in, which is its twelve months."""
-        year = cls.month(day, first_day_of_month).begin.year
-        return cls(date(year, 1, first_day_of_month), date(year + 1, 1, first_day_of_month) - timedelta(days=1))
+    def year(cls, day: date, first_day_of_month: int = 1, named_after_end: bool = False) -> "Period":
+        """Return the year that `day` lies in, which is the twelve months that are named after months of it."""
+        year = cls.month(day, first_day_of_month).named_day(named_after_end).year
+        start_date = _first_day(date(year, 1, 1), first_day_of_month, named_after_end)
+        return cls(start_date, start_date.replace(year=start_date.year + 1) - timedelta(days=1))
 
-    def name(self, first_day_of_month: int = 1) -> str | None:
+    def named_day(self, named_after_end: bool = False) -> date:
+        """Return a day of the calendar month that a month is named after, or of the calendar year of a year."""
+        return self.end if named_after_end else self.begin
+
+    def name(self, first_day_of_month: int = 1, named_after_end: bool = False) -> str | None:
         """Return `month` or `year` when it is exactly one, else None."""
         if self.start_date is not None and self == Period.month(self.start_date, first_day_of_month):
             return "month"
-        if self.start_date is not None and self == Period.year(self.start_date, first_day_of_month):
+        if self.start_date is not None and self == Period.year(
+            self.start_date, first_day_of_month, named_after_end
+        ):
             return "year"
         return None
+
+    def neighbours(
+        self, first_day_of_month: int = 1, named_after_end: bool = False
+    ) -> tuple[str | None, str | None]:
+        """Return the months before and after a month, or the years of a year, as `parse_period` reads them.
+
+        None stands for one that is out of range.
+        """
+        days = self.begin - timedelta(days=1), self.end + timedelta(days=1)
+        if self.name(first_day_of_month, named_after_end) == "month":
+            names = [Period.month(day, first_day_of_month).text(named_after_end) for day in days]
+        else:
+            years = [Period.year(day, first_day_of_month, named_after_end) for day in days]
+            names = [f"{year.named_day(named_after_end).year}" for year in years]
+        before, after = (name if FIRST_YEAR <= int(name[:4]) <= LAST_YEAR else None for name in names)
+        return before, after
 
     def months_before(self, count: int) -> list["Period"]:
         """Return the `count` months before this one, the earliest first."""
@@ -61,16 +84,18 @@ class Period:
 
     def months(self) -> list["Period"]:
         """Return the twelve months of this year."""
-        start_date = self.begin
-        return [Period.month(start_date.replace(month=month), start_date.day) for month in range(1, 13)]
+        months = [Period.month(self.begin, self.begin.day)]
+        while len(months) < 12:
+            months.append(Period.month(months[-1].end + timedelta(days=1), self.begin.day))
+        return months
 
     def days(self) -> list[date]:
         """Return all days of a period that has both ends."""
         return [self.begin + timedelta(days=offset) for offset in range((self.end - self.begin).days + 1)]
 
-    def text(self) -> str:
+    def text(self, named_after_end: bool = False) -> str:
         """Return a month as `parse_month` reads it: `2026-03`."""
-        return self.begin.isoformat()[:7]
+        return self.named_day(named_after_end).isoformat()[:7]
 
     @property
     def begin(self) -> date:
@@ -114,19 +139,30 @@ def _month_after(day: date) -> date:
     return date(day.year + day.month // 12, day.month % 12 + 1, day.day)
 
 
-def parse_month(text: str, first_day_of_month: int = 1) -> Period:
+def _first_day(named: date, first_day_of_month: int, named_after_end: bool) -> date:
+    """Return the first day of the month that is named after the calendar month with `named` as its first day."""
+    if named_after_end and first_day_of_month > 1:
+        named = (named - timedelta(days=1)).replace(day=1)
+    return named.replace(day=first_day_of_month)
+
+
+def parse_month(text: str, first_day_of_month: int = 1, named_after_end: bool = False) -> Period:
     """Read a month, written as `2026-03`, from 1900 to 2100. Raises DateError."""
     if not re.fullmatch("[0-9]{4}-[0-9]{2}", text):
         raise DateError("not_a_month")
-    return Period.month(parse_date(f"{text}-{first_day_of_month:02}"), first_day_of_month)
+    start_date = _first_day(parse_date(f"{text}-01"), first_day_of_month, named_after_end)
+    return Period.month(start_date, first_day_of_month)
 
 
-def parse_year(text: str, first_day_of_month: int = 1) -> Period:
+def parse_year(text: str, first_day_of_month: int = 1, named_after_end: bool = False) -> Period:
     """Read a year, written as `2026`, from 1900 to 2100. Raises DateError."""
-    return Period.year(parse_date(f"{text}-01-{first_day_of_month:02}"), first_day_of_month)
+    start_date = _first_day(parse_date(f"{text}-01-01"), first_day_of_month, named_after_end)
+    return Period.year(start_date, first_day_of_month, named_after_end)
 
 
-def parse_period(text: str, today: date, first_day_of_month: int = 1, first_weekday: int = 0) -> Period:
+def parse_period(
+    text: str, today: date, first_day_of_month: int = 1, first_weekday: int = 0, named_after_end: bool = False
+) -> Period:
     """Read `this-week`, `this-month`, `last-month`, `this-year`, a month (`2026-03`) or a year (`2026`).
 
     Weeks start on `first_weekday`, counted from Monday. Raises DateError.
@@ -140,17 +176,20 @@ def parse_period(text: str, today: date, first_day_of_month: int = 1, first_week
     if text == "last-month":
         return this_month.months_before(1)[0]
     if text == "this-year":
-        return Period.year(today, first_day_of_month)
+        return Period.year(today, first_day_of_month, named_after_end)
     for parse in (parse_month, parse_year):
         with suppress(DateError):
-            return parse(text, first_day_of_month)
+            return parse(text, first_day_of_month, named_after_end)
     raise DateError("not_a_period")
 
 
-def recent_months(today: date, count: int, first_day_of_month: int = 1) -> list[str]:
+def recent_months(
+    today: date, count: int, first_day_of_month: int = 1, named_after_end: bool = False
+) -> list[str]:
     """Return the names of `count` months (`2026-03`), from the one of `today` backwards."""
     this_month = Period.month(today, first_day_of_month)
-    return [month.text() for month in (this_month, *reversed(this_month.months_before(count - 1)))]
+    months = (this_month, *reversed(this_month.months_before(count - 1)))
+    return [month.text(named_after_end) for month in months]
 
 
 def day_in(time_zone: str, moment: datetime) -> date:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from heapq import merge
-from itertools import count, islice
+from itertools import islice
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -15,13 +15,12 @@ from uuid_utils.compat import uuid7
 from database import db
 from ledger import categories, operations
 from ledger.errors import LedgerError
-from ledger.periods import month_end
+from ledger.schedule import due_days, nth_day, occurrence_number
 from ledger.spending import ExpenseValues
-from models import Expense, Occurrence, Operation, RecurringExpense, User
+from models import Expense, ExpenseChange, Occurrence, Operation, RecurringExpense, User
 
 FREQUENCIES = RecurringExpense.FREQUENCIES
-_DAYS = {"week": 7, "two-weeks": 14}
-_MONTHS = {"month": 1, "quarter": 3, "year": 12}
+_TIMES_A_YEAR = {"week": 52, "two-weeks": 26, "month": 12, "quarter": 4, "year": 1}
 # How many due occurrences are on a page at once.
 MAX_DUE_SHOWN = 20
 # How many recurring expenses a user may have, stopped ones included.
@@ -53,34 +52,6 @@ class DueDays:
     more: bool = False
 
 
-def due_days(start_date: date, every: str, since: date, until: date = date.max) -> Iterator[date]:
-    """Yield the days of what repeats, from `since` to `until`, counted from `start_date`.
-
-    Months are counted from the first day, too, and end where they end: 31 January, 28 February, 31 March.
-    """
-    for number in count(_number(start_date, every, max(since, start_date))):
-        day = _nth_day(start_date, every, number)
-        if day > until:
-            return
-        if day >= since:
-            yield day
-
-
-def _number(start_date: date, every: str, day: date) -> int:
-    """Return which of its days, counted from zero, is `day` or shortly before it."""
-    if every in _DAYS:
-        return (day - start_date).days // _DAYS[every]
-    return ((day.year - start_date.year) * 12 + day.month - start_date.month) // _MONTHS[every]
-
-
-def _nth_day(start_date: date, every: str, number: int) -> date:
-    if every in _DAYS:
-        return start_date + timedelta(days=number * _DAYS[every])
-    months = start_date.year * 12 + start_date.month - 1 + number * _MONTHS[every]
-    last_day = month_end(date(months // 12, months % 12 + 1, 1))
-    return last_day.replace(day=min(start_date.day, last_day.day))
-
-
 def due(user: User, today: date, lock: bool = False) -> DueDays:
     """Return what the user may add or skip by `today`, by one statement when that is nothing, else by two.
 
@@ -88,11 +59,7 @@ def due(user: User, today: date, lock: bool = False) -> DueDays:
     """
     if lock:
         categories.lock_for_use(user)
-    query = sa.select(RecurringExpense).where(
-        RecurringExpense.author_id == user.id,
-        RecurringExpense.stopped.is_(False),
-        RecurringExpense.next_date <= today,
-    )
+    query = _due_query(user, today)
     # Locked in the same order by all, so that no two wait for each other.
     ordered = query.order_by(RecurringExpense.id)
     found = db.session.scalars(ordered.with_for_update() if lock else ordered).all()
@@ -101,12 +68,28 @@ def due(user: User, today: date, lock: bool = False) -> DueDays:
     handled = _handled_days(user, query.with_only_columns(RecurringExpense.id))
 
     def lines(recurring: RecurringExpense) -> Iterator[Due]:
-        for day in due_days(recurring.start_date, recurring.frequency, recurring.next_date, today):
+        until = _last_due(recurring, today)
+        for day in due_days(recurring.start_date, recurring.frequency, recurring.next_date, until):
             if (recurring.id, day) not in handled:
                 yield Due(day, recurring.id, recurring)
 
     oldest = tuple(islice(merge(*map(lines, found)), MAX_DUE_SHOWN + 1))
     return DueDays(oldest[:MAX_DUE_SHOWN], len(oldest) > MAX_DUE_SHOWN)
+
+
+def _due_query(user: User, today: date) -> sa.Select[RecurringExpense]:
+    """Return the query of the recurring expenses of which something is due."""
+    return sa.select(RecurringExpense).where(
+        RecurringExpense.author_id == user.id,
+        RecurringExpense.stopped.is_(False),
+        RecurringExpense.next_date <= today,
+        sa.or_(RecurringExpense.end_date.is_(None), RecurringExpense.next_date <= RecurringExpense.end_date),
+    )
+
+
+def _last_due(recurring: RecurringExpense, today: date) -> date:
+    """Return the last day that can be due by `today`."""
+    return today if recurring.end_date is None else min(today, recurring.end_date)
 
 
 def _handled_days(user: User, recurring_ids: sa.Select[uuid.UUID]) -> set[tuple[uuid.UUID, date]]:
@@ -189,21 +172,67 @@ def of_expense(user: User, expense_id: uuid.UUID) -> RecurringExpense | None:
 
 
 def all_recurring(user: User) -> Sequence[RecurringExpense]:
-    """Return all that the user has, what is due first on top, and what was stopped last."""
+    """Return all that the user has, what is due first on top, and what is stopped or over last."""
     query = sa.select(RecurringExpense).where(RecurringExpense.author_id == user.id)
     order = (RecurringExpense.stopped, RecurringExpense.next_date, RecurringExpense.id)
-    return db.session.scalars(query.order_by(*order)).all()
+    rows = db.session.scalars(query.order_by(*order)).all()
+    return sorted(rows, key=lambda row: row.stopped or row.is_over)
+
+
+def in_category(user: User, name: str, limit: int) -> Sequence[RecurringExpense]:
+    """Return up to `limit` of the user's recurring expenses in a category."""
+    query = sa.select(RecurringExpense).where(
+        RecurringExpense.author_id == user.id, RecurringExpense.category == name
+    )
+    return db.session.scalars(query.order_by(RecurringExpense.id).limit(limit)).all()
+
+
+def continuing(user: User, operation: Operation) -> Sequence[RecurringExpense]:
+    """Return the recurring expenses that go on, although an operation deleted expenses that came from them."""
+    deleted = sa.select(ExpenseChange.id).where(
+        ExpenseChange.author_id == user.id, ExpenseChange.operation_id == operation.id
+    )
+    ids = sa.select(Occurrence.recurring_id).where(
+        Occurrence.author_id == user.id, Occurrence.expense_id.in_(deleted)
+    )
+    query = sa.select(RecurringExpense).where(
+        RecurringExpense.author_id == user.id,
+        RecurringExpense.id.in_(ids),
+        RecurringExpense.stopped.is_(False),
+    )
+    return [row for row in db.session.scalars(query) if not row.is_over]
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """Monthly cost of the recurring expenses that go on, and the first of them that is not due yet."""
+
+    per_month: Decimal
+    next: RecurringExpense | None
+
+
+def outlook(recurring: Sequence[RecurringExpense], today: date) -> Outlook:
+    """Return what comes of some recurring expenses, the one that is due first on top."""
+    active = [row for row in recurring if not row.stopped and not row.is_over]
+    coming = (row for row in active if row.next_date > today)
+    per_year = sum((row.amount * _TIMES_A_YEAR[row.frequency] for row in active), Decimal(0))
+    return Outlook(per_year / 12, next(coming, None))
 
 
 def change(
-    user: User, operation: Operation, recurring: RecurringExpense, values: ExpenseValues, every: str
+    user: User,
+    operation: Operation,
+    recurring: RecurringExpense,
+    values: ExpenseValues,
+    every: str,
+    end_date: date | None = None,
 ) -> None:
     """Give what repeats new `values`, as a part of an operation; their date is the first day.
 
     Days that were added or skipped stay so, and so do the expenses that were added. It is locked, and the
     caller commits.
     """
-    new = values._asdict() | {"start_date": values.date, "frequency": every}
+    new = values._asdict() | {"start_date": values.date, "frequency": every, "end_date": end_date}
     del new["date"]
     if (recurring.start_date, recurring.frequency) != (values.date, every):
         new["next_date"] = _first_date(user, recurring.id, values.date, every)
@@ -235,14 +264,87 @@ def set_stopped(user: User, recurring: RecurringExpense, stopped: bool, now: dat
     return operation
 
 
-def resolve_due(user: User, chosen: Sequence[tuple[Due, Decimal | None]], now: datetime) -> Operation:
+def delete(user: User, recurring: RecurringExpense, now: datetime) -> Operation:
+    """Delete a recurring expense with its occurrences; the expenses that were added stay.
+
+    It is locked, and the caller commits.
+    """
+    with operations.record(user, "delete_recurring", now) as operation:
+        own = Occurrence.recurring_id == recurring.id
+        operations.delete_rows(operation, Occurrence, own, label_of(recurring))
+        operations.delete_row(operation, recurring, label_of(recurring))
+    return operation
+
+
+def add_early(user: User, recurring: RecurringExpense, today: date, now: datetime) -> Operation:
+    """Add the next occurrence of a recurring expense, dated today if it is not due yet.
+
+    It and the categories are locked, and the caller commits.
+    """
+    line = Due(recurring.next_date, recurring.id, recurring)
+    return resolve_due(user, [(line, abs(recurring.amount))], now, today)
+
+
+def count_due(user: User, recurring: Sequence[RecurringExpense], today: date) -> int:
+    """Return how many occurrences of all the user's recurring expenses can be added or skipped."""
+    found = [row for row in recurring if not row.stopped and row.next_date <= _last_due(row, today)]
+    if not found:
+        return 0
+    last_days = {row.id: _last_due(row, today) for row in found}
+    ids = _due_query(user, today).with_only_columns(RecurringExpense.id)
+    handled = sum(1 for row_id, day in _handled_days(user, ids) if day <= last_days[row_id])
+    return sum(_count_days(row, last_days[row.id]) for row in found) - handled
+
+
+def _count_days(recurring: RecurringExpense, until: date) -> int:
+    """Return on how many days something repeats, from its next date to the last one."""
+    days = (recurring.next_date, _last_day(recurring, until))
+    first, last = (occurrence_number(recurring.start_date, recurring.frequency, day) for day in days)
+    return last - first + 1
+
+
+def _last_day(recurring: RecurringExpense, until: date) -> date:
+    """Return the last day on which something repeats until another one."""
+    number = occurrence_number(recurring.start_date, recurring.frequency, until)
+    day = nth_day(recurring.start_date, recurring.frequency, number)
+    return day if day <= until else nth_day(recurring.start_date, recurring.frequency, number - 1)
+
+
+def skip_all_due(user: User, today: date, now: datetime) -> Operation:
+    """Skip every occurrence that is due, however many they are. The caller commits.
+
+    Only the last one of each recurring expense is stored: no day before its next date is due.
+    """
+    with operations.record(user, "skip_recurring", now) as operation:
+        categories.lock_for_use(user)
+        found = db.session.scalars(_due_query(user, today).order_by(RecurringExpense.id).with_for_update()).all()
+        handled = _handled_days(user, _due_query(user, today).with_only_columns(RecurringExpense.id))
+        for row in found:
+            day = _last_day(row, _last_due(row, today))
+            if (row.id, day) not in handled:
+                skipped = Occurrence(author_id=user.id, recurring_id=row.id, day=day, handled_at=now)
+                operations.add_row(operation, skipped, label_of(row))
+            days = due_days(row.start_date, row.frequency, day + timedelta(days=1))
+            next_date = next(day for day in days if (row.id, day) not in handled)
+            operations.change_row(operation, row, label_of(row), {"next_date": next_date})
+    return operation
+
+
+def resolve_due(
+    user: User, chosen: Sequence[tuple[Due, Decimal | None]], now: datetime, today: date = date.max
+) -> Operation:
     """Add each chosen day with its amount above zero, or skip all of them, which have none.
 
-    What is chosen was locked when it was found due. The caller commits.
+    An expense is dated `today` when its day is later. What is chosen was locked when it was found due. The caller
+    commits.
     """
     kind = "skip_recurring" if all(amount is None for _, amount in chosen) else "post_recurring"
     with operations.record(user, kind, now) as operation:
-        expenses = [_expense_of(user, line, amount, now) for line, amount in chosen if amount is not None]
+        expenses = [
+            _expense_of(user, line, amount, min(line.day, today), now)
+            for line, amount in chosen
+            if amount is not None
+        ]
         db.session.add_all(expenses)
         db.session.flush()
         if expenses:
@@ -257,7 +359,7 @@ def resolve_due(user: User, chosen: Sequence[tuple[Due, Decimal | None]], now: d
     return operation
 
 
-def _expense_of(user: User, line: Due, amount: Decimal, now: datetime) -> Expense:
+def _expense_of(user: User, line: Due, amount: Decimal, day: date, now: datetime) -> Expense:
     """Return the expense of a due day; money that came back stays money that came back."""
     return Expense(
         author_id=user.id,
@@ -265,6 +367,6 @@ def _expense_of(user: User, line: Due, amount: Decimal, now: datetime) -> Expens
         amount=amount.copy_sign(line.recurring.amount),
         category=line.recurring.category,
         description=line.recurring.description,
-        date=line.day,
+        date=day,
         created_at=now,
     )

@@ -1,5 +1,6 @@
 """Reports of a month and a year, with what is left of the budgets."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import ROUND_DOWN, Decimal
@@ -9,21 +10,29 @@ import sqlalchemy as sa
 
 from database import db
 from ledger import spending
+from ledger.budgets import AvailableBudget, History, available_budgets, get_history
+from ledger.categories import CategoryData, get_categories
 from ledger.money import currency_digits
 from ledger.periods import FIRST_YEAR, LAST_YEAR, Period
 from ledger.spending import CategoryTotal, ExpenseFilter, Summary
-from models import Category, User
+from models import User
 
 TOP_COUNT = 10
 # With how many months before it a month is compared.
 COMPARISON_MONTHS = 12
+# How many months the average on the page of categories covers.
+AVERAGE_MONTHS = 3
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Monthly budget, what is left of it, and what that leaves for each remaining day, today included."""
+    """Monthly budget, what is left of it, and what that leaves for each remaining day, today included.
+
+    The amount includes what was `carried` over from the months before.
+    """
 
     amount: Decimal
+    carried: Decimal
     left: Decimal
     per_day: Decimal | None
 
@@ -115,18 +124,50 @@ class YearReport:
     lines: tuple[YearRow, ...]
 
 
-def budgets_of(user: User) -> dict[str, Decimal]:
-    """Return the monthly budgets of the user's categories by name, also of those that are archived."""
-    query = sa.select(Category.name, Category.monthly_budget).where(
-        Category.author_id == user.id, Category.monthly_budget.is_not(None)
-    )
-    rows = db.session.execute(query.order_by(Category.position, Category.id))
-    return {name: budget for name, budget in rows if budget is not None}
+@dataclass(frozen=True)
+class CategoryOverview:
+    """Spending of a month in one category, or in all, its average per month before, and its budget, if any."""
+
+    count: int
+    total: Decimal
+    average: Decimal | None
+    budget: Budget | None
+
+
+def category_overview(
+    user: User, month: Period, known: Sequence[CategoryData], history: History
+) -> dict[str | None, CategoryOverview]:
+    """Return an overview of each of the user's categories by name, and of all of them together by None."""
+    months = [*month.months_before(COMPARISON_MONTHS), month]
+    *previous, spent = summaries = spending.summarise_periods(user, months)
+    since = spending.first_expense_date(user)
+    whole = [
+        summary for earlier, summary in zip(months, previous, strict=False) if since and earlier.begin >= since
+    ]
+    recent = whole[-AVERAGE_MONTHS:]
+    available = available_budgets(history, known, months, summaries)
+    overview = {}
+    for name in (None, *(category.name for category in known)):
+        now, *before = (_in_category(summary, name) for summary in (spent, *recent))
+        average = sum((entry.total for entry in before), Decimal(0)) / len(before) if before else None
+        budget = _budget(user, available.get(name), now.total, None)
+        overview[name] = CategoryOverview(now.count, now.total, average, budget)
+    return overview
+
+
+def _in_category(summary: Summary, name: str | None) -> CategoryTotal:
+    """Return what was spent in one category, or in all."""
+    if name is None:
+        return CategoryTotal("", summary.count, summary.total)
+    found = (entry for entry in summary.breakdown if entry.category == name)
+    return next(found, CategoryTotal(name, 0, Decimal(0)))
 
 
 def month_report(user: User, month: Period, today: date) -> MonthReport:
     """Return the report of a month, by a number of statements that does not depend on what lies in it."""
-    *previous, spent = spending.summarise_periods(user, [*month.months_before(COMPARISON_MONTHS), month])
+    months = [*month.months_before(COMPARISON_MONTHS), month]
+    *previous, spent = summaries = spending.summarise_periods(user, months)
+    budgets = available_budgets(get_history(user), get_categories(user), months, summaries)
     filters = ExpenseFilter(period=month, min_amount=Decimal(0), sort="-amount")
     current = month.begin <= today <= month.end
     days_left = (month.end - today).days + 1 if current else None
@@ -136,8 +177,8 @@ def month_report(user: User, month: Period, today: date) -> MonthReport:
     return MonthReport(
         month=month,
         current=current,
-        before=_within_years(month.months_before(1)[0]),
-        after=_within_years(Period.month(month.end + timedelta(days=1), month.begin.day)),
+        before=_within_years(user, month.months_before(1)[0]),
+        after=_within_years(user, Period.month(month.end + timedelta(days=1), month.begin.day)),
         count=spent.count,
         total=spent.total,
         so_far=so_far,
@@ -145,8 +186,8 @@ def month_report(user: User, month: Period, today: date) -> MonthReport:
         running_totals=running[: running.index(so_far) + 1],
         running_totals_before=running_before,
         previous_months=_previous_months(month, previous, spending.first_expense_date(user)),
-        budget=_budget(user, user.monthly_budget, spent.total, days_left),
-        lines=tuple(_lines(user, spent, days_left)),
+        budget=_budget(user, budgets.get(None), spent.total, days_left),
+        lines=tuple(_lines(user, spent, budgets, days_left)),
         days=days,
         largest=list(db.session.execute(spending.ordered_query(user, filters).limit(TOP_COUNT))),
     )
@@ -156,7 +197,7 @@ def year_report(user: User, year: Period, today: date) -> YearReport:
     """Return the report of a year, by a number of statements that does not depend on what lies in it."""
     months = year.months()
     so_far = Period(year.begin, min(today, year.end)) if year.begin <= today else year
-    before = _year_earlier(so_far)
+    before = _year_earlier(user, so_far)
     summaries = spending.summarise_periods(user, months)
     spent, spent_before = (spending.summarise(user, ExpenseFilter(period=days)) for days in (so_far, before))
     totals = [{entry.category: entry for entry in summary.breakdown} for summary in summaries]
@@ -169,8 +210,8 @@ def year_report(user: User, year: Period, today: date) -> YearReport:
     lines.sort(key=lambda line: line.total, reverse=True)
     return YearReport(
         year=year,
-        before=_within_years(Period.year(year.begin - timedelta(days=1), year.begin.day)),
-        after=_within_years(Period.year(year.end + timedelta(days=1), year.begin.day)),
+        before=_within_years(user, _year_of(user, year.begin - timedelta(days=1))),
+        after=_within_years(user, _year_of(user, year.end + timedelta(days=1))),
         count=sum(summary.count for summary in summaries),
         total=sum((summary.total for summary in summaries), Decimal(0)),
         so_far=Bar(so_far, spent.count, spent.total),
@@ -182,9 +223,14 @@ def year_report(user: User, year: Period, today: date) -> YearReport:
     )
 
 
-def _year_earlier(period: Period) -> Period:
+def _year_of(user: User, day: date) -> Period:
+    """Return the user's year that a day lies in."""
+    return Period.year(day, user.first_day_of_month, user.named_after_end)
+
+
+def _year_earlier(user: User, period: Period) -> Period:
     """Return the same days of the year before; there are none before the first year."""
-    year = Period.year(period.begin - timedelta(days=1), period.begin.day)
+    year = _year_of(user, period.begin - timedelta(days=1))
     last = period.end + timedelta(days=1)
     # The day after the last one exists in every year, but for February 29.
     last = last.replace(year=last.year - 1, day=min(last.day, 28) if last.month == 2 else last.day)
@@ -202,16 +248,17 @@ def _previous_months(month: Period, summaries: list[Summary], since: date | None
     return PreviousMonths(Period(months[0].begin, months[-1].end), len(months), total)
 
 
-def _within_years(period: Period) -> Period | None:
+def _within_years(user: User, period: Period) -> Period | None:
     """Return a month or a year that has a page, else None."""
-    return period if FIRST_YEAR <= period.begin.year <= LAST_YEAR else None
+    return period if FIRST_YEAR <= period.named_day(user.named_after_end).year <= LAST_YEAR else None
 
 
-def _lines(user: User, spent: Summary, days_left: int | None) -> list[CategoryLine]:
+def _lines(
+    user: User, spent: Summary, budgets: dict[str | None, AvailableBudget], days_left: int | None
+) -> list[CategoryLine]:
     """Return the categories with expenses or a budget, the largest first."""
-    budgets = budgets_of(user)
     known = {entry.category for entry in spent.breakdown}
-    empty = [CategoryTotal(name, 0, Decimal(0)) for name in budgets if name not in known]
+    empty = [CategoryTotal(name, 0, Decimal(0)) for name in budgets if name and name not in known]
     all_spent = sum((entry.total for entry in spent.breakdown if entry.total > 0), Decimal(0))
     return [
         CategoryLine(
@@ -226,16 +273,33 @@ def _lines(user: User, spent: Summary, days_left: int | None) -> list[CategoryLi
     ]
 
 
-def _budget(user: User, amount: Decimal | None, spent: Decimal, days_left: int | None) -> Budget | None:
+def budget_left(
+    user: User, known: Sequence[CategoryData], name: str | None, spent: Decimal, month: Period, today: date
+) -> Budget | None:
+    """Return what is left of the budget of a month, if there is one, of a category or of all.
+
+    `known` are all categories, and `spent` is what was spent in the month.
+    """
+    history, months, summaries = get_history(user), [month], [spending.Summary(0, spent)]
+    if any(budget.rollover for budgets in history.values() for budget in budgets):
+        months = [*month.months_before(COMPARISON_MONTHS), month]
+        summaries = spending.summarise_periods(user, months)
+    available = available_budgets(history, known, months, summaries)
+    days_left = (month.end - today).days + 1 if month.begin <= today <= month.end else None
+    return _budget(user, available.get(name), spent, days_left)
+
+
+def _budget(user: User, available: AvailableBudget | None, spent: Decimal, days_left: int | None) -> Budget | None:
     """Return what is left of a budget, if there is one."""
-    if amount is None:
+    if available is None:
         return None
+    amount = available.amount + available.carried
     left = amount - spent
     if days_left is None or left < 0:
-        return Budget(amount, left, None)
+        return Budget(amount, available.carried, left, None)
     # Rounded down: who spends so much every day stays within the budget.
     unit = Decimal(1).scaleb(-currency_digits(user.currency))
-    return Budget(amount, left, (left / days_left).quantize(unit, ROUND_DOWN))
+    return Budget(amount, available.carried, left, (left / days_left).quantize(unit, ROUND_DOWN))
 
 
 def _days(user: User, months: list[Period]) -> list[tuple[Bar, ...]]:

@@ -14,6 +14,7 @@ from database import db
 from database.month_totals import month_total
 from ledger.periods import Period
 from models import Expense, StatementLine, User, description_key
+from text import search_words
 
 # How a list can be ordered: the column that comes first, and whether the largest is on top.
 ORDERS: dict[str, tuple[InstrumentedAttribute[Any], bool]] = {
@@ -109,8 +110,8 @@ def expenses_query(user: User, filters: ExpenseFilter) -> sa.Select[uuid.UUID, d
         query = query.where(Expense.date >= filters.period.start_date)
     if filters.period.end_date is not None:
         query = query.where(Expense.date <= filters.period.end_date)
-    if filters.search:
-        query = query.where(Expense.description_key.contains(description_key(filters.search), autoescape=True))
+    for word in search_words(filters.search):
+        query = query.where(Expense.description_key.contains(word, autoescape=True))
     if filters.min_amount is not None:
         query = query.where(Expense.amount >= filters.min_amount)
     if filters.max_amount is not None:

@@ -1,6 +1,7 @@
 """Undo: an operation is reverted, by another one, wherever what it changed is still as it left it."""
 
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,12 +10,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from database import db
-from ledger import categories, operations, undo_imports
+from ledger import budgets, categories, category_swap, operations, undo_imports
 from ledger.category_names import current_names
-from ledger.operations import CHANGE, EXPENSE, RECORDED_COLUMNS, UNDO_RETENTION, changes_of
+from ledger.journal import CHANGE, EXPENSE, RECORDED_COLUMNS, changes_of, deleted_expenses
+from ledger.retention import UNDO_RETENTION
 from ledger.spending import VALUES, ExpenseValues
 from ledger.undo_recurring import RecurringReversion, expense_of
 from models import (
+    Budget,
     Category,
     ExpenseChange,
     Operation,
@@ -59,6 +62,11 @@ class Reversion:
     expense_id: uuid.UUID | None
     # The names of categories in the original that are other ones now.
     names: dict[str, str] = field(default_factory=dict)
+    # What the original did to rows of other tables, as far as it is to be reverted.
+    row_changes: Sequence[RowChange] = ()
+    # The number of expenses for each kind of change, and the categories that they got back.
+    counts: Counter[str] = field(default_factory=Counter)
+    names_used: set[str] = field(default_factory=set)
     conflicts: list[str | None] = field(default_factory=list)
 
     def recorded(self, *changes: str) -> list[sa.ColumnElement[bool]]:
@@ -83,40 +91,70 @@ def undo(user: User, operation_id: uuid.UUID, now: datetime, expense_id: uuid.UU
     """Revert one of the user's operations, or only what it did to one expense.
 
     What was changed later is left alone, and can be undone once the later change has been. Returns None when
-    there is no such operation, or no longer. The caller commits.
+    there is no such operation, or no longer. Raises CategoryError when the categories that would return exceed the
+    limit. The caller commits.
     """
-    categories.lock(user)
     original = db.session.get(Operation, (user.id, operation_id))
     if original is None or original.created_at < now - UNDO_RETENTION:
         return None
-    with operations.record(user, "undo", now) as operation:
+    ids = sa.select(CHANGE.id).where(*changes_of(original))
+    if expense_id is not None:
+        ids = ids.where(CHANGE.id == expense_id)
+    with operations.record_in_pieces(user, "undo", now, ids) as (operation, pieces):
+        is_large = operation.running_until is not None
         operation.undoes = operation_id
         reversion = Reversion(user, original, operation, expense_id)
         reversion.names = _renamed(reversion)
-        changes = _row_changes(reversion)
-        recurring = RecurringReversion(user, operation, changes, reversion.names)
-        _record_expenses(reversion, recurring.blocked_expenses())
-        counts = operations.apply(operation)
+        recurring = _lock_rows(reversion)
+        for _piece in pieces:
+            _revert_expenses(reversion, recurring.blocked_expenses())
+        if is_large:
+            # What was locked before the pieces is not any more.
+            recurring = _lock_rows(reversion)
+        counts = reversion.counts
         if expense_id is None or counts:
             # Categories last: one that was added can go only when nothing is in it any more.
-            recurring.revert(_expense_ids(operation) if changes else ())
-            _revert_categories(reversion, changes)
-            _revert_statements(reversion, changes)
+            recurring.revert(_expense_ids(operation) if recurring.days else ())
+            _revert_categories(reversion)
+            _revert_statements(reversion)
             reversion.conflicts += recurring.conflicts
-        categories.ensure_exist(user, operation, _names_used(operation, counts))
+        categories.ensure_exist(user, operation, reversion.names_used | _recurring_names(operation))
+        categories.refuse_too_many(user, operation)
+    if is_large:
+        # To look for what was left alone takes a while, and needs no lock.
+        db.session.commit()
+        db.session.connection(execution_options={"reading": True})
     conflicts, conflict_count = reversion.conflicts, len(reversion.conflicts)
-    if sum(counts.values()) < (original.count if expense_id is None else 1):
+    if counts.total() < (original.count if expense_id is None else 1):
         names, count = _left_alone(reversion)
         conflicts, conflict_count = [*conflicts, *names], conflict_count + count
     return Undone(
         operation=None if operations.is_empty(operation) else operation,
-        restored=counts.get("added", 0),
-        changed=counts.get("changed", 0),
-        removed=counts.get("deleted", 0),
+        restored=counts["added"],
+        changed=counts["changed"],
+        removed=counts["deleted"],
         conflicts=tuple(conflicts[:MAX_NAMES]),
         conflict_count=conflict_count,
         series=recurring.series,
     )
+
+
+def _lock_rows(reversion: Reversion) -> RecurringReversion:
+    """Lock and read the rows of other tables that the original changed."""
+    categories.lock(reversion.user)
+    reversion.row_changes = _row_changes(reversion)
+    return RecurringReversion(reversion.user, reversion.undo, reversion.row_changes, reversion.names)
+
+
+def _revert_expenses(reversion: Reversion, blocked: Iterable[uuid.UUID]) -> None:
+    """Revert what the original did to the expenses of the piece that the undo has come to."""
+    undo = reversion.undo
+    reversion.original.piece = undo.piece
+    _record_expenses(reversion, blocked)
+    reversion.counts.update(operations.apply(undo))
+    query = sa.select(CHANGE.new_category).where(*changes_of(undo), CHANGE.new_category.is_not(None))
+    reversion.names_used.update(db.session.scalars(query.distinct()))
+    reversion.original.piece = None
 
 
 def _renamed(reversion: Reversion) -> dict[str, str]:
@@ -138,7 +176,7 @@ def _row_changes(reversion: Reversion) -> Sequence[RowChange]:
     """Return what the original did to rows of other tables, as far as it is to be reverted.
 
     With one expense its day becomes due again, and a category that was merged away returns: added later, it
-    would have lost its place and its budget.
+    would have lost its place and its budgets.
     """
     query = sa.select(RowChange).where(
         RowChange.author_id == reversion.user.id, RowChange.operation_id == reversion.original.id
@@ -149,7 +187,7 @@ def _row_changes(reversion: Reversion) -> Sequence[RowChange]:
     return [
         change
         for change in changes
-        if (change.table_name == Category.__tablename__ and change.after is None)
+        if (change.table_name in {Category.__tablename__, Budget.__tablename__} and change.after is None)
         or expense_of(change) == reversion.expense_id
     ]
 
@@ -177,19 +215,32 @@ def _record_expenses(reversion: Reversion, blocked: Iterable[uuid.UUID]) -> None
     db.session.execute(sa.insert(ExpenseChange).from_select(names, query))
 
 
-def _revert_categories(reversion: Reversion, changes: Sequence[RowChange]) -> None:
-    """Revert changes of categories and of the total budget."""
+def _revert_categories(reversion: Reversion) -> None:
+    """Revert changes of categories and budgets; budgets that were added with their category share its fate."""
     user, operation = reversion.user, reversion.undo
-    for change in changes:
-        if change.table_name == Category.__tablename__ and categories.revert(user, operation, change) is False:
+    of_budgets = [change for change in reversion.row_changes if change.table_name == Budget.__tablename__]
+    added = {
+        change.row_key: operations.decode(Budget, change.after)
+        for change in of_budgets
+        if change.before is None and change.after is not None
+    }
+    of_categories = [change for change in reversion.row_changes if change.table_name == Category.__tablename__]
+    started = {uuid.UUID(change.row_key) for change in of_categories if change.before is None}
+    if category_swap.is_swap(of_categories):
+        reversion.conflicts += category_swap.revert(user, operation, of_categories)
+        of_categories = []
+    for change in of_categories:
+        if categories.revert(user, operation, change, added) is False:
             reversion.conflicts.append(change.label)
-        if change.table_name == User.__tablename__ and not _revert_budget(user, operation, change):
-            reversion.conflicts.append(None)
+    for change in of_budgets:
+        is_with_category = change.row_key in added and added[change.row_key]["category_id"] in started
+        if not is_with_category and budgets.revert(user, operation, change) is False:
+            reversion.conflicts.append(change.label or None)
 
 
-def _revert_statements(reversion: Reversion, changes: Sequence[RowChange]) -> None:
+def _revert_statements(reversion: Reversion) -> None:
     """Revert the import of statements, or note it at the line of a single expense."""
-    for change in changes:
+    for change in reversion.row_changes:
         if change.table_name == Statement.__tablename__:
             undo_imports.revert(reversion.user, reversion.undo, change)
     if reversion.expense_id is not None or reversion.original.count == 1:
@@ -200,25 +251,13 @@ def _expense_ids(operation: Operation) -> set[uuid.UUID]:
     return set(db.session.scalars(sa.select(CHANGE.id).where(*changes_of(operation))))
 
 
-def _revert_budget(user: User, operation: Operation, change: RowChange) -> bool:
-    """Give the user the total budget that they had before; tell whether it has not been changed since."""
-    row = db.session.get_one(User, user.id, populate_existing=True)
-    before, after = (operations.decode(User, values or {}) for values in (change.before, change.after))
-    if row.monthly_budget == after["monthly_budget"]:
-        operations.change_row(operation, row, "", before)
-    return row.monthly_budget == before["monthly_budget"]
-
-
-def _names_used(operation: Operation, counts: dict[str, int]) -> set[str]:
-    """Return the names of the categories that expenses and recurring expenses got back."""
-    names: set[str] = set()
-    if counts:
-        query = sa.select(CHANGE.new_category).where(*changes_of(operation), CHANGE.new_category.is_not(None))
-        names.update(db.session.scalars(query.distinct()))
-    for change in operation.row_changes:
-        if change.table_name == RecurringExpense.__tablename__ and change.after and "category" in change.after:
-            names.add(change.after["category"])
-    return names
+def _recurring_names(operation: Operation) -> set[str]:
+    """Return the names of the categories that recurring expenses got back."""
+    return {
+        change.after["category"]
+        for change in operation.row_changes
+        if change.table_name == RecurringExpense.__tablename__ and change.after and "category" in change.after
+    }
 
 
 def _left_alone(reversion: Reversion) -> tuple[list[str], int]:
@@ -231,7 +270,7 @@ def _left_alone(reversion: Reversion) -> tuple[list[str], int]:
     query = sa.select(CHANGE.id, name_now, sa.func.count().over())
     query = query.where(*reversion.recorded(), sa.or_(has_another_value, is_still_there))
     rows = db.session.execute(query.order_by(CHANGE.id).limit(MAX_NAMES)).all()
-    gone = operations.deleted_expenses(reversion.user, [row[0] for row in rows if row[1] is None])
+    gone = deleted_expenses(reversion.user, [row[0] for row in rows if row[1] is None])
     names = [row[1] or _name_of(gone.get(row[0])) for row in rows]
     return names, rows[0][2] if rows else 0
 

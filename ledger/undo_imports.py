@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from database import db
 from ledger import operations
-from ledger.operations import CHANGE, changes_of, row_count
+from ledger.journal import CHANGE, changes_of, row_count
 from models import Operation, RowChange, Statement, StatementLine, User
 
 # How many undos of undos are followed back to the import. Of more, the lines count as seen.

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from database import db
 from ledger import operations
-from ledger.recurring import due_days, is_limit_reached, label_of
+from ledger.recurring import is_limit_reached, label_of
+from ledger.schedule import due_days
 from models import Expense, Occurrence, Operation, RecurringExpense, RowChange, User
 
 
@@ -45,6 +46,8 @@ class RecurringReversion:
         ids = {uuid.UUID(change.row_key) for change in self.changes} | {_key_of(change)[0] for change in self.days}
         self.rows: dict[uuid.UUID, RecurringExpense] = {}
         self.occurrences: dict[tuple[uuid.UUID, date], Occurrence] = {}
+        # The expenses of occurrences that are there now.
+        self.taken: set[uuid.UUID | None] = set()
         if ids:
             self._load(ids)
 
@@ -56,6 +59,11 @@ class RecurringReversion:
         self.rows = {row.id: row for row in db.session.scalars(rows)}
         days = sa.select(Occurrence).where(Occurrence.author_id == self.user.id, Occurrence.recurring_id.in_(ids))
         self.occurrences = {(day.recurring_id, day.day): day for day in db.session.scalars(days)}
+        returning = [expense_id for change in self.days if not change.after and (expense_id := expense_of(change))]
+        taken = sa.select(Occurrence.expense_id).where(
+            Occurrence.author_id == self.user.id, Occurrence.expense_id.in_(returning)
+        )
+        self.taken = set(db.session.scalars(taken)) if returning else set()
 
     def blocked_expenses(self) -> set[uuid.UUID]:
         """Return the expenses that must not return: their day was handled again, or nothing repeats any more."""
@@ -152,6 +160,9 @@ class RecurringReversion:
             return day is not None and day.expense_id == expense_id
         else:
             values = operations.decode(Occurrence, change.before)
+            if expense_id in self.taken:
+                # Since its series was deleted, the expense has started another one.
+                values["expense_id"] = None
             day = Occurrence(author_id=self.user.id, recurring_id=key[0], day=key[1], **values)
             operations.add_row(self.operation, day, change.label)
             self.occurrences[key] = day

@@ -10,6 +10,8 @@ from alembic import context
 from alembic.migration import MigrationContext
 from flask import current_app
 
+from database.engine import public_url
+
 db = current_app.extensions["migrate"].db
 
 
@@ -84,11 +86,16 @@ if context.is_offline_mode():
     raise SystemExit("Migrations run on a database only: they look at what is there.")
 # A backup is brought up to date as well.
 engine = context.config.attributes.get("engine", db.engine)
-if engine.dialect.name == "sqlite":
-    if engine.url.database not in {None, "", ":memory:"}:
+try:
+    if engine.dialect.name == "sqlite" and engine.url.database not in {None, "", ":memory:"}:
         save_copy(engine)
-    with engine.connect() as connection:
+    connection = engine.connect()
+except (sa.exc.DBAPIError, sqlite3.Error, OSError) as error:
+    # The command then ends with this message, and without a traceback.
+    reason = getattr(error, "orig", error)
+    raise RuntimeError(f"Cannot open the database {public_url(engine.url)}: {reason}") from None
+with connection:
+    if engine.dialect.name == "sqlite":
         migrate_sqlite(connection)
-else:
-    with engine.connect() as connection:
+    else:
         migrate(connection)

@@ -11,14 +11,16 @@ const ticked = document.getElementById("ticked");
 const boxes = [...document.querySelectorAll('input[name="ids"]')];
 function minorUnits(box) {
   const amount = box.closest("tr").querySelector(".amount");
-  return Number(amount.textContent.replace(/[^0-9]/g, "")) * (amount.querySelector("small") ? -1 : 1);
+  return Number(amount.textContent.replace(/[^0-9]/g, "")) * (amount.parentElement.querySelector(".refund") ? -1 : 1);
 }
 function countTicked() {
   const { currency, digits, locale = navigator.language } = ticked.dataset;
   const chosen = boxes.filter((box) => box.checked);
   const sum = chosen.reduce((total, box) => total + minorUnits(box), 0) / 10 ** digits;
   const form = { style: "currency", currency, minimumFractionDigits: digits, maximumFractionDigits: digits };
-  const total = new Intl.NumberFormat(locale, form).format(sum);
+  const sumText = new Intl.NumberFormat(locale, form).format(sum);
+  // An amount written from right to left would change places with the number.
+  const total = /[\u0590-\u08ff\u200f]/.test(sumText) ? `\u2068${sumText}\u2069` : sumText;
   ticked.textContent = ticked.dataset.text.replace("{count}", chosen.length).replace("{total}", () => total);
 }
 if (ticked && boxes.length) {
@@ -34,9 +36,25 @@ upload?.form.addEventListener("submit", () => {
   upload.setAttribute("aria-busy", "true");
 });
 
-// After an expense was added or changed, the next one can be typed: going to its row took the focus away.
-if (location.hash.startsWith("#e") && matchMedia("(min-width: 50rem)").matches) {
-  document.getElementById("amount")?.focus({ preventScroll: true });
+// The field that begins with the focus has it before the first key is read: what is typed is never taken for a shortcut.
+const first = document.querySelector("[autofocus]");
+if (document.activeElement === document.body && !location.hash) first?.focus({ preventScroll: true });
+
+// A list that is open overnight proposes the new day, unless its date was chosen. If the clock of this device does
+// not agree with the server's when the page is loaded, it is not asked later either.
+const proposed = document.querySelector("[data-zone]");
+function today() {
+  const parts = { timeZone: proposed.dataset.zone, year: "numeric", month: "2-digit", day: "2-digit" };
+  return new Intl.DateTimeFormat("sv-SE", parts).format();
+}
+function renewDate() {
+  const date = proposed.previousElementSibling;
+  if (date.value !== proposed.value || today() === proposed.value) return;
+  date.value = proposed.value = today();
+}
+if (proposed?.value && proposed.value === today()) {
+  document.addEventListener("visibilitychange", renewDate);
+  setInterval(renewDate, 30_000);
 }
 
 // The menu closes when it is left, as menus do.
@@ -44,7 +62,7 @@ const menu = document.querySelector(".menu");
 document.addEventListener("click", (event) => menu?.open && !menu.contains(event.target) && (menu.open = false));
 
 // Keys: n new, / search, j and k to go through the rows, e to edit, ? for this list.
-const rows = [...document.querySelectorAll(".expenses tbody tr")];
+const rows = [...document.querySelectorAll(".expenses tr[id]")];
 const shortcuts = document.getElementById("shortcuts");
 if (shortcuts) document.querySelector("main").append(shortcuts.content);
 const help = document.getElementById("keys");
@@ -55,7 +73,7 @@ function go(step) {
   row?.querySelector('input[name="ids"]').focus();
 }
 const keys = {
-  n: () => document.getElementById("amount")?.focus(),
+  n: () => document.getElementById("description")?.focus(),
   "/": () => document.getElementById("filter-search")?.focus(),
   j: () => go(1),
   k: () => go(-1),

@@ -92,10 +92,17 @@ def read(response: Any) -> Element:
     return Element(document)
 
 
+def controls(form: Element) -> list[Element]:
+    """The elements in a form and those elsewhere on the page that belong to it, but for those of another form."""
+    name = form.get("id")
+    elsewhere = [Element(node) for node in form.node.getroottree().iter("*") if name and node.get("form") == name]
+    return [element for element in form.all() if element.get("form") is None] + elsewhere
+
+
 def form_values(form: Element) -> dict[str, str]:
     """The values that a browser would send of `form` as it is."""
     values: dict[str, str] = {}
-    for control in form.all():
+    for control in controls(form):
         if control.tag == "input" and control.get("name"):
             selected = "checked" in control.node.attrib
             if control.get("type") not in {"checkbox", "radio"} or selected:
@@ -245,9 +252,11 @@ class Visitor:
     def rows(self, address: str = "/expenses") -> list[tuple[str, str, str, str]]:
         """The rows of the list: date, category, description, amount."""
         rows = []
-        for row in self.page(address).all("tr")[1:]:
-            day, category, description, amount, _ = row.all("td")
-            rows.append((day.one("time")["datetime"], category.text, description.text, amount.text))
+        for row in expense_rows(self.page(address)):
+            category, description, amount = (
+                row.one("td", class_=name).text for name in ("category", "description", "amount")
+            )
+            rows.append((row.one("time")["datetime"], category, description, amount))
         return rows
 
     def total(self, address: str = "/expenses") -> str:
@@ -263,6 +272,11 @@ class Visitor:
         """The user's expenses in the database, newest first."""
         with self.app.app_context():
             return list(self.user().expenses)
+
+
+def expense_rows(page: Element) -> list[Element]:
+    """The rows of expenses on the list, without its head and the form in the first row."""
+    return [row for row in page.one("table", class_="expenses").all("tr") if row.get("id")]
 
 
 def press(visitor: Visitor, form: Element, **typed: str) -> TestResponse:

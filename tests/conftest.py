@@ -36,7 +36,8 @@ elif IS_WORKER:
     own = databases.enter_context(temporary_database(DATABASE_URL))
     DATABASE_URL = own.render_as_string(hide_password=False)
 
-for name in ("HTTPS", "TRUSTED_HOSTS", "PROXY_HOPS", "SECRET_KEY_FALLBACKS", "DEFAULT_CURRENCY", "TIMEZONE"):
+SETTINGS = ("HTTPS", "TRUSTED_HOSTS", "PROXY_HOPS", "SECRET_KEY_FALLBACKS", "DEFAULT_CURRENCY", "TIMEZONE")
+for name in (*SETTINGS, "URL_PREFIX", "SCRIPT_NAME"):
     os.environ.pop(name, None)
 os.environ.update(
     DATABASE_URL=DATABASE_URL,

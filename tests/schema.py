@@ -65,6 +65,7 @@ def fill(engine):
         "login_session": [{"user_id": 1, "token_hash": "x", "remember": True, "user_agent": "x"}],
         "expense": expenses,
         "category": [{"author_id": 1, "name": "Food", "name_key": "food", "position": 1}],
+        "budget": [{"author_id": 1, "start_date": DAY, "amount": 1}],
         "recurring_expense": [
             author
             | {"id": recurring, "amount": 1, "frequency": "month", "start_date": DAY, "next_date": DAY}

@@ -106,6 +106,22 @@ def test_https_makes_cookies_secure(start):
     assert found["headers"]["Strict-Transport-Security"] == "max-age=31536000"
 
 
+def test_below_a_path_cookies_are_for_this_path_only(start):
+    found = start(HTTPS="1", URL_PREFIX="/home/ledger/")
+
+    assert found["headers"]["Set-Cookie"].startswith("__Secure-session=")
+    assert "; Path=/home/ledger;" in found["headers"]["Set-Cookie"]
+    assert found["config"]["REMEMBER_COOKIE_NAME"] == "__Secure-remember_token"
+    assert found["config"]["REMEMBER_COOKIE_PATH"] == "/home/ledger"
+
+
+@pytest.mark.parametrize(
+    "prefix", ["ledger", "//evil.example", "/a b", "/é", "/..", "/a/../b", "/a\\b", "https://a/b"]
+)
+def test_a_prefix_that_is_no_plain_path_is_refused(start, prefix):
+    assert "Error: URL_PREFIX must be a path" in start(URL_PREFIX=prefix)
+
+
 def test_a_proxy_is_believed_only_when_there_is_one(start):
     found = start(PROXY_HOPS="1")
 
@@ -170,7 +186,7 @@ def test_the_log_is_written_in_words_or_as_json(output):
     assert "INFO ledger.requests: GET login 200" in message[0]
     assert json.loads(lines[0])["endpoint"] == "login"
     assert failed
-    assert complaint[-1] == 'RuntimeError: LOG_FORMAT must be "text" or "json".'
+    assert complaint[0] == 'Error: LOG_FORMAT must be "text" or "json".'
 
 
 def test_the_pages_are_there():

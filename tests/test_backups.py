@@ -156,8 +156,8 @@ def lots_of(**more):
 def test_a_restore_is_exact(app, file, expenses, deleted, label):
     forget_everything(app)
     operations = [{"author_id": author_id, "id": OPERATION_ID, "kind": "delete"} for author_id in (1, 2)]
-    row = {"author_id": 1, "operation_id": OPERATION_ID, "table_name": "user", "row_key": "user"}
-    row |= {"label": label, "before": {"monthly_budget": None}, "after": {"monthly_budget": "12.5"}}
+    row = {"author_id": 1, "operation_id": OPERATION_ID, "table_name": "budget"}
+    row |= {"row_key": str(uuid7()), "label": label, "before": {"amount": None}, "after": {"amount": "12.5"}}
     insert(app, {User: [person(1), person(2)], Expense: expenses, Operation: operations, ExpenseChange: deleted})
     insert(app, {RowChange: [row]} | statement(1))
     before = everything_here(app)

@@ -1,6 +1,6 @@
 """Categories and budgets, through their pages."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
@@ -8,6 +8,8 @@ from sqlalchemy import func, select
 
 from database import db
 from ledger import categories
+from ledger.budgets import get_history, valid_budgets
+from ledger.periods import Period
 from models import DEFAULT_CATEGORIES, Category, RecurringExpense
 from tests.browsing import REDIRECTS, at_once, form_values, operations_shown, press, read
 
@@ -20,9 +22,13 @@ def names(visitor):
 
 
 def state(visitor):
-    """The user's categories with their budgets, and the total budget."""
+    """The user's categories, and this month's budgets by the names of the categories, the total one by None."""
     with visitor.app.app_context():
-        return categories.get_categories(visitor.user()), visitor.user().monthly_budget
+        known = categories.get_categories(visitor.user())
+        names = {category.id: category.name for category in known} | {None: None}
+        valid = valid_budgets(get_history(visitor.user()), Period.month(datetime.now(UTC).date()))
+        budgets = {names[key]: budget.amount for key, budget in valid.items() if budget.amount is not None}
+        return known, budgets
 
 
 def category_id(visitor, name):
@@ -55,7 +61,7 @@ def set_budgets(visitor, total=None, **budgets):
 
 
 def offered(page, label="category"):
-    return [option.text for option in page.one("form", class_="add-form").one(id=label).all("option")]
+    return [option.text for option in page.one("tbody", class_="adding").one(id=label).all("option")]
 
 
 def test_a_new_user_has_the_ten_default_categories(ana):
@@ -72,12 +78,10 @@ def test_budgets_are_saved_together_and_undone_together(ana):
 
     assert response.location == "/categories"
     assert "Saved: 3 budgets." in ana.message("/categories").text
-    rows, total = state(ana)
-    budgets = {row.name: row.monthly_budget for row in rows if row.monthly_budget is not None}
-    assert (budgets, total) == ({"Food": Decimal("99.5"), "Travel": Decimal(1000)}, Decimal(1000))
+    assert state(ana)[1] == {"Food": Decimal("99.5"), "Travel": Decimal(1000), None: Decimal(1000)}
     saved = operations_shown(ana)[0]
-    assert "Total monthly budget: none → $1,000.00" in saved.text
-    assert "monthly budget none → $99.50" in saved.text
+    assert "All categories together: monthly budget $1,000.00 from" in saved.text
+    assert "Food: monthly budget $99.50 from" in saved.text
     press(ana, saved.one("form"))
     assert state(ana) == before
 
@@ -97,7 +101,7 @@ def test_a_budget_that_makes_no_sense_is_refused_beside_it_and_nothing_is_lost(a
     page = read(response)
     assert page.one(id=f"{category_id(ana, 'Food')}-monthly_budget-error").text
     assert page.one(id="total-monthly_budget")["value"] == "77"
-    assert state(ana)[1] is None
+    assert state(ana)[1] == {}
 
 
 def test_another_window_does_not_overwrite_a_budget_silently(ana):
@@ -110,11 +114,11 @@ def test_another_window_does_not_overwrite_a_budget_silently(ana):
     assert refused.status_code == 422
     page = read(refused)
     assert "Another window changed this to 20.00." in page.one(id=f"{food}-error").text
-    assert state(ana)[1] == Decimal(40)
+    assert state(ana)[1][None] == Decimal(40)
     again = form_values(form_to(page, "/categories"))
     assert again[food] == "30"
     assert ana.client.post("/categories", data=again).status_code in REDIRECTS
-    assert next(row for row in state(ana)[0] if row.name == "Food").monthly_budget == Decimal(30)
+    assert state(ana)[1]["Food"] == Decimal(30)
 
 
 def test_a_category_is_added_once_and_undone(ana):
@@ -209,6 +213,51 @@ def test_a_name_that_is_taken_is_refused_beside_it_and_a_merge_is_proposed(ana, 
     assert names(ana) == list(DEFAULT_CATEGORIES)
 
 
+@pytest.mark.parametrize("steps", [0, 1, 2])
+def test_two_categories_swap_their_names_and_expenses_follow(ana, steps):
+    ana.add("3", "Food", description="Tea")
+    ana.add("4", "Travel", description="Bus", date="2025-01-01", frequency="year")
+    set_budgets(ana, Food="50")
+    page = read(edit(ana, "Food", name="travel"))
+    swap = form_to(page, edit_url(ana, "Food").replace("/edit", "/swap"))
+
+    assert press(ana, swap).location == "/categories"
+
+    assert "Swapped the names Food and Travel." in ana.message("/categories").text
+    for _step in range(steps):
+        press(ana, operations_shown(ana)[0].one("form"))
+        assert "Undone." in ana.message("/history").text
+    food, travel = ("Food", "Travel") if steps == 1 else ("Travel", "Food")
+    assert {row[2]: row[1] for row in ana.rows()} == {"Tea": food, "Bus": travel}
+    assert names(ana)[0] == food
+    assert state(ana)[1] == {food: Decimal(50)}
+    with ana.app.app_context():
+        assert db.session.scalars(select(RecurringExpense.category)).all() == [travel]
+
+
+def test_a_swap_is_left_alone_by_an_undo_after_one_of_them_was_renamed(ana):
+    ana.post(f"/categories/{category_id(ana, 'Food')}/swap", {"into": category_id(ana, "Travel")})
+    swap = operations_shown(ana)[0].one("form")
+    edit(ana, "Travel", name="Trips")
+    before = names(ana)
+
+    press(ana, swap)
+
+    assert "Not undone because they were changed later" in ana.message("/history").text
+    assert names(ana) == before
+
+
+def test_an_expense_deleted_before_a_swap_returns_to_its_category(ana):
+    ana.add("3", "Food")
+    ana.post(f"/expenses/{ana.expenses()[0].id}/delete")
+    deletion = ana.message().one("form")
+    ana.post(f"/categories/{category_id(ana, 'Food')}/swap", {"into": category_id(ana, "Travel")})
+
+    press(ana, deletion)
+
+    assert [row[1] for row in ana.rows()] == ["Travel"]
+
+
 @pytest.mark.parametrize(("field", "typed"), [("name", ""), ("name", "x" * 65), ("order", "last")])
 def test_a_value_that_makes_no_sense_is_refused_beside_it(ana, field, typed):
     response = edit(ana, "Food", **{field: typed})
@@ -275,9 +324,11 @@ def test_on_the_list_a_new_category_asks_for_its_name_and_keeps_the_rest(ana):
     response = ana.fill("/expenses", amount="7", category="New …", description="Scarf")
 
     assert response.status_code == 422
-    form = read(response).one("main").one("form")
-    assert "Enter the name" in form.one(id="new_category-error").text
-    assert form.one(id="description")["value"] == "Scarf"
+    page = read(response)
+    form = page.one("form", class_="add-form")
+    assert "Enter the name" in page.one(id="new_category-error").text
+    assert "open" in page.one("tbody", class_="adding").one("details").attributes
+    assert page.one(id="description")["value"] == "Scarf"
     ana.client.post(form["action"], data=form_values(form) | {"new_category": "Gifts"})
     assert [(row[1], row[2]) for row in ana.rows()] == [("Gifts", "Scarf")]
 
@@ -334,12 +385,12 @@ def test_another_users_categories_do_not_exist(ana, bob):
     food = category_id(ana, "Food")
 
     assert bob.client.get(f"/categories/{food}/edit").status_code == 404
-    for page in ("edit", "merge", "delete"):
+    for page in ("edit", "merge", "swap", "delete"):
         assert bob.post(f"/categories/{food}/{page}", {"into": category_id(bob, "Travel")}).status_code == 404
     bob.post("/categories", {f"{food}-monthly_budget": "9"})
 
     assert names(ana) == names(bob) == list(DEFAULT_CATEGORIES)
-    assert state(ana)[0][0].monthly_budget is None
+    assert state(ana)[1] == {None: Decimal(5)}
 
 
 def test_of_many_who_add_the_same_name_at_once_all_get_the_one(app, ana):
@@ -381,6 +432,49 @@ def test_an_expense_deleted_before_its_category_was_renamed_returns_to_the_renam
 
     assert [row[1] for row in ana.rows()] == ["Food" if undone else "Meals"]
     assert len(names(ana)) == len(DEFAULT_CATEGORIES)
+
+
+@pytest.mark.parametrize("undone", [False, True])
+def test_an_expense_deleted_before_its_category_was_merged_returns_to_the_other_one(ana, undone):
+    ana.add("3", "Food")
+    ana.post(f"/expenses/{ana.expenses()[0].id}/delete")
+    deletion = ana.message().one("form")
+    ana.post(f"/categories/{category_id(ana, 'Food')}/merge", {"into": category_id(ana, "Travel")})
+    edit(ana, "Travel", name="Trips")
+    if undone:
+        press(ana, operations_shown(ana)[1].one("form"))
+
+    press(ana, deletion)
+
+    assert [row[1] for row in ana.rows()] == ["Food" if undone else "Trips"]
+    assert len(names(ana)) == len(DEFAULT_CATEGORIES) - (not undone)
+
+
+def test_a_change_is_undone_after_the_former_category_was_merged(ana):
+    ana.add("3", "Food")
+    ana.fill(f"/expenses/{ana.expenses()[0].id}/edit", category="Health")
+    change = ana.message().one("form")
+    ana.post(f"/categories/{category_id(ana, 'Food')}/merge", {"into": category_id(ana, "Travel")})
+
+    press(ana, change)
+
+    assert [row[1] for row in ana.rows()] == ["Travel"]
+    assert "Food" not in names(ana)
+
+
+def test_a_series_deleted_before_its_category_was_renamed_returns_to_the_renamed_one(ana):
+    ana.add("10", "Food", frequency="week", date="2026-01-01")
+    with ana.app.app_context():
+        series = db.session.scalars(select(RecurringExpense.id)).one()
+    ana.post(f"/recurring/{series}/delete")
+    deletion = ana.message("/recurring").one("form")
+    edit(ana, "Food", name="Meals")
+
+    press(ana, deletion)
+
+    with ana.app.app_context():
+        assert db.session.scalars(select(RecurringExpense.category)).all() == ["Meals"]
+    assert "Food" not in names(ana)
 
 
 def test_a_change_of_category_can_be_undone_after_both_categories_were_renamed(ana):
@@ -448,14 +542,15 @@ def test_a_merge_that_is_undone_one_by_one_gives_back_place_and_budget(ana):
         ana.add(amount, "Food")
     food, travel = (category.id for category in own(ana) if category.name in {"Food", "Travel"})
     set_budgets(ana, Food="100")
-    before = own(ana)
+    before = state(ana)
     ana.post(f"/categories/{food}/merge", {"into": str(travel)})
+    assert state(ana)[1] == {}
     merged = operations_shown(ana)[0]
 
     for line in merged.all("ul")[0].all("li"):
         assert press(ana, line.one("form")).status_code in REDIRECTS
 
-    assert own(ana) == before
+    assert state(ana) == before
     assert {expense.category for expense in ana.expenses()} == {"Food"}
 
 
@@ -487,3 +582,49 @@ def test_no_category_is_named_like_the_choice_of_a_new_one(ana, name):
     assert "Use another name." in read(renamed).one(id="name-error").text
     assert "Use another name." in read(added).one(id="category-name-error").text
     assert names(ana) == list(DEFAULT_CATEGORIES)
+
+
+# --- The limit
+
+
+@pytest.fixture
+def full(ana, monkeypatch):
+    """Ana, who has as many categories as she can have."""
+    monkeypatch.setattr(categories, "MAX_CATEGORIES", len(DEFAULT_CATEGORIES))
+    return ana
+
+
+def test_no_category_is_added_beyond_the_limit(full):
+    for response in (
+        full.post("/categories/add", {"name": "Gifts"}),
+        full.add("3", "New …", new_category="Gifts"),
+    ):
+        assert response.status_code == 422
+        assert "You have 10 categories already." in read(response).text
+    assert names(full) == list(DEFAULT_CATEGORIES)
+
+
+@pytest.mark.parametrize("change", ["delete", "merge", "expense"])
+def test_the_limit_cannot_be_passed_by_deleting_adding_and_undoing(full, change):
+    food = category_id(full, "Food")
+    if change == "expense":
+        full.add("3", "Food")
+        full.post(f"/expenses/{full.expenses()[0].id}/delete")
+        undo = full.message().one("form")
+    full.post(
+        f"/categories/{food}/{'merge' if change == 'merge' else 'delete'}", {"into": category_id(full, "Travel")}
+    )
+    if change != "expense":
+        undo = operations_shown(full)[0].one("form")
+    full.post("/categories/add", {"name": "Gifts"})
+    before = names(full)
+    assert "Gifts" in before
+
+    press(full, undo)
+
+    assert "You have 10 categories already." in full.message().text
+    assert names(full) == before
+    assert full.expenses() == []
+    full.post(f"/categories/{category_id(full, 'Gifts')}/delete")
+    press(full, undo)
+    assert sorted(names(full)) == sorted(DEFAULT_CATEGORIES)

@@ -1,6 +1,7 @@
 """The `flask` commands."""
 
 import contextlib
+import re
 import signal
 import socket
 import subprocess
@@ -11,13 +12,15 @@ from datetime import UTC, datetime, timedelta
 from urllib.error import HTTPError
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, inspect, select
 
 import commands
 import doctor
-from database import db
-from models import DEFAULT_CATEGORIES, Expense, LoginSession, User
-from tests.browsing import PASSWORD, REDIRECTS, Visitor
+from database import Base, db
+from database.month_totals import month_total
+from ledger import demo
+from models import DEFAULT_CATEGORIES, Expense, LoginSession
+from tests.browsing import PASSWORD, REDIRECTS, HttpClient, Visitor, form_values, read
 
 
 def test_create_user_makes_an_account_that_can_log_in(app, run):
@@ -91,13 +94,13 @@ def test_end_sessions_ends_those_of_one_user(app, run, ana, bob):
         assert db.session.scalar(select(func.count()).select_from(LoginSession)) == 1
 
 
-def test_demo_creates_two_years_of_expenses_and_prints_the_login(app, run):
-    code, printed = run("demo")
+def test_a_demo_account_has_two_years_of_everything(app, run):
+    code, printed = run("demo", "--here")
 
     assert code == 0
     password = printed.split()[-1]
     visitor = Visitor(app)
-    assert visitor.log_in(email=commands.DEMO_EMAIL, password=password).status_code in REDIRECTS
+    assert visitor.log_in(email=demo.EMAIL, password=password).status_code in REDIRECTS
     assert f"Created a demo account with {visitor.count()} expenses." in printed
     with app.app_context():
         made, start_date, end_date, least = db.session.execute(
@@ -108,19 +111,69 @@ def test_demo_creates_two_years_of_expenses_and_prints_the_login(app, run):
     assert 600 < made < 1500
     assert today - timedelta(days=731) <= start_date <= today - timedelta(days=720)
     assert today - timedelta(days=10) <= end_date <= today
-    assert least > 0
+    assert least < 0
     assert categories == set(DEFAULT_CATEGORIES)
+    assert "Film streaming" in visitor.page("/expenses").one("form", class_="due").text
+    assert "Rent" in visitor.page("/recurring").text
+    assert "$2,400" in visitor.page("/months").text
+    for address in ("/months?", f"/years/{today.year}", "/categories", "/history", "/recurring"):
+        visitor.page(address)
 
 
-def test_demo_refuses_where_it_exists(app, run):
-    run("demo")
+def test_a_demo_account_is_made_once_and_removed_completely(app, run, ana):
+    ana.add()
+    before = everything(app)
+    run("demo", "--here")
+
+    again = run("demo", "--here")
+    removed = run("demo", "--here", "--remove")
+    missing = run("demo", "--here", "--remove")
+
+    assert again[0] == 1
+    assert "Already in use" in again[1]
+    assert removed[0] == 0
+    assert everything(app) == before
+    assert missing[0] == 1
+
+
+def everything(app):
+    """Every row of every table, but for the counts of attempts."""
+    with app.app_context():
+        existing = set(inspect(db.engine).get_table_names()) - {"throttle"}
+        tables = [table for table in [*Base.metadata.sorted_tables, month_total] if table.name in existing]
+        return {table.name: sorted(map(str, db.session.execute(select(table)))) for table in tables}
+
+
+def test_the_demo_has_a_database_of_its_own_unless_told_otherwise(
+    app, run, ana, tmp_path, monkeypatch, unused_port
+):
+    file = tmp_path / "demo.db"
+    monkeypatch.setattr(commands, "DEMO_URL", f"sqlite:///{file}")
+    monkeypatch.setenv("HTTPS", "1")
+    before = everything(app)
 
     code, printed = run("demo")
 
-    assert code == 1
-    assert "Already in use" in printed
-    with app.app_context():
-        assert db.session.scalar(select(func.count()).select_from(User)) == 1
+    assert code == 0, printed
+    assert file.stat().st_mode & 0o077 == 0
+    assert everything(app) == before
+    (command,) = re.findall("To see it, run: (.*)", printed)
+    (password,) = re.findall(r"with the password (\S+)", printed)
+    shell = f"{command.replace('flask', f'{sys.executable} -m flask --app app')} --port {unused_port}"
+    with subprocess.Popen(["bash", "-c", f"exec env {shell}"], cwd=app.root_path) as server:
+        wait_for(f"http://127.0.0.1:{unused_port}/login")
+        client = HttpClient(unused_port)
+        form = read(client.get("/login")).one("main").one("form")
+        logged_in = client.post("/login", form_values(form) | {"email": demo.EMAIL, "password": password})
+        server.terminate()
+    assert logged_in.location == "/expenses"
+    assert run("demo")[0] == 1
+
+    removed = run("demo", "--remove")
+
+    assert removed[0] == 0
+    assert list(tmp_path.iterdir()) == []
+    assert run("demo", "--remove")[0] == 1
 
 
 def test_serve_refuses_a_database_without_its_migrations(run, monkeypatch):

@@ -21,15 +21,15 @@ def settings_form(visitor, currency):
 
 
 def test_an_amount_typed_in_the_old_currency_is_not_saved_in_the_new_one(ana, app, monkeypatch):
-    lock = operations.lock_currency
+    lock = operations.lock_account
 
-    def change_first(user):
+    def change_first(user, running):
         with db.engine.connect() as other:
             other.execute(text("UPDATE \"user\" SET currency = 'JPY'"))
             other.commit()
-        lock(user)
+        lock(user, running)
 
-    monkeypatch.setattr(operations, "lock_currency", change_first)
+    monkeypatch.setattr(operations, "lock_account", change_first)
 
     response = ana.add("1.25")
 
@@ -40,7 +40,7 @@ def test_an_amount_typed_in_the_old_currency_is_not_saved_in_the_new_one(ana, ap
 
 @pytest.mark.parametrize("amount", ["1.25", "2"])
 def test_a_change_of_currency_waits_for_an_expense_that_is_being_saved(ana, monkeypatch, amount):
-    lock = operations.lock_currency
+    lock = operations.lock_account
     token = {"csrf_token": ana.token()}
     form = settings_form(ana, "JPY")
     other = ana.app.test_client()
@@ -48,13 +48,13 @@ def test_a_change_of_currency_waits_for_an_expense_that_is_being_saved(ana, monk
     answers = []
     thread = threading.Thread(target=lambda: answers.append(other.post("/account/settings", data=form)))
 
-    def change_meanwhile(user):
-        lock(user)
+    def change_meanwhile(user, running):
+        lock(user, running)
         thread.start()
         thread.join(1)
         assert thread.is_alive()
 
-    monkeypatch.setattr(operations, "lock_currency", change_meanwhile)
+    monkeypatch.setattr(operations, "lock_account", change_meanwhile)
     response = ana.client.post("/expenses/add", data=token | {"amount": amount, "category": "Food"})
     thread.join()
 

@@ -10,7 +10,8 @@ from sqlalchemy.event import listen, remove
 from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
 
 from database import db
-from database.engine import create_private_file, database_url, engine_options, is_unavailable, prepare_engine
+from database.engine import database_url, engine_options, is_unavailable, prepare_engine
+from database.files import create_private_file
 from tests.browsing import at_once
 
 sqlite_only = pytest.mark.skipif("os.environ['DATABASE_URL'].startswith('postgres')", reason="about SQLite")

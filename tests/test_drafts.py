@@ -17,7 +17,7 @@ from forms import unstored_fields
 from ledger.categories import get_categories
 from ledger.drafts import DRAFT_MAX_AGE, DRAFT_MAX_BYTES, MAX_DRAFTS
 from models import Draft, Operation, Statement
-from tests.browsing import PASSWORD, REDIRECTS, Visitor, empty_tables, read
+from tests.browsing import PASSWORD, REDIRECTS, Visitor, controls, empty_tables, read
 from tests.statements import store_draft
 
 MESSAGE = "Your session had ended. Your entries are still here; they are not saved yet."
@@ -31,7 +31,8 @@ SHOW_A_FORM = {
 }
 SHOW_NO_FORM = {
     *("delete_expense", "undo", "delete_category", "stop_recurring", "resume_recurring"),
-    *("end_session", "end_all_sessions", "discard_import"),
+    *("end_session", "end_all_sessions", "swap_categories", "discard_import"),
+    *("add_early", "delete_recurring", "skip_all_due"),
 }
 PUBLIC = {"login", "register", "logout"}
 
@@ -39,7 +40,7 @@ PUBLIC = {"login", "register", "logout"}
 def pairs(form):
     """All that a browser would send of a form as it stands, with every box that is ticked."""
     found = []
-    for control in form.all():
+    for control in controls(form):
         name = control.get("name")
         if name and control.tag == "input":
             ticked = control.get("type") not in {"checkbox", "radio"} or "checked" in control.attributes
@@ -54,7 +55,7 @@ def pairs(form):
 def typed_into(form):
     """The same, with another value in every field that can be seen."""
     found = []
-    for control in form.all():
+    for control in controls(form):
         name, kind = control.get("name"), control.get("type")
         if not name or control.tag not in {"input", "select"} or kind == "file":
             continue

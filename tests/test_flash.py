@@ -1,6 +1,7 @@
 """Flash messages on the next page."""
 
 import random
+from datetime import date
 
 import pytest
 from flask import session
@@ -56,7 +57,7 @@ def test_an_error_is_announced_as_one(ana):
 def test_messages_do_not_grow_without_bound(app, text):
     with app.test_request_context():
         for number in range(20):
-            flash_message(f"{number} {text}", expense=uuid7(), edit=True)
+            flash_message(f"{number} {text}", expense=uuid7(), added_on=date(2026, 11, 27))
         messages = [message for _kind, message in session["_flashes"]]
 
     assert [message["text"][:2] for message in messages] == ["17", "18", "19"]
@@ -71,7 +72,8 @@ def test_a_message_of_the_longest_length_is_not_cut(app):
     with app.test_request_context():
         flash_message(text)
 
-        assert session["_flashes"] == [("status", {"text": text, "operation": "", "expense": "", "edit": False})]
+        rest = {"operation": "", "expense": "", "day": "", "recurring": ""}
+        assert session["_flashes"] == [("status", {"text": text} | rest)]
 
 
 def test_an_error_page_leaves_messages_for_the_next_page(ana):
@@ -129,7 +131,9 @@ def test_no_cookie_grows_beyond_what_browsers_accept(ana):
 def test_a_session_that_is_too_large_loses_the_oldest_messages_first(app, caplog):
     with app.test_request_context():
         for number in range(3):
-            flash_message(f"{number} {worst_text(MESSAGE_MAX_LENGTH)}", expense=uuid7(), edit=True)
+            flash_message(
+                f"{number} {worst_text(MESSAGE_MAX_LENGTH)}", expense=uuid7(), added_on=date(2026, 11, 27)
+            )
         session["csrf_token"] = "kept"
         response = app.make_response("")
         app.session_interface.save_session(app, session, response)

@@ -18,6 +18,8 @@ from uuid_utils.compat import uuid7
 from database import Base, db
 from database.engine import database_url, prepare_engine
 from database.revision import MIGRATIONS
+from ledger.budgets import get_history, valid_budgets
+from ledger.periods import Period
 from ledger.undo import undo
 from models import DEFAULT_CATEGORIES, Category, Expense, Operation, RecurringExpense, User
 from tests.schema import ROOT, WIDEN_EMAIL, contents, fill, flask_db, insert_into, tables_of, with_a_step
@@ -255,7 +257,7 @@ def former_journal():
     return {
         "user": [
             {"id": 1, "username": "ana", "username_key": "ana", "email": "ana@example.com", "password_hash": "x"}
-            | {"currency": "EUR", "time_zone": "UTC", "monthly_budget": Decimal(99)}
+            | {"currency": "EUR", "time_zone": "UTC", "monthly_budget": 99_000}
         ],
         "category": [
             {"author_id": 1, "id": food, "name": "Food", "name_key": "food", "position": 1},
@@ -310,6 +312,9 @@ def test_what_was_recorded_in_the_former_tables_can_still_be_undone(go, engine, 
             ("skip_recurring", 0, 0),
         ]
         assert [operation.label for operation in operations if operation.label] == ["Food"]
+    go("downgrade", "0007")
+    assert contents(engine) == former
+    go("upgrade")
     undone = {}
     with migrated.app_context():
         monkeypatch.setitem(db.engines, None, engine)
@@ -326,13 +331,15 @@ def test_what_was_recorded_in_the_former_tables_can_still_be_undone(go, engine, 
             (500, "Journeys", "Rent", "rent"),
         ]
         names = db.session.scalars(sa.select(Category.name).order_by(Category.position)).all()
-        assert (names, user.monthly_budget) == (["Food", "Journeys", "Sweets"], None)
+        assert names == ["Food", "Journeys", "Sweets"]
+        assert {
+            budget.amount for budget in valid_budgets(get_history(user), Period.month(date(2026, 1, 1))).values()
+        } == {
+            None,
+            Decimal("1.5"),
+        }
         assert db.session.scalars(sa.select(RecurringExpense.next_date)).all() == [date(2026, 1, 8)]
-        db.session.rollback()
         db.session.remove()
-        monkeypatch.undo()
-    go("downgrade", "0007")
-    assert contents(engine) == former
 
 
 def test_every_user_has_a_row_for_each_category_afterwards(go, engine):
@@ -381,6 +388,61 @@ def test_every_user_has_a_row_for_each_category_afterwards(go, engine):
     go("upgrade")
     with Session(engine) as session:
         assert [tuple(row) for row in session.execute(query)] == rows
+
+
+def test_keys_are_renewed_and_names_that_have_become_equal_stay_two(go, engine):
+    """Expenses in two pieces; "Food" twice, with and without an invisible character; a spoofed username."""
+    spoofed, hidden = "ana\u034f", "Food\ufe0f"
+    day, moment = date(2026, 1, 1), datetime.now(UTC)
+    food, copy, operation = uuid7(), uuid7(), uuid7()
+    person = {"password_hash": "x", "currency": "EUR", "time_zone": "UTC"}
+    texts = ["O’Brien", "Łódź – hotel", "Tea", "", *(f"Tea–{number}" for number in range(5_000))]
+    rest = {"author_id": 1, "amount": Decimal(1), "date": day}
+    change = {"author_id": 1, "operation_id": operation, "change": "changed"}
+    go("upgrade", "0011")
+    insert(
+        engine,
+        {
+            "user": [
+                person | {"id": 1, "username": "ana", "username_key": "ana", "email": "a@example.com"},
+                person | {"id": 2, "username": spoofed, "username_key": spoofed, "email": "b@example.com"},
+            ],
+            "category": [
+                {"author_id": 1, "id": food, "name": "Food", "name_key": "food", "position": 1},
+                {"author_id": 1, "id": copy, "name": hidden, "name_key": "food\ufe0f", "position": 2},
+            ],
+            "expense": [
+                rest | {"id": uuid7(), "category": hidden, "description": text, "description_key": text.casefold()}
+                for text in texts
+            ],
+            "operation": [{"author_id": 1, "id": operation, "kind": "edit", "created_at": moment}],
+            "expense_change": [
+                change | {"id": uuid7(), "description": "a–b", "description_key": "a–b", "new_category": hidden},
+                change
+                | {"id": uuid7(), "new_description": "“c”", "new_description_key": "“c”", "category": hidden},
+            ],
+        },
+    )
+    before = {name: len(found) for name, found in contents(engine).items()}
+    go("upgrade", "0013")
+
+    def read(columns, table):
+        with engine.connect() as connection:
+            return sorted(map(tuple, connection.exec_driver_sql(f"SELECT {columns} FROM {table}")), key=str)
+
+    assert read("username, username_key", '"user"') == [("ana", "ana"), ("ana2", "ana2")]
+    assert read("name, name_key", "category") == [("Food", "food"), ("food2", "food2")]
+    assert {row[0] for row in read("category", "expense")} == {"food2"}
+    assert {row[0] for row in read("description_key", "expense")} == {
+        *("", "obrien", "lodz hotel", "tea", *(f"tea {number}" for number in range(5_000)))
+    }
+    assert read("description_key, new_description_key, category, new_category", "expense_change") == [
+        ("a b", None, None, "food2"),
+        (None, "c", "food2", None),
+    ]
+    go("downgrade", "0011")
+    assert {name: len(found) for name, found in contents(engine).items()} == before
+    assert ("łodz – hotel",) in read("description_key", "expense")
 
 
 def test_a_step_that_would_leave_an_orphan_is_taken_back(go, engine, tmp_path):

@@ -144,20 +144,22 @@ def test_a_month_begins_on_its_first_day_and_is_followed_by_the_next(day, start_
     assert month.start_date.day == following.start_date.day == start_date
     assert following.months_before(1) == [month]
     assert month.name(start_date) == "month"
-    assert parse_month(month.text(), start_date) == month
+    for named_after_end in (False, True):
+        assert parse_month(month.text(named_after_end), start_date, named_after_end) == month
     assert month.start_date.month % 12 + 1 == following.start_date.month
 
 
-@given(within_reach, first_days)
-def test_a_year_is_its_twelve_months(day, start_date):
-    year = Period.year(day, start_date)
+@given(within_reach, first_days, st.booleans())
+def test_a_year_is_its_twelve_months(day, start_date, named_after_end):
+    year = Period.year(day, start_date, named_after_end)
     months = year.months()
+    name = year.named_day(named_after_end).year
 
     assert year.start_date <= day <= year.end_date
     assert (months[0].start_date, months[-1].end_date) == (year.start_date, year.end_date)
-    assert [month.text() for month in months] == [f"{year.start_date.year}-{n:02}" for n in range(1, 13)]
-    assert year.name(start_date) == "year"
-    assert parse_year(str(year.start_date.year), start_date) == year
+    assert [month.text(named_after_end) for month in months] == [f"{name}-{n:02}" for n in range(1, 13)]
+    assert year.name(start_date, named_after_end) == "year"
+    assert parse_year(str(name), start_date, named_after_end) == year
     assert Period.month(months[-1].end_date + timedelta(days=1), start_date).months_before(12) == months
 
 
@@ -176,3 +178,46 @@ def test_a_month_is_called_after_the_one_in_which_it_begins(text, start_date, en
 
     assert parse_period(text, today, 25) == Period(start_date, end_date)
     assert recent_months(today, 2, 25) == ["2025-12", "2025-11"]
+
+
+@pytest.mark.parametrize(
+    ("period", "first_day", "neighbours"),
+    [
+        (Period(date(2026, 1, 1), date(2026, 1, 31)), 1, ("2025-12", "2026-02")),
+        (Period(date(2026, 1, 25), date(2026, 2, 24)), 25, ("2025-12", "2026-02")),
+        (Period(date(2026, 1, 1), date(2026, 12, 31)), 1, ("2025", "2027")),
+        (Period(date(2026, 1, 25), date(2027, 1, 24)), 25, ("2025", "2027")),
+        (Period(date(1900, 1, 1), date(1900, 1, 31)), 1, (None, "1900-02")),
+        (Period(date(2100, 1, 1), date(2100, 12, 31)), 1, ("2099", None)),
+    ],
+)
+def test_a_month_and_a_year_know_their_neighbours(period, first_day, neighbours):
+    assert period.neighbours(first_day) == neighbours
+
+
+@pytest.mark.parametrize(
+    ("text", "start_date", "end_date"),
+    [
+        ("this-month", date(2025, 12, 25), date(2026, 1, 24)),
+        ("last-month", date(2025, 11, 25), date(2025, 12, 24)),
+        ("this-year", date(2025, 12, 25), date(2026, 12, 24)),
+        ("2026-11", date(2026, 10, 25), date(2026, 11, 24)),
+        ("2026-01", date(2025, 12, 25), date(2026, 1, 24)),
+        ("2026", date(2025, 12, 25), date(2026, 12, 24)),
+    ],
+)
+def test_a_month_can_be_named_after_the_one_in_which_it_ends(text, start_date, end_date):
+    today = date(2026, 1, 24)
+
+    assert parse_period(text, today, 25, named_after_end=True) == Period(start_date, end_date)
+    assert recent_months(today, 2, 25, named_after_end=True) == ["2026-01", "2025-12"]
+
+
+def test_a_month_that_begins_on_the_first_has_one_name():
+    for named_after_end in (False, True):
+        assert parse_period("2026-11", date(2026, 1, 1), 1, 0, named_after_end) == Period(
+            date(2026, 11, 1), date(2026, 11, 30)
+        )
+        assert parse_period("2026", date(2026, 1, 1), 1, 0, named_after_end) == Period(
+            date(2026, 1, 1), date(2026, 12, 31)
+        )

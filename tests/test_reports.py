@@ -6,13 +6,14 @@ from decimal import ROUND_DOWN, Decimal
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, insert, select
+from uuid_utils.compat import uuid7
 
 from database import db
 from ledger.axis import CUT_OFF_FACTOR, MAX_CUT_OFF, TICKS, axis_for, axis_without_outliers
 from ledger.periods import Period, day_in
 from ledger.reports import COMPARISON_MONTHS, TOP_COUNT, month_report, year_report
-from models import DEFAULT_CATEGORIES, Category, Expense, User
+from models import DEFAULT_CATEGORIES, Budget, Category, Expense, User
 from tests.browsing import Visitor
 
 amounts = st.decimals("-999.99", "9999.99", places=2).filter(bool) | st.sampled_from([1, 2]).map(Decimal)
@@ -60,6 +61,13 @@ def keep(people, made):
     return [values for values in made if values["owner"] == 0]
 
 
+def set_budgets(user, budgets):
+    """Give the user budgets in every month, by the ids of their categories."""
+    for category_id, amount in budgets.items():
+        row = Budget(author_id=user.id, category_id=category_id, start_date=date(1900, 1, 1), amount=amount)
+        db.session.add(row)
+
+
 def total(values):
     return sum((expense["amount"] for expense in values), Decimal(0))
 
@@ -83,10 +91,14 @@ def assert_bar(bar, period, made):
 def test_a_month_is_what_an_oracle_says(people, made, day, today, start_date, all_budget, food_budget):
     mine = keep(people, made)
     user = people[0]
-    user.monthly_budget = all_budget
     db.session.execute(delete(Category))
-    db.session.add(Category(author_id=user.id, name="Food", position=1, monthly_budget=food_budget))
-    db.session.add(Category(author_id=people[1].id, name="Housing", position=1, monthly_budget=1))
+    db.session.execute(delete(Budget))
+    ids = [uuid7(), uuid7()]
+    db.session.add(Category(author_id=user.id, id=ids[0], name="Food", position=1))
+    db.session.add(Category(author_id=people[1].id, id=ids[1], name="Housing", position=1))
+    db.session.flush()
+    set_budgets(user, {None: all_budget, ids[0]: food_budget})
+    set_budgets(people[1], {ids[1]: 1})
     db.session.commit()
     month = Period.month(day, start_date)
     spent = within(mine, month)
@@ -153,10 +165,12 @@ def test_a_month_is_what_an_oracle_says(people, made, day, today, start_date, al
 
 
 @TRIED
-@given(expenses, days, days, first_days)
-def test_a_year_is_what_an_oracle_says(people, made, day, today, start_date):
+@given(expenses, days, days, first_days, st.booleans())
+def test_a_year_is_what_an_oracle_says(people, made, day, today, start_date, named_after_end):
     mine = keep(people, made)
-    year = Period.year(day, start_date)
+    people[0].first_day_of_month, people[0].named_after_end = start_date, named_after_end
+    db.session.commit()
+    year = Period.year(day, start_date, named_after_end)
     spent = within(mine, year)
 
     report = year_report(people[0], year, today)
@@ -166,10 +180,11 @@ def test_a_year_is_what_an_oracle_says(people, made, day, today, start_date):
     assert_bar(report.so_far, Period(year.start_date, today) if current else year, mine)
     before = report.same_days_before.period
     assert_bar(report.same_days_before, before, mine)
-    assert before.start_date == Period.year(year.start_date - timedelta(1), start_date).start_date
+    year_before = Period.year(year.start_date - timedelta(1), start_date, named_after_end)
+    assert before.start_date == year_before.start_date
     assert before.end_date < year.start_date
     if not current:
-        assert before == Period.year(year.start_date - timedelta(1), start_date)
+        assert before == year_before
     elif (today + timedelta(1)).day != 29:
         assert (before.end_date.month, before.end_date.day) in {(today.month, today.day), (2, 28)}
     assert [column.period for column in report.months] == year.months()
@@ -234,14 +249,15 @@ def spender(app):
     """Ana, logged in, and what puts expenses and budgets into her ledger."""
     visitor = Visitor(app).register("ana")
 
-    def spend(made, start_date=1):
+    def spend(made, start_date=1, named_after_end=False):
         with app.app_context():
             user = visitor.user()
             user.first_day_of_month = start_date
+            user.named_after_end = named_after_end
             mine = keep([user, user], made)
-            food = update(Category).where(Category.author_id == user.id, Category.name == "Food")
-            db.session.execute(food.values(monthly_budget=Decimal(50)))
-            user.monthly_budget = 100
+            db.session.execute(delete(Budget))
+            food = select(Category.id).where(Category.author_id == user.id, Category.name == "Food")
+            set_budgets(user, {None: 100, db.session.scalar(food): 50})
             db.session.commit()
             return mine
 
@@ -258,11 +274,16 @@ def links(page):
 
 
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(made=expenses, day=st.sampled_from([date(2026, 1, 31), date(2026, 2, 10)]), start_date=first_days)
-def test_every_link_opens_the_rows_that_make_its_figure(spender, made, day, start_date):
-    spender.spend(made, start_date)
+@given(
+    made=expenses,
+    day=st.sampled_from([date(2026, 1, 31), date(2026, 2, 10)]),
+    start_date=first_days,
+    after_end=st.booleans(),
+)
+def test_every_link_opens_the_rows_that_make_its_figure(spender, made, day, start_date, after_end):
+    spender.spend(made, start_date, after_end)
     opened = {}
-    month = Period.month(day, start_date).text()
+    month = Period.month(day, start_date).text(after_end)
 
     for address in (f"/months/{month}", f"/years/{month[:4]}"):
         figures = list(links(spender.page(address)))
@@ -292,6 +313,29 @@ def test_a_month_of_ones_own_is_the_same_on_every_page(spender, start_date):
 
     assert spender.total("/months/2026-11") == spender.total("/expenses?period=2026-11") == expected
     assert spender.page("/expenses?period=2026-11").one("h1").text.startswith("All categories, November 2026 ·")
+
+
+def test_a_month_and_a_year_named_after_their_end_are_the_same_on_every_page(spender):
+    made = [
+        {"amount": Decimal(n), "category": "Food", "date": date(2025, 12, 20) + timedelta(n), "owner": 0}
+        for n in range(1, 40)
+    ]
+    mine = spender.spend(made, 25, named_after_end=True)
+    month, year = (
+        f"${total(within(mine, Period(date(2025, 12, 25), end))):,}.00" for end in (date(2026, 1, 24), date.max)
+    )
+
+    assert spender.total("/months/2026-01") == spender.total("/expenses?period=2026-01") == month
+    assert spender.total("/years/2026") == spender.total("/expenses?period=2026") == year
+    assert spender.page("/expenses?period=2026-01").one("h1").text.startswith("All categories, January 2026 ·")
+    page = spender.page("/months/2026-01")
+    assert page.one("h1").text == "January 2026"
+    assert "Dec 25, 2025 to Jan 24, 2026" in page.text
+    assert [link["href"] for link in page.one(class_="neighbours").all("a")] == [
+        "/months/2025-12",
+        "/months/2026-02",
+    ]
+    assert spender.page("/years/2026").one("h1").text == "2026"
 
 
 def test_the_month_without_a_name_is_the_current_one_where_the_person_lives(spender):

@@ -547,7 +547,7 @@ def test_an_unknown_host_is_refused_with_a_page(app, stranger):
     response = stranger.get("/login", headers={"Host": "evil.example"})
     assert response.status_code == 400
     page = read(response)
-    assert page.one("h1").text == "Bad request"
+    assert page.one("h1").text == "Unknown host name"
     assert page.one("main").one("a")["href"] == "/"
     assert page.one("link", rel="stylesheet", href="/static/app.css")
     assert "evil.example" not in response.text
@@ -714,7 +714,7 @@ def test_behind_tls_a_form_from_another_site_is_refused_even_with_a_good_token(a
     foreign = ana.client.post("/expenses/add", data=values, headers={"Referer": "https://evil.example/"}, **https)
     assert foreign.status_code == 400
     assert read(foreign).one(id="amount")["value"] == "5"
-    assert "nothing was saved" in read(foreign).one("p", role="alert").text
+    assert "Nothing was saved" in read(foreign).one("p", role="alert").text
     assert ana.count() == 0
 
     own = ana.client.post("/expenses/add", data=values, headers={"Referer": "https://localhost/x"}, **https)

@@ -22,7 +22,8 @@ from ledger.spending import (
     suggest_category,
     summarise,
 )
-from models import DEFAULT_CATEGORIES, Expense, User, search_key
+from models import DEFAULT_CATEGORIES, Expense, User
+from text import search_key
 
 # Two whole months, and a few days before and after them.
 dates = st.sampled_from([date(2025, 12, 30) + timedelta(n) for n in (0, 1, 2, 3, 17, 32, 33, 34, 60, 61, 62, 63)])
@@ -45,7 +46,7 @@ filters = st.builds(
     ExpenseFilter,
     categories=st.lists(st.sampled_from(DEFAULT_CATEGORIES[:4]), max_size=3, unique=True).map(tuple),
     period=st.builds(Period, days, days),
-    search=st.sampled_from(["", "", "a", "TÉ", "%", "_", "\\", "が", "ß"]),
+    search=st.sampled_from(["", "", "a", "TÉ", "%", "_", "\\", "が", "ß", "e t", "ø", "t-a"]),
     min_amount=amounts,
     max_amount=amounts,
     sort=st.sampled_from(list(ORDERS)),
@@ -61,7 +62,7 @@ def wants(wanted, values):
         and (not wanted.categories or values["category"] in wanted.categories)
         and (period.start_date is None or period.start_date <= values["date"])
         and (period.end_date is None or values["date"] <= period.end_date)
-        and search_key(wanted.search) in search_key(values["description"])
+        and all(word in search_key(values["description"]) for word in search_key(wanted.search).split())
         and (wanted.min_amount is None or wanted.min_amount <= values["amount"])
         and (wanted.max_amount is None or values["amount"] <= wanted.max_amount)
     )

@@ -13,6 +13,7 @@ from ledger.csv_export import HEADER, escape_formula
 from ledger.statements import Layout, State, StatementError, read_statement
 from ledger.statements.payees import payee_key
 from ledger.statements.reader import Person
+from text import clean_text
 
 TODAY = date(2026, 11, 27)
 
@@ -504,8 +505,9 @@ def test_moments_in_utc_of_another_tracker_become_days_where_the_person_lives():
     assert booked(read(text, time_zone="UTC")) == [("2026-08-01", "-8.00")]
 
 
+# As the application stores texts.
 PRINTABLE = st.text(st.characters(exclude_categories=["C", "Z"], include_characters=" "), max_size=60).map(
-    lambda text: " ".join(text.split())
+    lambda text: " ".join(clean_text(text).split())
 )
 
 

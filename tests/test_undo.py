@@ -12,13 +12,15 @@ from uuid_utils.compat import uuid7
 
 from app import app as application
 from database import db
-from ledger import categories, operations, recurring
+from ledger import budgets, categories, category_swap, operations, recurring
+from ledger.budgets import MonthlyBudget
 from ledger.categories import CategoryError
 from ledger.csv_export import write_csv
 from ledger.history import recent_operations
+from ledger.periods import Period
 from ledger.spending import ExpenseFilter, ExpenseValues, ordered_query
 from ledger.undo import undo
-from models import Expense, Occurrence, RecurringExpense, User, category_key
+from models import Budget, Expense, Occurrence, RecurringExpense, User, category_key
 from tests.browsing import empty_tables, kept_months, summed_months
 
 START, TODAY = date(2026, 1, 1), date(2026, 2, 15)
@@ -57,9 +59,9 @@ class UndoMachine(RuleBasedStateMachine):
         lines = "".join(write_csv(db.engine, ordered_query(user, ExpenseFilter()), "USD"))
         rows = [
             [tuple(row) for row in db.session.execute(select(table).where(table.c.author_id == user.id))]
-            for table in (Expense.__table__, RecurringExpense.__table__, Occurrence.__table__)
+            for table in (Expense.__table__, RecurringExpense.__table__, Occurrence.__table__, Budget.__table__)
         ]
-        return categories.get_categories(user), user.monthly_budget, [sorted(each) for each in rows], lines
+        return categories.get_categories(user), [sorted(each, key=str) for each in rows], lines
 
     def do(self, who, change):
         """Do something, undo it, and undo that: each time exactly what was there before is there again."""
@@ -115,7 +117,7 @@ class UndoMachine(RuleBasedStateMachine):
 
     @rule(who=st.integers(0, 1), data=st.data(), frequency=st.sampled_from(["", "week"]))
     def edit(self, who, data, frequency):
-        ids = sorted(row[1] for row in self.states[who][2][0])
+        ids = sorted(row[1] for row in self.states[who][1][0])
         if not ids:
             return
         chosen, category = data.draw(st.sampled_from(ids)), self.category(who, data).name
@@ -148,11 +150,12 @@ class UndoMachine(RuleBasedStateMachine):
         who=st.integers(0, 1),
         budget=st.sampled_from([None, Decimal("0"), Decimal("12.50")]),
         total=st.sampled_from([None, Decimal("99")]),
+        day=st.dates(START, TODAY),
         data=st.data(),
     )
-    def save_budgets(self, who, budget, total, data):
-        budgets = {None: total, self.category(who, data).id: budget}
-        self.do(who, lambda user: categories.save_budgets(user, budgets, now())[0])
+    def save_budgets(self, who, budget, total, day, data):
+        chosen = {None: MonthlyBudget(total), self.category(who, data).id: MonthlyBudget(budget, day.day > 15)}
+        self.do(who, lambda user: budgets.save(user, chosen, Period.month(day), now())[0])
 
     @rule(who=st.integers(0, 1), name=NAMES)
     def add_category(self, who, name):
@@ -170,6 +173,11 @@ class UndoMachine(RuleBasedStateMachine):
     def merge(self, who, data):
         former, into = self.category(who, data), self.category(who, data)
         self.do(who, lambda user: categories.merge(user, former.id, into.id, now()))
+
+    @rule(who=st.integers(0, 1), data=st.data())
+    def swap(self, who, data):
+        first, second = self.category(who, data), self.category(who, data)
+        self.do(who, lambda user: category_swap.swap(user, first.id, second.id, now()))
 
     @rule(who=st.integers(0, 1), data=st.data())
     def delete_category(self, who, data):
@@ -196,8 +204,9 @@ class UndoMachine(RuleBasedStateMachine):
         day=st.dates(START, TODAY),
         frequency=st.sampled_from(["week", "month"]),
         amount=st.sampled_from([Decimal(1), Decimal(5)]),
+        end_date=st.none() | st.dates(START, TODAY),
     )
-    def edit_recurring(self, who, data, day, frequency, amount):
+    def edit_recurring(self, who, data, day, frequency, amount, end_date):
         row, category = self.series(who, data), self.category(who, data).name
         if row is None:
             return
@@ -205,7 +214,7 @@ class UndoMachine(RuleBasedStateMachine):
         def change(user):
             with operations.record(user, "edit_recurring", now()) as operation:
                 values = ExpenseValues(amount, category, "", day)
-                recurring.change(user, operation, row, values, frequency)
+                recurring.change(user, operation, row, values, frequency, end_date)
             return operation
 
         self.do(who, change)
@@ -216,11 +225,27 @@ class UndoMachine(RuleBasedStateMachine):
         if row is not None:
             self.do(who, lambda user: recurring.set_stopped(user, row, stopped, now()))
 
+    @rule(who=st.integers(0, 1), data=st.data())
+    def add_early(self, who, data):
+        row = self.series(who, data)
+        if row is not None:
+            self.do(who, lambda user: recurring.add_early(user, row, TODAY, now()))
+
+    @rule(who=st.integers(0, 1), data=st.data())
+    def delete_series(self, who, data):
+        row = self.series(who, data)
+        if row is not None:
+            self.do(who, lambda user: recurring.delete(user, row, now()))
+
+    @rule(who=st.integers(0, 1))
+    def skip_all_due(self, who):
+        self.do(who, lambda user: recurring.skip_all_due(user, TODAY, now()))
+
     @rule(who=st.integers(0, 1), data=st.data(), for_one=st.booleans())
     def undo(self, who, data, for_one):
         if not self.done[who]:
             return
-        ids = [row[1] for row in self.states[who][2][0]]
+        ids = [row[1] for row in self.states[who][1][0]]
         only = data.draw(st.sampled_from(sorted(ids))) if for_one and ids else None
         undone = undo(self.users[who], data.draw(st.sampled_from(self.done[who])), now(), only)
         db.session.commit()

@@ -13,7 +13,8 @@ from account_forms import AccountForm, CurrentPasswordForm, PasswordForm, Profil
 from database import db
 from ledger import accounts, history, sessions
 from ledger.throttling import Counter
-from models import User, identity_key
+from models import User
+from text import identity_key
 from views.common import flash_message, render_page
 from views.rate_limits import (
     RateLimitedError,

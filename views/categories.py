@@ -1,6 +1,7 @@
 """Categories and budgets."""
 
 import uuid
+from typing import Any
 
 from flask import abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -11,11 +12,16 @@ import clock
 from category_forms import BudgetsForm, CategoryForm, MergeForm, NewCategoryForm
 from database import db
 from database.engine import SAFE_METHODS
-from ledger import categories
+from ledger import budgets, categories, category_swap, recurring, reports
+from ledger.budgets import History
 from ledger.categories import CategoryData, CategoryError
-from messages import error_message
-from views.common import flash_message, render_page
+from ledger.periods import Period
+from messages import error_message, isolate
+from views.common import flash_message, render_page, today
 from views.filters import expense_count, visitor_locale
+
+# How many of the recurring expenses in a category its page names.
+MAX_RECURRING_SHOWN = 10
 
 
 def current_categories() -> list[CategoryData]:
@@ -32,16 +38,27 @@ def category_or_404(category_id: uuid.UUID) -> tuple[CategoryData, list[Category
     return found or abort(404), known
 
 
+def this_month() -> Period:
+    """Return the current user's month, from which on budgets are set."""
+    return Period.month(today(), current_user.first_day_of_month)
+
+
+def budgets_form(known: list[CategoryData], history: History, **options: Any) -> BudgetsForm:
+    """Return the form of this month's budgets."""
+    valid = budgets.valid_budgets(history, this_month())
+    return BudgetsForm(current_user, visitor_locale(), known, valid, **options)
+
+
 def categories_page(sent: BudgetsForm | NewCategoryForm | None = None) -> ResponseReturnValue:
     """Answer with the list of categories, whose forms are fresh but for the one that was sent."""
-    known = current_categories()
-    fresh_form = BudgetsForm(current_user, visitor_locale(), known, formdata=None)
+    known, month, history = current_categories(), this_month(), budgets.get_history(current_user)
     return render_page(
         "categories/list.html",
-        budgets_form=sent if isinstance(sent, BudgetsForm) else fresh_form,
+        budgets_form=sent if isinstance(sent, BudgetsForm) else budgets_form(known, history, formdata=None),
         new_form=sent if isinstance(sent, NewCategoryForm) else NewCategoryForm(formdata=None),
         categories=known,
-        counts=categories.count_by_category(current_user),
+        month=month,
+        overview=reports.category_overview(current_user, month, known, history),
     )
 
 
@@ -56,7 +73,9 @@ def category_page(
         form=sent if isinstance(sent, CategoryForm) else CategoryForm(category, known, formdata=None),
         merge_form=sent if isinstance(sent, MergeForm) else merge_form,
         category=category,
+        same_name=next((other for other in known if other.id == into), None),
         usage=categories.get_usage(current_user, category.name),
+        recurring=recurring.in_category(current_user, category.name, MAX_RECURRING_SHOWN),
     )
 
 
@@ -67,10 +86,10 @@ def list_categories() -> ResponseReturnValue:
 
 def save_budgets() -> ResponseReturnValue:
     """Save the monthly budgets."""
-    form = BudgetsForm(current_user, visitor_locale(), current_categories())
+    form = budgets_form(current_categories(), budgets.get_history(current_user))
     if not form.validate_on_submit():
         return categories_page(form)
-    operation, changed = categories.save_budgets(current_user, form.budgets, clock.now())
+    operation, changed = budgets.save(current_user, form.budgets, this_month(), clock.now())
     db.session.commit()
     message = gettext("No changes to save.")
     if changed:
@@ -90,7 +109,7 @@ def add_category() -> ResponseReturnValue:
         form.name.errors = [error_message(error)]
         return categories_page(form)
     db.session.commit()
-    flash_message(gettext("Added the category %(name)s.", name=form.name.data), undo=operation)
+    flash_message(gettext("Added the category %(name)s.", name=isolate(form.name.data)), undo=operation)
     return redirect(url_for("list_categories"))
 
 
@@ -113,13 +132,15 @@ def edit_category(category_id: uuid.UUID) -> ResponseReturnValue:
 def edit_message(category: CategoryData, form: CategoryForm) -> str:
     """Return the sentence about what was changed."""
     if form.name.data != category.name:
-        return gettext("Renamed %(name)s to %(new_name)s.", name=category.name, new_name=form.name.data)
+        return gettext(
+            "Renamed %(name)s to %(new_name)s.", name=isolate(category.name), new_name=isolate(form.name.data)
+        )
     if form.archived.data and not category.archived:
-        return gettext("Archived %(name)s.", name=category.name)
+        return gettext("Archived %(name)s.", name=isolate(category.name))
     if category.archived and not form.archived.data:
-        return gettext("%(name)s is no longer archived.", name=category.name)
+        return gettext("%(name)s is no longer archived.", name=isolate(category.name))
     if form.is_moved:
-        return gettext("Moved %(name)s.", name=category.name)
+        return gettext("Moved %(name)s.", name=isolate(category.name))
     return gettext("No changes to save.")
 
 
@@ -142,6 +163,20 @@ def merge_category(category_id: uuid.UUID) -> ResponseReturnValue:
     return redirect(url_for("list_categories"))
 
 
+def swap_categories(category_id: uuid.UUID) -> ResponseReturnValue:
+    """Swap the names of two categories."""
+    category, known = category_or_404(category_id)
+    form = MergeForm(category, known)
+    if not form.validate_on_submit():
+        abort(400)
+    other = form.others[form.into.data]
+    operation = category_swap.swap(current_user, category_id, other.id, clock.now())
+    db.session.commit()
+    message = gettext("Swapped the names %(name)s and %(other)s.", name=category.name, other=other.name)
+    flash_message(message, undo=operation)
+    return redirect(url_for("list_categories"))
+
+
 def delete_category(category_id: uuid.UUID) -> ResponseReturnValue:
     """Delete a category that nothing uses."""
     category, _known = category_or_404(category_id)
@@ -151,5 +186,5 @@ def delete_category(category_id: uuid.UUID) -> ResponseReturnValue:
         flash_message(error_message(error), "error")
         return redirect(url_for("edit_category", category_id=category_id))
     db.session.commit()
-    flash_message(gettext("Deleted the category %(name)s.", name=category.name), undo=operation)
+    flash_message(gettext("Deleted the category %(name)s.", name=isolate(category.name)), undo=operation)
     return redirect(url_for("list_categories"))

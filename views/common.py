@@ -8,6 +8,7 @@ from flask import abort, flash, g, redirect, render_template, request, session, 
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext
 from flask_login import current_user
+from werkzeug.datastructures import MultiDict
 
 import clock
 from database import Base, db
@@ -15,8 +16,9 @@ from forms import ExpenseFilterForm, Form
 from ledger import categories, operations
 from ledger.categories import CategoryData
 from ledger.periods import day_in
+from messages import CSRF_MESSAGES
 from models import Operation
-from security import csrf_failed
+from security import csrf_failed, csrf_reason
 from views.filters import visitor_locale
 from views.rate_limits import RateLimitedError
 
@@ -24,16 +26,21 @@ Row = TypeVar("Row", bound=Base)
 MAX_MESSAGES = 3
 MESSAGE_MAX_LENGTH = 400
 DRAFT_MESSAGE = lazy_gettext("Your session had ended. Your entries are still here; they are not saved yet.")
-CSRF_MESSAGE = lazy_gettext("This page had expired and nothing was saved. Press the button again.")
 
 
 class Message(TypedDict):
-    """A message for the next page, as it is stored in the session cookie; the ids are texts, or empty."""
+    """A message for the next page, as it is stored in the session cookie; the ids are texts, or empty.
+
+    The day is that of an expense which was added.
+    """
 
     text: str
     operation: str
     expense: str
-    edit: bool
+    # The day of an expense that was added, which the message offers to edit.
+    day: str
+    # A recurring expense that goes on, or `all` when there are several.
+    recurring: str
 
 
 def own_or_404(model: type[Row], row_id: uuid.UUID, lock: bool = False) -> Row:
@@ -54,11 +61,17 @@ def user_categories() -> list[CategoryData]:
     return g.categories
 
 
-def filter_form() -> ExpenseFilterForm:
-    """Return the filter form with the query string of this request."""
+def filter_form(args: MultiDict[str, str] | None = None) -> ExpenseFilterForm:
+    """Return the filter form with `args`, or with the query string of this request."""
+    args = request.args if args is None else args
     return ExpenseFilterForm(
-        request.args, today=today(), author=current_user, locale=visitor_locale(), categories=user_categories()
+        args, today=today(), author=current_user, locale=visitor_locale(), categories=user_categories()
     )
+
+
+def redirect_within(path: str) -> ResponseReturnValue:
+    """Redirect to a path of the application, which stands without the URL prefix in forms and drafts."""
+    return redirect(f"{request.root_path}{path}")
 
 
 def back_to_list(row_id: uuid.UUID | None = None) -> ResponseReturnValue:
@@ -77,7 +90,7 @@ def render_page(template: str, error: RateLimitedError | None = None, **values: 
     if rejected is not None:
         status = 400 if csrf_failed() else 422
         if csrf_failed():
-            rejected.form_errors.append(DRAFT_MESSAGE if "draft" in g else CSRF_MESSAGE)
+            rejected.form_errors.append(DRAFT_MESSAGE if "draft" in g else CSRF_MESSAGES[csrf_reason()])
             g.form_shown = True
         if error is not None:
             rejected.form_errors.append(str(error))
@@ -90,16 +103,25 @@ def flash_message(
     kind: Literal["status", "error"] = "status",
     undo: Operation | None = None,
     expense: uuid.UUID | None = None,
-    edit: bool = False,
+    added_on: date | None = None,
+    recurring: str = "",
 ) -> None:
-    """Show a message on the next page, with a button that undoes an operation and a link to edit the expense.
+    """Show a message on the next page, with a button that undoes an operation.
 
-    Undoing goes back to where the expense is. Messages wait in the session cookie, whose size is limited: a long
-    text is cut, and only the last few are kept.
+    After an expense was added there are links to edit it and, where the list does not show it, to its day.
+
+    There can also be a link to a recurring expense. Undoing goes back to where the expense is. Messages wait in
+    the session cookie, whose size is limited: a long text is cut, and only the last few are kept.
     """
     if len(text) > MESSAGE_MAX_LENGTH:
         text = f"{text[: MESSAGE_MAX_LENGTH - 1]}…"
     operation = "" if undo is None or operations.is_empty(undo) else str(undo.id)
-    message = Message(text=text, operation=operation, expense=str(expense or ""), edit=edit)
+    message = Message(
+        text=text,
+        operation=operation,
+        expense=str(expense or ""),
+        day=str(added_on or ""),
+        recurring=recurring,
+    )
     flash(message, kind)  # type: ignore[arg-type]
     session["_flashes"] = session["_flashes"][-MAX_MESSAGES:]

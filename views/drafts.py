@@ -18,7 +18,7 @@ from forms import unstored_fields
 from ledger import drafts
 from ledger.drafts import Fields
 from security import csrf_failed, fail_csrf, safe_redirect_target
-from views.common import flash_message
+from views.common import flash_message, redirect_within
 
 # All drafts in the session cookie together; browsers ignore a cookie of more than 4,096 bytes.
 COOKIE_MAX_BYTES = 1_500
@@ -158,7 +158,7 @@ def finish(response: Response) -> Response:
     elif response.status_code < 500:
         forget(request.path)
         flash_message(gettext("Your session had ended. Nothing was changed."))
-        return make_response(redirect(with_query(page_of(request.path))))
+        return make_response(redirect_within(with_query(page_of(request.path))))
     return response
 
 

@@ -4,16 +4,23 @@ import logging
 
 from flask import current_app, render_template, request
 from flask.typing import ResponseReturnValue
-from flask_babel import lazy_gettext
-from werkzeug.exceptions import Conflict, HTTPException, ServiceUnavailable
+from flask_babel import gettext, lazy_gettext
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import Conflict, HTTPException, SecurityError, ServiceUnavailable
 
 from database.engine import close_session, is_unavailable
-from ledger.operations import CurrencyChangedError
-from messages import error_message
+from ledger.errors import LedgerError
+from messages import CSRF_MESSAGES, error_message
+from security import csrf_reason, quoted
 
 log = logging.getLogger("ledger")
 DATABASE_UNAVAILABLE = lazy_gettext(
     "The database cannot be reached or is busy. What you saved before is safe. Try again shortly."
+)
+
+UNKNOWN_HOST = lazy_gettext(
+    "This site does not respond to the host name in the address. Check the address. If you run this site and the "
+    "name is right, add it to the setting TRUSTED_HOSTS; the log has the name that arrived."
 )
 
 
@@ -25,7 +32,7 @@ def show_database_error(error: Exception) -> ResponseReturnValue:
     return show_error(ServiceUnavailable(str(DATABASE_UNAVAILABLE), retry_after=5))
 
 
-def show_conflict(error: CurrencyChangedError) -> ResponseReturnValue:
+def show_conflict(error: LedgerError) -> ResponseReturnValue:
     """Tell the user why nothing was saved."""
     return show_error(Conflict(error_message(error)))
 
@@ -38,7 +45,20 @@ def show_error(error: HTTPException) -> ResponseReturnValue:
     # Closed first, else the next query, the error page's own, would fail as well.
     close_session()
     headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
-    return render_template("error.html", error=error, url_for=relative_url), error.code or 500, headers
+    page = render_template("error.html", error=error, setup_problem=setup_problem(error), url_for=relative_url)
+    return page, error.code or 500, headers
+
+
+def setup_problem(error: HTTPException) -> tuple[str, str] | None:
+    """Return a heading and advice if the setup of the site or of the browser makes every request or form fail."""
+    if isinstance(error, SecurityError):
+        # The name is in the log only: the page must not show any text that a link to it contains.
+        host = quoted(request.environ.get("HTTP_HOST", ""))
+        log.warning("a request to the host %s was refused; if it is yours, add it to TRUSTED_HOSTS", host)
+        return gettext("Unknown host name"), str(UNKNOWN_HOST)
+    if isinstance(error, CSRFError) and csrf_reason() != "expired":
+        return gettext("Nothing was saved"), str(CSRF_MESSAGES[csrf_reason()])
+    return None
 
 
 def relative_url(endpoint: str, **values: str) -> str:

@@ -5,25 +5,29 @@ import uuid
 from collections.abc import Generator
 from datetime import date
 from typing import Any
+from urllib.parse import parse_qsl
 
 from flask import abort, redirect, request, send_file, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 from flask_login import current_user
 from sqlalchemy import ColumnElement
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import ServiceUnavailable
 
 import clock
 from database import db
 from database.engine import SAFE_METHODS
 from forms import BulkForm, DueForm, ExpenseForm
-from ledger import categories, csv_export, operations, recurring, spending
+from ledger import categories, csv_export, operations, recurring, reports, spending
 from ledger.categories import CategoryError
 from ledger.recurring import RecurringError
-from ledger.spending import ExpenseValues
-from messages import REPEATS, error_message
+from ledger.reports import Budget
+from ledger.spending import ExpenseFilter, ExpenseValues, Summary
+from messages import FREQUENCY_NAMES, REPEATS, error_message, isolate
 from models import Expense, Operation
 from views.common import back_to_list, filter_form, flash_message, own_or_404, render_page, today, user_categories
+from views.filters import day as day_text
 from views.filters import money_text, visitor_locale
 
 log = logging.getLogger("ledger")
@@ -40,10 +44,18 @@ def expense_form(shown: Expense | None = None, **values: Any) -> ExpenseForm:
     return ExpenseForm.showing(shown, **options) if shown is not None else ExpenseForm(**options)
 
 
+def new_expense_form(day: date | None = None, **values: Any) -> ExpenseForm:
+    """Return the form for another expense, of today unless another `day` is known."""
+    form = expense_form(date=day or today(), **values)
+    form.date.propose(today())
+    return form
+
+
 def next_expense_form() -> ExpenseForm:
     """Return the form for another expense, like the last one that was added on the list."""
-    last = session.pop("last", None) or {"category": "", "date": str(today())}
-    return expense_form(formdata=None, category=last["category"], date=date.fromisoformat(last["date"]))
+    last = session.pop("last", None) or {"category": "", "date": ""}
+    day = date.fromisoformat(last["date"]) if last["date"] else None
+    return new_expense_form(day, formdata=None, category=last["category"])
 
 
 def due_form(filtered: bool) -> DueForm:
@@ -52,10 +64,22 @@ def due_form(filtered: bool) -> DueForm:
     return DueForm(formdata=None, due=due, author=current_user, locale=visitor_locale())
 
 
+def month_budget(filters: ExpenseFilter, summary: Summary) -> Budget | None:
+    """Return what is left of the budget for the month that the list shows, of one category or of all."""
+    month = filters.period
+    if filters != ExpenseFilter(filters.categories, month, sort=filters.sort) or len(filters.categories) > 1:
+        return None
+    if month.name(current_user.first_day_of_month) != "month":
+        return None
+    name = filters.categories[0] if filters.categories else None
+    return reports.budget_left(current_user, user_categories(), name, summary.total, month, today())
+
+
 def list_page(sent: ExpenseForm | BulkForm | DueForm | None = None) -> ResponseReturnValue:
     """Answer with the list that the URL asks for, whose forms are fresh but for the one that was sent."""
     form = filter_form()
     filters = form.filters
+    summary = spending.summarise(current_user, filters)
     return render_page(
         "expenses/list.html",
         add_form=sent if isinstance(sent, ExpenseForm) else next_expense_form(),
@@ -63,7 +87,8 @@ def list_page(sent: ExpenseForm | BulkForm | DueForm | None = None) -> ResponseR
         due_form=sent if isinstance(sent, DueForm) else due_form(filtered=bool(form.query_string())),
         filter_form=form,
         filters=filters,
-        summary=spending.summarise(current_user, filters),
+        summary=summary,
+        budget=month_budget(filters, summary),
         page=spending.read_page(current_user, filters, form.after.data, form.before.data),
         descriptions=spending.recent_descriptions(current_user),
     )
@@ -109,13 +134,19 @@ def save_new(form: ExpenseForm) -> ExpenseValues | None:
         return None
     db.session.commit()
     is_new = any(change.table_name == "category" for change in operation.row_changes)
-    flash_message(f"{added_message(values, is_new)} {sentence}".strip(), undo=operation, expense=row_id, edit=True)
+    sentences = (added_message(values, is_new), sentence, date_message(values.date))
+    flash_message(" ".join(filter(None, sentences)), undo=operation, expense=row_id, added_on=values.date)
     return values
+
+
+def date_message(day: date) -> str:
+    """Return the sentence about the date of an expense that was added; today's goes without saying."""
+    return "" if day == today() else gettext("Its date is %(day)s.", day=day_text(day))
 
 
 def added_message(values: ExpenseValues, is_new_category: bool) -> str:
     """Return the message about an expense that was added."""
-    texts = {"amount": money_text(abs(values.amount)), "category": values.category}
+    texts = {"amount": money_text(abs(values.amount)), "category": isolate(values.category)}
     if values.amount < 0 and is_new_category:
         return gettext("Added a refund of %(amount)s to the new category %(category)s.", **texts)
     if values.amount < 0:
@@ -137,27 +168,41 @@ def list_expenses() -> ResponseReturnValue:
 
 def add_to_list() -> ResponseReturnValue:
     """Add an expense from the list, and stay there."""
-    form = expense_form(date=today())
+    form = new_expense_form()
     values = save_new(form)
-    if values is None and form.wants_name:
-        return render_page(
-            "expenses/form.html", form=form, target=url_for("add_to_list"), here=filter_form().query_string()
-        )
     if values is None:
         return list_page(form)
-    # A category that the description chose is for this expense only.
+    keep_for_next(form, values)
+    # Not to the row, which would take the focus away from the form.
+    return back_to_list()
+
+
+def keep_for_next(form: ExpenseForm, values: ExpenseValues) -> None:
+    """Keep date and category for the next expense, but not a category that the description chose."""
     category = values.category if form.category.data or form.new_category.data else ""
-    session["last"] = {"category": category, "date": str(values.date)}
-    return back_to_list(form.id.data)
+    session["last"] = {"category": category, "date": str(values.date) if form.date.is_chosen else ""}
+
+
+def list_to_return_to() -> str:
+    """Return the query string of the list that the page for a new expense was opened from."""
+    return filter_form(MultiDict(parse_qsl(request.args.get("list", "")))).query_string()
 
 
 def add_expense() -> ResponseReturnValue:
     """Add an expense; the query string may fill in the form."""
-    given: dict[str, Any] = {"formdata": request.args} if request.method in SAFE_METHODS and request.args else {}
-    form = expense_form(date=today(), **given)
-    if save_new(form) is not None:
-        return redirect(url_for("list_expenses"))
-    return render_page("expenses/form.html", form=form, target=url_for("add_expense"), here="")
+    here = list_to_return_to()
+    if request.method in SAFE_METHODS and request.args.keys() - {"list"}:
+        form = new_expense_form(formdata=request.args)
+    else:
+        form = next_expense_form() if request.method in SAFE_METHODS else new_expense_form()
+    url = url_for("add_expense", list=here[1:] or None)
+    values = save_new(form)
+    if values is not None and form.another.data:
+        keep_for_next(form, values)
+        return redirect(url)
+    if values is not None:
+        return redirect(f"{url_for('list_expenses')}{here}")
+    return render_page("expenses/form.html", form=form, action=url, here=here, several=True)
 
 
 def edit_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
@@ -166,9 +211,10 @@ def edit_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
     form = expense_form(shown=expense)
     if form.validate_on_submit() and save_changes(form, expense_id):
         return back_to_list(expense_id)
-    target, here = url_for("edit_expense", expense_id=expense_id), filter_form().query_string()
+    here = filter_form().query_string()
+    action = f"{url_for('edit_expense', expense_id=expense_id)}{here}"
     repeats = recurring.of_expense(current_user, expense_id)
-    return render_page("expenses/form.html", form=form, expense=expense, repeats=repeats, target=target, here=here)
+    return render_page("expenses/form.html", form=form, expense=expense, repeats=repeats, action=action, here=here)
 
 
 def save_changes(form: ExpenseForm, expense_id: uuid.UUID) -> bool:
@@ -197,9 +243,9 @@ def duplicate_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
     """Show the form for an expense like another one, today."""
     form = expense_form(shown=own_or_404(Expense, expense_id))
     form.date.data = today()
-    return render_page(
-        "expenses/form.html", form=form, target=url_for("add_to_list"), here=filter_form().query_string()
-    )
+    form.date.propose(today())
+    here = filter_form().query_string()
+    return render_page("expenses/form.html", form=form, action=f"{url_for('add_to_list')}{here}", here=here)
 
 
 def delete_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
@@ -208,9 +254,23 @@ def delete_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
         operations.delete_expenses(operation, Expense.id == expense_id)
     if operations.is_empty(operation):
         abort(404)
+    sentence, series = continuing(operation)
     db.session.commit()
-    flash_message(gettext("Expense deleted."), undo=operation, expense=expense_id)
+    text = gettext("Expense deleted.")
+    flash_message(f"{text} {sentence}".strip(), undo=operation, expense=expense_id, recurring=series)
     return back_to_list()
+
+
+def continuing(operation: Operation) -> tuple[str, str]:
+    """Return the sentence about recurring expenses that go on after a deletion, and the id for a link to them."""
+    rows = recurring.continuing(current_user, operation)
+    if not rows:
+        return "", ""
+    if len(rows) == 1:
+        names = {"name": recurring.label_of(rows[0]), "frequency": str(FREQUENCY_NAMES[rows[0].frequency])}
+        return gettext("%(name)s still repeats: %(frequency)s.", **names), str(rows[0].id)
+    text = ngettext("%(num)d recurring expense continues.", "%(num)d recurring expenses continue.", len(rows))
+    return text, "all"
 
 
 def change_expenses() -> ResponseReturnValue:
@@ -221,16 +281,17 @@ def change_expenses() -> ResponseReturnValue:
     matching = spending.expenses_query(current_user, filter_form().filters).with_only_columns(Expense.id)
     if not form.all_matching.data:
         matching = matching.where(Expense.id.in_(form.ids.data))
-    chosen = Expense.id.in_(matching)
     kind = "bulk_delete" if form.action.data == "delete" else "bulk_edit"
     try:
-        with operations.record(current_user, kind, clock.now()) as operation:
-            change_chosen(form, operation, chosen)
+        with operations.record_in_pieces(current_user, kind, clock.now(), matching) as (operation, pieces):
+            for ids in pieces:
+                change_chosen(form, operation, Expense.id.in_(ids))
     except CategoryError as error:
         form.category.errors = [error_message(error)]
         return list_page(form)
+    sentence, series = continuing(operation) if kind == "bulk_delete" else ("", "")
     db.session.commit()
-    flash_message(changed_message(operation), undo=operation)
+    flash_message(f"{changed_message(operation)} {sentence}".strip(), undo=operation, recurring=series)
     return back_to_list()
 
 

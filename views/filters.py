@@ -1,9 +1,11 @@
 """Template filters: amounts, dates and counts as the visitor reads them."""
 
+from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from itertools import islice
+from typing import Any
 
 from babel import Locale
 from babel.dates import format_date, format_time, get_timezone
@@ -11,14 +13,19 @@ from babel.numbers import format_compact_decimal, format_decimal, format_percent
 from flask import Flask, g, request
 from flask_babel import get_locale, gettext, ngettext
 from flask_login import current_user
+from jinja2 import pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 
+import clock
 from ledger.axis import axis_for
 from ledger.locales import LOCALES, closest_locale, day_pattern
 from ledger.money import currency_digits, currency_sign, format_amount
+from ledger.periods import Period, day_in
 from ledger.sessions import parse_user_agent
-from messages import FREQUENCY_NAMES, REPEATS
+from messages import FREQUENCY_NAMES, REPEATS, is_page_right_to_left, isolate
 from statement_messages import reason_text
+from text import is_right_to_left, isolated
 
 # How many of the languages that a browser asks for are tried; the rest of a long header costs nothing.
 MAX_LANGUAGES = 10
@@ -30,6 +37,9 @@ def init_app(app: Flask) -> None:
         money=money,
         expense_count=expense_count,
         frequency=frequency,
+        named_day=named_day,
+        period_name=period_name,
+        month_text=month_text,
         repetition=repetition,
         month=month,
         short_month=short_month,
@@ -37,12 +47,26 @@ def init_app(app: Flask) -> None:
         percent=percent,
         datetime=datetime_text,
         day=day,
+        list_day=list_day,
         digits=currency_digits,
         device=device_name,
         reason=reason_text,
         full_date=full_date,
+        isolate=isolate,
     )
-    app.jinja_env.globals.update(axis_for=axis_for, get_locale=get_locale)
+    for name in ("gettext", "ngettext"):
+        app.jinja_env.globals[name] = isolating(app.jinja_env.globals[name])
+    app.jinja_env.globals.update(axis_for=axis_for, get_locale=get_locale, visitor_locale=visitor_locale)
+
+
+def isolating(translate: Any) -> Callable[..., Any]:
+    """Return a function of templates that isolates the values in the sentences that `translate` translates."""
+
+    @pass_context
+    def translate_isolated(context: Context, *texts: Any, **values: Any) -> Any:
+        return translate(context, *texts, **{name: isolate(value) for name, value in values.items()})
+
+    return translate_isolated
 
 
 def visitor_locale() -> Locale:
@@ -64,20 +88,29 @@ def money(amount: Decimal) -> Markup:
     """Write an amount in the currency of the account, with its sign in an `i` element."""
     if "currency" not in g:
         # Looking up the current user takes longer than formatting an amount.
-        g.currency = current_user.currency
-    return _money(amount, g.currency, visitor_locale())
+        g.currency, g.isolates = current_user.currency, is_page_right_to_left()
+    return _money(amount, g.currency, visitor_locale(), g.isolates)
 
 
 # Formatting the amounts and dates of a page takes Babel as long as the rest of its rows.
 @lru_cache(maxsize=4096)
-def _money(amount: Decimal, currency: str, locale: Locale) -> Markup:
-    before, sign, after = format_amount(amount, currency, locale).partition(currency_sign(currency, locale))
-    return Markup("{}<i>{}</i>{}").format(before, sign, after)
+def _money(amount: Decimal, currency: str, locale: Locale, isolates: bool) -> Markup:
+    written = Markup("{}<i>{}</i>{}").format(*_amount_parts(amount, currency, locale, isolates))
+    return isolated(written) if isolates or is_right_to_left(written) else written
+
+
+def _amount_parts(amount: Decimal, currency: str, locale: Locale, isolates: bool) -> tuple[str, str, str]:
+    """Return an amount as what is before its sign, the sign, and what is after it."""
+    written = format_amount(amount, currency, locale)
+    before, sign, after = written.partition(currency_sign(currency, locale))
+    # Otherwise US$ would be shown as $US.
+    return before, isolated(sign) if isolates or is_right_to_left(written) else sign, after
 
 
 def money_text(amount: Decimal) -> str:
     """Write an amount in the currency of the account, as plain text."""
-    return format_amount(amount, current_user.currency, visitor_locale())
+    isolates = is_page_right_to_left()
+    return isolate("".join(_amount_parts(amount, current_user.currency, visitor_locale(), isolates)))
 
 
 def expense_count(number: int) -> str:
@@ -105,6 +138,21 @@ def device_name(user_agent: str) -> str:
     return browser or gettext("An unknown device")
 
 
+def named_day(period: Period) -> date:
+    """Return a day of the calendar month that a month is named after, or of the year of a year."""
+    return period.named_day(current_user.named_after_end)
+
+
+def period_name(period: Period) -> str | None:
+    """Tell whether a period is exactly one `month` or `year` of the user."""
+    return period.name(current_user.first_day_of_month, current_user.named_after_end)
+
+
+def month_text(period: Period) -> str:
+    """Write a month as in a URL: `2026-03`."""
+    return period.text(current_user.named_after_end)
+
+
 def month(value: date) -> str:
     """Write the month of a date in the language of the sentences around it: "October 2026"."""
     return _month(value, "MMMM y", get_locale())
@@ -124,13 +172,13 @@ def short_number(value: Decimal) -> str:
     """Write a number in short for an axis: 0.5, 200, 1.5K."""
     locale = visitor_locale()
     if abs(value) < 1:
-        return format_decimal(value.normalize(), locale=locale)
-    return format_compact_decimal(value, locale=locale, fraction_digits=1)
+        return isolate(format_decimal(value.normalize(), locale=locale))
+    return isolate(format_compact_decimal(value, locale=locale, fraction_digits=1))
 
 
 def percent(share: Decimal) -> str:
     """Write a share as a percentage with one decimal."""
-    return format_percent(round(share, 3), locale=visitor_locale(), decimal_quantization=False)
+    return isolate(format_percent(round(share, 3), locale=visitor_locale(), decimal_quantization=False))
 
 
 def full_date(value: date) -> str:
@@ -143,7 +191,7 @@ def datetime_text(value: datetime) -> str:
     locale, zone = visitor_locale(), get_timezone(current_user.time_zone)
     time = format_time(value, locale.time_formats["medium"].pattern, zone, get_locale())
     order = str(locale.datetime_formats["medium"]).replace("'", "")
-    return order.replace("{0}", time).replace("{1}", day(value.astimezone(zone).date()))
+    return isolate(order.replace("{0}", time).replace("{1}", day(value.astimezone(zone).date())))
 
 
 def day(value: date) -> str:
@@ -153,6 +201,16 @@ def day(value: date) -> str:
     return _day(value, g.day_pattern, g.language)
 
 
+def list_day(value: date) -> str:
+    """Write a date in the visitor's format, without its year when that is the current one."""
+    if "this_year" not in g:
+        g.this_year = day_in(current_user.time_zone, clock.now()).year
+        g.list_day_pattern = day_pattern(visitor_locale(), with_year=False)
+    if value.year != g.this_year:
+        return day(value)
+    return _day(value, g.list_day_pattern, get_locale())
+
+
 @lru_cache(maxsize=4096)
 def _day(value: date, pattern: str, language: Locale) -> str:
-    return format_date(value, pattern, language)
+    return isolate(format_date(value, pattern, language))

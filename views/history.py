@@ -12,18 +12,20 @@ from database import db
 from fields import parse_id
 from forms import UndoForm
 from ledger import history
-from ledger.operations import UNDO_MAX_CHANGES
+from ledger.categories import CategoryError
+from ledger.retention import UNDO_MAX_CHANGES
 from ledger.undo import Undone
 from ledger.undo import undo as undo_operation
+from messages import error_message, isolate
 from security import safe_redirect_target
-from views.common import flash_message
+from views.common import flash_message, redirect_within
 
 
 def list_history() -> ResponseReturnValue:
     """Show a page of the operations that can be undone, or were."""
     before = parse_id(request.args.get("before", ""))
     page = history.recent_operations(current_user, clock.now(), before)
-    return render_template("history/list.html", page=page, limit=UNDO_MAX_CHANGES)
+    return render_template("history/list.html", page=page, limit=UNDO_MAX_CHANGES, max_rows=history.MAX_ROWS_SHOWN)
 
 
 def undo(operation_id: uuid.UUID) -> ResponseReturnValue:
@@ -31,12 +33,18 @@ def undo(operation_id: uuid.UUID) -> ResponseReturnValue:
     form = UndoForm()
     if not form.validate():
         abort(400)
-    undone = undo_operation(current_user, operation_id, clock.now(), form.expense.data)
+    target = safe_redirect_target(form.next.data)
+    back = redirect_within(target) if target else redirect(url_for("list_history"))
+    try:
+        undone = undo_operation(current_user, operation_id, clock.now(), form.expense.data)
+    except CategoryError as error:
+        flash_message(error_message(error), "error")
+        return back
     if undone is None:
         abort(404)
     db.session.commit()
     flash_message(undo_message(undone), "status" if undone.operation else "error", undo=undone.operation)
-    return redirect(safe_redirect_target(form.next.data) or url_for("list_history"))
+    return back
 
 
 def undo_message(undone: Undone) -> str:
@@ -69,7 +77,7 @@ def undo_message(undone: Undone) -> str:
 
 def conflict_message(undone: Undone) -> str:
     """Return the sentence that names what was changed later and left alone."""
-    names = [shortened(name or gettext("the total budget")) for name in undone.conflicts]
+    names = [isolate(shortened(name or gettext("the total budget"))) for name in undone.conflicts]
     named, more = ", ".join(names), undone.conflict_count - len(names)
     if more:
         return ngettext(

@@ -18,7 +18,7 @@ from import_forms import ColumnsForm, ReviewForm, UploadForm
 from ledger import import_drafts, import_preview, imports
 from ledger.import_drafts import Reading
 from ledger.import_preview import PAYEES_ON_PAGE, SECTIONS
-from ledger.operations import UNDO_RETENTION
+from ledger.retention import UNDO_RETENTION
 from ledger.statements import Layout, Limits, State, StatementError
 from ledger.statements.reader import Person
 from messages import error_message

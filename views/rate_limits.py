@@ -145,7 +145,13 @@ def remember_device(email: str) -> None:
     def set_cookie(response: Response) -> Response:
         config = current_app.config
         secure = config["SESSION_COOKIE_SECURE"]
-        options = {"max_age": DEVICE_MAX_AGE, "secure": secure, "httponly": True, "samesite": "Lax"}
+        options = {
+            "path": config["SESSION_COOKIE_PATH"],
+            "max_age": DEVICE_MAX_AGE,
+            "secure": secure,
+            "httponly": True,
+            "samesite": "Lax",
+        }
         response.set_cookie(config["DEVICE_COOKIE_NAME"], value, **options)
         return response
 

@@ -9,6 +9,7 @@ from flask import Flask
 from flask_babel import get_locale
 
 from ledger.axis import axis_to, axis_without_outliers
+from messages import isolate
 from views.filters import visitor_locale
 
 
@@ -20,9 +21,9 @@ def init_app(app: Flask) -> None:
 
 def short_day(value: date) -> str:
     """Write a date without its year: "Oct 27"."""
-    return format_skeleton("MMMd", value, locale=get_locale())
+    return isolate(format_skeleton("MMMd", value, locale=get_locale()))
 
 
 def whole_number(value: Decimal) -> str:
     """Write an amount without decimals and without the sign of its currency."""
-    return format_decimal(value.quantize(Decimal(1), ROUND_HALF_UP), locale=visitor_locale())
+    return isolate(format_decimal(value.quantize(Decimal(1), ROUND_HALF_UP), locale=visitor_locale()))

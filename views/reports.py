@@ -11,9 +11,11 @@ from views.common import today
 
 def show_month(month: str | None = None) -> ResponseReturnValue:
     """Show where the money of a month went, by default of the current one."""
-    start_date = current_user.first_day_of_month
+    first_day, named_after_end = current_user.first_day_of_month, current_user.named_after_end
     try:
-        period = parse_month(month, start_date) if month is not None else Period.month(today(), start_date)
+        period = (
+            Period.month(today(), first_day) if month is None else parse_month(month, first_day, named_after_end)
+        )
     except DateError:
         abort(404)
     return render_template("reports/month.html", report=reports.month_report(current_user, period, today()))
@@ -22,7 +24,7 @@ def show_month(month: str | None = None) -> ResponseReturnValue:
 def show_year(year: str) -> ResponseReturnValue:
     """Show where the money of a year went, month by month."""
     try:
-        period = parse_year(year, current_user.first_day_of_month)
+        period = parse_year(year, current_user.first_day_of_month, current_user.named_after_end)
     except DateError:
         abort(404)
     return render_template("reports/year.html", report=reports.year_report(current_user, period, today()))

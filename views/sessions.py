@@ -11,10 +11,10 @@ import clock
 from account_forms import EndSessionForm, LoginForm
 from database import db
 from database.engine import SAFE_METHODS
-from ledger import accounts, drafts, operations, sessions
+from ledger import accounts, drafts, retention, sessions
 from models import User
 from security import safe_redirect_target
-from views.common import flash_message, render_page
+from views.common import flash_message, redirect_within, render_page
 from views.drafts import drafts_of, page_of
 from views.rate_limits import (
     RateLimitedError,
@@ -35,7 +35,7 @@ def start_session(user: User, remember: bool = False) -> None:
     """Log `user` in, with a new cookie session that keeps only their drafts; commits."""
     sessions.create_session(user, remember, request.user_agent.string, clock.now())
     drafts.delete_old(clock.now(), user.id)
-    operations.trim(user, clock.now())
+    retention.trim(user, clock.now())
     db.session.commit()
     kept = drafts_of(str(user.id))
     session.clear()
@@ -48,7 +48,7 @@ def start_session(user: User, remember: bool = False) -> None:
 def redirect_after_login() -> ResponseReturnValue:
     """Redirect to the page that the user wanted before they logged in, or to the list."""
     path, mark, query = (safe_redirect_target(request.args.get("next")) or "").partition("?")
-    return redirect(f"{page_of(path)}{mark}{query}" if path else url_for("list_expenses"))
+    return redirect_within(f"{page_of(path)}{mark}{query}") if path else redirect(url_for("list_expenses"))
 
 
 def login() -> ResponseReturnValue:
@@ -110,7 +110,8 @@ def logged_out_response(message: str) -> ResponseReturnValue:
     response.headers["Clear-Site-Data"] = '"cache"'
     # Flask-Login deletes this cookie without its attributes, which browsers ignore behind TLS.
     name, secure = current_app.config["REMEMBER_COOKIE_NAME"], current_app.config["REMEMBER_COOKIE_SECURE"]
-    response.delete_cookie(name, secure=secure, httponly=True, samesite="Lax")
+    path = current_app.config["REMEMBER_COOKIE_PATH"]
+    response.delete_cookie(name, path, secure=secure, httponly=True, samesite="Lax")
     return response
 
 

@@ -4,6 +4,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from text import clean_text
+
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i", "’": "'"})
 _OTHERS = re.compile(r"[\W_]+")
 _SPACES = re.compile(r"\s+")
@@ -25,7 +27,7 @@ def tidy(text: str, limit: int) -> str:
     if text.isascii() and text.isprintable():
         return _SPACES.sub(" ", text[: 4 * limit]).strip()[:limit].rstrip()
     shown = "".join(
-        character if character.isprintable() or character in "\u200c\u200d" else " "
-        for character in text[: 4 * limit]
+        " " if unicodedata.category(character) in {"Cc", "Cs"} else character
+        for character in clean_text(text[: 4 * limit])
     )
     return _SPACES.sub(" ", shown).strip()[:limit].rstrip()

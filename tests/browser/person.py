@@ -1,5 +1,6 @@
 """A user of a real browser: reads the visible page and presses its buttons and links."""
 
+import re
 from datetime import date
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -79,15 +80,19 @@ class Person:
 
     def press(self, button: str, row: str | None = None) -> None:
         """Press the button of this name, on the page or in a row, and wait for the page it leads to."""
-        place = self.page if row is None else self.row(row)
         with self.page.expect_navigation():
-            place.get_by_role("button", name=button, exact=True).click()
+            self._named("button", button, row).click()
 
     def follow(self, link: str, row: str | None = None) -> None:
         """Follow the link of this name, on the page or in a row."""
-        place = self.page if row is None else self.row(row)
         with self.page.expect_navigation():
-            place.get_by_role("link", name=link, exact=True).click()
+            self._named("link", link, row).click()
+
+    def _named(self, role: str, name: str, row: str | None) -> Any:
+        """The button or link of this name; in a row, its name also says which expense it is about."""
+        if row is None:
+            return self.page.get_by_role(role, name=name, exact=True)
+        return self.row(row).get_by_role(role, name=re.compile(f"^{name} "))
 
     def wait_for_path(self, path: str) -> None:
         """Wait until the browser shows this path, however many navigations were cut short on the way."""
@@ -112,15 +117,33 @@ class Person:
             self.type_day(day)
 
     def add(self, amount: str, category: str, description: str = "", day: str | None = None) -> None:
-        """Add an expense on the list, which is open, and stay there."""
+        """Add an expense on the list, which is open, and stay there; on a phone the form has a page of its own."""
         before = urlsplit(self.path)
+        button = self.open_add_form()
         self.fill_expense(amount, category, description, day)
-        self.press("Add expense")
+        self.press(button)
         assert any(text.startswith("Added ") for text in self.messages), self.text
         assert urlsplit(self.path)[:4] == before[:4]
 
+    def open_add_form(self) -> str:
+        """Open the form for a new expense where it is not on the list, and return the name of its button."""
+        if self.page.locator(".adding").is_visible():
+            return "Add"
+        self.page.locator(".floating-add a").click()
+        self.page.wait_for_url("**/expenses/add*")
+        return "Add expense"
+
+    def check_refund(self) -> None:
+        """Select Refund, which is one step away on the list."""
+        refund = self.expense_form.get_by_label("Refund")
+        if not refund.is_visible():
+            self.page.locator(".more > summary").click()
+        refund.check()
+
     def find(self, also: tuple[str, ...] = (), **values: str) -> None:
         """Fill in the form that finds expenses, which is open, and send it."""
+        if not self.filter_form.is_visible():
+            self.page.locator(".filter > summary").click()
         more = self.filter_form.locator("details")
         if (also or values.keys() - FIRST_FILTERS) and more.get_attribute("open") is None:
             more.locator("summary").click()
@@ -136,6 +159,8 @@ class Person:
 
     def select(self, *names: str) -> None:
         """Tick expenses in the table, by their descriptions."""
+        if self.page.locator(".select-rows").is_visible():
+            self.page.locator(".select-rows").click()
         for name in names:
             self.row(name).get_by_role("checkbox").check()
 
@@ -207,12 +232,13 @@ class Person:
 
     def row(self, name: str) -> Any:
         """The row of the table with this description."""
-        return self.page.get_by_role("row").filter(has=self.page.get_by_role("cell", name=name, exact=True))
+        description = self.page.locator(".description > bdi").get_by_text(name, exact=True)
+        return self.page.locator(".expenses tr[id]").filter(has=description)
 
     @property
     def expense_form(self) -> Any:
         """The form for an expense: to add one, or to change one."""
-        return self.page.locator("main form:has(#amount)")
+        return self.page.locator(".adding, main form:has(#amount):not(#bulk)")
 
     @property
     def filter_form(self) -> Any:
@@ -255,17 +281,18 @@ class Person:
     @property
     def shown_category(self) -> str:
         """The selected option of the category filter."""
-        return self.filter_form.get_by_label("Category", exact=True).locator("option:checked").inner_text()
+        return self.page.locator("#filter-category option:checked").text_content()
 
     @property
     def rows(self) -> list[tuple[str, str, str, str]]:
         """The rows of the table: date, category, description, amount."""
-        return self._read(".expenses tbody tr")
+        return self._read(".expenses tr[id]")
 
     @property
     def target_row(self) -> list[tuple[str, str, str, str]]:
-        """The row that the address points at, as long as it can be seen without scrolling."""
-        return [row for row in self._read(".expenses tr:target") if self.is_on_screen(".expenses tr:target")]
+        """The row that was added or changed, as long as it can be seen without scrolling."""
+        marked = ".expenses tr:is(:target, .changed)"
+        return [row for row in self._read(marked) if self.is_on_screen(marked)]
 
     def is_on_screen(self, selector: str) -> bool:
         """Tell whether an element can be seen without scrolling."""
@@ -276,13 +303,10 @@ class Person:
         return [tuple(row) for row in self.page.locator(rows).evaluate_all(READ_ROWS)]
 
     @property
-    def breakdown(self) -> list[tuple[str, str, int]]:
-        """The parts of the total: category, sum, how many."""
-        parts = []
-        for part in self.page.locator("#breakdown li").all():
-            name, number = part.locator("a").inner_text(), part.locator("small").inner_text()
-            parts.append((name, part.inner_text().removeprefix(name).removesuffix(number).strip(), int(number)))
-        return parts
+    def breakdown(self) -> list[tuple[str, str]]:
+        """The parts of the total: category and sum."""
+        parts = self.page.locator("#breakdown a").all()
+        return [(part.locator("bdi").inner_text(), part.locator(".amount").inner_text()) for part in parts]
 
     @property
     def focused(self) -> str | None:
@@ -295,7 +319,8 @@ class Person:
 
 
 READ_ROWS = """rows => rows.map(row => [
-    row.querySelector("time").dateTime, ...Array.from(row.cells).slice(1, 4).map(cell => cell.innerText.trim())])
+    row.querySelector("time").dateTime,
+    ...["category", "description", "amount"].map(name => row.querySelector("td." + name).innerText.trim())])
 """
 FIRST_FILTERS = {"category", "period", "search"}
 CHOSEN_FILTERS = {"category", "period", "sort"}

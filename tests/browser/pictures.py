@@ -39,7 +39,7 @@ def main() -> None:
         server = Server(Path(folder), own_database(Path(folder)))
         server.start()
         try:
-            command = [sys.executable, "-m", "flask", "--app", "app", "demo"]
+            command = [sys.executable, "-m", "flask", "--app", "app", "demo", "--here"]
             made = subprocess.run(
                 command, cwd=ROOT, env=server.environment, check=True, capture_output=True, text=True
             )

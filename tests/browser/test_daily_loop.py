@@ -109,16 +109,15 @@ def test_an_expense_is_added_on_the_list(ana_everywhere, ledger):
     older = [("2026-02-01", "Housing", f"Number {number}", "10.00") for number in range(30)]
     ledger.save("ana", older)
     ana.go("/expenses")
-    assert ana.focused == "amount"
 
     ana.add("12+3.50", "Food", "Ramen", "2026-01-15")
 
     ramen = ("2026-01-15", "Food", "Ramen", "$15.50")
-    assert ana.messages == ["Added $15.50 to Food."]
+    assert ana.messages == ["Added $15.50 to Food. Its date is Jan 15, 2026."]
     assert (ana.rows[-1], ana.count, ana.total) == (ramen, 31, "$315.50")
+    ana.page.locator(".message").get_by_role("link", name="Show").click()
     assert urlsplit(ana.path).fragment == f"e{ids(ledger)['Ramen']}"
     assert ana.target_row == [ramen]
-    assert ana.values() == {"amount": "", "category": "Food", "description": "", "date": "2026-01-15"}
     assert ledger.expenses("ana")[-1] == ("2026-01-15", "Food", "Ramen", Decimal("15.50"))
 
 
@@ -126,21 +125,21 @@ def test_a_refused_entry_comes_back_on_the_list_as_it_was_typed(ana, ledger):
     ledger.save("ana", KEPT)
     ana.go("/expenses?category=Travel")
 
+    button = ana.open_add_form()
     ana.fill_expense("1,234", "Travel", "Hotel", "2026-03-14")
-    ana.expense_form.get_by_label("Refund").check()
-    ana.press("Add expense")
+    ana.check_refund()
+    ana.press(button)
 
-    assert ana.path == "/expenses?category=Travel"
+    assert ana.path.endswith("?category=Travel" if button == "Add" else "?list=category%3DTravel")
     assert ana.values() == {"amount": "1,234", "category": "Travel", "description": "Hotel", "date": "2026-03-14"}
     assert ana.expense_form.get_by_label("Refund").is_checked()
     assert ana.page.locator("#amount-error").inner_text() == "Are these thousands? Then write 1234."
     assert ana.focused == "amount"
-    assert ana.rows == in_dollars(TRAIN, FLIGHT)
     assert len(ledger.expenses("ana")) == len(KEPT)
 
     ana.expense_form.get_by_label("Refund").uncheck()
     ana.expense_form.get_by_label("Amount").fill("1234")
-    ana.press("Add expense")
+    ana.press(button)
 
     assert ana.query == {"category": ["Travel"]}
     assert ana.target_row == [("2026-03-14", "Travel", "Hotel", "$1,234.00")]
@@ -155,30 +154,32 @@ def test_the_category_is_learnt_from_the_description(ana, ledger):
 
     assert ana.target_row == [("2026-03-14", "Entertainment", "CAFE noir", "$5.00")]
 
+    button = ana.open_add_form()
     ana.fill_expense("6", "By description", "Never before")
-    ana.press("Add expense")
+    ana.press(button)
 
     assert ana.page.locator("#category-error").inner_text() == "Choose a category."
     assert ana.focused == "category"
-    assert ana.count == 2
+    assert len(ledger.expenses("ana")) == 2
 
 
 def test_money_that_came_back_is_below_zero_and_says_so(ana, ledger):
     ledger.save("ana", [CAFE])
     ana.go("/expenses")
 
+    button = ana.open_add_form()
     ana.fill_expense("-3", "Food", "Deposit", "2026-03-14")
-    ana.press("Add expense")
+    ana.press(button)
 
     assert "Refund" in ana.page.locator("#amount-error").inner_text()
 
     ana.expense_form.get_by_label("Amount").fill("3")
-    ana.expense_form.get_by_label("Refund").check()
-    ana.press("Add expense")
+    ana.check_refund()
+    ana.press(button)
 
-    assert ana.target_row == [("2026-03-14", "Food", "Deposit", "-$3.00 refund")]
+    assert ana.target_row == [("2026-03-14", "Food", "Deposit refund", "-$3.00")]
     assert ana.total == "$1.20"
-    assert ana.breakdown == [("Food", "$1.20", 2)]
+    assert ana.breakdown == [("Food", "$1.20")]
     assert not ana.expense_form.get_by_label("Refund").is_checked()
     assert ledger.expenses("ana")[0][3] == Decimal(-3)
 
@@ -186,19 +187,19 @@ def test_money_that_came_back_is_below_zero_and_says_so(ana, ledger):
 def test_what_was_typed_on_the_list_survives_a_log_in_that_has_ended(bob, ledger):
     bob.log_in()
     bob.fill_expense("27.80", "Food", "Ramen & tea", "2026-03-14")
-    bob.expense_form.get_by_label("Refund").check()
+    bob.check_refund()
 
     ledger.end_sessions("bob")
-    bob.press("Add expense")
+    bob.press("Add")
     bob.log_in()
 
     typed = {"amount": "27.80", "category": "Food", "description": "Ramen & tea", "date": "2026-03-14"}
     assert bob.values() == typed
     assert bob.expense_form.get_by_label("Refund").is_checked()
 
-    bob.press("Add expense")
+    bob.press("Add")
 
-    assert bob.rows == [("2026-03-14", "Food", "Ramen & tea", "-$27.80 refund")]
+    assert bob.rows == [("2026-03-14", "Food", "Ramen & tea refund", "-$27.80")]
 
 
 # --- Correct
@@ -478,11 +479,11 @@ def test_every_part_leads_to_its_rows(ana, ledger):
 
     parts = ana.breakdown
     assert parts == [
-        ("Food", sum_of(GROCERIES, CAFE, CENTRAL), 3),
-        ("Travel", sum_of(TRAIN), 1),
-        ("Health", sum_of(PHARMACY), 1),
+        ("Food", sum_of(GROCERIES, CAFE, CENTRAL)),
+        ("Travel", sum_of(TRAIN)),
+        ("Health", sum_of(PHARMACY)),
     ]
-    for name, total, number in parts:
+    for (name, total), number in zip(parts, (3, 1, 1), strict=True):
         ana.go("/expenses?start_date=2026-01-01&sort=amount")
         ana.page.locator("#breakdown").get_by_role("link", name=name).click()
         ana.page.wait_for_url("**category=**")
@@ -557,6 +558,7 @@ def test_all_that_match_are_changed_also_on_other_pages(ana_at_a_desk, ledger):
     before, saved = ids(ledger), ledger.expenses("ana")
     ana.go("/expenses?category=Food")
 
+    ana.select("Number 59")
     ana.bulk_form.get_by_label("Select all 60 matching expenses").check()
     ana.bulk_form.get_by_label("Category").select_option("Housing")
     ana.press("Set category")
@@ -594,7 +596,9 @@ def test_what_was_changed_since_is_left_alone_and_named(ana_at_a_desk, ledger):
     assert ana.rows == [("2026-03-12", "Other", *in_dollars(PHARMACY)[0][2:]), *in_dollars(CAFE)]
 
 
-def test_with_nothing_ticked_the_page_says_what_to_do(ana, ledger):
+def test_with_nothing_ticked_the_page_says_what_to_do(ledger, state, visit):
+    # With a script, the bar appears with the selection.
+    ana = visit("ana", storage_state=state, java_script_enabled=False)
     ledger.save("ana", [("2026-02-01", "Food", f"Number {number}", "1.00") for number in range(30)])
     ana.go("/expenses")
 
@@ -625,7 +629,7 @@ def test_the_file_holds_what_the_page_shows(ana, ledger):
     ana.go("/expenses?category=Food&category=Travel&sort=-amount")
 
     with ana.page.expect_download() as download:
-        ana.page.get_by_role("link", name="Download CSV").click()
+        ana.page.locator("main").get_by_role("link", name="Export CSV").click()
 
     text = download.value.path().read_bytes().decode()
     lines = list(csv.reader(StringIO(text, newline="")))
@@ -642,18 +646,18 @@ def test_keys_go_through_the_rows_and_to_the_forms(ana_at_a_desk, ledger):
     keyboard = ana.page.keyboard
     focused = ana.page.locator(":focus")
 
-    ana.page.locator("#amount:focus").wait_for()
+    ana.page.locator("#description:focus").wait_for()
     keyboard.type("n/jke?")
-    assert ana.values()["amount"] == "n/jke?"
+    assert ana.values()["description"] == "n/jke?"
     ana.page.locator("h1").click()
 
     for key, name in (("j", "Pharmacy"), ("j", "Train to the lake"), ("k", "Pharmacy"), ("k", "Pharmacy")):
         keyboard.press(key)
-        assert ana.page.get_by_role("row").filter(has=focused).get_by_role("cell", name=name).is_visible()
+        assert ana.row(name).filter(has=focused).is_visible()
     keyboard.press("Space")
     assert ana.page.locator("#ticked").inner_text() == "1 selected, $12.35"
     keyboard.press("n")
-    assert (ana.focused, ana.values()["amount"]) == ("amount", "n/jke?")
+    assert (ana.focused, ana.values()["description"]) == ("description", "n/jke?")
     ana.page.locator("h1").click()
     keyboard.press("/")
     assert (ana.focused, ana.filter_form.get_by_label("Search").input_value()) == ("filter-search", "")

@@ -1,0 +1,92 @@
+"""The journal: what operations have recorded of expenses, and how it is written to them."""
+
+import uuid
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from database import db
+from ledger.spending import VALUES, ExpenseValues
+from models import Expense, ExpenseChange, Operation, User
+
+# A statement may change thousands of expenses, of which the session has none in hand.
+NO_SESSION_SYNC = {"synchronize_session": False}
+EXPENSE = Expense.__table__.c
+CHANGE = ExpenseChange.__table__.c
+# Written out, not as a parameter: otherwise no database would use the index that has this condition.
+IS_DELETION = CHANGE.change == sa.literal_column("'deleted'")
+# The columns of an expense that are recorded; those of VALUES decide whether it is as an operation left it.
+RECORDED_COLUMNS = (*VALUES, "description_key", "created_at")
+OPPOSITES = {"added": "deleted", "changed": "changed", "deleted": "added"}
+
+
+def changes_of(operation: Operation, *changes: str) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions of the expense changes of `operation`, or only of the ones that are `changes`.
+
+    Of a large operation that is being made, they are those of the current piece.
+    """
+    conditions = [CHANGE.author_id == operation.author_id, CHANGE.operation_id == operation.id]
+    if operation.piece is not None:
+        conditions.append(CHANGE.id.in_(operation.piece))
+    return [*conditions, CHANGE.change.in_(changes)] if changes else conditions
+
+
+def row_count(statement: sa.Executable) -> int:
+    """Execute a statement that writes, and return how many rows it wrote."""
+    # SQLAlchemy keeps the number of an INSERT only when it is asked to.
+    result = db.session.execute(statement, execution_options={**NO_SESSION_SYNC, "preserve_rowcount": True})
+    assert isinstance(result, sa.CursorResult)
+    return result.rowcount
+
+
+def touched_columns(recorded: Iterable[sa.ColumnElement[bool]]) -> list[str]:
+    """Return the columns that the `recorded` changes give another value."""
+    counts = (sa.func.count(CHANGE[f"new_{name}"]) for name in VALUES)
+    return named_columns(db.session.execute(sa.select(*counts).where(*recorded)).one())
+
+
+def named_columns(counts: Iterable[int]) -> list[str]:
+    """Return the columns that some expenses get a value in, by their numbers for each of VALUES."""
+    names = [name for name, count in zip(VALUES, counts, strict=True) if count]
+    return [*names, "description_key"] if "description" in names else names
+
+
+def write_changes(
+    author_id: int, change: str, recorded: Iterable[sa.ColumnElement[bool]], names: Sequence[str], backwards: bool
+) -> None:
+    """Make the expenses of `recorded` changes, which are all the same `change`, as they were after it.
+
+    With `backwards`, make them as they were before. `names` are the columns that it changed: writing any other
+    one would renew every index that holds it, for nothing.
+    """
+    prefix = "" if backwards else "new_"
+    change = OPPOSITES[change] if backwards else change
+    if change == "added":
+        query = sa.select(CHANGE.author_id, CHANGE.id, *(CHANGE[prefix + name] for name in RECORDED_COLUMNS))
+        columns = ["author_id", "id", *RECORDED_COLUMNS]
+        db.session.execute(sa.insert(Expense).from_select(columns, query.where(*recorded)))
+        return
+    of_owner = EXPENSE.author_id == author_id, EXPENSE.id.in_(sa.select(CHANGE.id).where(*recorded))
+    if change == "deleted":
+        row_count(sa.delete(Expense).where(*of_owner))
+    elif names:
+        values: dict[str, Any] = {name: sa.func.coalesce(CHANGE[prefix + name], EXPENSE[name]) for name in names}
+        row_count(sa.update(Expense).where(*of_owner, *recorded, EXPENSE.id == CHANGE.id).values(**values))
+
+
+def deleted_expenses(user: User, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, ExpenseValues]:
+    """Return the values that these expenses had when they were deleted last, by their ids."""
+    if not ids:
+        return {}
+    query = sa.select(CHANGE.id, *(CHANGE[name] for name in VALUES)).where(
+        CHANGE.author_id == user.id, CHANGE.id.in_(ids), IS_DELETION
+    )
+    rows = db.session.execute(query.order_by(CHANGE.operation_id))
+    return {row.id: ExpenseValues(*row[1:]) for row in rows}
+
+
+def was_deleted(author_id: int, expense_id: uuid.UUID) -> bool:
+    """Tell whether an operation has deleted the expense."""
+    query = sa.select(CHANGE.id).where(CHANGE.author_id == author_id, CHANGE.id == expense_id, IS_DELETION)
+    return db.session.scalar(query.limit(1)) is not None
