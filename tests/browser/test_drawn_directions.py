@@ -50,17 +50,16 @@ def test_a_date_reads_correctly_in_arabic(expense, screen):
     ana = expense("ar", "Food and drink", viewport=screen)
 
     # It is read from the right: the fifth of November.
-    assert drawn(ana, ".expenses tbody time") == "2026/11/05"
+    assert drawn(ana, ".expenses tbody time") == "11/05"
 
 
 @pytest.mark.parametrize("language", ["ar", "he"])
 @pytest.mark.parametrize("category", ["Food and drink", "אוכל"])
-def test_name_total_and_count_keep_their_order(expense, language, category):
+def test_name_and_total_keep_their_order(expense, language, category):
     ana = expense(language, category)
 
     line = drawn(ana, "#breakdown li")
 
-    assert line.endswith("1")
     assert line.index("7.00") > max(line.index(letter) for letter in set(category) - {" "})
 
 
@@ -73,7 +72,7 @@ def test_the_sign_of_a_currency_reads_correctly_in_arabic(expense):
 def test_an_amount_next_to_an_arabic_name_stays(expense):
     ana = expense("en-US", "طعام")
 
-    assert drawn(ana, "#breakdown li").endswith("$7.001")
+    assert drawn(ana, "#breakdown li").endswith("$7.00")
     assert drawn(ana, ".message p").startswith("Added$7.00tothenewcategory")
     assert drawn(ana, ".message p").endswith(".")
 

@@ -4,7 +4,10 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
+from models import Budget, Category
 from tests.browser.person import LAPTOP, PHONE
 
 WIDTHS = (320, 390, 768, 1280, 1920)
@@ -133,10 +136,15 @@ def test_each_active_filter_is_named_and_can_be_removed(ledger, visit):
 
 def test_a_month_says_what_is_left_of_its_budget(ledger, visit):
     ana = open_list(visit)
-    ana.go("/categories")
-    ana.page.get_by_label("Monthly budget of Food").fill("10")
-    ana.page.locator("#total-monthly_budget").fill("100")
-    ana.press("Save budgets")
+    author_id = ledger.user("ana").id
+    with Session(ledger.engine) as session:
+        food = session.scalars(
+            select(Category.id).where(Category.author_id == author_id, Category.name == "Food")
+        ).one()
+        for category_id, amount in ((food, 10), (None, 100)):
+            key = {"author_id": author_id, "category_id": category_id, "start_date": date(2026, 3, 1)}
+            session.add(Budget(**key, amount=Decimal(amount)))
+        session.commit()
     ledger.save("ana", [("2026-03-12", "Food", "Tea", "4.00"), ("2026-03-13", "Health", "Pills", "100.00")])
     left = ana.page.locator(".budget-left")
 
@@ -298,7 +306,7 @@ def test_on_a_phone_several_expenses_are_added_on_a_page_of_its_own(ledger, visi
         assert ana.path == "/expenses/add"
         assert ana.focused == "amount"
         assert ana.values() == {"amount": "", "category": "Travel", "description": "", "date": "2026-03-14"}
-        assert ana.messages == ["Added $4.20 to Travel."]
+        assert ana.messages == ["Added $4.20 to Travel. Its date is Mar 14, 2026."]
     ana.fill_expense("4.20", "Travel", "Bus 3", str(TODAY))
     ana.press("Add expense")
 

@@ -440,6 +440,7 @@ def test_tab_reaches_everything_in_the_list(ana):
         "Filter",
         "More filters",
         "Export CSV",
+        "Import",
         "Remove the filter: Education",
         "Date",
         "Amount",
