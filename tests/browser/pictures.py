@@ -8,12 +8,20 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from tests.browser.conftest import ARGUMENTS
-from tests.browser.person import LAPTOP
+from tests.browser.person import LAPTOP, PHONE
 from tests.server import ROOT, Server, own_database
 
 
+# The name of each picture, the page, and the screen.
+PICTURES = {
+    "list": ("/expenses?period=this-month", LAPTOP),
+    "month": ("/months", LAPTOP),
+    "phone": ("/expenses?period=this-month", PHONE),
+}
+
+
 def take_pictures(address: str, email: str, password: str) -> None:
-    """Log in and save the list and the last whole month, in light and in dark, in `docs`."""
+    """Log in and save the list, the last whole month, and the list on a phone, in light and in dark, in `docs`."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium", args=[*ARGUMENTS, "--no-sandbox"]
@@ -24,12 +32,13 @@ def take_pictures(address: str, email: str, password: str) -> None:
             page.fill("#email", email)
             page.fill("#password", password)
             page.click("main button")
-            page.wait_for_load_state("networkidle")
-            page.screenshot(path=ROOT / "docs" / f"list-{scheme}.png")
-            page.goto(f"{address}/months")
-            page.click("[rel=prev]")
-            page.wait_for_load_state("networkidle")
-            page.screenshot(path=ROOT / "docs" / f"month-{scheme}.png")
+            for name, (path, screen) in PICTURES.items():
+                page.set_viewport_size(screen)
+                page.goto(f"{address}{path}")
+                if name == "month":
+                    page.click("[rel=prev]")
+                page.wait_for_load_state("networkidle")
+                page.screenshot(path=ROOT / "docs" / f"{name}-{scheme}.png")
         browser.close()
 
 
