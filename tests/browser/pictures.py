@@ -11,7 +11,6 @@ from tests.browser.conftest import ARGUMENTS
 from tests.browser.person import LAPTOP, PHONE
 from tests.server import ROOT, Server, own_database
 
-
 # The name of each picture, the page, and the screen.
 PICTURES = {
     "list": ("/expenses?period=this-month", LAPTOP),
