@@ -328,14 +328,14 @@ def test_a_field_may_hold_line_breaks_and_a_separator_of_paragraphs_ends_no_line
 )
 def test_what_is_no_statement_is_refused_fast_in_little_memory(content, code):
     tracemalloc.start()
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(StatementError) as refused:
         read_statement(content, today=TODAY)
-    seconds, peak = time.perf_counter() - started, tracemalloc.get_traced_memory()[1]
+    seconds, peak = time.process_time() - started, tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
 
     assert refused.value.code == code
-    assert seconds < 10  # The limit is two seconds without tracing; a busy machine is slower.
+    assert seconds < 10  # Of computing; two without tracing.
     assert peak < 150 * 2**20
 
 
