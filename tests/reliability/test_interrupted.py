@@ -38,8 +38,8 @@ def change_all(person, action):
         person.post("/expenses/bulk", {"all_matching": "y", "action": action, **KINDS[action]})
 
 
-@pytest.mark.parametrize("action", KINDS)
-def test_a_change_of_many_is_rolled_back_when_its_server_is_killed(serve, url, chance, times, tally, action):
+def test_a_change_of_many_is_rolled_back_when_its_server_is_killed(serve, url, chance, times, tally):
+    action = chance.choice(sorted(KINDS))
     server = serve(url)
     server.create_person("ana")
     server.save_many("ana", MANY)
