@@ -19,7 +19,7 @@ def test_a_statement_gets_from_the_upload_to_the_list_and_back(server, visit, tm
     ana.go("/imports")
     page.set_input_files("#file", str(file))
     page.get_by_role("button", name="Upload").click()
-    assert "4 expenses" in page.locator(".figures").inner_text()
+    assert "4 expenses" in page.locator(".import-figures").inner_text()
     page.get_by_label("Category of Farmers market").select_option("Food")
     page.locator("summary", has_text="Farmers market").click()
     page.locator(".payee-lines input").first.uncheck()
