@@ -74,6 +74,7 @@ class IdentityFields(Form):
         lazy_gettext("Username"),
         [InputRequired(lazy_gettext("Enter a username.")), Text(User.USERNAME_MAX)],
         filters=[normalise_text],
+        description=lazy_gettext("No spaces. Shown only to you."),
         render_kw={"autocomplete": "nickname", "autocapitalize": "none", "spellcheck": "false"},
     )
     email = EmailField(
@@ -123,7 +124,7 @@ class CurrentPasswordForm(AccountForm):
 
     def add_password_error(self) -> None:
         """Say that the current password is another one."""
-        self.current_password.errors = [gettext("This is not your password.")]
+        self.current_password.errors = [gettext("This is not your current password.")]
 
 
 class NewPasswordForm(Form):
@@ -251,7 +252,7 @@ class SettingsForm(AccountForm):
         lazy_gettext("Time zone"),
         [Listed(lazy_gettext("Choose a time zone from the list."))],
         validate_choice=False,
-        description=lazy_gettext("Decides which day is today."),
+        description=lazy_gettext("Determines which day is today."),
     )
     locale = ChoiceField(
         lazy_gettext("Number and date format"),
@@ -273,7 +274,9 @@ class SettingsForm(AccountForm):
             SelectChoice("end", lazy_gettext("The month in which it ends")),
         ],
         validate_choice=False,
-        description=lazy_gettext("For months that start on another day than the first. Years are named likewise."),
+        description=lazy_gettext(
+            "Matters only if months start on a day other than the first. Years are named the same way."
+        ),
     )
 
     def __init__(self, *args: Any, obj: User, **kwargs: Any) -> None:

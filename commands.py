@@ -26,7 +26,7 @@ from database import Base, db
 from database.citus import citus_statements
 from database.engine import database_url
 from database.files import SQLITE_SUFFIXES
-from ledger import accounts, backups, demo, drafts, import_drafts, imports, retention, sessions, throttling
+from ledger import accounts, backups, demo, drafts, import_drafts, retention, sessions, throttling
 from ledger.backup_checks import BackupError
 from ledger.periods import day_in
 from messages import error_message
@@ -74,7 +74,6 @@ def serve(host: str, port: int) -> None:
     else:
         click.echo(f"Open {address} in a browser. Stop with Ctrl+C.")
     doctor.log_start()
-    imports.finish_interrupted()
     http_server.serve(
         current_app._get_current_object(),  # type: ignore[attr-defined]
         host,

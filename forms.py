@@ -225,7 +225,7 @@ class RecurringForm(ExpenseForm):
     end_date = DateField(
         lazy_gettext("End date"),
         bound=True,
-        description=lazy_gettext("The last day on which it can be due. Leave it empty if there is none."),
+        description=lazy_gettext("The last day on which it can be due. Leave empty if there is none."),
     )
     occurrences = StringField(
         lazy_gettext("Or number of times"),

@@ -33,11 +33,7 @@ def post_worker_init(worker: Any) -> None:
     """Log which database is used, once."""
     # Imported here: a module that the master imports would stay outdated when workers are reloaded.
     import doctor
-    from ledger import imports
 
     if worker.age == 1:
         with worker.wsgi.app_context():
             doctor.log_start()
-    with worker.wsgi.app_context():
-        # What a worker that was killed has left half done.
-        imports.finish_interrupted()

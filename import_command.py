@@ -1,6 +1,7 @@
 """The command `flask import-statement`."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,17 @@ from ledger.categories import get_categories
 from ledger.import_drafts import Reading, owner_of, read_as_before, save_draft
 from ledger.import_knowledge import reading
 from ledger.import_lines import build_rows, count_here, count_to_add
-from ledger.imports import MAX_ATTEMPTS, usual_category
+from ledger.imports import usual_category
 from ledger.periods import day_in
+from ledger.pieces import LeaseLostError, OperationRunningError, recover
 from ledger.statements import NO_LIMITS, State, Statement, StatementError
 from ledger.statements.reader import Person
 from ledger.statements.summary import Summary, summarise
 from messages import error_message
 from models import User
+
+# How often it is tried while others add expenses to the same account.
+MAX_ATTEMPTS = 5
 
 
 @click.command("import-statement")
@@ -71,13 +76,14 @@ def save(user: User, read: Reading, content: bytes, file_name: str, category: st
     if category and category not in names:
         raise click.ClickException(f"There is no category {category}. Choose one of {', '.join(names)}.")
     db.session.commit()
-    outcome: imports.Outcome = "changed"
-    # Something else can have been added since the file was read.
+    recover(user)
     statement_id = save_draft(owner_of(user), read.statement, content, file_name, read.source, clock.now())
-    for _ in range(MAX_ATTEMPTS):
-        outcome, _operation = imports.add(user, statement_id, clock.now(), category or usual_category(names))
-        if outcome != "changed":
-            return
+    with suppress(OperationRunningError, LeaseLostError):
+        # Something else can have been added since the file was read.
+        for _ in range(MAX_ATTEMPTS):
+            outcome, _operation = imports.add(user, statement_id, clock.now(), category or usual_category(names))
+            if outcome != "changed":
+                return
     raise click.ClickException("The expenses of this account are being changed. Try again.")
 
 

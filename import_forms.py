@@ -182,7 +182,7 @@ class ReviewForm(Form):
     others = ChoiceField(lazy_gettext("Category for all others"), validate_choice=False)
 
     def __init__(self, *args: Any, categories: CategoryNames, others: str, **kwargs: Any) -> None:
-        self.names, self.new_names, self.used_names = categories
+        self.names, self.new_names, self.used_names, self.renamed = categories
         super().__init__(*args, data={"others": others}, **kwargs)
         self.others.choices = [SelectChoice(name, name) for name in self.names]
         self.money_in.choices = [

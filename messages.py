@@ -21,13 +21,16 @@ MESSAGES = {
     "amount_grouped": lazy_gettext("Are these thousands? Then write %(amount)s."),
     "amount_ambiguous": lazy_gettext("Are these thousands or decimals? Write %(amount)s or %(other)s."),
     "result_not_exact": lazy_gettext("The result is not exact. If you mean %(amount)s, enter that."),
-    "division_by_zero": lazy_gettext("Nothing can be divided by zero. Correct the calculation."),
+    "division_by_zero": lazy_gettext("You cannot divide by zero. Correct the calculation."),
     "currency_changed": lazy_gettext(
         "Nothing was saved, because your currency was just changed. Go back, check the amount and try again."
     ),
     "operation_running": lazy_gettext(
-        "Nothing was saved, because a change of many of your expenses is still being made. Go back and try again "
+        "Nothing was saved, because a large change to your expenses is still in progress. Go back and try again "
         "in a moment."
+    ),
+    "operation_took_too_long": lazy_gettext(
+        "This took too long and was stopped. In a moment, go back, check what was saved, and try again."
     ),
     # Categories
     "category_exists": lazy_gettext("There is already a category %(name)s. Use another name."),
@@ -47,15 +50,15 @@ MESSAGES = {
     "not_a_period": lazy_gettext("There is no such period. Choose one from the list."),
     # Statements
     "empty": lazy_gettext("The file is empty."),
-    "not_text": lazy_gettext("The file is no statement. Choose a CSV, OFX, QIF, CAMT or MT940 file."),
-    "no_lines": lazy_gettext("The file holds no transactions."),
+    "not_text": lazy_gettext("The file is not a statement. Choose a CSV, OFX, QIF, CAMT or MT940 file."),
+    "no_lines": lazy_gettext("The file contains no transactions."),
     "unknown_columns": lazy_gettext("The file has no columns for the date and the amount."),
     "unknown_xml": lazy_gettext("The file is XML, but not a bank statement (CAMT) or OFX."),
     "broken_xml": lazy_gettext(
         "The XML of the file breaks off or is damaged at line %(line)s. Download it again."
     ),
     "forbidden_xml": lazy_gettext("The XML of the file defines entities, which statements never do."),
-    "workbook": lazy_gettext("The file is a workbook. Save it as CSV and choose the CSV file."),
+    "workbook": lazy_gettext("The file is a spreadsheet. Save it as CSV and choose the CSV file."),
     "archive": lazy_gettext("The file is compressed. Unpack it and choose the file inside."),
     "web_page": lazy_gettext("The file is a web page. Download the statement as CSV, OFX, QIF, CAMT or MT940."),
     "pdf": lazy_gettext("The file is a PDF. Download the statement as CSV, OFX, QIF, CAMT or MT940."),
@@ -71,18 +74,18 @@ MESSAGES = {
     # Accounts
     "username_missing": lazy_gettext("Enter a username."),
     "username_characters": lazy_gettext("Use letters, digits and . @ + - _ only."),
-    "username_scripts": lazy_gettext("Use letters of one script only."),
+    "username_scripts": lazy_gettext("Use letters of one alphabet only."),
     "not_an_email": lazy_gettext("Enter an email address, for example ana@example.com."),
     "password_with_nul": lazy_gettext("Use a password without the NUL character."),
-    "password_is_name": lazy_gettext("Use a password that is not your own name or address."),
+    "password_is_name": lazy_gettext("Use a password other than your username or email address."),
     "password_guessable": lazy_gettext("This password is easy to guess. Use a less common one."),
 }
 # Why a form was refused before its own checks. The administrator can correct most of these.
 CSRF_MESSAGES = {
     "expired": lazy_gettext("This page had expired and nothing was saved. Press the button again."),
     "https_only": lazy_gettext(
-        "Your browser keeps no cookies of this site, because the site is set up for https and was opened over "
-        "http. Open its address with https://. If there is no https, its administrator has to set HTTPS=0."
+        "Your browser does not keep the cookies of this site, because the site is set up for https and was opened "
+        "over http. Open its address with https://. If there is no https, its administrator has to set HTTPS=0."
     ),
     "no_cookies": lazy_gettext(
         "Nothing was saved, because your browser sent no cookie. Press the button again. If you see this message "

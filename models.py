@@ -224,6 +224,8 @@ class Operation(Base):
     undoes: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid)
     # While it is running: if it has not gone on until then, it was interrupted.
     running_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # While categories with many expenses are being renamed: up to this one, the expenses have the new names.
+    last_renamed: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid)
 
     # The expenses that a large operation is changing right now. Not a column.
     __allow_unmapped__ = True
@@ -486,8 +488,9 @@ class StatementLine(Base):
     BANK_ID_MAX = 100
     PAYEE_MAX = 200
     DIGEST_LENGTH = 16
-    # To be added, left out by the person or by a rule, added; and what is no booking.
-    STATES = ("add", "skip", "added", "pending", "left_out", "bad")
+    # Becomes an expense with its statement, left out by the person or by a rule, or removed by an undo of its
+    # own; and what is no booking.
+    STATES = ("add", "skip", "undone", "pending", "left_out", "bad")
     BOOKED = STATES[:3]
     # Why it is taken for one that is here: an equal line was added, one with the same bank id, one with another
     # text, one whose expense was deleted since, one that was left out; or an expense with this amount was typed.
@@ -516,7 +519,7 @@ class StatementLine(Base):
     # Why a rule leaves it out, whatever is known already.
     reason: Mapped[str] = mapped_column(sa.String(REASON_MAX))
     duplicate: Mapped[str] = mapped_column(sa.String(max(map(len, DUPLICATES))))
-    # The expense that it became, or the line or the expense that it matches.
+    # The line or the expense that it matches, if it is taken for one that is here.
     expense_id: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid)
 
     __table_args__ = (

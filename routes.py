@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from app import app, login_manager
 from ledger.operations import CurrencyChangedError
-from ledger.pieces import OperationRunningError
+from ledger.pieces import LeaseLostError, OperationRunningError
 from security import csrf, refuse_foreign_form
 from views import (
     accounts,
@@ -115,6 +115,6 @@ route("/readyz", health.readyz, public=True)
 login_manager.unauthorized_handler(drafts.ask_to_log_in)
 for error in (DBAPIError, TimeoutError):
     app.register_error_handler(error, errors.show_database_error)
-app.register_error_handler(CurrencyChangedError, errors.show_conflict)
-app.register_error_handler(OperationRunningError, errors.show_conflict)
+for error in (CurrencyChangedError, OperationRunningError, LeaseLostError):
+    app.register_error_handler(error, errors.show_conflict)
 app.register_error_handler(HTTPException, errors.show_error)

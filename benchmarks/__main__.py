@@ -9,7 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from benchmarks import accounts, concurrency, exports, login, pages, server, startup, writes
+from benchmarks import accounts, concurrency, exports, imports, login, pages, server, startup, writes
 from benchmarks.bench import Bench, guest_of, owner_of
 from benchmarks.report import Row, table, write_json
 from database.engine import database_url, prepare_engine
@@ -70,7 +70,7 @@ def measure(database: sa.URL, quick: bool, emptied: bool) -> Iterator[Row]:
             stack.callback(process.stop)
             process.serve()
         bench = Bench(application, baseline, engine, sizes, guests, quick, ids)
-        measures = [pages, writes, exports, login, startup] + ([] if quick else [concurrency])
+        measures = [pages, writes, exports, imports, login, startup] + ([] if quick else [concurrency])
         for measure in measures:
             tell("measuring", measure.__name__.rpartition(".")[2])
             yield from measure.measure(bench)

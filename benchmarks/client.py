@@ -7,7 +7,7 @@ from http.client import HTTPResponse
 
 from uuid_utils.compat import uuid7
 
-from tests.browsing import PASSWORD, REDIRECTS, HttpClient, read
+from tests.browsing import FORM, PASSWORD, REDIRECTS, HttpClient, read
 
 # The server ends a connection after 20 seconds without a request.
 IDLE_SECONDS = 10
@@ -32,11 +32,13 @@ class Client(HttpClient):
         self.token = ""
         self.last_used = time.perf_counter()
 
-    def start(self, method: str, url: str, body: str | None = None) -> HTTPResponse:
+    def start(
+        self, method: str, url: str, body: str | bytes | None = None, content_type: str = FORM
+    ) -> HTTPResponse:
         """Send a request. Raises UnexpectedAnswerError unless it succeeds."""
         if time.perf_counter() - self.last_used > IDLE_SECONDS:
             self.close()
-        response = super().start(method, url, body)
+        response = super().start(method, url, body, content_type)
         self.last_used = time.perf_counter()
         expected = {200} if method == "GET" else REDIRECTS
         location = response.headers.get("Location", "")

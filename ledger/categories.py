@@ -156,7 +156,10 @@ def edit(user: User, category_id: uuid.UUID, now: datetime, changes: Mapping[str
     What is not among the changes stays. Expenses and recurring expenses get the new name. Raises CategoryError.
     The caller commits.
     """
-    with operations.record(user, "edit_category", now) as operation:
+    old = sa.select(Category.name).where(Category.author_id == user.id, Category.id == category_id)
+    old = old.where(Category.name != changes.get("name", Category.name))
+    renamed = sa.select(Expense.id).where(Expense.author_id == user.id, Expense.category == old.scalar_subquery())
+    with operations.record_in_pieces(user, "edit_category", now, renamed) as (operation, _pieces):
         known = lock_and_get(user)
         category = _get(known, category_id)
         operation.label = category.name
@@ -283,7 +286,7 @@ def _insert(user: User, operation: Operation, category_id: uuid.UUID, **values: 
 
 
 def _change(user: User, operation: Operation, category: CategoryData, **values: Any) -> None:
-    """Give a category new values; its expenses and recurring expenses follow to a new name."""
+    """Give a category new values; its recurring expenses follow to a new name, and its expenses at the end."""
     if all(getattr(category, name) == value for name, value in values.items()):
         return
     row = db.session.get_one(Category, (user.id, category.id), populate_existing=True)
@@ -291,9 +294,8 @@ def _change(user: User, operation: Operation, category: CategoryData, **values: 
     db.session.flush()
     if values.get("name", category.name) == category.name:
         return
-    for model in (RecurringExpense, Expense):
-        in_category = model.author_id == user.id, model.category == category.name
-        row_count(sa.update(model).where(*in_category).values(category=values["name"]))
+    in_category = RecurringExpense.author_id == user.id, RecurringExpense.category == category.name
+    row_count(sa.update(RecurringExpense).where(*in_category).values(category=values["name"]))
 
 
 def _delete(user: User, operation: Operation, category: CategoryData) -> None:

@@ -19,7 +19,9 @@ def swap(user: User, category_id: uuid.UUID, other_id: uuid.UUID, now: datetime)
 
     Raises CategoryError. The caller commits.
     """
-    with operations.record(user, "edit_category", now) as operation:
+    names = sa.select(Category.name).where(Category.author_id == user.id, Category.id.in_([category_id, other_id]))
+    ids = sa.select(Expense.id).where(Expense.author_id == user.id, Expense.category.in_(names))
+    with operations.record_in_pieces(user, "edit_category", now, ids) as (operation, _pieces):
         known = categories.lock_and_get(user)
         if category_id == other_id or not {category_id, other_id} <= known.keys():
             raise CategoryError("category_gone")
@@ -63,7 +65,7 @@ def _exchange(user: User, operation: Operation, first: CategoryData, second: Cat
     db.session.flush()
     operations.change_row(operation, rows[0], first.name, {"name": second.name})
     db.session.flush()
-    for model in (RecurringExpense, Expense):
-        in_either = model.author_id == user.id, model.category.in_([first.name, second.name])
-        other = sa.case((model.category == first.name, second.name), else_=first.name)
-        row_count(sa.update(model).where(*in_either).values(category=other))
+    category = RecurringExpense.category
+    in_either = RecurringExpense.author_id == user.id, category.in_([first.name, second.name])
+    other = sa.case((category == first.name, second.name), else_=first.name)
+    row_count(sa.update(RecurringExpense).where(*in_either).values(category=other))

@@ -13,9 +13,11 @@ import sqlalchemy as sa
 from uuid_utils.compat import uuid7
 
 from database import db
+from ledger import operations
 from ledger.import_knowledge import LINE, LINES, STATEMENT, reading
 from ledger.import_lines import Owner, Row, build_rows
 from ledger.journal import row_count
+from ledger.pieces import PAUSE_SECONDS
 from ledger.statements import Layout, read_statement
 from ledger.statements import Statement as ReadStatement
 from models import Statement, StatementLine, User
@@ -24,9 +26,9 @@ DRAFT_MAX_AGE = timedelta(days=7)
 MAX_DRAFTS = 20
 # At how many earlier statements of a kind of file is looked.
 MAX_REMEMBERED = 200
-# SQLite lets one writer in at a time: so many lines are written in one transaction, and others get their turn in
-# the pause before the next one.
-LINES_AT_ONCE, PAUSE_SECONDS = 1_000, 0.03
+# SQLite lets one writer in at a time: so many lines are written in one transaction, which takes about 50 ms, and
+# others get their turn in the pause before the next one.
+LINES_AT_ONCE = 2_000
 # No file that is uploaded is larger; the command has no such limit.
 CONTENT_MAX_BYTES = 2**30
 
@@ -70,6 +72,7 @@ def save_draft(
         "end_date": max(days, default=None),
         "read_at": now,
     }
+    packed = zlib.compress(content, 1)
     db.session.execute(sa.insert(Statement), [draft])
     for some in _pieces(rows):
         of_draft = {"author_id": owner.id, "statement_id": draft_id}
@@ -77,7 +80,7 @@ def save_draft(
         if some[-1] is not rows[-1]:
             commit_piece()
     mine = STATEMENT.author_id == owner.id, STATEMENT.id == draft_id
-    row_count(sa.update(Statement).where(*mine).values(content=zlib.compress(content, 1)))
+    row_count(sa.update(Statement).where(*mine).values(content=packed))
     db.session.commit()
     return draft_id
 
@@ -90,13 +93,7 @@ def _pieces(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
 def commit_piece() -> None:
     """Commit, and let others write before the next piece."""
     db.session.commit()
-    pause()
-
-
-def pause() -> None:
-    """Let those who wait for the write lock of SQLite have it."""
-    if db.session.get_bind().dialect.name == "sqlite":
-        time.sleep(PAUSE_SECONDS)
+    time.sleep(PAUSE_SECONDS)
 
 
 def find_draft(user: User, statement_id: uuid.UUID) -> Statement | None:
@@ -118,23 +115,28 @@ def read_content(user: User, statement_id: uuid.UUID) -> bytes | None:
 
 
 def discard(user: User, statement_id: uuid.UUID) -> bool:
-    """Delete a draft, and tell whether there was one. Others can write meanwhile; commits by itself."""
+    """Delete a draft, and tell whether there was one. Others can write meanwhile; commits by itself.
+
+    Raises OperationRunningError: it may be the one that is being added.
+    """
+    operations.lock_account(user)
     draft = Statement.author_id == user.id, Statement.id == statement_id, Statement.added_at.is_(None)
     # From here on it is no draft any more; whatever an interruption leaves is purged.
     if not row_count(sa.update(Statement).where(*draft).values(content=None)):
         return False
-    _delete_lines(user.id, statement_id)
-    row_count(sa.delete(Statement).where(*draft))
-    db.session.commit()
+    commit_piece()
+    _delete(user.id, statement_id)
     return True
 
 
-def _delete_lines(user_id: int, statement_id: uuid.UUID) -> None:
-    """Delete the lines of a statement, a piece at a time."""
+def _delete(user_id: int, statement_id: uuid.UUID) -> None:
+    """Delete a statement that is no draft any more, and its lines, a piece at a time. Commits by itself."""
     of_statement = LINE.author_id == user_id, LINE.statement_id == statement_id
     some = sa.select(LINE.id).where(*of_statement).limit(LINES_AT_ONCE)
     while row_count(sa.delete(StatementLine).where(LINE.author_id == user_id, LINE.id.in_(some))) == LINES_AT_ONCE:
         commit_piece()
+    row_count(sa.delete(Statement).where(Statement.author_id == user_id, Statement.id == statement_id))
+    db.session.commit()
 
 
 def purge(now: datetime, user: User | None = None) -> None:
@@ -151,9 +153,15 @@ def purge(now: datetime, user: User | None = None) -> None:
         )
         query = query.where(Statement.author_id == user.id, Statement.id.in_(old))
     for author_id, statement_id in db.session.execute(query).all():
-        _delete_lines(author_id, statement_id)
-        row_count(sa.delete(Statement).where(Statement.author_id == author_id, Statement.id == statement_id))
-        db.session.commit()
+        running = sa.select(User.running_operation).where(User.id == author_id)
+        if db.session.scalar(running.with_for_update(read=True, key_share=True)) is not None:
+            # It may be the one that is being added.
+            db.session.commit()
+            continue
+        of_draft = Statement.author_id == author_id, Statement.id == statement_id, Statement.added_at.is_(None)
+        if row_count(sa.update(Statement).where(*of_draft).values(content=None)):
+            commit_piece()
+            _delete(author_id, statement_id)
 
 
 def list_statements(user: User, limit: int) -> list[Statement]:

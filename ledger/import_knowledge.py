@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from database import db
 from ledger.import_matching import ALIASES, TYPED_DAYS, KnownLine, Line, TypedExpense
-from models import Expense, Operation, Statement, StatementLine
+from models import Expense, Statement, StatementLine
 
 LINES = cast("sa.Table", StatementLine.__table__)
 LINE = LINES.c
@@ -26,12 +26,6 @@ def reading() -> Iterator[sa.Connection]:
     """Yield a connection that only reads, and so keeps nobody from writing meanwhile."""
     with db.engine.connect().execution_options(reading=True) as connection:
         yield connection
-
-
-def latest_operation(user_id: int) -> sa.Select[uuid.UUID]:
-    """Return the query of the user's latest operation, which is another one whenever an expense was changed."""
-    query = sa.select(Operation.id).where(Operation.author_id == user_id)
-    return query.order_by(Operation.id.desc()).limit(1)
 
 
 # --- Lines that are known
@@ -82,7 +76,7 @@ def _known(rows: Sequence[sa.Row[Any]]) -> list[KnownLine]:
                 aliases.append((expense_id, line))
             continue
         # The undo of a whole statement is noted there, that of one of its expenses at the line.
-        is_undone = undone_at is not None or (state == "added" and expense_id is None)
+        is_undone = undone_at is not None or state == "undone"
         if has_expense or not is_undone:
             fate = "same" if has_expense or duplicate == "typed" else "seen" if state == "skip" else "deleted"
             found[line.id] = KnownLine(line, fate)
@@ -131,7 +125,8 @@ class PayeeHistory:
 def payee_histories(connection: sa.Connection, user_id: int, keys: Collection[str]) -> dict[str, PayeeHistory]:
     """Return what is known of payees, by their keys."""
     is_left_out = sa.and_(LINE.state == "skip", LINE.reason == "payee_left_out")
-    category = sa.select(EXPENSE.category).where(EXPENSE.author_id == user_id, EXPENSE.id == LINE.expense_id)
+    expense_id = sa.case((LINE.state == "add", LINE.id), else_=LINE.expense_id)
+    category = sa.select(EXPENSE.category).where(EXPENSE.author_id == user_id, EXPENSE.id == expense_id)
     query = sa.select(
         LINE.payee_key,
         sa.func.coalesce(category.scalar_subquery(), "").label("category"),

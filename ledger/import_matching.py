@@ -170,9 +170,12 @@ def _match_typed(lines: Sequence[Line], typed: Sequence[TypedExpense]) -> dict[u
     available: dict[tuple[Decimal, date], list[uuid.UUID]] = defaultdict(list)
     for expense in typed:
         available[expense.amount, expense.date].append(expense.id)
+    amounts = {expense.amount for expense in typed}
+    # Most lines have an amount that was never typed.
+    possible = [line for line in lines if -line.amount in amounts]
     found: dict[uuid.UUID, Duplicate] = {}
     for distance in map(timedelta, range(TYPED_DAYS + 1)):
-        for line in lines:
+        for line in possible:
             places = ((-line.amount, day) for day in (line.date - distance, line.date + distance))
             ids = next((available[place] for place in places if available.get(place)), None)
             if ids and line.id not in found:

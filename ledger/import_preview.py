@@ -2,7 +2,7 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from database import db
+from ledger import operations
+from ledger.category_names import current_names
 from ledger.import_knowledge import LINE
 from ledger.import_lines import ADDED_REASONS
 from ledger.journal import row_count
@@ -146,10 +148,13 @@ def _is_in(section: str) -> sa.ColumnElement[bool]:
     return SECTION.in_([section])
 
 
-def payees(user: User, statement_id: uuid.UUID, section: str, page: int) -> PayeePage:
-    """Return a page of the payees of a section with their first lines, by three statements."""
+def payees(user: User, statement_id: uuid.UUID, section: str, page: int, renamed: Mapping[str, str]) -> PayeePage:
+    """Return a page of the payees of a section with their first lines, by three statements.
+
+    `renamed` are the categories of lines that have other names now.
+    """
     of_section = (*_of(user, statement_id), _is_in(section))
-    query = _payees_query(of_section).add_columns(sa.func.count().over())
+    query = _payees_query(of_section, renamed).add_columns(sa.func.count().over())
     query = query.order_by(sa.func.abs(sa.func.sum(LINE.amount)).desc(), LINE.payee_key)
     rows = db.session.execute(query.limit(PAYEES_ON_PAGE).offset((page - 1) * PAYEES_ON_PAGE)).all()
     shown = [_payee(section, row) for row in rows]
@@ -158,7 +163,8 @@ def payees(user: User, statement_id: uuid.UUID, section: str, page: int) -> Paye
     return PayeePage(tuple(replace(payee, lines=tuple(lines[payee.key])) for payee in shown), page, pages)
 
 
-def _payees_query(conditions: Sequence[sa.ColumnElement[bool]]) -> sa.Select[Any]:
+def _payees_query(conditions: Sequence[sa.ColumnElement[bool]], renamed: Mapping[str, str]) -> sa.Select[Any]:
+    category = sa.case(dict(renamed), value=LINE.category, else_=LINE.category) if renamed else LINE.category
     columns = (
         LINE.payee_key,
         sa.func.min(LINE.payee),
@@ -166,8 +172,8 @@ def _payees_query(conditions: Sequence[sa.ColumnElement[bool]]) -> sa.Select[Any
         sa.func.count(),
         sa.func.sum(LINE.amount),
         sa.func.sum(sa.case((LINE.state == "add", 1), else_=0)),
-        sa.func.min(LINE.category),
-        sa.func.max(LINE.category),
+        sa.func.min(category),
+        sa.func.max(category),
     )
     return sa.select(*columns).where(*conditions).group_by(LINE.payee_key)
 
@@ -224,13 +230,13 @@ def _with_expenses(user: User, lines: dict[str, list[ShownLine]]) -> dict[str, l
 
 
 def payee_lines(
-    user: User, statement_id: uuid.UUID, section: str, number: int, page: int
+    user: User, statement_id: uuid.UUID, section: str, number: int, page: int, renamed: Mapping[str, str]
 ) -> tuple[ShownPayee, int] | None:
     """Return a payee with a page of its lines, and how many pages there are, or None for no such payee."""
     of_statement = _of(user, statement_id)
     key = db.session.scalar(sa.select(LINE.payee_key).where(*of_statement, LINE.line_number == number).limit(1))
     of_payee = (*of_statement, LINE.payee_key == key, _is_in(section))
-    row = db.session.execute(_payees_query(of_payee)).first() if key is not None else None
+    row = db.session.execute(_payees_query(of_payee, renamed)).first() if key is not None else None
     if row is None:
         return None
     payee = _payee(section, row)
@@ -247,22 +253,27 @@ def plain_lines(user: User, statement_id: uuid.UUID, section: str, page: int, li
 
 
 class CategoryNames(NamedTuple):
-    """Names of the categories that are offered, that the file would add, and that its lines have."""
+    """Names of the categories that are offered, that the file would add, and that its lines have.
+
+    `renamed` are those that have another name since the file was read, also because they were merged.
+    """
 
     offered: list[str]
     new: list[str]
     used: list[str]
+    renamed: Mapping[str, str]
 
 
 def category_names(user: User, statement_id: uuid.UUID) -> CategoryNames:
-    """Return the names of categories that the preview needs, by two statements."""
+    """Return the names of categories that the preview needs, by five statements at the most."""
     query = sa.select(Category.name, Category.archived).where(Category.author_id == user.id)
     own = db.session.execute(query.order_by(Category.position, Category.id)).all()
     names = [row.name for row in own]
     used = sa.select(LINE.category).where(*_of(user, statement_id), LINE.category != "").distinct()
-    found = sorted(db.session.scalars(used))
+    renamed = current_names(user, [statement_id])[statement_id]
+    found = sorted({renamed.get(name, name) for name in db.session.scalars(used)})
     offered = [row.name for row in own if not row.archived] or names
-    return CategoryNames(offered, [name for name in found if name not in names], found)
+    return CategoryNames(offered, [name for name in found if name not in names], found, renamed)
 
 
 # --- Choices
@@ -283,7 +294,11 @@ class PayeeChoice(NamedTuple):
 
 
 def save_choices(user: User, statement_id: uuid.UUID, choices: Sequence[PayeeChoice], money_in: str) -> None:
-    """Save what the person chose in the preview; the caller commits."""
+    """Save what the person chose in the preview; the caller commits.
+
+    Raises OperationRunningError: it may be the one that adds these lines.
+    """
+    operations.lock_account(user)
     numbers = {number for choice in choices for number in choice.numbers}
     query = sa.select(LINE.line_number, LINE.payee_key).where(
         *_of(user, statement_id), LINE.line_number.in_(numbers), LINE.state.in_(StatementLine.BOOKED)

@@ -89,18 +89,27 @@ def record(user: User, kind: str, now: datetime, label: str | None = None) -> It
 
 @contextmanager
 def record_in_pieces(
-    user: User, kind: str, now: datetime, ids: sa.Select[uuid.UUID]
+    user: User,
+    kind: str,
+    now: datetime,
+    ids: sa.Select[uuid.UUID],
+    label: str | None = None,
+    *,
+    renamed: sa.Select[uuid.UUID] | None = None,
+    always: bool = False,
 ) -> Iterator[tuple[Operation, Iterator[Piece]]]:
     """Like `record`, for the expenses of `ids`: yield an operation, and the ids in one or more pieces.
 
     Of more than pieces.PIECE_SIZE expenses, each piece is committed before the next one, and so is what was done
     before. Locks last for one piece only, but nobody else can change the user's data before the end. An error
-    rolls back what was committed as well.
+    rolls back what was committed as well. The expenses to be `renamed` with their categories follow at the end of
+    the block, in pieces as well. With `always`, it is done so with few expenses too: then the caller may take its
+    time before the first piece, and the ids are read only there.
     """
     # The write lock is not needed to count the expenses.
     db.session.commit()
-    operation = _new(user, kind, now)
-    if not pieces.is_large(ids):
+    operation = _new(user, kind, now, label)
+    if not always and not pieces.is_large(ids) and not (renamed is not None and pieces.is_large(renamed)):
         with _recording(user, operation, now):
             yield operation, iter([ids])
         return
@@ -124,10 +133,11 @@ def _recording(user: User, operation: Operation, now: datetime) -> Iterator[None
     try:
         lock_account(user, running)
         yield
+        pieces.rename_expenses(operation)
     except BaseException as error:
         db.session.rollback()
         if running is not None and not isinstance(error, LeaseLostError):
-            pieces.roll_back(user.id, running)
+            pieces.end(user.id, running)
         raise
     if running is not None:
         pieces.finish(operation)

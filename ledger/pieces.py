@@ -2,13 +2,14 @@
 
 While such an operation is running, its user's row names it and the user's other changes are refused. It holds a
 lease, which every piece renews. After an error what was done is rolled back. If the lease has run out, the process
-was killed: then the user's next request rolls it back.
+was killed: then the user's next request rolls it back. Once a category has its new name, however, a rename is
+completed in both cases, because the journal does not hold the expenses of a category.
 """
 
 import time
 import uuid
-from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm.attributes import set_committed_value
@@ -16,7 +17,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from database import db
 from ledger.errors import LedgerError
 from ledger.journal import CHANGE, row_count, touched_columns, write_changes
-from models import ExpenseChange, Operation, User, utc_now
+from models import Category, Expense, ExpenseChange, Operation, RowChange, User, utc_now
 
 # As many expenses are changed in one transaction, which takes about 50 ms.
 PIECE_SIZE = 2_500
@@ -35,8 +36,11 @@ class OperationRunningError(LedgerError):
         super().__init__("operation_running")
 
 
-class LeaseLostError(Exception):
-    """The operation was taken for interrupted, and is being rolled back by somebody else."""
+class LeaseLostError(LedgerError):
+    """The operation was taken for interrupted; another request is rolling it back, or completing a rename."""
+
+    def __init__(self) -> None:
+        super().__init__("operation_took_too_long")
 
 
 def is_large(ids: sa.Select[uuid.UUID]) -> bool:
@@ -62,33 +66,40 @@ def start(operation: Operation) -> None:
     db.session.commit()
 
 
-def split(operation: Operation, ids: sa.Select[uuid.UUID]) -> Iterator[Piece]:
-    """Yield the `ids` in pieces, and commit what the caller has done with one before the next.
+def split(operation: Operation, ids: sa.Select[uuid.UUID]) -> Iterator[Sequence[uuid.UUID]]:
+    """Yield the `ids` in pieces, and commit what the caller has done before the first one and with each.
 
     The ids are read without holding up anybody who writes. Raises LeaseLostError.
     """
+    commit(operation)
     packed = _read(ids)
     size = PIECE_SIZE * ID_BYTES
     for start in range(0, len(packed), size):
         piece = packed[start : start + size]
-        operation.piece = [
-            uuid.UUID(bytes=bytes(piece[at : at + ID_BYTES])) for at in range(0, len(piece), ID_BYTES)
-        ]
-        yield operation.piece
+        found = [uuid.UUID(bytes=bytes(piece[at : at + ID_BYTES])) for at in range(0, len(piece), ID_BYTES)]
+        operation.piece = found
+        yield found
         commit(operation)
     operation.piece = None
 
 
-def commit(operation: Operation) -> None:
-    """Commit what was done of a large operation so far, and let others write. Raises LeaseLostError."""
-    until = utc_now() + LEASE
+def commit(operation: Operation, leases: int = 1) -> None:
+    """Commit what was done of a large operation so far, and let others write. Raises LeaseLostError.
+
+    What comes next takes less than so many `leases`.
+    """
+    _keep_lease(operation, utc_now() + leases * LEASE)
+    db.session.commit()
+    # Whoever waits for the write lock of SQLite tries to get it every 2 ms.
+    time.sleep(PAUSE_SECONDS)
+
+
+def _keep_lease(operation: Operation, until: datetime | None) -> None:
+    """Let the lease end at another time, or with the operation. Raises LeaseLostError."""
     held = sa.update(Operation).where(*_key(operation.author_id, operation.id))
     if not row_count(held.where(Operation.running_until == operation.running_until).values(running_until=until)):
         raise LeaseLostError
     set_committed_value(operation, "running_until", until)
-    db.session.commit()
-    # Whoever waits for the write lock of SQLite tries to get it every 2 ms.
-    time.sleep(PAUSE_SECONDS)
 
 
 def _read(ids: sa.Select[uuid.UUID]) -> bytearray:
@@ -109,8 +120,9 @@ def _read(ids: sa.Select[uuid.UUID]) -> bytearray:
 
 
 def finish(operation: Operation) -> None:
-    """Let the user make other changes again; the caller commits."""
-    operation.running_until = None
+    """Let the user make other changes again; the caller commits. Raises LeaseLostError."""
+    _keep_lease(operation, None)
+    operation.last_renamed = None
     _release(operation.author_id, operation.id)
 
 
@@ -120,7 +132,7 @@ def _release(author_id: int, operation_id: uuid.UUID) -> None:
 
 
 def recover(user: User) -> None:
-    """Roll back the user's large operation if its process was killed. Commits.
+    """Roll back or complete the user's large operation if its process was killed. Commits.
 
     A page may call this as well: it is the only change that a request makes that only reads.
     """
@@ -128,10 +140,13 @@ def recover(user: User) -> None:
     if operation_id is None or _is_running(user.id, operation_id):
         return
     _begin_writing()
-    if _take_lease(user.id, operation_id):
-        roll_back(user.id, operation_id)
-    else:
-        db.session.rollback()
+    try:
+        if _take_lease(user.id, operation_id):
+            end(user.id, operation_id)
+    except LeaseLostError:
+        # Another process is going on with it.
+        pass
+    db.session.rollback()
     db.session.refresh(user)
 
 
@@ -146,11 +161,23 @@ def _take_lease(author_id: int, operation_id: uuid.UUID) -> bool:
     return row_count(sa.update(Operation).where(*has_run_out).values(running_until=utc_now() + LEASE)) == 1
 
 
-def roll_back(author_id: int, operation_id: uuid.UUID) -> None:
-    """Make the user's expenses as they were before an operation, which nothing has changed since. Commits.
+def end(author_id: int, operation_id: uuid.UUID) -> None:
+    """Complete an operation that was interrupted after it had renamed categories; roll back any other. Commits.
 
-    This is done in pieces as well, and can be interrupted and continued.
+    This is done in pieces as well, and can be interrupted and continued. Raises LeaseLostError.
     """
+    operation = db.session.get_one(Operation, (author_id, operation_id), populate_existing=True)
+    if not renamed_by(operation):
+        roll_back(author_id, operation_id)
+        return
+    rename_expenses(operation)
+    _begin_writing()
+    finish(operation)
+    db.session.commit()
+
+
+def roll_back(author_id: int, operation_id: uuid.UUID) -> None:
+    """Make the user's expenses as they were before an operation, which nothing has changed since. Commits."""
     own = CHANGE.author_id == author_id, CHANGE.operation_id == operation_id
     some = sa.select(CHANGE.id).where(*own).order_by(CHANGE.id).limit(PIECE_SIZE)
     while ids := db.session.scalars(some).all():
@@ -167,6 +194,61 @@ def roll_back(author_id: int, operation_id: uuid.UUID) -> None:
     row_count(sa.delete(Operation).where(*_key(author_id, operation_id)))
     _release(author_id, operation_id)
     db.session.commit()
+
+
+# --- Renaming categories
+
+
+def new_names(changes: Sequence[RowChange]) -> dict[str, str]:
+    """Return the new names of the categories that these changes renamed, by their old ones."""
+    renamed = (
+        (change.before["name"], change.after["name"])
+        for change in changes
+        if change.table_name == Category.__tablename__ and change.before and change.after
+        if "name" in change.before
+    )
+    return dict(renamed)
+
+
+def renamed_by(operation: Operation) -> dict[str, str]:
+    """Return the new names of the categories that a stored operation renamed, by their old ones."""
+    query = sa.select(RowChange).where(
+        RowChange.author_id == operation.author_id,
+        RowChange.operation_id == operation.id,
+        RowChange.table_name == Category.__tablename__,
+    )
+    return new_names(db.session.scalars(query).all())
+
+
+def expenses_in(author_id: int, names: Collection[str]) -> sa.Select[uuid.UUID]:
+    """Return the query of the ids of the user's expenses in categories of these names."""
+    return sa.select(Expense.id).where(Expense.author_id == author_id, Expense.category.in_(names))
+
+
+def rename_expenses(operation: Operation) -> None:
+    """Give the expenses of the categories that `operation` has renamed their new names, in pieces if it is large.
+
+    A large operation is committed before; from then on it can only be completed. Nobody adds an expense meanwhile.
+    Raises LeaseLostError.
+    """
+    names = new_names(operation.row_changes)
+    if not names:
+        return
+    if operation.running_until is None:
+        _rename(operation.author_id, names)
+        return
+    left = expenses_in(operation.author_id, names)
+    if operation.last_renamed is not None:
+        left = left.where(Expense.id > operation.last_renamed)
+    for piece in split(operation, left):
+        _begin_writing()
+        _rename(operation.author_id, names, Expense.id.in_(piece))
+        operation.last_renamed = piece[-1]
+
+
+def _rename(author_id: int, names: Mapping[str, str], *conditions: sa.ColumnElement[bool]) -> None:
+    in_category = Expense.author_id == author_id, Expense.category.in_(list(names)), *conditions
+    row_count(sa.update(Expense).where(*in_category).values(category=sa.case(names, value=Expense.category)))
 
 
 def _begin_writing() -> None:

@@ -126,7 +126,7 @@ def _imported_query(user: User, statement_id: uuid.UUID) -> sa.Select[uuid.UUID]
     return sa.select(StatementLine.id).where(
         StatementLine.author_id == user.id,
         StatementLine.statement_id == statement_id,
-        StatementLine.state == "added",
+        StatementLine.state == "add",
     )
 
 

@@ -139,8 +139,9 @@ def _delete_some(now: int) -> None:
         doomed = doomed.order_by(Throttle.waits, Throttle.attempts, Throttle.started_at)
     else:
         doomed = doomed.where(Throttle.expires_at <= now)
-    doomed = doomed.limit(MAX_DELETED).with_for_update(skip_locked=True)
-    _run(sa.delete(Throttle).where(Throttle.key.in_(doomed)))
+    # Within the condition itself, PostgreSQL may run the query once for every row, and each time find others.
+    some = doomed.limit(MAX_DELETED).with_for_update(skip_locked=True).cte()
+    _run(sa.delete(Throttle).where(Throttle.key.in_(sa.select(some.c.key))))
 
 
 def reset(counters: Iterable[Counter]) -> None:

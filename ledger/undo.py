@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from database import db
-from ledger import budgets, categories, category_swap, operations, undo_imports
+from ledger import budgets, categories, category_swap, operations, pieces, undo_imports
 from ledger.category_names import current_names
 from ledger.journal import CHANGE, EXPENSE, RECORDED_COLUMNS, changes_of, deleted_expenses
 from ledger.retention import UNDO_RETENTION
@@ -100,13 +100,15 @@ def undo(user: User, operation_id: uuid.UUID, now: datetime, expense_id: uuid.UU
     ids = sa.select(CHANGE.id).where(*changes_of(original))
     if expense_id is not None:
         ids = ids.where(CHANGE.id == expense_id)
-    with operations.record_in_pieces(user, "undo", now, ids) as (operation, pieces):
+    names = pieces.renamed_by(original).values()
+    renamed = pieces.expenses_in(user.id, names) if names else None
+    with operations.record_in_pieces(user, "undo", now, ids, renamed=renamed) as (operation, some):
         is_large = operation.running_until is not None
         operation.undoes = operation_id
         reversion = Reversion(user, original, operation, expense_id)
         reversion.names = _renamed(reversion)
         recurring = _lock_rows(reversion)
-        for _piece in pieces:
+        for _piece in some:
             _revert_expenses(reversion, recurring.blocked_expenses())
         if is_large:
             # What was locked before the pieces is not any more.

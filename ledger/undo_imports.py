@@ -30,10 +30,10 @@ def note_single(user: User, operation: Operation, original: Operation) -> None:
     """Note what became of the lines of single expenses of an import that were removed, or came back."""
     if not _is_of_import(user, original):
         return
-    for change, expense_id in (("deleted", None), ("added", StatementLine.id)):
+    for change, before, after in (("deleted", "add", "undone"), ("added", "undone", "add")):
         ids = sa.select(CHANGE.id).where(*changes_of(operation, change))
-        added = StatementLine.author_id == user.id, StatementLine.state == "added", StatementLine.id.in_(ids)
-        row_count(sa.update(StatementLine).where(*added).values(expense_id=expense_id))
+        changed = StatementLine.author_id == user.id, StatementLine.state == before, StatementLine.id.in_(ids)
+        row_count(sa.update(StatementLine).where(*changed).values(state=after))
 
 
 def _is_of_import(user: User, operation: Operation | None) -> bool:

@@ -131,6 +131,18 @@ class HttpResponse:
         return self.headers["Location"]
 
 
+# Kinds of forms, without and with a file.
+FORM, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"
+
+
+def with_file(fields: dict[str, str], name: str, content: bytes) -> bytes:
+    """A form with these fields and a file, as a browser sends it."""
+    parts = [(f'name="{field}"', value.encode()) for field, value in fields.items() if field != "file"]
+    parts.append((f'name="file"; filename="{name}"', content))
+    lines = [b"--x\r\nContent-Disposition: form-data; %b\r\n\r\n%b\r\n" % (head.encode(), b) for head, b in parts]
+    return b"".join([*lines, b"--x--\r\n"])
+
+
 class HttpClient:
     """The cookies of a browser and the calls of Flask's test client, over HTTP to a server on this machine.
 
@@ -150,23 +162,28 @@ class HttpClient:
             response = self.open("GET", response.location)
         return response
 
-    def post(self, url: str, data: dict[str, Any]) -> HttpResponse:
-        return self.open("POST", url, urlencode(data, doseq=True))
+    def post(self, url: str, data: dict[str, Any] | bytes, content_type: str = FORM) -> HttpResponse:
+        body = data if isinstance(data, bytes) else urlencode(data, doseq=True)
+        return self.open("POST", url, body, content_type)
 
-    def open(self, method: str, url: str, body: str | None = None) -> HttpResponse:
+    def open(
+        self, method: str, url: str, body: str | bytes | None = None, content_type: str = FORM
+    ) -> HttpResponse:
         """Send a request and read the whole response."""
         try:
-            response = self.start(method, url, body)
+            response = self.start(method, url, body, content_type)
             return HttpResponse(response.status, response.headers, response.read())
         finally:
             if not self.keep_alive:
                 self.close()
 
-    def start(self, method: str, url: str, body: str | None = None) -> HTTPResponse:
+    def start(
+        self, method: str, url: str, body: str | bytes | None = None, content_type: str = FORM
+    ) -> HTTPResponse:
         """Send a request and return the response, whose body is still to be read."""
         headers = self.headers | {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
         if body is not None:
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            headers["Content-Type"] = content_type
         self.connection.request(method, urlsplit(url)._replace(scheme="", netloc="").geturl(), body, headers)
         response = self.connection.getresponse()
         for header in response.headers.get_all("Set-Cookie", []):

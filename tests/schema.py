@@ -90,7 +90,7 @@ def fill(engine):
         "statement_line": [
             {"author_id": 1, "id": expenses[0]["id"], "statement_id": statement, "line_number": 2, "source": "DE1"}
             | {"date": DAY, "amount": -1, "currency": "USD", "text": "Tea", "text_key": "tea", "digest": b"0" * 16}
-            | {"bank_id": "", "payee": "Tea", "payee_key": "tea", "category": "Food", "state": "added"}
+            | {"bank_id": "", "payee": "Tea", "payee_key": "tea", "category": "Food", "state": "add"}
             | {"reason": "", "duplicate": "", "expense_id": expenses[0]["id"]}
         ],
         "throttle": [{"key": "x", "started_at": 1, "attempts": 1}],

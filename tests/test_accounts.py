@@ -51,7 +51,7 @@ def test_registering_logs_in_and_lands_on_the_empty_list(stranger):
         assert PASSWORD not in user.password_hash
     page = stranger.page("/")
     assert "Ana" in page.one("nav", aria_label="Main").text
-    assert "There are no expenses yet." in page.one("main").text
+    assert "No expenses yet." in page.one("main").text
     assert page.one(id="total").text == "€0.00"
 
 
@@ -72,7 +72,7 @@ def test_registering_takes_the_settings_currency_and_zone_unless_told_otherwise(
         ("username", "a\0b", "invisible"),
         ("username", "\u3164", "Enter a username."),
         ("username", "\u0301a", "Use letters, digits"),
-        ("username", "аna", "one script"),
+        ("username", "аna", "one alphabet"),
         ("username", "x" * 65, "at most 64"),
         ("username", "\ufdfa" * 20, "at most 64"),
         ("email", "", "Enter your email address."),
@@ -89,9 +89,9 @@ def test_registering_takes_the_settings_currency_and_zone_unless_told_otherwise(
         ("password", "zzzzzzzzzz", "less common"),
         ("password", "23456789", "less common"),
         ("password", "passwordpassword", "less common"),
-        ("password", "ana-the-first", "your own name"),
-        ("password", "ANA.first@example.com", "your own name"),
-        ("password", "ana.first", "your own name"),
+        ("password", "ana-the-first", "other than your username"),
+        ("password", "ANA.first@example.com", "other than your username"),
+        ("password", "ana.first", "other than your username"),
         ("confirm_password", "another one", "differ"),
         ("confirm_password", "", "again"),
         ("currency", "XXX", "from the list"),
@@ -115,7 +115,16 @@ def test_a_refused_registration_says_why_and_loses_nothing(stranger, field, valu
     assert [element["id"] for element in page.all() if "autofocus" in element.attributes] == [field]
     for name in {"username", "email"} - {field}:
         assert page.one(id=name)["value"] == typed[name]
+    assert not page.all("small", id=f"{field}-hint")
     assert "value" not in page.one(id="password").attributes or page.one(id="password")["value"] == ""
+
+
+def test_hints_say_what_is_asked_and_who_can_reset_a_password(stranger):
+    page = stranger.page("/register")
+    assert page.one(id="username-hint").text == "No spaces. Shown only to you."
+    assert page.one(id="password-hint").text.startswith("At least 8 characters")
+
+    assert "Forgot your password? Ask the administrator" in stranger.page("/login").text
 
 
 @pytest.mark.parametrize(
@@ -250,7 +259,7 @@ def test_a_failed_login_always_has_the_same_message(app, ana, email, password):
     response = device.fill("/login", email=email, password=password)
 
     assert response.status_code == 422
-    assert errors(response) == {None: "The email address or the password is wrong."}
+    assert errors(response) == {None: "The email address or password is wrong."}
     # A parser shows what no page can hold by a sign of its own.
     assert read(response).one(id="email")["value"] == email.replace("\0", "\ufffd")
     assert read(response).one(id="password").get("value", "") == ""

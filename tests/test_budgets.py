@@ -191,7 +191,7 @@ def test_what_is_left_rolls_over_where_the_user_wants_it(ana, travel_to):
     assert budget_of(ana, "2026-10") == (170, 20)
     assert budget_of(ana, "2026-11") == (120, 110)
     assert budget_of(ana, "2026-10", "Travel") == (100, 100)
-    assert "with $20.00 left over from before" in row_of(ana.page("/categories"), "Food").text
+    assert "including $20.00 left over" in row_of(ana.page("/categories"), "Food").text
 
 
 def test_a_month_that_is_over_budget_leaves_nothing_over_and_takes_nothing_away(ana, travel_to):
@@ -241,7 +241,7 @@ def test_the_page_shows_this_month_the_average_and_the_budget_of_every_category(
 
     page = ana.page("/categories")
 
-    assert "Budgets apply from November 2026 on" in page.text
+    assert "Changes apply from November 2026 on" in page.text
     row = row_of(page, "Food")
     spent, _bar, average = row.all("td")[:3]
     assert (spent.text, average.text) == ("$99.00", "$30.00")

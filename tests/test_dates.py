@@ -39,7 +39,7 @@ def test_a_page_left_open_overnight_saves_the_date_that_it_shows_and_says_so(eve
     message = send(ana, form)
 
     assert [str(expense.date) for expense in ana.expenses()] == [YESTERDAY]
-    assert message.one("p").text == "Added $4.00 to Food. Its date is Nov 26, 2026."
+    assert message.one("p").text == "Added $4.00 to Food. It is dated Nov 26, 2026."
 
 
 def test_after_it_today_is_proposed(evening, ana):

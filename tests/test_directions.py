@@ -47,7 +47,7 @@ def test_messages_isolate_names_and_amounts(listed):
 
     amount = f"{ISOLATE}\u200f7.00\u00a0{ISOLATE}US${END}{END}"
     assert text.startswith(f"Added {amount} to the new category {ISOLATE}{ARABIC}{END}.")
-    assert text.endswith(f"Its date is {ISOLATE}05\u200f/11\u200f/2026{END}.")
+    assert text.endswith(f"It is dated {ISOLATE}05\u200f/11\u200f/2026{END}.")
 
 
 def test_the_list_isolates_names_dates_and_amounts(listed):

@@ -24,7 +24,10 @@ from werkzeug.sansio.http import parse_cookie
 from werkzeug.test import create_environ, run_wsgi_app
 from wtforms.form import FormMeta
 
+import account_forms
+import category_forms
 import forms
+import import_forms
 from app import app as application
 from database import Base, db
 from database.engine import SAFE_METHODS
@@ -32,6 +35,7 @@ from ledger import categories, operations
 from ledger.categories import get_categories
 from models import Expense, ExpenseChange, Operation, RecurringExpense, RowChange
 from tests.browsing import Visitor, empty_tables, form_values, read
+from tests.statements import STATEMENT, store_draft
 
 # Werkzeug leaves the files of a body that ends too early to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -111,7 +115,8 @@ METHODS = ["GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", 
 
 def names():
     """Every name that a form or a table knows."""
-    classes = [form_class for form_class in vars(forms).values() if isinstance(form_class, FormMeta)]
+    modules = (forms, account_forms, category_forms, import_forms)
+    classes = {value for module in modules for value in vars(module).values() if isinstance(value, FormMeta)}
     fields = {
         name
         for form_class in classes
@@ -156,6 +161,8 @@ class World:
             gone, changed, _left = person.expenses()
             person.post(f"/expenses/{gone.id}/delete")
             person.fill(f"/expenses/{changed.id}/edit", description=f"{words}, changed")
+        self.statement = str(store_draft(self.ana))
+        self.bobs_statement = str(store_draft(self.bob, STATEMENT.replace(b"Coffee bar", BOBS_WORDS.encode())))
         with application.app_context():
             self.ids = {person: person.user().id for person in (self.ana, self.bob)}
             bob = self.bob.user()
@@ -178,7 +185,7 @@ class World:
             anas = select(Operation.id).where(Operation.author_id == self.ids[self.ana])
             self.operation = str(db.session.scalars(anas).first())
         self.category = mine
-        self.foreign.append(theirs)
+        self.foreign += [theirs, self.bobs_statement]
         self.stranger = Visitor(application)
         self.tokens = {visitor: visitor.token() for visitor in (self.ana, self.stranger)}
         self.forms, self.seen = defaultdict(list), defaultdict(set)
@@ -186,6 +193,9 @@ class World:
             for rule in RULES:
                 if rule.endpoint != "static" and "GET" in rule.methods:
                     self.look(read(visitor.get(self.path(rule.rule))))
+        # The form that swaps two names appears after a name was refused.
+        taken = self.ana.fill(f"/categories/{self.category}/edit", name="Food")
+        self.look(read(taken))
         # A good token is sent on purpose only.
         del self.seen["csrf_token"]
         self.cookies = {
@@ -199,6 +209,7 @@ class World:
     def path(self, rule):
         """The URL of a rule, with a row of Ana's where it needs one."""
         values = {"category_id": self.category, "operation_id": self.operation}
+        values |= {"statement_id": self.statement, "number": "2"}
         values |= {"month": "2026-03", "year": "2026", "filename": "app.css"}
         return re.sub(r"<(?:\w+:)?(\w+)>", lambda match: values.get(match[1], self.own[0]), rule)
 
@@ -306,8 +317,12 @@ def attacks(draw, world, rule):
         ]
         return b"".join(parts) + one(b"--zq--\r\n", b"--zq", b"")
 
-    ids = one(world.own[0], world.own[-1], world.category, *world.foreign[:2], str(uuid7()), None)
-    path = re.sub(b"<.*?>", lambda _: value("id") if ids is None else ids.encode(), rule.rule.encode())
+    ids = one(
+        *(world.own[0], world.own[-1], world.category, world.statement),
+        *(*world.foreign[:2], world.bobs_statement, str(uuid7()), None),
+    )
+    rule_path = rule.rule.replace("<int:number>", "2").encode()
+    path = re.sub(b"<.*?>", lambda _: value("id") if ids is None else ids.encode(), rule_path)
     path = one(path, path, world.path(rule.rule).encode())
     meant = sorted(rule.methods & {"GET", "POST"})
     method = one(one(*meant), one(*meant), one(*meant), one(*METHODS))
@@ -416,7 +431,8 @@ def kept_cookies(cookies, response):
     [
         *("list_expenses", "add_to_list", "add_expense", "edit_expense", "change_expenses"),
         *("save_budgets", "add_category", "edit_category", "merge_category"),
-        *("post_due", "edit_recurring"),
+        *("post_due", "edit_recurring", "add_early", "swap_categories"),
+        *("review_import", "choose_columns", "review_payee"),
     ],
 )
 def test_markup_in_any_one_field_comes_back_escaped(world, endpoint, method):

@@ -171,7 +171,7 @@ class World:
         assert outcome == "added"
         lines = db.session.execute(
             select(StatementLine.id, StatementLine.line_number).where(
-                StatementLine.statement_id == draft, StatementLine.state == "added"
+                StatementLine.statement_id == draft, StatementLine.state == "add"
             )
         ).all()
         added = [(found[line.line_number - 2], line.id) for line in lines]

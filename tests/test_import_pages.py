@@ -6,7 +6,8 @@ from sqlalchemy import func, select
 from app import app as application
 from database import db
 from models import Statement, StatementLine
-from tests.browsing import form_values, read
+from tests.browsing import MULTIPART, form_values, read, with_file
+from tests.test_categories import category_id, edit, names
 
 BANK = """Girokonto;DE02120300000000202051;;;;
 Zeitraum:;01.03.2026 - 31.03.2026;;;;
@@ -35,13 +36,8 @@ def upload(visitor, text=BANK, name="bank.csv", **typed):
     """Send a file as the form does."""
     form = next(form for form in visitor.page("/imports").all("form") if form.get("enctype"))
     content = text if isinstance(text, bytes) else text.encode()
-    fields = [(f'name="{field}"', value.encode()) for field, value in (form_values(form) | typed).items()]
-    fields = [field for field in fields if field[0] != 'name="file"'] + [
-        (f'name="file"; filename="{name}"', content)
-    ]
-    parts = [b"--x\r\nContent-Disposition: form-data; %b\r\n\r\n%b\r\n" % (head.encode(), b) for head, b in fields]
-    body, kind = b"".join([*parts, b"--x--\r\n"]), "multipart/form-data; boundary=x"
-    return visitor.client.post(form["action"], data=body, content_type=kind)
+    body = with_file(form_values(form) | typed, name, content)
+    return visitor.client.post(form["action"], data=body, content_type=MULTIPART)
 
 
 def review(page):
@@ -280,3 +276,18 @@ def test_an_expense_that_was_typed_is_possibly_the_line(ana):
     assert "possibly “Energy”, Mar 30, 2026, €61.40, added by hand" in text
     send(ana, page, "add-all")
     assert len(ana.expenses()) == 5
+
+
+def test_a_draft_follows_categories_that_are_renamed_and_merged(ana):
+    url = upload(ana).location
+    send(ana, ana.page(url), "add", category=["Food", "Utilities"])
+    ids = {name: category_id(ana, name) for name in ("Utilities", "Housing")}
+    edit(ana, "Food", name="Groceries")
+    ana.post(f"/categories/{ids['Utilities']}/merge", {"into": ids["Housing"]})
+
+    page = ana.page(url)
+    assert values_of(review(page))["category"] == ["Groceries", "Housing"]
+    send(ana, page, "add-all")
+
+    assert {expense.category for expense in ana.expenses()} == {"Groceries", "Housing"}
+    assert not {"Food", "Utilities"} & set(names(ana))

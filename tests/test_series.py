@@ -78,7 +78,7 @@ def test_nothing_is_due_after_the_end_date(rent):
     assert due(rent) == []
     page = rent.page("/recurring")
     assert "ended on" in page.text
-    assert "Together about $0.00 a month." in page.text
+    assert "About $0.00 a month in total." in page.text
     assert edit(rent, end_date="").status_code in REDIRECTS
     assert due(rent) == [str(months_ago(0))]
 
@@ -202,7 +202,7 @@ def test_everything_due_is_skipped_after_a_long_absence_and_undone(ana):
         sum(1 for _day in due_days(date(2020, 1, 31), "month", date(2020, 2, 1), today())),
     ]
     page = ana.page("/recurring")
-    assert f"{sum(expected)} are due." in page.text
+    assert f"{sum(expected)} expenses are due." in page.text
 
     press(ana, form_to(ana, "/recurring/due/skip"))
 
@@ -239,7 +239,7 @@ def test_the_page_says_what_all_series_cost_per_month_and_what_comes_next(ana):
 
     page = ana.page("/recurring")
 
-    assert "Together about $212.00 a month." in page.text
+    assert "About $212.00 a month in total." in page.text
     assert "Next: week, $12.00, on" in page.text
 
 
@@ -296,7 +296,7 @@ def test_a_category_that_only_a_stopped_series_uses_says_so_and_what_to_do(rent)
 
     assert "Housing has 1 recurring expense." in page.text
     assert "Rent Every month, stopped" in page.text
-    assert "delete its recurring expenses first" in page.text
+    assert "first delete its recurring expenses" in page.text
     assert not [form for form in page.all("form") if form["action"].endswith("/delete")]
     link = next(link for link in page.one("main").all("a") if link.text == "Rent")
     rent.post(link["href"].replace("/edit", "/delete"))

@@ -58,8 +58,8 @@ FORMS = {
     "add what repeats": ("/expenses/add", EXPENSE | {"frequency": "year", "date": "2099-01-01"}, 15),
     "edit": ("/expenses/{id}/edit", EXPENSE, 11),
     "delete": ("/expenses/{id}/delete", {}, 9),
-    "undo a deletion": ("/history/{deleted}/undo", {}, 18),
-    "undo a change": ("/history/{changed}/undo", {}, 17),
+    "undo a deletion": ("/history/{deleted}/undo", {}, 19),
+    "undo a change": ("/history/{changed}/undo", {}, 18),
     "change the ticked": ("/expenses/bulk", {"ids": "{id}", "action": "category", "category": "Other"}, 10),
     "change all that match": (
         "/expenses/bulk?period=2026-03",

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from database import db
 from ledger import throttling
@@ -225,6 +225,10 @@ def test_one_attempt_deletes_only_so_many(keep, monkeypatch):
     db.session.commit()
 
     for left in (7, 2, 0):
+        if db.engine.dialect.name == "postgresql":
+            # A plan that PostgreSQL chooses by itself when its statistics are old.
+            for join in ("hashjoin", "mergejoin", "hashagg", "sort", "material"):
+                db.session.execute(text(f"SET LOCAL enable_{join} = off"))
         record([counter("x")], NOW)
         assert len(keep()) == left + 1
 

@@ -5,15 +5,25 @@ A pseudo-locale puts each translated text in brackets. What is left outside of t
 
 import gettext
 import re
+from datetime import date
 from pathlib import Path
 from typing import ClassVar
 
 import flask_babel
 import pytest
 from babel.messages.pofile import read_po
+from sqlalchemy.exc import TimeoutError
+from uuid_utils.compat import uuid7
 
-from ledger import csv_export
-from tests.browsing import PASSWORD, REDIRECTS, Visitor, read
+from database import db
+from ledger import csv_export, spending
+from ledger.categories import get_categories
+from ledger.import_preview import SECTIONS
+from ledger.operations import CurrencyChangedError
+from ledger.pieces import LeaseLostError, OperationRunningError
+from models import Expense
+from tests.browsing import PASSWORD, REDIRECTS, Visitor, form_values, read
+from tests.test_import_pages import review, upload, values_of
 
 POT = Path(__file__).parent.parent / "translations" / "messages.pot"
 OPEN, CLOSE = "⟦", "⟧"
@@ -149,13 +159,16 @@ def test_every_text_of_the_page_of_an_expense_is_marked(user):
 def test_every_text_of_an_empty_account_is_marked(pseudo):
     ana = Visitor(pseudo).register("ana")
 
-    for page in ("/expenses", "/recurring", "/history"):
+    assert read(ana.get("/expenses")).one("section", class_="first-steps")
+    for page in ("/expenses", "/recurring", "/history", "/categories", "/months/2026-11", "/years/2026"):
         assert unmarked(ana.get(page)) == set()
 
 
 def test_every_text_of_a_long_list_is_marked(user):
-    for number in range(120):
-        user.add(f"{number + 1}", "Food", date="2026-02-01")
+    with user.app.app_context():
+        columns = {"author_id": user.user().id, "category": "Food", "date": date(2026, 2, 1)}
+        db.session.add_all(Expense(id=uuid7(), amount=number + 1, **columns) for number in range(120))
+        db.session.commit()
     for sort in ("-date", "amount"):
         first = user.get(f"/expenses?sort={sort}")
         assert unmarked(first) == set()
@@ -232,13 +245,28 @@ def settings(**changed):
     return {"currency": "USD", "time_zone": "Etc/UTC", "locale": "", "first_day_of_month": "1"} | changed
 
 
-def test_every_message_is_marked_and_so_is_history(user):
-    def send(url, **values):
+@pytest.fixture
+def send(user):
+    """Sends a form, whose message on the next page must be marked."""
+
+    def send_form(url, **values):
         assert user.post(url, values).status_code in REDIRECTS, url
         page = user.get("/expenses")
         assert read(page).all("div", class_="message"), url
         assert unmarked(page) == set()
 
+    return send_form
+
+
+def undo_all(user, send):
+    """Press every button of History, whose page must be marked before and after."""
+    assert unmarked(user.get("/history")) == set()
+    for form in read(user.get("/history")).one("main").all("form"):
+        send(form["action"])
+    assert unmarked(user.get("/history")) == set()
+
+
+def test_every_message_is_marked_and_so_is_history(user, send):
     ids = [str(expense.id) for expense in user.expenses()]
     recurring = next(expense for expense in user.expenses() if expense.category == "Health").id
     send("/expenses/add", amount="1", category="Food", new_category="Gym", frequency="week")
@@ -259,10 +287,129 @@ def test_every_message_is_marked_and_so_is_history(user):
     send("/account/settings", **settings(first_day_of_month="5"))
     send("/account/settings", **settings(first_day_of_month="5"))
     assert unmarked(user.get("/months/2026-11")) == set()
-    assert unmarked(user.get("/history")) == set()
-    for form in read(user.get("/history")).one("main").all("form"):
-        send(form["action"])
-    assert unmarked(user.get("/history")) == set()
+    undo_all(user, send)
+
+
+def category_url(user, name):
+    """The URL of a category, without what is done there."""
+    with user.app.app_context():
+        categories = get_categories(user.user())
+    return f"/categories/{next(category.id for category in categories if category.name == name)}"
+
+
+def test_every_text_about_categories_is_marked(user, send):
+    send("/categories/add", id=str(uuid7()), name="Gym")
+    gym, travel = category_url(user, "Gym"), category_url(user, "Travel")
+    for url in (gym, travel, category_url(user, "Health")):
+        assert unmarked(user.get(f"{url}/edit")) == set()
+    assert unmarked(user.get("/categories")) == set()
+
+    values = form_values(read(user.get(f"{gym}/edit")).one("main").all("form")[0])
+    for name in ("", "Travel", "New …", "x" * 500):
+        refused = user.post(f"{gym}/edit", values | {"name": name})
+        assert refused.status_code == 422
+        assert unmarked(refused) <= {name}
+    for url in ("/categories/add", f"{gym}/merge"):
+        refused = user.post(url, {})
+        assert refused.status_code == 422
+        assert unmarked(refused) == set()
+    send(f"{gym}/swap", into=travel.rpartition("/")[2])
+    values = form_values(read(user.get(f"{gym}/edit")).one("main").all("form")[0])
+    send(f"{gym}/edit", **values | {"name": "zz"})
+    values = form_values(read(user.get(f"{gym}/edit")).one("main").all("form")[0])
+    send(f"{gym}/edit", **values)
+    send(f"{gym}/edit", **values | {"archived": "y"})
+    assert unmarked(user.get("/categories")) == set()
+    send(f"{category_url(user, 'Housing')}/delete")
+    send(f"{category_url(user, 'Food')}/merge", into=category_url(user, "Health").rpartition("/")[2])
+    assert user.post(f"{category_url(user, 'Health')}/delete", {}).status_code in REDIRECTS
+    assert unmarked(user.get(f"{category_url(user, 'Health')}/edit")) == set()
+    undo_all(user, send)
+
+
+def test_every_text_about_budgets_is_marked(user, send):
+    form = next(form for form in read(user.get("/categories")).all("form") if form.get("class") == "budgets")
+    names = [name for name in form_values(form) if name.endswith("monthly_budget")]
+    send("/categories", **form_values(form))
+    refused = user.post("/categories", form_values(form) | {names[0]: "x", names[1]: "1,234"})
+    assert refused.status_code == 422
+    assert unmarked(refused) == set()
+    rollover = names[0].replace("monthly_budget", "rollover")
+    for amount in ("20", "1", "1000"):
+        form = next(form for form in read(user.get("/categories")).all("form") if form.get("class") == "budgets")
+        send("/categories", **form_values(form) | dict.fromkeys(names, amount) | {rollover: "y"})
+        assert unmarked(user.get("/categories")) == set()
+        for page in ("/months/2026-11", "/years/2026", "/expenses?period=this-month"):
+            assert unmarked(user.get(page)) == set()
+    stale = user.post("/categories", form_values(form) | {names[0]: "7"})
+    assert stale.status_code == 422
+    assert unmarked(stale) == set()
+    undo_all(user, send)
+
+
+def test_every_text_about_recurring_expenses_is_marked(user, send):
+    recurring = next(expense for expense in user.expenses() if expense.category == "Health").id
+    url = f"/recurring/{recurring}"
+    assert unmarked(user.get(f"{url}/edit")) == set()
+    for values in (
+        {"amount": "x", "category": "zz", "frequency": "x", "date": "x", "end_date": "x", "occurrences": "x"},
+        {"date": "2026-02-01", "end_date": "2026-01-01", "frequency": "month", "amount": "1", "category": "Food"},
+        {"date": "2026-02-01", "end_date": "2026-03-01", "occurrences": "2", "amount": "1", "category": "Food"},
+        {"date": "2026-02-01", "occurrences": "999", "frequency": "year", "amount": "1", "category": "Food"},
+    ):
+        refused = user.post(f"{url}/edit", values)
+        assert refused.status_code == 422
+        assert unmarked(refused) == set()
+    assert unmarked(user.get("/recurring")) == set()
+    send("/recurring/due/skip")
+    day = next(form for form in read(user.get("/recurring")).all("form") if form["action"] == f"{url}/add")
+    send(f"{url}/add", day=form_values(day)["day"])
+    send(f"{url}/add", day=form_values(day)["day"])
+    values = {"amount": "21", "category": "Health", "date": "2026-01-31", "frequency": "month"}
+    send(f"{url}/edit", **values | {"end_date": "2026-12-31"})
+    assert unmarked(user.get("/recurring")) == set()
+    send(f"{url}/edit", **values | {"end_date": "2026-02-28"})
+    assert unmarked(user.get("/recurring")) == set()
+    send(f"/expenses/{recurring}/delete")
+    send(f"{url}/delete")
+    undo_all(user, send)
+
+
+# The headings of the file, its name, and its payee.
+OF_STATEMENT = {"Date", "Payee", "Amount", "statement", "csv", "Noor"}
+STATEMENT = """Date,Payee,Amount
+03/04/2026,Noor,-3.00
+03/04/2026,Noor,-3.00
+05/04/2026,Noor,1.00
+02/04/2026,Noor,900.00
+06/04/2026,Noor,x
+"""
+
+
+def test_every_text_of_an_import_is_marked(user):
+    for content, status in ((STATEMENT, 302), ("nothing", 422), ("", 422)):
+        response = upload(user, content, "statement.csv")
+        assert response.status_code == status
+        if status == 422:
+            assert unmarked(response) - OF_STATEMENT <= {"nothing"}
+    url = re.sub("/columns$", "", upload(user, STATEMENT, "statement.csv").location)
+    pages = ["/imports", f"{url}/columns", *(f"{url}?show={section}" for section in SECTIONS)]
+    for page in pages:
+        response = user.get(page)
+        assert response.status_code == 200, page
+        assert unmarked(response) - OF_STATEMENT == set(), page
+    refused = user.post(url, {"shown": "x", "go": "add-all"})
+    assert unmarked(refused) - OF_STATEMENT == set()
+    form = review(user.page(url))
+    added = user.client.post(form["action"], data=values_of(form) | {"go": "add-all"})
+    other = re.sub("/columns$", "", upload(user, STATEMENT, "statement.csv").location)
+    for page in (added.location, other, f"{other}?show=here", "/history", "/imports"):
+        assert unmarked(user.get(page)) - OF_STATEMENT == set(), page
+    assert user.post(f"{other}/discard").status_code in REDIRECTS
+    undone = read(user.get("/history")).one("main").all("form")[0]
+    assert user.post(undone["action"], {}).status_code in REDIRECTS
+    for page in ("/expenses", "/history", "/imports"):
+        assert unmarked(user.get(page)) - OF_STATEMENT == set(), page
 
 
 def test_every_message_after_the_end_of_a_session_is_marked(user):
@@ -297,9 +444,32 @@ def test_every_error_page_is_marked(user, stranger, monkeypatch):
         assert unmarked(response) == set()
 
 
-def test_the_page_of_a_full_disk_is_marked(user, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (RuntimeError(), 500),
+        (TimeoutError(), 503),
+        (CurrencyChangedError("currency_changed"), 409),
+        (OperationRunningError(), 409),
+        (LeaseLostError(), 409),
+    ],
+)
+def test_the_page_of_an_error_is_marked(user, monkeypatch, error, status):
     def fail(*_arguments):
-        raise OSError
+        raise error
+
+    monkeypatch.setattr(spending, "summarise", fail)
+    monkeypatch.setitem(user.app.config, "PROPAGATE_EXCEPTIONS", False)
+    response = user.get("/expenses")
+
+    assert response.status_code == status
+    assert unmarked(response) == set()
+
+
+@pytest.mark.parametrize("error", [OSError, csv_export.TooManyFilesError])
+def test_the_page_of_an_export_that_cannot_be_written_is_marked(user, monkeypatch, error):
+    def fail(*_arguments):
+        raise error
 
     monkeypatch.setattr(csv_export, "write_file", fail)
     response = user.get("/expenses.csv")

@@ -141,7 +141,7 @@ def save_new(form: ExpenseForm) -> ExpenseValues | None:
 
 def date_message(day: date) -> str:
     """Return the sentence about the date of an expense that was added; today's goes without saying."""
-    return "" if day == today() else gettext("Its date is %(day)s.", day=day_text(day))
+    return "" if day == today() else gettext("It is dated %(day)s.", day=day_text(day))
 
 
 def added_message(values: ExpenseValues, is_new_category: bool) -> str:

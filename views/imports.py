@@ -2,7 +2,7 @@
 
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +18,7 @@ from import_forms import ColumnsForm, ReviewForm, UploadForm
 from ledger import import_drafts, import_preview, imports
 from ledger.import_drafts import Reading
 from ledger.import_preview import PAYEES_ON_PAGE, SECTIONS
+from ledger.pieces import OperationRunningError
 from ledger.retention import UNDO_RETENTION
 from ledger.statements import Layout, Limits, State, StatementError
 from ledger.statements.reader import Person
@@ -198,9 +199,22 @@ def review_form(statement_id: uuid.UUID) -> ReviewForm:
 
 def review_import(statement_id: uuid.UUID) -> ResponseReturnValue:
     """Show what a statement would add, save what is chosen, and add it."""
-    if request.method == "POST" and (added := imports.find_added(current_user, statement_id)):
-        return redirect(imported_list(added.id))
-    draft = draft_or_404(statement_id)
+    try:
+        draft = import_drafts.find_draft(current_user, statement_id)
+        if draft is not None:
+            return review_draft(draft)
+    except OperationRunningError:
+        # Add was pressed twice, or the user has another large operation.
+        db.session.rollback()
+        if not imports.is_added_or_running(current_user, statement_id):
+            raise
+    is_added = request.method == "POST" and imports.is_added_or_running(current_user, statement_id)
+    return redirect(imported_list(statement_id)) if is_added else abort(404)
+
+
+def review_draft(draft: Statement) -> ResponseReturnValue:
+    """Show what a draft would add, save what is chosen, and add it. Raises OperationRunningError."""
+    statement_id = draft.id
     form = review_form(statement_id)
     if form.validate_on_submit():
         import_preview.save_choices(current_user, statement_id, form.choices, form.money_in.data or "")
@@ -209,26 +223,33 @@ def review_import(statement_id: uuid.UUID) -> ResponseReturnValue:
             return add_import(statement_id, form.others.data)
         return redirect(next_page(statement_id, form))
     section, page = shown_section(), page_number()
+    figures = import_preview.figures(current_user, statement_id)
     return render_page(
         "imports/review.html",
         form=form,
         draft=draft,
         layout=Layout.from_json(draft.layout),
-        figures=import_preview.figures(current_user, statement_id),
+        figures=figures,
         section=section,
-        **shown_lists(statement_id, section, page),
+        **shown_lists(statement_id, section, page, form.renamed, figures.sections),
     )
 
 
-def shown_lists(statement_id: uuid.UUID, section: str, page: int) -> dict[str, Any]:
-    """Return the lines of a section that a page shows; beside those to add, what needs a look."""
+def shown_lists(
+    statement_id: uuid.UUID, section: str, page: int, renamed: Mapping[str, str], counts: Mapping[str, int]
+) -> dict[str, Any]:
+    """Return the lines of a section that a page shows; beside those to add, what needs a look.
+
+    `counts` are the numbers of lines in the sections: an empty one is not looked for among 50,000 lines.
+    """
     lists: dict[str, Any] = {"payees": None, "doubtful": None, "plain": [], "page": page}
     if section in {"none", "bad"}:
         lists["plain"] = import_preview.plain_lines(current_user, statement_id, section, page, PAYEES_ON_PAGE)
         return lists
-    lists["payees"] = import_preview.payees(current_user, statement_id, section, page)
-    if section == "add" and page == 1:
-        lists["doubtful"] = import_preview.payees(current_user, statement_id, "check", 1)
+    lists["payees"] = import_preview.payees(current_user, statement_id, section, page, renamed)
+    if section == "add" and page == 1 and counts.get("check"):
+        lists["doubtful"] = import_preview.payees(current_user, statement_id, "check", 1, renamed)
+    if section == "add" and page == 1 and counts.get("bad"):
         lists["plain"] = import_preview.plain_lines(current_user, statement_id, "bad", 1, PAYEES_ON_PAGE)
     return lists
 
@@ -249,18 +270,18 @@ def review_payee(statement_id: uuid.UUID, number: int) -> ResponseReturnValue:
     """Show all lines of one payee, and save what is chosen."""
     draft = draft_or_404(statement_id)
     form, page = review_form(statement_id), page_number()
-    found = import_preview.payee_lines(current_user, statement_id, shown_section(), number, page)
+    section = shown_section()
+    found = import_preview.payee_lines(current_user, statement_id, section, number, page, form.renamed)
     if found is None:
         abort(404)
     if form.validate_on_submit():
         import_preview.save_choices(current_user, statement_id, form.choices, "")
         db.session.commit()
         if (go := form.go.data or "").isdigit():
-            place = {"show": shown_section(), "page": go, "others": form.others.data}
+            place = {"show": section, "page": go, "others": form.others.data}
             return redirect(url_for("review_payee", statement_id=statement_id, number=number, **place))
         return redirect(next_page(statement_id, form))
     payee, pages = found
-    section = shown_section()
     return render_page(
         "imports/payee.html", form=form, draft=draft, payee=payee, page=page, pages=pages, section=section
     )

@@ -66,7 +66,7 @@ def login() -> ResponseReturnValue:
                 log.info("logged in: user %s from %s", user.id, request.remote_addr)
                 return redirect_after_login()
             log.info("login failed from %s", request.remote_addr)
-            form.form_errors.append(gettext("The email address or the password is wrong."))
+            form.form_errors.append(gettext("The email address or password is wrong."))
     except RateLimitedError as error:
         log.warning("login refused (%s) from %s", error.status, request.remote_addr)
         refusal = error

@@ -44,7 +44,7 @@ def test_somebody_settles_in_and_throws_another_device_out(server, visit, script
     password.get_by_label("Repeat new password").fill(NEW)
     ana.press("Change password")
     assert ana.focused == "password-current_password"
-    assert "This is not your password." in ana.text
+    assert "This is not your current password." in ana.text
     password.get_by_label("Current password").fill(PASSWORD)
     password.get_by_label("New password", exact=True).fill(NEW)
     password.get_by_label("Repeat new password").fill(NEW)

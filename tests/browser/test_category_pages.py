@@ -19,7 +19,7 @@ def test_a_category_is_added_renamed_merged_and_restored(visit, scripts, screen)
     ana.press(button)
     ana.page.get_by_label("New category").fill("Gifts")
     ana.press(button)
-    assert ana.messages == ["Added $20.00 to the new category Gifts. Its date is Mar 1, 2026."]
+    assert ana.messages == ["Added $20.00 to the new category Gifts. It is dated Mar 1, 2026."]
     assert ana.rows == [("2026-03-01", "Gifts", "Scarf", "$20.00")]
 
     ana.go("/categories")

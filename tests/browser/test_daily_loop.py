@@ -113,7 +113,7 @@ def test_an_expense_is_added_on_the_list(ana_everywhere, ledger):
     ana.add("12+3.50", "Food", "Ramen", "2026-01-15")
 
     ramen = ("2026-01-15", "Food", "Ramen", "$15.50")
-    assert ana.messages == ["Added $15.50 to Food. Its date is Jan 15, 2026."]
+    assert ana.messages == ["Added $15.50 to Food. It is dated Jan 15, 2026."]
     assert (ana.rows[-1], ana.count, ana.total) == (ramen, 31, "$315.50")
     ana.page.locator(".message").get_by_role("link", name="Show").click()
     assert urlsplit(ana.path).fragment == f"e{ids(ledger)['Ramen']}"

@@ -137,7 +137,7 @@ def test_a_wrong_password_is_said_and_the_e_mail_stays(server, visit):
 
     ana.log_in(password="not the river")
 
-    assert ana.page.get_by_role("alert").all_inner_texts() == ["The email address or the password is wrong."]
+    assert ana.page.get_by_role("alert").all_inner_texts() == ["The email address or password is wrong."]
     assert ana.page.get_by_label("Email").input_value() == "ana@example.com"
     assert ana.page.get_by_label("Password").input_value() == ""
     ana.page.locator("#email:focus, #password:focus").wait_for(timeout=10_000)

@@ -20,7 +20,7 @@ def test_what_repeats_is_added_when_it_is_due(server, visit, scripts, screen):
     ana.expense_form.get_by_label("Repeat").select_option("Every week")
     ana.press("Add expense")
     (message,) = ana.messages
-    assert message.startswith("Added $500.00 to Housing. It repeats every week. Its date is ")
+    assert message.startswith("Added $500.00 to Housing. It repeats every week. It is dated ")
 
     lines = ana.page.locator(".due li")
     assert lines.count() == 2

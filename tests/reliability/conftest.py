@@ -5,10 +5,13 @@ mounting a disk or by adding a user, is done with CI=true only, and whatever is 
 `RELIABILITY_SEED` repeats the choices of a run, as far as threads can be repeated.
 """
 
+import contextlib
 import os
 import random
 import re
+import resource
 import secrets
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -24,6 +27,8 @@ MISTAKES = re.compile("Exception on |Exception while serving|Error handling requ
 MODE = os.environ.get("RELIABILITY")
 # On a machine of its own, the tests may change it.
 IS_CI = os.environ.get("CI") == "true"
+CAP_SYS_ADMIN = 21
+CAPABILITIES = int(re.search(r"CapEff:\s*(\w+)", Path("/proc/self/status").read_text())[1], 16)
 TALLIES = pytest.StashKey[list[Tally]]()
 
 
@@ -100,3 +105,62 @@ def postgres_url(postgres):
     """An empty database of that server."""
     with temporary_database(postgres.get_uri()) as url:
         yield url.render_as_string(hide_password=False)
+
+
+@pytest.fixture(params=["SQLite", "PostgreSQL"])
+def url(request, tmp_path):
+    """An empty database of each kind."""
+    return (
+        f"sqlite:///{tmp_path / 'ledger.db'}"
+        if request.param == "SQLite"
+        else request.getfixturevalue("postgres_url")
+    )
+
+
+class FullDisk:
+    """A small disk, on which `fill` leaves no room, and `empty` makes some again."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "ledger-tests", str(folder)], check=True)
+
+    def fill(self, server):
+        with contextlib.suppress(OSError), (self.folder / "ballast").open("wb", buffering=0) as ballast:
+            while True:
+                ballast.write(bytes(512))
+
+    def empty(self, server):
+        (self.folder / "ballast").unlink()
+
+    def close(self):
+        subprocess.run(["umount", str(self.folder)], check=True)
+
+
+class NoFurtherBytes:
+    """A limit on the length of files, which needs no rights: beyond it the server can write nothing at all."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def fill(self, server):
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+
+    def empty(self, server):
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+
+    def close(self):
+        pass
+
+
+@pytest.fixture(params=[NoFurtherBytes, FullDisk])
+def disk(request, tmp_path):
+    """A disk that can be filled."""
+    if request.param is FullDisk and not IS_CI:
+        pytest.skip("mounts a disk, which only CI=true allows")
+    if request.param is FullDisk and not CAPABILITIES >> CAP_SYS_ADMIN & 1:
+        pytest.skip("not everyone who builds may mount a disk")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    found = request.param(folder)
+    yield found
+    found.close()

@@ -1,13 +1,9 @@
 """Acknowledged expenses survive whatever happens to the servers while sixteen users write."""
 
-import contextlib
-import re
-import resource
 import secrets
 import subprocess
 import time
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -15,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from models import Expense, ExpenseChange
 from tests.browsing import at_once, form_values
-from tests.reliability.conftest import IS_CI
 from tests.reliability.writers import (
     PATIENCE,
     Person,
@@ -26,9 +21,6 @@ from tests.reliability.writers import (
     people_who_write,
     working,
 )
-
-CAP_SYS_ADMIN = 21
-CAPABILITIES = int(re.search(r"CapEff:\s*(\w+)", Path("/proc/self/status").read_text())[1], 16)
 
 
 @pytest.mark.parametrize("program", ["serve", "gunicorn"])
@@ -74,55 +66,6 @@ def test_a_postgresql_that_is_restarted_again_and_again(
     assert tally.acknowledged > acknowledged
     assert not tally.unanswered
     assert_the_books_agree(server, people, writers, tally)
-
-
-class FullDisk:
-    """A small disk, on which `fill` leaves no room, and `empty` makes some again."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "ledger-tests", str(folder)], check=True)
-
-    def fill(self, server):
-        with contextlib.suppress(OSError), (self.folder / "ballast").open("wb", buffering=0) as ballast:
-            while True:
-                ballast.write(bytes(512))
-
-    def empty(self, server):
-        (self.folder / "ballast").unlink()
-
-    def close(self):
-        subprocess.run(["umount", str(self.folder)], check=True)
-
-
-class NoFurtherBytes:
-    """A limit on the length of files, which needs no rights: beyond it the server can write nothing at all."""
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    def fill(self, server):
-        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
-
-    def empty(self, server):
-        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
-
-    def close(self):
-        pass
-
-
-@pytest.fixture(params=[NoFurtherBytes, FullDisk])
-def disk(request, tmp_path):
-    """A disk that can be filled."""
-    if request.param is FullDisk and not IS_CI:
-        pytest.skip("mounts a disk, which only CI=true allows")
-    if request.param is FullDisk and not CAPABILITIES >> CAP_SYS_ADMIN & 1:
-        pytest.skip("not everyone who builds may mount a disk")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    found = request.param(folder)
-    yield found
-    found.close()
 
 
 def wait_until(happened):

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from ledger.spending import VALUES
 from models import DEFAULT_CATEGORIES, Expense, ExpenseChange, User, description_key
-from tests.browsing import REDIRECTS, Element, HttpClient, HttpResponse, Visitor, form_values, read
+from tests.browsing import FORM, REDIRECTS, Element, HttpClient, HttpResponse, Visitor, form_values, read
 from tests.server import Server
 
 # The answer did not come, and nobody knows whether the request arrived.
@@ -63,9 +63,11 @@ class Client(HttpClient):
         super().__init__(servers[0].port, headers)
         self.servers = servers
 
-    def start(self, method: str, url: str, body: str | None = None) -> HTTPResponse:
+    def start(
+        self, method: str, url: str, body: str | bytes | None = None, content_type: str = FORM
+    ) -> HTTPResponse:
         self.connection.port = random.choice(self.servers).port
-        return super().start(method, url, body)
+        return super().start(method, url, body, content_type)
 
 
 class Writer:

@@ -1,0 +1,106 @@
+"""Imports: a bank statement against bare inserts into the same table, and the review against the list."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
+from typing import Any
+
+import sqlalchemy as sa
+from uuid_utils.compat import uuid7
+
+from benchmarks.bench import FEW, Bench, guest_of
+from benchmarks.client import Client
+from benchmarks.expenses import sample_expenses
+from benchmarks.report import Row, compare
+from benchmarks.timing import alternate, seconds_of
+from tests.browsing import MULTIPART, form_values, read, with_file
+
+ROUNDS = 30
+IMPORTS = 5
+LINES = 25_000
+SMALL = 100
+COLUMNS = ("author_id", "id", "amount", "category", "description", "description_key", "date", "created_at")
+
+
+def measure(bench: Bench) -> Iterator[Row]:
+    """Measure uploading and adding a statement, and the review of a small one and of a large one."""
+    yield from _imports(bench)
+    yield from _reviews(bench)
+
+
+def _imports(bench: Bench) -> Iterator[Row]:
+    client, content = bench.guest(0), _statement(LINES)
+    bare = _BareInserts(bench, guest_of(1))
+    taken: dict[str, list[float]] = {"import": [], "bare": []}
+    for _round in range(2 if bench.quick else IMPORTS):
+        taken["import"].append(seconds_of(partial(_import, client, content)))
+        client.undo()
+        taken["bare"].append(seconds_of(bare.insert))
+        bare.delete()
+    # Turned over, because it compares rows a second.
+    yield compare(
+        f"upload and Add of {LINES:,} lines, rows a second / bare inserts",
+        *(taken["bare"], taken["import"], 0.5 if bench.sqlite else None),
+        at_least=True,
+    )
+
+
+def _reviews(bench: Bench) -> Iterator[Row]:
+    client = bench.guest(2)
+    urls = {number: _upload(client, _statement(number)) for number in (SMALL, LINES)}
+    sides: dict[str, Callable[[], object]] = {"list": partial(bench.owner(FEW).get, "/expenses")}
+    sides |= {url: partial(client.get, url) for url in urls.values()}
+    taken = alternate(bench.rounds(ROUNDS), sides)
+    for number, url in urls.items():
+        yield compare(f"review of {number:,} lines / list page of {FEW:,}", taken[url], taken["list"], 2.0)
+        client.send(f"{url}/discard")
+
+
+def _statement(number: int) -> bytes:
+    """Return a file of so many lines, as a bank would send it."""
+    rows = (
+        f"{expense.date:%d.%m.%Y};{expense.description} {index % 977:05};-{abs(expense.amount)}"
+        for index, expense in enumerate(islice(sample_expenses(number), number))
+    )
+    return "\n".join(["Date;Payee;Amount", *rows]).encode()
+
+
+def _upload(client: Client, content: bytes) -> str:
+    """Upload a file, and return the URL of its review."""
+    sent = client.post("/imports", with_file({"csrf_token": client.token}, "statement.csv", content), MULTIPART)
+    assert sent.location
+    return sent.location.removesuffix("/columns")
+
+
+def _import(client: Client, content: bytes) -> None:
+    url = _upload(client, content)
+    form = read(client.get(url)).one("form", class_="review")
+    client.post(url, {"csrf_token": client.token, "others": form_values(form)["others"], "go": "add-all"})
+
+
+class _BareInserts:
+    """The same number of rows, inserted with nothing between SQL and the driver of the database."""
+
+    def __init__(self, bench: Bench, name: str) -> None:
+        self.engine = bench.engine
+        self.author_id = bench.ids[name]
+        self.mark = "?" if bench.sqlite else "%s"
+        values = ", ".join(COLUMNS[2:])
+        query = f"SELECT {values} FROM expense WHERE author_id = {bench.ids[f'owner-{100_000}']} LIMIT {LINES}"
+        with self.engine.connect() as connection:
+            self.values = [tuple(row) for row in connection.exec_driver_sql(query)]
+        self.first: Any = None
+
+    def insert(self) -> None:
+        """Insert the rows by one statement, in one transaction."""
+        self.first = uuid7().hex
+        rows = [(self.author_id, uuid7().hex, *values) for values in self.values]
+        marks = ", ".join([self.mark] * len(COLUMNS))
+        with self.engine.begin() as connection:
+            connection.exec_driver_sql(f"INSERT INTO expense ({', '.join(COLUMNS)}) VALUES ({marks})", rows)
+
+    def delete(self) -> None:
+        """Delete the rows."""
+        condition = f"author_id = {self.author_id} AND id > '{self.first}'"
+        with self.engine.begin() as connection:
+            connection.execute(sa.text(f"DELETE FROM expense WHERE {condition}"))

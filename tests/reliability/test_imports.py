@@ -1,0 +1,105 @@
+"""Imports over a real server: killed between the upload and Add and during Add, Add pressed often, a full disk."""
+
+import contextlib
+import threading
+import time
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from models import Expense, ExpenseChange, Operation, Statement, StatementLine
+from tests.browsing import REDIRECTS, at_once, read
+from tests.reliability.writers import LOST, Person
+from tests.test_import_pages import review, upload, values_of
+
+MANY = 12_000
+PRESSES = 20
+
+
+def statement(number):
+    """A statement of so many lines."""
+    days = (f"2026-{line % 12 + 1:02}-{line % 28 + 1:02}" for line in range(number))
+    rows = (f"{day},Shop {line % 7},-{line % 90 + 1}.{line % 100:02}" for line, day in enumerate(days))
+    return "\n".join(["Date,Payee,Amount", *rows]) + "\n"
+
+
+def count(server, model):
+    with Session(server.engine) as session:
+        return session.scalar(sa.select(sa.func.count()).select_from(model))
+
+
+def press_add(client, page):
+    """Press Add, and do not mind when there is no answer."""
+    form = review(page)
+    with contextlib.suppress(*LOST):
+        return client.post(form["action"], values_of(form) | {"go": "add-all"})
+
+
+def wait_until_rolled_back(person):
+    while "is still in progress" in (page := read(person.get("/expenses"))).text:
+        time.sleep(0.2)
+    return page
+
+
+def test_an_import_whose_server_is_killed_is_all_or_nothing(serve, url, chance, tally):
+    server = serve(url)
+    ana = Person(server).register("ana")
+    preview = upload(ana, statement(MANY)).location
+    server.kill()
+    tally.tries += 1
+    server.serve()
+    page = ana.page(preview)
+    assert count(server, StatementLine) == MANY
+
+    thread = threading.Thread(target=press_add, args=[ana.another_window(), page])
+    thread.start()
+    while not count(server, ExpenseChange):
+        time.sleep(0.005)
+    server.kill()
+    thread.join()
+    tally.tries += 1
+    server.serve()
+
+    wait_until_rolled_back(ana)
+    assert [count(server, model) for model in (Expense, ExpenseChange, Operation)] == [0, 0, 0]
+    assert press_add(ana.client, ana.page(preview)).status_code in REDIRECTS
+    assert [count(server, model) for model in (Expense, ExpenseChange, Operation)] == [MANY, MANY, 1]
+
+
+def test_add_pressed_often_at_once_adds_once(serve, url, tally):
+    server = serve(url)
+    ana = Person(server).register("ana")
+    preview = upload(ana, statement(3_000)).location
+    page = ana.page(preview)
+    answers = []
+
+    at_once(lambda client: answers.append(press_add(client, page)), [ana.another_window() for _ in range(PRESSES)])
+
+    for answer in answers:
+        tally.statuses[answer.status_code] += 1
+    # Whoever had to wait too long was told to come back.
+    assert {answer.status_code for answer in answers} <= {302, 303, 503}
+    assert all("import=" in answer.location for answer in answers if answer.status_code in REDIRECTS)
+    assert [count(server, model) for model in (Expense, ExpenseChange, Operation)] == [3_000, 3_000, 1]
+
+
+def test_a_full_disk_stores_nothing_of_an_import(disk, serve, tally):
+    server = serve(f"sqlite:///{disk.folder / 'ledger.db'}")
+    ana = Person(server).register("ana")
+    page = ana.page(upload(ana, statement(500)).location)
+    before = [count(server, model) for model in (Statement, StatementLine)]
+
+    disk.fill(server)
+    try:
+        tally.tries += 2
+        assert press_add(ana.client, page).status_code == 503
+        assert upload(ana, statement(400)).status_code == 503
+    finally:
+        disk.empty(server)
+
+    assert [count(server, model) for model in (Statement, StatementLine)] == before
+    assert count(server, Expense) == 0
+    assert press_add(ana.client, page).status_code in REDIRECTS
+    assert count(server, Expense) == 500
+    # What was open at the mount would keep it.
+    server.stop()
