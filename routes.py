@@ -115,6 +115,6 @@ route("/readyz", health.readyz, public=True)
 login_manager.unauthorized_handler(drafts.ask_to_log_in)
 for error in (DBAPIError, TimeoutError):
     app.register_error_handler(error, errors.show_database_error)
-for error in (CurrencyChangedError, OperationRunningError, LeaseLostError):
-    app.register_error_handler(error, errors.show_conflict)
+for conflict in (CurrencyChangedError, OperationRunningError, LeaseLostError):
+    app.register_error_handler(conflict, errors.show_conflict)
 app.register_error_handler(HTTPException, errors.show_error)

@@ -100,8 +100,8 @@ def undo(user: User, operation_id: uuid.UUID, now: datetime, expense_id: uuid.UU
     ids = sa.select(CHANGE.id).where(*changes_of(original))
     if expense_id is not None:
         ids = ids.where(CHANGE.id == expense_id)
-    names = pieces.renamed_by(original).values()
-    renamed = pieces.expenses_in(user.id, names) if names else None
+    renamed_to = pieces.renamed_by(original).values()
+    renamed = pieces.expenses_in(user.id, renamed_to) if renamed_to else None
     with operations.record_in_pieces(user, "undo", now, ids, renamed=renamed) as (operation, some):
         is_large = operation.running_until is not None
         operation.undoes = operation_id
@@ -126,10 +126,11 @@ def undo(user: User, operation_id: uuid.UUID, now: datetime, expense_id: uuid.UU
         # To look for what was left alone takes a while, and needs no lock.
         db.session.commit()
         db.session.connection(execution_options={"reading": True})
-    conflicts, conflict_count = reversion.conflicts, len(reversion.conflicts)
+    conflicts = reversion.conflicts
+    conflict_count = len(conflicts)
     if counts.total() < (original.count if expense_id is None else 1):
-        names, count = _left_alone(reversion)
-        conflicts, conflict_count = [*conflicts, *names], conflict_count + count
+        others, count = _left_alone(reversion)
+        conflicts, conflict_count = [*conflicts, *others], conflict_count + count
     return Undone(
         operation=None if operations.is_empty(operation) else operation,
         restored=counts["added"],
