@@ -48,6 +48,7 @@ os.environ.update(
 
 import flask_migrate
 import pytest
+import sqlalchemy as sa
 from hypothesis import settings
 
 from app import app as application
@@ -77,11 +78,19 @@ def pytest_configure(config):
         raise pytest.UsageError(f"With {' and '.join(names)} set, the tests need a single process: pytest -n 0")
 
 
+def leave_unsynced(connection, _record):
+    """Let no commit wait for the disk, which takes longer than the rest of it."""
+    is_sqlite = db.engine.dialect.name == "sqlite"
+    connection.execute("PRAGMA synchronous=OFF" if is_sqlite else "SET synchronous_commit=off")
+    connection.commit()
+
+
 @pytest.fixture(scope="session")
 def migrated():
     """The application, whose database has every migration."""
     application.testing = True
     with application.app_context():
+        sa.event.listen(db.engine, "connect", leave_unsynced)
         flask_migrate.upgrade()
     if os.environ.get("TEST_CITUS_URL"):
         spread = application.test_cli_runner().invoke(args=["distribute"])

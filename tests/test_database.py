@@ -26,12 +26,13 @@ def test_every_way_to_name_postgresql_means_psycopg_3(scheme):
 
 
 @sqlite_only
-def test_sqlite_is_opened_so_that_a_power_cut_loses_nothing(app):
-    with app.app_context():
-        found = {
-            name: db.session.scalar(text(f"PRAGMA {name}"))
-            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
-        }
+def test_sqlite_is_opened_so_that_a_power_cut_loses_nothing(tmp_path):
+    engine = create_engine(f"sqlite:///{tmp_path / 'ledger.db'}", poolclass=NullPool)
+    prepare_engine(engine)
+
+    with engine.connect() as connection:
+        names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        found = {name: connection.scalar(text(f"PRAGMA {name}")) for name in names}
 
     assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
 
