@@ -60,7 +60,7 @@ from tests.owners import watch
 # A real hash takes 0.2 s on purpose.
 User.HASH_METHOD = "pbkdf2:sha256:1000"
 # How long an example takes depends on what else the machine does.
-settings.register_profile("tests", deadline=None, max_examples=40)
+settings.register_profile("tests", deadline=None, max_examples=25)
 settings.register_profile("ci", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "tests")
 

@@ -340,6 +340,7 @@ def test_a_name_that_is_taken_is_an_error_beside_its_field(app, ana, bob, typed,
     assert is_in(other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["username", "email"])
 def test_trying_names_does_not_reveal_which_are_taken(app, ana, bob, name):
     def ask(visitor, number):

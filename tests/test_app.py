@@ -87,6 +87,7 @@ def start(output):
     return run
 
 
+@pytest.mark.slow
 def test_without_settings_the_application_is_for_this_machine(start):
     found = start()
 
@@ -115,6 +116,7 @@ def test_below_a_path_cookies_are_for_this_path_only(start):
     assert found["config"]["REMEMBER_COOKIE_PATH"] == "/home/ledger"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "prefix", ["ledger", "//evil.example", "/a b", "/é", "/..", "/a/../b", "/a\\b", "https://a/b"]
 )
@@ -128,6 +130,7 @@ def test_a_proxy_is_believed_only_when_there_is_one(start):
     assert (found["address"], found["scheme"]) == ("192.0.2.9", "https")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -167,6 +170,7 @@ def test_a_secret_may_stand_in_a_file(start, tmp_path, name, content, setting):
     assert found["config"][setting] == content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["SECRET_KEY", "DATABASE_URL"])
 def test_a_secret_that_is_not_there_is_never_replaced_by_another(start, tmp_path, name):
     empty = tmp_path / "empty"
@@ -178,6 +182,7 @@ def test_a_secret_that_is_not_there_is_never_replaced_by_another(start, tmp_path
     assert f"Set {name} or {name}_FILE, not both" in start(**{f"{name}_FILE": str(missing)})
 
 
+@pytest.mark.slow
 def test_the_log_is_written_in_words_or_as_json(output):
     _, message = output(LOG_FORMAT="text")
     _, lines = output(LOG_FORMAT="json")

@@ -121,6 +121,7 @@ def test_a_reported_timeout_opens_the_circuit_at_once(checked, database):
     assert not checked.responds()
 
 
+@pytest.mark.slow
 def test_readyz_responds_in_time_although_the_database_does_not(stranger, database, monkeypatch):
     monkeypatch.setattr(availability, "PROBE_TIMEOUT_SECONDS", 1.5)
     database.running.clear()
@@ -146,6 +147,7 @@ def test_readyz_needs_no_connection_of_the_pool(stranger, app):
                 connection.close()
 
 
+@pytest.mark.slow
 @sqlite_only
 def test_readyz_responds_in_time_although_the_file_is_locked(stranger, app):
     with app.app_context():

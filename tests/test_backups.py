@@ -327,6 +327,7 @@ def test_a_backup_that_fails_leaves_nothing_behind(app, run, file, monkeypatch):
         assert db.session.scalar(sa.select(sa.func.count()).select_from(Backup)) == 0
 
 
+@pytest.mark.slow
 def test_a_killed_backup_leaves_no_file_that_looks_complete(ana, run, file):
     ana.add("1")
 
@@ -493,6 +494,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("statements", HOSTILE.values(), ids=HOSTILE)
 def test_a_hostile_backup_is_refused_within_seconds_and_changes_nothing(app, ana, run, file, statements):
     ana.add("5", "Food", description="Rent", date="2026-01-31", frequency="month")

@@ -6,6 +6,7 @@ import sys
 from collections import Counter, deque
 from pathlib import Path
 
+import pytest
 from babel import localedata
 from babel.core import get_global
 from werkzeug.local import LocalProxy
@@ -59,6 +60,7 @@ def test_every_cache_has_a_limit_or_nothing_to_tell_apart(app):
     assert unbounded == []
 
 
+@pytest.mark.slow
 def test_a_thousand_languages_periods_and_searches_leave_nothing_behind(ana):
     ana.add("1234.50", "Food")
     tags = [tag.replace("_", "-") for tag in localedata.locale_identifiers()]

@@ -144,6 +144,7 @@ def everything(app):
         return {table.name: sorted(map(str, db.session.execute(select(table)))) for table in tables}
 
 
+@pytest.mark.slow
 def test_the_demo_has_a_database_of_its_own_unless_told_otherwise(
     app, run, ana, tmp_path, monkeypatch, unused_port
 ):
@@ -201,6 +202,7 @@ def served(app, unused_port):
         server.terminate()
 
 
+@pytest.mark.slow
 def test_serve_prints_its_url_and_the_database(served):
     server, address = served
 
@@ -209,6 +211,7 @@ def test_serve_prints_its_url_and_the_database(served):
     assert "Log in" in wait_for(f"{address}/login")
 
 
+@pytest.mark.slow
 def test_serve_leaves_the_answer_to_a_large_body_to_the_application(served):
     _server, address = served
 
@@ -220,6 +223,7 @@ def test_serve_leaves_the_answer_to_a_large_body_to_the_application(served):
         assert "Form too large" in answer.read().decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_serve_ends_at_once_when_it_is_asked_to(served, number):
     server, address = served

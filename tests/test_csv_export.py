@@ -190,6 +190,7 @@ def test_a_large_file_is_not_kept_in_memory():
     assert most < 4 * MAX_BYTES_IN_MEMORY
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(app, ana):
     with app.app_context():
         author = ana.user()

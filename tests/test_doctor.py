@@ -251,6 +251,7 @@ for command in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "url",
     [

@@ -148,6 +148,7 @@ def test_every_url_that_forms_are_sent_to_is_known_here(ana):
     assert set(forms_of(ana)) == SHOW_A_FORM
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "ended"),
     [
@@ -180,6 +181,7 @@ def test_every_form_comes_back_filled_in(ana, name, ended):
     assert everything() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(SHOW_A_FORM))
 def test_every_form_with_a_stale_token_comes_back_filled_in(ana, name):
     form = forms_of(ana)[name]
@@ -199,6 +201,7 @@ def test_every_form_with_a_stale_token_comes_back_filled_in(ana, name):
     assert everything() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(SHOW_A_FORM))
 def test_what_one_user_typed_is_never_shown_to_another(ana, bob, name):
     form = forms_of(ana)[name]

@@ -110,6 +110,7 @@ def cookie_sizes(response):
     return [len(cookie.partition(";")[0]) for cookie in response.headers.getlist("Set-Cookie")]
 
 
+@pytest.mark.slow
 def test_no_cookie_grows_beyond_what_browsers_accept(ana):
     name = worst_text(60)
     ana.post("/expenses/add", {"amount": "1", "category": "Food", "new_category": name})

@@ -389,6 +389,7 @@ def check(method, response):
         assert 'class="brand"' in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES, ids=str)
 @settings(max_examples=EXAMPLES, deadline=None, print_blob=True)
 @given(data=st.data())
@@ -425,6 +426,7 @@ def kept_cookies(cookies, response):
     return jar
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize(
     "endpoint",

@@ -12,6 +12,8 @@ import pytest
 
 import http_server
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 HOST = "127.0.0.1"
 SILENCE_SECONDS = 1

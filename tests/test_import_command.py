@@ -4,6 +4,7 @@ import json
 from datetime import date, timedelta
 from decimal import Decimal
 
+import pytest
 from sqlalchemy import func, select
 from uuid_utils.compat import uuid7
 
@@ -103,6 +104,7 @@ def test_the_account_and_the_category_can_be_named(run, ana, tmp_path):
     assert "There is no category None such." in printed
 
 
+@pytest.mark.slow
 def test_an_export_comes_back_byte_for_byte(app, run, ana, bob, tmp_path):
     texts = ["Tea", "", "  two  spaces inside", "=1+1", "'quoted", "a;b|c", 'Café, "noir"', "x" * 200]
     with app.app_context():

@@ -47,6 +47,7 @@ with app.app_context():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("commits", range(1, 10))
 def test_an_import_that_is_killed_is_rolled_back(app, ana, commits):
     statement_id = store_draft(ana, CONTENT)

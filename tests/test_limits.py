@@ -46,6 +46,7 @@ def normalised(monkeypatch):
     return lengths
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("url", POST_URLS)
 def test_an_over_long_value_in_any_field_is_never_normalised(ana, normalised, url):
     ana.add("3.50", "Food")

@@ -390,6 +390,7 @@ def test_every_user_has_a_row_for_each_category_afterwards(go, engine):
         assert [tuple(row) for row in session.execute(query)] == rows
 
 
+@pytest.mark.slow
 def test_keys_are_renewed_and_names_that_have_become_equal_stay_two(go, engine):
     """Expenses in two pieces; "Food" twice, with and without an invisible character; a spoofed username."""
     spoofed, hidden = "ana\u034f", "Food\ufe0f"
@@ -479,6 +480,7 @@ def test_the_file_is_copied_before_it_changes_and_not_otherwise(go, engine, tmp_
     assert len(list(tmp_path.glob("*.before-*"))) == 2
 
 
+@pytest.mark.slow
 def test_a_copy_that_there_was_no_room_for_does_not_look_like_one(go, url, engine, tmp_path):
     if engine.dialect.name != "sqlite":
         pytest.skip("about the file of SQLite")

@@ -277,6 +277,7 @@ def test_thousandths_are_written_like_the_amount_that_they_are(thousandths, curr
     assert plain_thousandths(thousandths, currency_digits(currency)) == plain
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOCALES)
 def test_every_locale_that_is_offered_writes_amounts_that_can_be_typed_in_again(name):
     locale = Locale.parse(name)

@@ -273,6 +273,7 @@ def links(page):
             yield shown, link["href"]
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     made=expenses,

@@ -160,6 +160,7 @@ COMMANDS = (["serve", "--port", "1"], ["db", "upgrade"], ["doctor"])
 KEY = "0123456789abcdef" * 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_data_folder_that_cannot_be_made_is_explained(tmp_path, command):
     (tmp_path / "taken").write_text("a file")
@@ -169,6 +170,7 @@ def test_a_data_folder_that_cannot_be_made_is_explained(tmp_path, command):
     assert_explained(done, f"{tmp_path}/taken", "cannot be used")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can own files as another user")
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is not installed")
 @pytest.mark.parametrize("command", COMMANDS)
@@ -204,6 +206,7 @@ def test_a_folder_for_the_secret_key_that_cannot_be_made_is_explained(tmp_path):
         load_or_create_secret_key(str(tmp_path / "taken"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_file_that_is_no_database_is_explained(tmp_path, command):
     file = tmp_path / "ledger.db"
@@ -214,6 +217,7 @@ def test_a_file_that_is_no_database_is_explained(tmp_path, command):
     assert_explained(done, str(file), "not a database")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_server_that_does_not_answer_is_explained(unused_port, command):
     done = run_flask(*command, SECRET_KEY=KEY, DATABASE_URL=f"postgresql://a:hidden@127.0.0.1:{unused_port}/b")
@@ -222,6 +226,7 @@ def test_a_server_that_does_not_answer_is_explained(unused_port, command):
     assert "hidden" not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "setting",
     [
@@ -240,6 +245,7 @@ def test_a_setting_that_makes_no_sense_is_explained(tmp_path, setting):
     assert_explained(run_flask("doctor", **valid | setting), *setting)
 
 
+@pytest.mark.slow
 def test_the_log_of_a_new_installation_begins_without_a_warning(tmp_path):
     settings = {"SECRET_KEY": KEY, "DATABASE_URL": f"sqlite:///{tmp_path}/ledger.db", "LOG_FORMAT": "json"}
     assert run_flask("db", "upgrade", **settings).returncode == 0
@@ -255,6 +261,7 @@ def test_the_log_of_a_new_installation_begins_without_a_warning(tmp_path):
     assert lines[1]["message"] == "No account yet: open the address and create one."
 
 
+@pytest.mark.slow
 def test_gunicorn_gives_up_when_a_setting_makes_no_sense(unused_port):
     environment = {"PATH": os.environ["PATH"], "FLASK_SKIP_DOTENV": "1", "SECRET_KEY": "dev"}
     command = [sys.executable, "-m", "gunicorn", "app:app", "--bind", f"127.0.0.1:{unused_port}"]

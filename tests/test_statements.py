@@ -295,6 +295,7 @@ def test_a_field_may_hold_line_breaks_and_a_separator_of_paragraphs_ends_no_line
     assert [line.line_number for line in statement.lines] == [2, 4]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "code"),
     [

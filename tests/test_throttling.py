@@ -87,6 +87,7 @@ def test_after_quiet_time_failures_are_forgotten_and_waits_shorter_again(keep):
     assert waits == [WINDOW * factor for factor in (1, 2, 4, 4, 2, 1)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("counted", "day", "year"), [(counter(), 70, 3_720), (counter(longest_wait=HOUR), 260, 87_640)]
 )

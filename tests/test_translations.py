@@ -139,6 +139,7 @@ PAGES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_every_text_of_a_page_is_marked(user, page):
     response = user.get(page)
@@ -266,6 +267,7 @@ def undo_all(user, send):
     assert unmarked(user.get("/history")) == set()
 
 
+@pytest.mark.slow
 def test_every_message_is_marked_and_so_is_history(user, send):
     ids = [str(expense.id) for expense in user.expenses()]
     recurring = next(expense for expense in user.expenses() if expense.category == "Health").id

@@ -101,6 +101,7 @@ def test_every_address_on_every_page_has_the_prefix(ana):
                 assert target.startswith(("#", "?")), (address, element.tag, name, target)
 
 
+@pytest.mark.slow
 def test_every_form_on_every_page_reaches_the_application(ana):
     missing = []
     for address, page in walk(ana, f"{PREFIX}/").items():
@@ -233,6 +234,7 @@ def test_no_header_sets_the_prefix(stranger):
     assert page.one("main").one("form")["action"] == "/login"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("program", "setting"), [("serve", "URL_PREFIX"), ("gunicorn", "SCRIPT_NAME")])
 def test_a_real_server_has_the_prefix(tmp_path, program, setting):
     server = Server(tmp_path, own_database(tmp_path), program, **{setting: PREFIX, "HTTPS": "0"})
