@@ -12,6 +12,7 @@ import atexit
 import os
 import shutil
 import socket
+import sqlite3
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -80,7 +81,8 @@ def pytest_configure(config):
 
 def leave_unsynced(connection, _record):
     """Let no commit wait for the disk, which takes longer than the rest of it."""
-    is_sqlite = db.engine.dialect.name == "sqlite"
+    # Also called by threads without the context of the application.
+    is_sqlite = isinstance(connection, sqlite3.Connection)
     connection.execute("PRAGMA synchronous=OFF" if is_sqlite else "SET synchronous_commit=off")
     connection.commit()
 
