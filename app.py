@@ -13,6 +13,7 @@ import clock
 import commands
 import config
 import logs
+import static_files
 from database import db
 from database.availability import Availability
 from database.engine import SAFE_METHODS, close_session, prepare_engine
@@ -27,7 +28,8 @@ from views import filters
 
 with config.explaining_errors():
     logs.start_logging(os.environ.get("LOG_FORMAT") or "text")
-app = Flask(__name__)
+# static_files.py serves the static folder.
+app = Flask(__name__, static_folder=None)
 app.request_class = Request
 app.session_interface = BoundedSessionInterface()
 # A URL with two slashes would otherwise be redirected to whatever host the request names.
@@ -56,6 +58,7 @@ with app.app_context():
         importlib.import_module("database.postgresql").limit_waiting(db.engine, availability)
 Migrate(app, db, render_as_batch=True, compare_type=True)
 commands.init_app(app)
+static_files.init_app(app)
 # Templates look at current_user by themselves (below): loaded for every page, it would break the error
 # page just when the database is away.
 login_manager = LoginManager(app, add_context_processor=False)

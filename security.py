@@ -218,6 +218,9 @@ class BoundedSessionInterface(SecureCookieSessionInterface):
 
     def save_session(self, app: flask.Flask, session: SessionMixin, response: flask.Response) -> None:
         """Set the cookie; what the user can best do without is dropped from one that is too large."""
+        if flask.request.endpoint == "static":
+            # The same for everybody: a browser would ask again whenever its cookie changed.
+            return
         serializer = self.get_signing_serializer(app)
         while session.modified and serializer and len(serializer.dumps(dict(session))) > SESSION_COOKIE_MAX_BYTES:
             name = next((name for name in DISPENSABLE if session.get(name)), None)

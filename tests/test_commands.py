@@ -229,7 +229,7 @@ def test_serve_ends_at_once_when_it_is_asked_to(served, number):
     server, address = served
     host, _, port = address.removeprefix("http://").partition(":")
     with contextlib.ExitStack() as clients:
-        for sent in (b"", b"GET / HTTP/1.1\r\n", b"GET /static/pico.min.css HTTP/1.1\r\n\r\n" * 200):
+        for sent in (b"", b"GET / HTTP/1.1\r\n", b"GET /login HTTP/1.1\r\n\r\n" * 200):
             client = clients.enter_context(socket.create_connection((host, int(port))))
             client.sendall(sent)
 

@@ -118,6 +118,7 @@ BELOW = {
         "statement_messages",
         "text",
     },
+    "static_files": set(),
     "url_prefix": set(),
     "config": {"database", "ledger", "security", "url_prefix"},
     "doctor": {"clock", "database", "ledger", "models"},
@@ -126,7 +127,7 @@ BELOW = {
     "import_command": {"clock", "database", "ledger", "messages", "models"},
     "app": {
         *("clock", "commands", "config", "database", "ledger", "logs", "models"),
-        *("routes", "security", "url_prefix", "views"),
+        *("routes", "security", "static_files", "url_prefix", "views"),
     },
     "routes": {"app", "ledger", "security", "views"},
 }

@@ -250,7 +250,8 @@ def test_a_real_server_has_the_prefix(tmp_path, program, setting):
         logged_in = client.post(form["action"], form_values(form) | LOGIN)
 
         assert logged_in.location == f"{PREFIX}/expenses"
-        assert client.get(logged_in.location).status_code == 200
-        assert client.get(f"{PREFIX}/static/app.css").status_code == 200
+        listed = client.get(logged_in.location)
+        assert listed.status_code == 200
+        assert client.get(read(listed).one("link", rel="stylesheet")["href"]).status_code == 200
     finally:
         server.stop()
