@@ -165,6 +165,8 @@ class Expense(Base):
         # Both cover the amount: an index that did not would make the sum slower than no index.
         sa.Index(None, "author_id", "date", "id", "amount"),
         sa.Index(None, "author_id", "category", "date", "id", "amount"),
+        # Has a list by amount in its order.
+        sa.Index(None, "author_id", "amount", "id"),
         # Finds what a description was last used for, and all that a search needs to add up what it finds.
         sa.Index(None, "author_id", "description_key", "date", "id", "category", "amount"),
     )

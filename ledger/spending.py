@@ -112,10 +112,12 @@ def expenses_query(user: User, filters: ExpenseFilter) -> sa.Select[uuid.UUID, d
         query = query.where(Expense.date <= filters.period.end_date)
     for word in search_words(filters.search):
         query = query.where(Expense.description_key.contains(word, autoescape=True))
+    # The index of amounts is for their order only: it does not have what a sum needs.
+    amount = _without_index(Expense.amount)
     if filters.min_amount is not None:
-        query = query.where(Expense.amount >= filters.min_amount)
+        query = query.where(amount >= filters.min_amount)
     if filters.max_amount is not None:
-        query = query.where(Expense.amount <= filters.max_amount)
+        query = query.where(amount <= filters.max_amount)
     if filters.import_id is not None:
         query = query.where(Expense.id.in_(_imported_query(user, filters.import_id)))
     return query
@@ -130,7 +132,7 @@ def _imported_query(user: User, statement_id: uuid.UUID) -> sa.Select[uuid.UUID]
     )
 
 
-def _without_index(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+def _without_index(column: sa.ColumnElement[Any] | InstrumentedAttribute[Any]) -> sa.ColumnElement[Any]:
     """Return the values of `column` without its indexes.
 
     SQLite takes an index that spares it the sorting, even when it has to look up every expense for it, before
@@ -271,7 +273,9 @@ def read_page(
         # By the index of descriptions, which covers the search, first which ones they are.
         found = ordered(query.with_only_columns(Expense.id), filters.sort, backwards, bare=True)
         query = query.where(Expense.id.in_(found.limit(PAGE_SIZE + 1)))
-    query = ordered(query, filters.sort, backwards, bare=bool(filters.search))
+    # By amount, the few of a category, a period or an import would have to be looked for among all.
+    is_part = bool(filters.search or filters.import_id or (column is Expense.amount and _is_indexed(filters)))
+    query = ordered(query, filters.sort, backwards, bare=is_part)
     rows = list(db.session.execute(query.limit(PAGE_SIZE + 1)))
     more = len(rows) > PAGE_SIZE
     rows = rows[:PAGE_SIZE]
@@ -283,6 +287,11 @@ def read_page(
     has_before = more if backwards else after is not None
     has_after = backwards or more
     return Page(rows, first if has_before else None, last if has_after else None)
+
+
+def _is_indexed(filters: ExpenseFilter) -> bool:
+    """Tell whether an index finds the matching expenses."""
+    return bool(filters.categories) or filters.period != Period()
 
 
 def _typed_cursor(column: InstrumentedAttribute[Any], cursor: Cursor) -> tuple[sa.BindParameter[Any], ...]:

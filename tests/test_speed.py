@@ -32,6 +32,7 @@ PAGES = {
     "/expenses?period=2026-03": 6,
     "/expenses?search=tea": 5,
     "/expenses?sort=-amount": 5,
+    "/expenses?category=Food&sort=amount": 5,
     "/expenses?category=Food&search=tea&period=2026&min_amount=1&sort=amount": 5,
     "/expenses?after={place}": 5,
     "/expenses?before={place}": 5,
@@ -77,7 +78,7 @@ FORMS = {
 # no index knows, a file.
 GROWS = {
     "/expenses?search=tea": 2,
-    "/expenses?sort=-amount": 1,
+    "/expenses?category=Food&sort=amount": 1,
     "/expenses?category=Food&search=tea&period=2026&min_amount=1&sort=amount": 2,
     "/expenses.csv": 1,
     # The days of the month that was in progress a year ago.
