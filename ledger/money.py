@@ -205,7 +205,12 @@ def _signs(currency: str, locale: Locale | None) -> tuple[str, ...]:
 
 def format_amount(amount: Decimal, currency: str, locale: Locale) -> str:
     """Write `amount` with the sign and the decimals of `currency`, as readers of `locale` expect it."""
-    return _pattern(locale).apply(amount, locale, currency=currency, currency_digits=True)
+    return with_true_minus(_pattern(locale).apply(amount, locale, currency=currency, currency_digits=True))
+
+
+def with_true_minus(number: str) -> str:
+    """Return a formatted number with a minus sign in place of the hyphen, which is narrower than a digit."""
+    return number.replace("-", "\u2212")
 
 
 @lru_cache(maxsize=64)

@@ -434,7 +434,7 @@ def test_money_that_came_back_is_below_zero(ana):
     ana.add("5,50", "Food", refund="y", description="Bottles")
 
     assert ana.expenses()[0].amount == Decimal("-5.50")
-    assert ana.rows()[0] == (ana.rows()[0][0], "Food", "Bottles refund", "-$5.50")
+    assert ana.rows()[0] == (ana.rows()[0][0], "Food", "Bottles refund", "−$5.50")
     assert ana.total() == "$14.50"
     assert ana.count("/expenses?min_amount=0") == 1
 

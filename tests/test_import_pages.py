@@ -76,7 +76,7 @@ def test_a_statement_is_previewed_and_nothing_is_written_before_the_button(ana):
     assert "/columns" not in sent.location
     text = page.one("main").text
     assert "4 expenses to add, €270.90" in text
-    assert "1 refund to add, -€25.00" in text.replace("\u2212", "-")
+    assert "1 refund to add, −€25.00" in text
     assert "1 line money in, left out" in text
     assert "Line 11: “31.02.2026" in text
     assert ana.expenses() == []

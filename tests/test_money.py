@@ -255,7 +255,7 @@ def test_a_formatted_amount_can_be_parsed_again(units, currency, name):
         ("1234567.5", "EUR", DE, "1.234.567,50\u00a0€"),
         ("1200", "JPY", EN, "¥1,200"),
         ("12.345", "KWD", EN, "KWD12.345"),
-        ("-3.1", "USD", EN, "-$3.10"),
+        ("-3.1", "USD", EN, "−$3.10"),
         ("0", "USD", EN, "$0.00"),
     ],
 )

@@ -20,7 +20,7 @@ from markupsafe import Markup
 import clock
 from ledger.axis import axis_for
 from ledger.locales import LOCALES, closest_locale, day_pattern
-from ledger.money import currency_digits, currency_sign, format_amount
+from ledger.money import currency_digits, currency_sign, format_amount, with_true_minus
 from ledger.periods import Period, day_in
 from ledger.sessions import parse_user_agent
 from messages import FREQUENCY_NAMES, REPEATS, is_page_right_to_left, isolate
@@ -172,13 +172,14 @@ def short_number(value: Decimal) -> str:
     """Write a number in short for an axis: 0.5, 200, 1.5K."""
     locale = visitor_locale()
     if abs(value) < 1:
-        return isolate(format_decimal(value.normalize(), locale=locale))
-    return isolate(format_compact_decimal(value, locale=locale, fraction_digits=1))
+        return isolate(with_true_minus(format_decimal(value.normalize(), locale=locale)))
+    return isolate(with_true_minus(format_compact_decimal(value, locale=locale, fraction_digits=1)))
 
 
 def percent(share: Decimal) -> str:
     """Write a share as a percentage with one decimal."""
-    return isolate(format_percent(round(share, 3), locale=visitor_locale(), decimal_quantization=False))
+    written = format_percent(round(share, 3), locale=visitor_locale(), decimal_quantization=False)
+    return isolate(with_true_minus(written))
 
 
 def full_date(value: date) -> str:

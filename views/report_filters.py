@@ -9,6 +9,7 @@ from flask import Flask
 from flask_babel import get_locale
 
 from ledger.axis import axis_to, axis_without_outliers
+from ledger.money import with_true_minus
 from messages import isolate
 from views.filters import visitor_locale
 
@@ -26,4 +27,5 @@ def short_day(value: date) -> str:
 
 def whole_number(value: Decimal) -> str:
     """Write an amount without decimals and without the sign of its currency."""
-    return isolate(format_decimal(value.quantize(Decimal(1), ROUND_HALF_UP), locale=visitor_locale()))
+    written = format_decimal(value.quantize(Decimal(1), ROUND_HALF_UP), locale=visitor_locale())
+    return isolate(with_true_minus(written))

@@ -177,7 +177,7 @@ def test_money_that_came_back_is_below_zero_and_says_so(ana, ledger):
     ana.check_refund()
     ana.press(button)
 
-    assert ana.target_row == [("2026-03-14", "Food", "Deposit refund", "-$3.00")]
+    assert ana.target_row == [("2026-03-14", "Food", "Deposit refund", "−$3.00")]
     assert ana.total == "$1.20"
     assert ana.breakdown == [("Food", "$1.20")]
     assert not ana.expense_form.get_by_label("Refund").is_checked()
@@ -199,7 +199,7 @@ def test_what_was_typed_on_the_list_survives_a_log_in_that_has_ended(bob, ledger
 
     bob.press("Add")
 
-    assert bob.rows == [("2026-03-14", "Food", "Ramen & tea refund", "-$27.80")]
+    assert bob.rows == [("2026-03-14", "Food", "Ramen & tea refund", "−$27.80")]
 
 
 # --- Correct

@@ -288,7 +288,7 @@ def test_more_is_one_step_away_in_the_same_row(ledger, visit):
     ana.press("Add")
 
     assert ana.messages == ["Added a refund of $5.00 to the new category Deposits."]
-    assert [row[1:] for row in ana.target_row] == [("Deposits", "Bottles refund", "-$5.00")]
+    assert [row[1:] for row in ana.target_row] == [("Deposits", "Bottles refund", "−$5.00")]
     assert not ana.page.locator(".more .panel").is_visible()
 
 
