@@ -7,6 +7,7 @@ import psycopg
 import sqlalchemy as sa
 from psycopg.abc import RV, PQGen
 from psycopg.errors import ConnectionTimeout, _WaitTimeout
+from psycopg.waiting import Ready
 
 from database.availability import Availability
 from database.engine import STATEMENT_TIMEOUT_SECONDS, in_command
@@ -33,6 +34,7 @@ class Connection(psycopg.Connection[Any]):
         if timeout is not None:
             return super().wait(gen, interval, timeout)
         deadline = monotonic() + MAX_WAIT_SECONDS
+        gen = _resumable(gen)
         while not self.availability.is_unresponsive():
             try:
                 return super().wait(gen, interval, PROBE_INTERVAL_SECONDS)
@@ -41,6 +43,19 @@ class Connection(psycopg.Connection[Any]):
                     break
         self.close()
         raise psycopg.OperationalError(UNRESPONSIVE)
+
+
+def _resumable(gen: PQGen[RV]) -> PQGen[RV]:
+    """Return a generator that can be waited for again after a timeout.
+
+    Each wait begins by sending it None, but psycopg takes only numbers once a statement has begun to be sent.
+    """
+    try:
+        state = next(gen)
+        while True:
+            state = gen.send((yield state) or Ready.NONE)
+    except StopIteration as done:
+        return done.value
 
 
 def limit_waiting(engine: sa.Engine, availability: Availability) -> None:

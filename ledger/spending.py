@@ -23,7 +23,8 @@ ORDERS: dict[str, tuple[InstrumentedAttribute[Any], bool]] = {
     "-amount": (Expense.amount, True),
     "amount": (Expense.amount, False),
 }
-PAGE_SIZE = 50
+# Rows of a page of the list, and of the page that is printed.
+PAGE_SIZE, MAX_PRINTED = 50, 2_000
 Query = TypeVar("Query", bound=sa.Select[*tuple[Any, ...]])
 # Of how many recent expenses the descriptions are proposed, and how many at the most.
 RECENT, MAX_SUGGESTIONS = 200, 12
@@ -155,7 +156,7 @@ def ordered(query: Query, order: str, backwards: bool = False, bare: bool = Fals
 
 def ordered_query(user: User, filters: ExpenseFilter) -> sa.Select[uuid.UUID, date, str, str, Decimal]:
     """Return the Select of all matching expenses, in order."""
-    return ordered(expenses_query(user, filters), filters.sort)
+    return ordered(expenses_query(user, filters), filters.sort, bare=_is_part(filters))
 
 
 def summarise(user: User, filters: ExpenseFilter) -> Summary:
@@ -273,9 +274,7 @@ def read_page(
         # By the index of descriptions, which covers the search, first which ones they are.
         found = ordered(query.with_only_columns(Expense.id), filters.sort, backwards, bare=True)
         query = query.where(Expense.id.in_(found.limit(PAGE_SIZE + 1)))
-    # By amount, the few of a category, a period or an import would have to be looked for among all.
-    is_part = bool(filters.search or filters.import_id or (column is Expense.amount and _is_indexed(filters)))
-    query = ordered(query, filters.sort, backwards, bare=is_part)
+    query = ordered(query, filters.sort, backwards, bare=_is_part(filters))
     rows = list(db.session.execute(query.limit(PAGE_SIZE + 1)))
     more = len(rows) > PAGE_SIZE
     rows = rows[:PAGE_SIZE]
@@ -289,9 +288,20 @@ def read_page(
     return Page(rows, first if has_before else None, last if has_after else None)
 
 
-def _is_indexed(filters: ExpenseFilter) -> bool:
-    """Tell whether an index finds the matching expenses."""
-    return bool(filters.categories) or filters.period != Period()
+def read_all(user: User, filters: ExpenseFilter) -> list[sa.Row[uuid.UUID, date, str, str, Decimal]]:
+    """Return the first MAX_PRINTED of the matching expenses, in their order."""
+    return list(db.session.execute(ordered_query(user, filters).limit(MAX_PRINTED)))
+
+
+def _is_part(filters: ExpenseFilter) -> bool:
+    """Tell whether it is quicker to find the matching expenses and sort them than to look for them in order.
+
+    In the order of amounts, the few of a category, a period or an import are far apart.
+    """
+    by_amount = ORDERS[filters.sort][0] is Expense.amount
+    return bool(filters.search or (by_amount and (filters.categories or filters.import_id))) or (
+        by_amount and filters.period != Period()
+    )
 
 
 def _typed_cursor(column: InstrumentedAttribute[Any], cursor: Cursor) -> tuple[sa.BindParameter[Any], ...]:

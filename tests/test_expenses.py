@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 import clock
 from app import app as application
 from database import db
+from ledger import spending
 from ledger.periods import day_in
 from models import Expense
 from tests.browsing import REDIRECTS, Visitor, at_once, expense_rows, form_values, read
@@ -773,3 +774,50 @@ def test_an_address_after_deleting_holds_only_what_the_list_knows(ana, query):
     response = ana.post(f"/expenses/{ana.expenses()[0].id}/delete?{query}")
 
     assert response.location == "/expenses"
+
+
+def test_what_is_printed_is_every_matching_expense_with_its_total(ana, bob):
+    for number in range(60):
+        ana.add("1.50", "Food" if number % 2 else "Travel", description=f"Tea {number}")
+    bob.add("99")
+
+    page = ana.page("/expenses/print?category=Food")
+
+    rows = page.all("table")[-1].one("tbody").all("tr")
+    assert [row.one("td", class_="description").text for row in rows] == [f"Tea {n}" for n in range(59, 0, -2)]
+    assert page.one("p", class_="total").text == "$45.00"
+    assert "30 expenses" in page.one("main").text
+    assert page.one("main").all("a")[0]["href"] == "/expenses?category=Food"
+    assert not page.one("main").all("form")
+
+
+def test_the_list_links_to_its_print_view_when_it_has_more_pages(ana):
+    for _ in range(51):
+        ana.add("1")
+
+    link = ana.page("/expenses?category=Food").one("a", href="/expenses/print?category=Food")
+
+    assert link.text == "Print all"
+    ana.post("/expenses/bulk", {"action": "delete", "all_matching": "y"})
+    assert not ana.page("/expenses").all("a", href="/expenses/print")
+
+
+def test_only_so_many_expenses_are_printed_and_the_page_says_so(ana, monkeypatch):
+    monkeypatch.setattr(spending, "MAX_PRINTED", 2)
+    for amount in ("1", "2", "3"):
+        ana.add(amount)
+
+    page = ana.page("/expenses/print?sort=-amount")
+
+    assert [row.one("td", class_="amount").text for row in page.all("table")[-1].one("tbody").all("tr")] == [
+        "$3.00",
+        "$2.00",
+    ]
+    assert "The first 2 of 3 expenses." in page.one("main").text
+    assert page.one("p", class_="total").text == "$6.00"
+
+
+def test_a_filter_that_is_not_valid_is_shown_by_the_list_instead(ana):
+    response = ana.get("/expenses/print?start_date=never")
+
+    assert response.location == "/expenses?start_date=never"

@@ -99,6 +99,31 @@ def test_a_slow_statement_is_not_interrupted(connect):
     assert not connection.closed
 
 
+def large_statement(seconds):
+    """A statement that the server begins to read after this many seconds, as psycopg's own sends it."""
+    available_at = time.monotonic() + seconds
+    while time.monotonic() < available_at:
+        ready = yield Wait.RW
+        assert isinstance(ready, int), "psycopg raises TypeError: an integer is required"
+    return "sent"
+
+
+def test_a_statement_that_the_server_is_slow_to_read_is_not_interrupted(connect):
+    connection = connect(FakeAvailability(responses=1000))
+
+    assert connection.wait(large_statement(seconds=0.2), interval=0.01) == "sent"
+    assert not connection.closed
+
+
+def test_an_error_of_a_statement_is_passed_on(connect):
+    def failing():
+        yield Wait.R
+        raise psycopg.errors.UniqueViolation("taken")
+
+    with pytest.raises(psycopg.errors.UniqueViolation, match="taken"):
+        connect(FakeAvailability(responses=1000)).wait(failing(), interval=0.01)
+
+
 def test_a_lost_connection_is_closed_although_the_server_responds(connect, monkeypatch):
     monkeypatch.setattr(postgresql, "MAX_WAIT_SECONDS", 0.1)
     connection = connect(FakeAvailability(responses=1000))

@@ -36,6 +36,7 @@ PAGES = {
     "/expenses?category=Food&search=tea&period=2026&min_amount=1&sort=amount": 5,
     "/expenses?after={place}": 5,
     "/expenses?before={place}": 5,
+    "/expenses/print": 4,
     "/expenses.csv": 3,
     "/expenses/add": 2,
     "/expenses/{id}/edit": 4,
@@ -80,6 +81,7 @@ GROWS = {
     "/expenses?search=tea": 2,
     "/expenses?category=Food&sort=amount": 1,
     "/expenses?category=Food&search=tea&period=2026&min_amount=1&sort=amount": 2,
+    "/expenses/print": 1,
     "/expenses.csv": 1,
     # The days of the month that was in progress a year ago.
     "/years/2026": 1,

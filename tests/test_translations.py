@@ -134,7 +134,15 @@ LIST_PAGES = [
 ]
 PAGES = [
     *LIST_PAGES,
-    *("/expenses/add", "/months/2026-01", "/months/2026-11", "/months/1999-01", "/years/2026", "/years/1999"),
+    *(
+        "/expenses/add",
+        "/expenses/print",
+        "/months/2026-01",
+        "/months/2026-11",
+        "/months/1999-01",
+        "/years/2026",
+        "/years/1999",
+    ),
     *("/recurring", "/history", "/account", "/logout"),
 ]
 

@@ -317,6 +317,23 @@ def change_chosen(form: BulkForm, operation: Operation, chosen: ColumnElement[bo
     operations.change_expenses(operation, chosen, {form.action.data: form[form.action.data].data})
 
 
+def print_expenses() -> ResponseReturnValue:
+    """Show all matching expenses on one page without controls, for printing."""
+    form = filter_form()
+    filters = form.filters
+    here = form.query_string(after=None, before=None)
+    if filters.is_invalid:
+        # The list shows what is wrong with the filter.
+        return redirect(f"{url_for('list_expenses')}{here}")
+    return render_page(
+        "expenses/print.html",
+        filters=filters,
+        here=here,
+        summary=spending.summarise(current_user, filters),
+        rows=spending.read_all(current_user, filters),
+    )
+
+
 def export_expenses() -> ResponseReturnValue:
     """Send all matching expenses as a CSV file, in the order of the list."""
     filters = filter_form().filters

@@ -306,7 +306,7 @@ def test_on_a_phone_several_expenses_are_added_on_a_page_of_its_own(ledger, visi
         assert ana.path == "/expenses/add"
         assert ana.focused == "amount"
         assert ana.values() == {"amount": "", "category": "Travel", "description": "", "date": "2026-03-14"}
-        assert ana.messages == ["Added $4.20 to Travel. Its date is Mar 14, 2026."]
+        assert ana.messages == ["Added $4.20 to Travel. It is dated Mar 14, 2026."]
     ana.fill_expense("4.20", "Travel", "Bus 3", str(TODAY))
     ana.press("Add expense")
 

@@ -61,7 +61,7 @@ def test_a_newcomer_keeps_a_month_of_expenses(server, visit, scripts, screen):
     ana.register("ana")
 
     assert ana.path == "/expenses"
-    assert "There are no expenses yet." in ana.text
+    assert "No expenses yet." in ana.text
     assert (ana.total, ana.count, ana.rows) == ("$0.00", 0, [])
     ana.page.locator(".menu summary").click()
     assert "ana" in ana.page.get_by_role("navigation", name="Main").inner_text().split()

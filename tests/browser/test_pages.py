@@ -209,6 +209,7 @@ PAGES = {
     "duplicate": ("ana", duplicate, "Add expense"),
     "history": ("bob", address("/history"), "History"),
     "add": ("ana", address("/expenses/add"), "Add expense"),
+    "print": ("ana", address("/expenses/print"), "All categories"),
     "add, refused": ("ana", refuse_expense, "Add expense"),
     "categories": ("ana", address("/categories"), "Categories and budgets"),
     "categories, refused": ("ana", refuse_budget, "Categories and budgets"),
