@@ -191,8 +191,8 @@ def ana_with_expenses(ana):
             ["かき氷", "Train_to Łódź", "Tea 100%", "Café crème"],
             "Food and Travel",
         ),
-        ("period=2026-10", ["Train_to Łódź", "Tea 100%", "Café crème"], "All categories, October 2026"),
-        ("period=2026", ["", "かき氷", "Train_to Łódź", "Tea 100%", "Café crème"], "All categories, 2026"),
+        ("period=2026-10", ["Train_to Łódź", "Tea 100%", "Café crème"], "October 2026"),
+        ("period=2026", ["", "かき氷", "Train_to Łódź", "Tea 100%", "Café crème"], "2026"),
         (
             "start_date=2026-10-31&end_date=2026-11-01",
             ["かき氷", "Train_to Łódź", "Tea 100%"],
