@@ -116,6 +116,7 @@ def test_a_merge_in_pieces_moves_all_and_undo_gives_the_category_back(app, ana_w
         assert db.session.scalar(select(Category.id).where(Category.name == "Food")) == ids["Food"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [0, 1, 2])
 @pytest.mark.parametrize("action", ["category", "delete", "undo"])
 def test_an_error_in_the_middle_rolls_back_what_was_committed(app, ana_with_five, monkeypatch, action, number):
@@ -132,6 +133,7 @@ def test_an_error_in_the_middle_rolls_back_what_was_committed(app, ana_with_five
     assert running(app) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [0, 1, 2])
 @pytest.mark.parametrize("action", ["category", "delete", "undo"])
 def test_the_next_page_rolls_back_what_a_killed_process_left_behind(

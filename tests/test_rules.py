@@ -268,6 +268,7 @@ def test_for_the_wrong_user_a_row_does_not_exist(ana, bob, rule):
     assert everything() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ROUTES, ids=str)
 def test_reading_changes_nothing(ana, rule):
     with_rows(ana)
@@ -282,6 +283,7 @@ def test_reading_changes_nothing(ana, rule):
     assert ana.get("/expenses").status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", [rule for rule in ROUTES if "POST" in rule.methods], ids=str)
 @pytest.mark.parametrize("token", [{}, {"csrf_token": "x"}], ids=["none", "wrong"])
 def test_a_form_without_a_token_changes_nothing(ana, rule, token):

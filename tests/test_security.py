@@ -781,6 +781,7 @@ def test_a_json_body_is_no_form(app, ana, address, body):
     assert people_and_expenses() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("field", ["username", "email", "password", "amount", "description", "date", "id"])
 @pytest.mark.parametrize("address", FORMS)
 def test_a_file_is_no_text(app, ana, address, field):
