@@ -225,6 +225,11 @@ class Visitor:
                 session["csrf_token"] = flask.session["csrf_token"]
         return token
 
+    def token_on_page(self, address: str = "/logout") -> str:
+        """The CSRF token on the shortest page, for those who are logged in and for those who are not."""
+        page = read(self.client.get(address, follow_redirects=True))
+        return page.all("input", name="csrf_token")[0]["value"]
+
     def post(self, address: str, data: dict[str, Any] | None = None, **options: Any) -> TestResponse:
         """Send a form that carries this browser's token."""
         return self.client.post(address, data={"csrf_token": self.token(), **(data or {})}, **options)

@@ -31,8 +31,7 @@ class PrefixedVisitor(Visitor):
     """A visitor who knows the site by its prefix; the addresses that the pages name are taken as they are."""
 
     def token(self):
-        response = self.client.get(f"{PREFIX}/logout", follow_redirects=True)
-        return re.search(r'name="csrf_token"[^>]* value="([^"]*)"', response.text)[1]
+        return self.token_on_page(f"{PREFIX}/logout")
 
     def post(self, address, data=None, **options):
         return self.client.post(f"{PREFIX}{address}", data={"csrf_token": self.token(), **(data or {})}, **options)

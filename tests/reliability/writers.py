@@ -49,6 +49,9 @@ class Person(Visitor):
     def __init__(self, *servers: Server, **headers: str) -> None:
         self.client = Client(*servers, **headers)
 
+    def token(self) -> str:
+        return self.token_on_page()
+
     def another_window(self) -> "Client":
         """A second browser that is logged in by the same cookies."""
         other = Client(*self.client.servers)
