@@ -18,6 +18,7 @@ from tests.reliability.writers import (
     people_who_write,
     working,
 )
+from tests.server import STYLE_SHEET
 
 # How long a page may take to fail while the database is frozen, and to work again afterwards.
 PAGE_SECONDS = 4
@@ -40,7 +41,7 @@ def assert_not_ready(client):
 
 
 def assert_alive_at_once(client):
-    for address in ("/healthz", "/static/app.css"):
+    for address in ("/healthz", STYLE_SHEET):
         answer, seconds = timed(client, address)
         assert answer.status_code == 200
         assert seconds < AT_ONCE_SECONDS

@@ -10,14 +10,15 @@ import time
 import pytest
 
 from tests.reliability.writers import Person, slowest
+from tests.server import STYLE_SHEET
 
-PIPELINED = b"GET /static/pico.min.css HTTP/1.1\r\n\r\n" * 221
+PIPELINED = f"GET {STYLE_SHEET} HTTP/1.1\r\n\r\n".encode() * 221
 HEADERS = b"GET /login HTTP/1.1\r\nHost: x\r\nX: "
 BODY = (
     b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
     b"Content-Length: 9000\r\n\r\n"
 )
-PAGE = b"GET /static/pico.min.css HTTP/1.1\r\nHost: x\r\n\r\n"
+PAGE = f"GET {STYLE_SHEET} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
 # Seconds that another user may wait for a page. A blocked server never answers.
 WAIT_MAX = 3
 
