@@ -299,9 +299,8 @@ def _is_part(filters: ExpenseFilter) -> bool:
     In the order of amounts, the few of a category, a period or an import are far apart.
     """
     by_amount = ORDERS[filters.sort][0] is Expense.amount
-    return bool(filters.search or (by_amount and (filters.categories or filters.import_id))) or (
-        by_amount and filters.period != Period()
-    )
+    is_narrow = filters.categories or filters.import_id or filters.period != Period()
+    return bool(filters.search or (by_amount and is_narrow))
 
 
 def _typed_cursor(column: InstrumentedAttribute[Any], cursor: Cursor) -> tuple[sa.BindParameter[Any], ...]:

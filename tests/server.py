@@ -26,7 +26,7 @@ from static_files import version_of
 from tests.browsing import PASSWORD
 
 ROOT = Path(__file__).resolve().parent.parent
-# The largest file that needs no database.
+# A large file that needs no database.
 STYLE_SHEET = f"/static/{version_of(ROOT / 'static')}/pico.min.css"
 START_SECONDS = 60
 # Settings of the person who runs this that would change what is served.
