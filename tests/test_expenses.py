@@ -259,7 +259,7 @@ def test_the_forms_keep_showing_what_was_asked_for(ana_with_expenses):
         if "selected" in option.attributes
     ]
     assert chosen == ["Food"]
-    assert "open" in form.one("details").attributes
+    assert "open" not in form.one("details").attributes
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,18 @@ def test_adding_shows_the_list_of_the_import_and_its_undo_empties_it(ana):
     assert len(ana.expenses()) == 5
 
 
+def test_the_filter_for_one_import_can_be_narrowed_and_removed(ana):
+    listed = send(ana, ana.page(upload(ana).location), "add-all", others="Utilities").location
+    ana.add(amount="7", description="By hand")
+
+    page = ana.page(listed)
+
+    assert form_values(page.one("form", class_="filter-form"))["import"] in listed
+    item = page.one("ul", class_="active-filters").one("li")
+    assert item.text == "from one import Remove"
+    assert ana.count(item.one("a")["href"]) == 6
+
+
 def test_pressing_add_twice_adds_once(ana):
     page = ana.page(upload(ana).location)
 
