@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from flask import request
+from flask import current_app, request
 from flask_babel import gettext, lazy_gettext
 from werkzeug.datastructures import FileStorage, MultiDict
 from wtforms import Field, FileField, SelectChoice, StringField, ValidationError
@@ -65,6 +65,8 @@ class UploadForm(Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.file.data = request.files.get("file") if self.was_sent else None
+        megabytes = current_app.config["IMPORT_MAX_BYTES"] // 2**20
+        self.file.description = gettext("Up to %(limit)s MB.", limit=megabytes)
 
     def validate_file(self, field: Field) -> None:
         """Refuse a form without a file."""

@@ -61,7 +61,6 @@ def list_page(form: UploadForm) -> ResponseReturnValue:
         statements=statements,
         operations=added,
         oldest=clock.now() - UNDO_RETENTION,
-        limit=current_app.config["IMPORT_MAX_BYTES"] // 2**20,
     )
 
 

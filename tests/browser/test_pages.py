@@ -7,6 +7,7 @@ from itertools import cycle, pairwise
 import pytest
 
 from tests.browser.person import LAPTOP, PHONE, Person
+from tests.statements import STATEMENT
 
 WIDTHS = (320, 390, 768, 1280)
 TOUCH_TARGET = 44
@@ -154,6 +155,21 @@ def edit_category(person):
     person.follow("Edit Education")
 
 
+def upload(person):
+    """Opens the review of a statement, with one payee unfolded."""
+    person.go("/imports")
+    file = {"name": "bank.csv", "mimeType": "text/csv", "buffer": STATEMENT}
+    person.page.set_input_files("#file", file)
+    person.press("Upload")
+    person.page.locator("summary", has_text="Coffee bar").click()
+
+
+def choose_columns(person):
+    """Opens the questions about a statement."""
+    upload(person)
+    person.follow("Change columns")
+
+
 def refuse_settings(person):
     """Opens the account as it is after two slips."""
     person.go("/account")
@@ -218,6 +234,10 @@ PAGES = {
     "account, refused": ("ana", refuse_settings, "Your account"),
     "list, due": ("cleo", address("/expenses"), "All categories · 1 expense"),
     "list, due, refused": ("cleo", refuse_due, "All categories · 1 expense"),
+    "import, first": ("cleo", address("/imports"), "Import"),
+    "import, review": ("bob", upload, "Review statement"),
+    "import, columns": ("bob", choose_columns, "How to read this file"),
+    "import": ("bob", address("/imports"), "Import"),
     "recurring": ("cleo", address("/recurring"), "Recurring expenses"),
     "recurring, empty": ("bob", address("/recurring"), "Recurring expenses"),
     "recurring, change": ("cleo", edit_recurring, "Edit recurring expense"),
@@ -314,6 +334,20 @@ def test_nothing_is_wider_than_the_screen(opened):
             too_wide[width] = needed
 
     assert too_wide == {}
+
+
+OUT_OF_LINE = """() => Array.from(document.querySelectorAll("td.amount:last-child"))
+    .filter(amount => amount.checkVisibility())
+    .map(amount => [amount.innerText, amount.getBoundingClientRect().right,
+        amount.closest("table").getBoundingClientRect().right])
+    .filter(([text, end, edge]) => Math.abs(end - edge) > 1)
+"""
+
+
+def test_amounts_at_the_end_of_a_row_are_at_its_edge(opened):
+    for width in WIDTHS:
+        look(opened, {"width": width, "height": 800})
+        assert opened.evaluate(OUT_OF_LINE) == []
 
 
 BUTTONS = """() => Array.from(
