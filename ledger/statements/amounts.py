@@ -1,10 +1,12 @@
 """Amounts as statements write them. The decimal separator is decided by the whole file, never by one cell."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
+from typing import NamedTuple
 
 from babel.core import get_global
 
@@ -13,6 +15,8 @@ from ledger.money import currency_digits
 
 # Longer than any amount with its currency; `Decimal` takes time for a text of thousands of digits.
 CELL_MAX = 48
+# Many lines of a file have the same amounts and days.
+CACHE_SIZE = 16_384
 WHOLE_MAX = 15
 FRACTION_MAX = 15
 _UNIFIED = str.maketrans(
@@ -41,8 +45,7 @@ _PLAIN = re.compile(r"[0-9]*")
 _SWISS = re.compile("[ ']")
 
 
-@dataclass(frozen=True, slots=True)
-class AmountCell:
+class AmountCell(NamedTuple):
     """A cell that looks like an amount: its number as it is written, its sign (0 if it has none) and currency."""
 
     number: str
@@ -60,10 +63,11 @@ class AmountCell:
         return None if unsigned is None else (-unsigned if self.sign < 0 else unsigned)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=CACHE_SIZE)
 def read_cell(text: str) -> AmountCell | None:
     """Return the amount of a cell, or None if it holds none."""
-    text = text[: CELL_MAX + 1].translate(_UNIFIED).strip()
+    text = text[: CELL_MAX + 1]
+    text = (text if text.isascii() and "\t" not in text else text.translate(_UNIFIED)).strip()
     # A spreadsheet's guard before a sign.
     text = text.removeprefix("'")
     if not text or len(text) > CELL_MAX:
@@ -82,6 +86,14 @@ def read_cell(text: str) -> AmountCell | None:
     return AmountCell(match["number"], sign, currency)
 
 
+@lru_cache(maxsize=CACHE_SIZE)
+def value_of(text: str, decimal: str) -> Decimal | None:
+    """Return the amount of a cell with this decimal separator, or None if it holds none."""
+    cell = read_cell(text)
+    return cell.value(decimal) if cell else None
+
+
+@lru_cache(maxsize=512)
 def is_currency(code: str) -> bool:
     """Return whether this is the code of a currency, present or past."""
     return code in get_global("all_currencies")
@@ -169,8 +181,8 @@ def decide_decimal(
 
 def _count(cells: Iterable[AmountCell]) -> dict[str, int]:
     counts = {".": 0, ",": 0, "?": 0, "": 0}
-    for cell in cells:
-        counts[evidence(cell.number)] += 1
+    for number, times in Counter(cell.number for cell in cells).items():
+        counts[evidence(number)] += times
     return counts
 
 

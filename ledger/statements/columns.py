@@ -99,11 +99,15 @@ class Column:
 
 @dataclass(slots=True)
 class Table:
-    """The records of a file, divided into preamble, header and the rest, with the column of each role."""
+    """The records of a file, divided into preamble, header and the rest, with the column of each role.
+
+    `bookings` are the rows with a day and an amount in fields of their own.
+    """
 
     preamble: list[Record]
     header: tuple[str, ...]
     rows: list[Record]
+    bookings: list[Record]
     columns: list[Column]
     roles: dict[str, int] = field(default_factory=dict)
     # Columns whose text describes the booking, in the order of the file.
@@ -126,9 +130,10 @@ def divide(records: list[Record]) -> Table:
     else:
         start = first if first is not None else len(records)
         header = ()
-    table = Table(records[:header_at] if header_at is not None else records[:start], header, records[start:], [])
-    table.columns = _profile(table.rows, header)
-    return table
+    rows = records[start:]
+    bookings = [row for row in rows if is_booking(row.fields)]
+    preamble = records[:header_at] if header_at is not None else records[:start]
+    return Table(preamble, header, rows, bookings, _profile(bookings, header))
 
 
 def _find_header(records: list[Record], first: int) -> int | None:
@@ -158,11 +163,10 @@ def _is_name(cell: str) -> bool:
     return len(cell) <= _WORD_MAX and not dates.read_cell(cell) and not amounts.read_cell(cell)
 
 
-def _profile(rows: list[Record], header: tuple[str, ...]) -> list[Column]:
-    width = max((len(row.fields) for row in rows if is_booking(row.fields)), default=len(header))
+def _profile(bookings: list[Record], header: tuple[str, ...]) -> list[Column]:
+    width = max((len(row.fields) for row in bookings), default=len(header))
     columns = [Column(index, header[index] if index < len(header) else "") for index in range(width)]
-    bookings = (row for row in rows if is_booking(row.fields))
-    for _, row in zip(range(SAMPLE), bookings, strict=False):
+    for row in bookings[:SAMPLE]:
         for column, cell in zip(columns, row.fields, strict=False):
             column.add(cell)
     return columns

@@ -63,8 +63,7 @@ class MoneyPlan:
         text = fields[index] if 0 <= index < len(fields) else ""
         if text in {"", "-", "--"}:
             return None
-        cell = amounts.read_cell(text[: amounts.CELL_MAX + 1])
-        value = cell.value(self.decimal) if cell else None
+        value = amounts.value_of(text[: amounts.CELL_MAX + 1], self.decimal)
         if value is None:
             raise UnreadableError("amount")
         return value

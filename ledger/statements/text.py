@@ -25,6 +25,8 @@ def fold(text: str, limit: int = 200) -> str:
 def tidy(text: str, limit: int) -> str:
     """Return `text` on one line, without what cannot be seen, and at most `limit` characters of it."""
     if text.isascii() and text.isprintable():
+        if "  " not in text:
+            return text.strip()[:limit].rstrip()
         return _SPACES.sub(" ", text[: 4 * limit]).strip()[:limit].rstrip()
     shown = "".join(
         " " if unicodedata.category(character) in {"Cc", "Cs"} else character

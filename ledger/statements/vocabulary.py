@@ -1,6 +1,12 @@
 """The words that banks use for columns, directions and states, in the languages of their customers."""
 
+from collections.abc import Sequence
+from functools import lru_cache
+
 from ledger.statements.text import fold
+
+# A longer cell is a text about something.
+MARK_MAX = 60
 
 # The first role that fits decides, so the narrow ones come first. Phrases are compared with the whole name of a
 # column; a word that begins with `*` may stand anywhere in it, also within a longer word.
@@ -208,3 +214,19 @@ REPAYMENT_WORDS = _words(
     autopay thank received refund erhalten merci payment cashback
     """
 )
+
+
+def marks_of(cells: Sequence[str]) -> set[str]:
+    """Return what some cell of a record says of all of it: balance, total or pending."""
+    # No phrase ends with a digit, as most days and amounts do.
+    marks = {_mark_of(cell) for cell in cells if cell and cell[-1] not in "0123456789"}
+    marks.discard("")
+    return marks
+
+
+@lru_cache(maxsize=8192)
+def _mark_of(cell: str) -> str:
+    folded = fold(cell) if len(cell) <= MARK_MAX else ""
+    if folded in CERTAINLY_PENDING:
+        return "pending"
+    return "balance" if folded in BALANCES else "total" if folded in TOTALS else ""
