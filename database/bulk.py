@@ -28,7 +28,14 @@ def insert_rows(
         connection.exec_driver_sql(start + ", ".join([values] * len(some)), tuple(chain.from_iterable(some)))
 
 
-def _convert(kind: sa.types.TypeEngine[Any], dialect: sa.Dialect, column: Iterable[Any]) -> Iterable[Any]:
+def _convert(kind: sa.types.TypeEngine[Any], dialect: sa.Dialect, column: Sequence[Any]) -> Iterable[Any]:
     """Return the values of a column as the driver of the database takes them."""
     processor = kind.dialect_impl(dialect).bind_processor(dialect)
-    return column if processor is None else map(processor, column)
+    if processor is None:
+        return column
+    distinct = set(column)
+    if len(distinct) > len(column) / 2:
+        return map(processor, column)
+    # Days and amounts repeat.
+    known = {value: processor(value) for value in distinct}
+    return [known[value] for value in column]

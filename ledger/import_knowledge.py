@@ -20,6 +20,7 @@ EXPENSE = Expense.__table__.c
 OPERATION = Operation.__table__.c
 # How many keys are looked up by one statement.
 KEYS_AT_ONCE = 500
+MAX_CHUNKS = 10
 
 
 @contextmanager
@@ -184,8 +185,12 @@ def categories_of_descriptions(connection: sa.Connection, user_id: int, keys: Co
         .group_by(EXPENSE.description_key, EXPENSE.category)
     )
     latest: dict[str, tuple[date, str]] = {}
-    for some in _chunks({key for key in keys if key}):
-        for key, category, day in connection.execute(query.where(EXPENSE.description_key.in_(some))):
+    wanted = {key for key in keys if key}
+    # Of a large file, it is quicker to look at all descriptions that were used.
+    chunks = [None] if len(wanted) > MAX_CHUNKS * KEYS_AT_ONCE else _chunks(wanted)
+    for some in chunks:
+        of_keys = query if some is None else query.where(EXPENSE.description_key.in_(some))
+        for key, category, day in connection.execute(of_keys):
             latest[key] = max(latest.get(key, (day, category)), (day, category))
     return {key: category for key, (_day, category) in latest.items()}
 

@@ -172,9 +172,9 @@ def _match_typed(lines: Sequence[Line], typed: Sequence[TypedExpense]) -> dict[u
     available: dict[tuple[Decimal, date], list[uuid.UUID]] = defaultdict(list)
     for expense in typed:
         available[expense.amount, expense.date].append(expense.id)
-    amounts = {expense.amount for expense in typed}
+    amounts = {-expense.amount for expense in typed}
     # Most lines have an amount that was never typed.
-    possible = [line for line in lines if -line.amount in amounts]
+    possible = [line for line in lines if line.amount in amounts]
     found: dict[uuid.UUID, Duplicate] = {}
     for distance in map(timedelta, range(TYPED_DAYS + 1)):
         for line in possible:

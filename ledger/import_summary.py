@@ -37,10 +37,6 @@ class Figure(NamedTuple):
     number: int = 0
     total: Decimal = Decimal(0)
 
-    def plus(self, amount: Decimal) -> "Figure":
-        """Return the figure with one more line."""
-        return Figure(self.number + 1, self.total + amount)
-
 
 @dataclass(frozen=True, slots=True)
 class Figures:
@@ -138,8 +134,9 @@ def summarise(rows: Iterable[Sequence[Any]]) -> Summary:
     sections: dict[str, dict[str, PayeeSummary]] = defaultdict(dict)
     reasons: dict[str, int] = defaultdict(int)
     counts: dict[str, int] = defaultdict(int)
-    spending, refunds, money_in = Figure(), Figure(), 0
-    missing, names = set(), set()
+    spending: list[Decimal] = []
+    refunds: list[Decimal] = []
+    missing, names, money_in = set(), set(), 0
     for line_id, number, amount, name, key, category, state, reason, duplicate in rows:
         section = section_of(state, reason, duplicate)
         counts[section] += 1
@@ -158,17 +155,15 @@ def summarise(rows: Iterable[Sequence[Any]]) -> Summary:
             names.add(category)
         if state == "add":
             payee.to_add += 1
-            if amount > 0:
-                refunds = refunds.plus(amount)
-            else:
-                spending = spending.plus(amount)
+            (refunds if amount > 0 else spending).append(amount)
             if not category:
                 missing.add(key)
         if section == "left":
             reasons[reason] += 1
-        money_in += amount > 0 and reason == "money_in"
+        money_in += reason == "money_in"
     left_reasons = sorted(reasons, key=lambda reason: -reasons[reason])
-    figures = Figures(spending, refunds, dict(counts), left_reasons, len(missing), money_in)
+    spent, refunded = (Figure(len(amounts), sum(amounts, Decimal(0))) for amounts in (spending, refunds))
+    figures = Figures(spent, refunded, dict(counts), left_reasons, len(missing), money_in)
     pages = {section: _pages(payees.values()) for section, payees in sections.items()}
     return Summary(figures, sorted(names - {""}), pages)
 

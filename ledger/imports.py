@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from itertools import zip_longest
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -53,8 +54,8 @@ def add(user: User, statement_id: uuid.UUID, now: datetime, category: str) -> tu
         outcome = _prepare(user, statement_id, operation)
         if outcome == "added":
             names = _category_names(user, statement_id, category)
-            for first, last in _pieces(user, statement_id):
-                _add_piece(user, statement_id, operation, first, last, names)
+            for is_in_piece in _pieces(user, statement_id):
+                _add_piece(user, statement_id, operation, is_in_piece, names)
                 pieces.commit(operation)
             categories.lock(user)
             categories.ensure_exist(user, operation, set(names.values()))
@@ -151,14 +152,12 @@ def _add_piece(
     user: User,
     statement_id: uuid.UUID,
     operation: Operation,
-    first: uuid.UUID,
-    last: uuid.UUID,
+    is_in_piece: sa.ColumnElement[bool],
     names: Mapping[str, str],
 ) -> None:
-    """Add the lines from the first to the last of these ids as expenses of the operation."""
+    """Add the lines of one piece as expenses of the operation."""
     # The lines of a piece are neighbours by their ids: no other index is of use.
     is_of_statement = sa.func.coalesce(LINE.statement_id, LINE.statement_id) == statement_id
-    is_in_piece = LINE.id.between(first, last)
     piece = (LINE.author_id == user.id, is_of_statement, LINE.state == "add", is_in_piece)
     values: dict[str, sa.ColumnElement[Any]] = {
         "amount": -LINE.amount,
@@ -178,13 +177,17 @@ def _add_piece(
     operation.total += total
 
 
-def _pieces(user: User, statement_id: uuid.UUID) -> list[tuple[uuid.UUID, uuid.UUID]]:
-    """Return the first and the last ids of the pieces in which the lines of a statement are added."""
+def _pieces(user: User, statement_id: uuid.UUID) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions of the pieces in which the lines of a statement are added, by their ids."""
+    number = sa.func.row_number().over(order_by=LINE.id).label("number")
+    lines = sa.select(LINE.id, number).where(*_to_add(user, statement_id)).subquery().c
+    firsts = sa.select(lines.id).where((lines.number - 1) % pieces.PIECE_SIZE == 0).order_by(lines.id)
     with reading() as connection:
-        to_add = sa.select(LINE.id).where(*_to_add(user, statement_id)).order_by(LINE.id)
-        ids = connection.scalars(to_add).all()
-    size = pieces.PIECE_SIZE
-    return [(ids[start], ids[min(start + size, len(ids)) - 1]) for start in range(0, len(ids), size)]
+        ids = connection.scalars(firsts).all()
+    bounds = zip_longest(ids, ids[1:])
+    return [
+        sa.and_(LINE.id >= first, LINE.id < following if following else sa.true()) for first, following in bounds
+    ]
 
 
 def is_added_or_running(user: User, statement_id: uuid.UUID) -> bool:

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 
 from ledger.statements import amounts, dates, vocabulary
 from ledger.statements.amounts import AmountCell
-from ledger.statements.table import Record, is_booking
+from ledger.statements.table import MAX_PREAMBLE, Record, is_booking
 from ledger.statements.text import fold
 
-MAX_PREAMBLE = 400
 SAMPLE = 1000
 _DATE_ROLES = {"date", "value_date"}
 _AMOUNT_ROLES = {"amount", "out", "in", "balance", "fee", "other_amount"}

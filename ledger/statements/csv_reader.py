@@ -36,6 +36,8 @@ def read_csv(decoded: DecodedText, hints: Hints) -> Statement:
     table = divide(records)
     if not table.rows:
         raise StatementError("no_lines")
+    if len(table.rows) > hints.limits.max_lines:
+        raise StatementError("too_many_lines", limit=hints.limits.max_lines)
     plan = _plan(table, hints)
     if not decoded.is_certain and not layout.encoding:
         plan.questions.append(Question("encoding", CHOICES, decoded.encoding))

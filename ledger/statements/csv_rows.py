@@ -78,6 +78,9 @@ class _RowReader:
         # Our own export is read to the letter.
         self._is_exact = plan.preset is not None and plan.preset.is_guarded
         self._clean: Callable[[str], str] = unescape_formula if self._is_exact else str
+        named = (("payee", "payee", PAYEE_MAX), ("bank_id", "id", ID_MAX), ("category", "category", CATEGORY_MAX))
+        self._named = [(name, self._roles[role], limit) for name, role, limit in named if role in self._roles]
+        self._has_account = "account" in self._roles and not plan.account
         self._days: dict[str, date | None] = {}
         self._currencies: dict[str, str] = {}
 
@@ -128,11 +131,12 @@ class _RowReader:
 
     def _judged(self, row: Record, day: date | None, amount: Decimal | None) -> StatementLine:
         """Return the line in the state that its status, its day and its amount give it."""
-        status = fold(self._cell(row, "status"))
-        if status in vocabulary.PENDING:
-            return self._line(row, State.PENDING, "pending", day, amount)
-        if status in vocabulary.CANCELLED:
-            return self._line(row, State.LEFT_OUT, "cancelled", day, amount)
+        if "status" in self._roles:
+            status = fold(self._cell(row, "status"))
+            if status in vocabulary.PENDING:
+                return self._line(row, State.PENDING, "pending", day, amount)
+            if status in vocabulary.CANCELLED:
+                return self._line(row, State.LEFT_OUT, "cancelled", day, amount)
         if amount is None:
             return self._line(row, State.LEFT_OUT, "no_amount", day, amount)
         problem = "date" if day is None else amounts.problem(amount, self._currency(row))
@@ -149,6 +153,8 @@ class _RowReader:
         return self._line(row, state, kind.removeprefix("?"), day, amount)
 
     def _currency(self, row: Record) -> str:
+        if "currency" not in self._roles:
+            return self._plan.currency
         text = self._cell(row, "currency")
         if text not in self._currencies:
             written = text.strip().rpartition("::")[2]
@@ -161,7 +167,10 @@ class _RowReader:
     ) -> StatementLine:
         clean, fields = self._clean, row.fields
         texts = [clean(fields[index]) for index in self._texts if index < len(fields) and fields[index]]
-        text = " ".join(dict.fromkeys(texts)) if len(texts) != 1 else texts[0]
+        text = texts[0] if len(texts) == 1 else " ".join(dict.fromkeys(texts))
+        others = {
+            name: tidy(clean(fields[index]), limit) for name, index, limit in self._named if index < len(fields)
+        }
         return StatementLine(
             row.line_number,
             state,
@@ -170,9 +179,7 @@ class _RowReader:
             amount,
             self._currency(row),
             text[:TEXT_MAX] if self._is_exact else tidy(text, TEXT_MAX),
-            payee=tidy(clean(self._cell(row, "payee")), PAYEE_MAX),
-            bank_id=tidy(self._cell(row, "id"), ID_MAX),
-            category=tidy(clean(self._cell(row, "category")), CATEGORY_MAX),
-            account=self._plan.account or tidy(self._cell(row, "account"), ID_MAX),
+            account=tidy(self._cell(row, "account"), ID_MAX) if self._has_account else self._plan.account,
             reason=reason,
+            **others,
         )

@@ -49,6 +49,8 @@ class MoneyPlan:
         """Return the amount, positive for money in; None if there is none. Raises UnreadableError."""
         if self.amount >= 0:
             value = self._cell(fields, self.amount)
+            if self.fee < 0 and not self.by_direction:
+                return value if value is None or self.sign > 0 else -value
             if value is None or not self.by_direction:
                 return None if value is None else self.sign * value - abs(self._cell(fields, self.fee) or _ZERO)
             return self._directed(abs(value), fields[self.direction] if self.direction < len(fields) else "")

@@ -16,6 +16,8 @@ SAMPLE_RECORDS = 400
 # A line in quotes with delimiters, but without any other single quote.
 _WRAPPED = re.compile(r'^"((?:[^"\r\n]|""){3,2000})"$')
 MAX_SAMPLE_CELLS = 60_000
+# How many records may stand above the first line.
+MAX_PREAMBLE = 400
 
 
 class Record(NamedTuple):
@@ -182,7 +184,10 @@ def is_booking(fields: Sequence[str]) -> bool:
 
 
 def all_records(text: str, delimiter: str, limits: Limits) -> list[Record]:
-    """Return the records of a file that are not blank. Raises StatementError if there are too many."""
+    """Return the records of a file that are not blank. Raises StatementError if there are too many.
+
+    Those above the first line are not counted.
+    """
     records: list[Record] = []
     cells = 0
     for record in read_records(text, delimiter):
@@ -190,6 +195,6 @@ def all_records(text: str, delimiter: str, limits: Limits) -> list[Record]:
             continue
         records.append(record)
         cells += len(record.fields)
-        if len(records) > limits.max_lines or cells > limits.max_cells:
+        if len(records) > limits.max_lines + MAX_PREAMBLE or cells > limits.max_cells:
             raise StatementError("too_many_lines", limit=limits.max_lines)
     return records
