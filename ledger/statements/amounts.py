@@ -46,11 +46,15 @@ _SWISS = re.compile("[ ']")
 
 
 class AmountCell(NamedTuple):
-    """A cell that looks like an amount: its number as it is written, its sign (0 if it has none) and currency."""
+    """A cell that looks like an amount: its number as it is written, its sign (0 if it has none) and currency.
+
+    A `mark` is CR or DR.
+    """
 
     number: str
     sign: int
     currency: str
+    mark: str = ""
 
     @property
     def is_money(self) -> bool:
@@ -83,7 +87,7 @@ def read_cell(text: str) -> AmountCell | None:
         return None
     mark = (match["mark"] or "").strip().upper()
     sign = -1 if "-" in signs or match["open"] or mark == "DR" else 1 if signs or mark else 0
-    return AmountCell(match["number"], sign, currency)
+    return AmountCell(match["number"], sign, currency, mark)
 
 
 @lru_cache(maxsize=CACHE_SIZE)
@@ -158,9 +162,16 @@ class DecimalSeparator:
 
 
 def decide_decimal(
-    cells: Iterable[AmountCell], others: Iterable[AmountCell], locale_decimal: str, chosen: str = ""
+    cells: Iterable[AmountCell],
+    others: Iterable[AmountCell],
+    locale_decimal: str,
+    chosen: str = "",
+    has_decimals: bool = True,
 ) -> DecimalSeparator:
-    """Return the decimal separator of the amounts in `cells`, with other numbers of the file as hints only."""
+    """Return the decimal separator of the amounts in `cells`, with other numbers of the file as hints only.
+
+    Where the currency has no decimals, three digits behind a separator are thousands.
+    """
     cells = list(cells)
     counts = _count(cells)
     if chosen in {".", ","} and not (counts["," if chosen == "." else "."] and not counts[chosen]):
@@ -173,6 +184,8 @@ def decide_decimal(
     if hints["."] != hints[","]:
         return DecimalSeparator(max(".", ",", key=hints.__getitem__), is_certain=False)
     written = "".join(cell.number for cell in cells)
+    if not has_decimals and ("." in written) != ("," in written):
+        return DecimalSeparator("," if "." in written else ".", is_certain=True)
     only = "." if "," not in written else ","
     # Three decimals in every cell of many are decimals: some amount would be below a thousand.
     is_column = counts["?"] == len(cells) >= 4

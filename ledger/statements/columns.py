@@ -9,6 +9,8 @@ from ledger.statements.table import MAX_PREAMBLE, Record, is_booking
 from ledger.statements.text import fold
 
 SAMPLE = 1000
+# How many records that look like bookings may stand above a header, and how many roles its names must have then.
+MAX_ABOVE_HEADER, MIN_ROLES = 5, 3
 _DATE_ROLES = {"date", "value_date"}
 _AMOUNT_ROLES = {"amount", "out", "in", "balance", "fee", "other_amount"}
 _MAY_BE_EMPTY = {
@@ -143,6 +145,10 @@ def _find_header(records: list[Record], first: int) -> int | None:
         # The nearest one of those that fit equally well.
         if score >= max(best_score, 2):
             best, best_score = number, score
+    if best is None:
+        # A line about the account can look like a booking.
+        near = range(first + 1, min(first + MAX_ABOVE_HEADER, len(records)))
+        best = next((number for number in near if _header_score(records[number].fields) >= MIN_ROLES), None)
     if best is None and 0 < first < len(records):
         above, below = records[first - 1].fields, records[first].fields
         if len(above) == len(below) > 2 and all(map(_is_name, filter(None, above))) and sum(map(bool, above)) > 2:
@@ -178,6 +184,8 @@ def assign_roles(table: Table, chosen: dict[str, int]) -> None:
     else:
         _assign_by_name(table)
         _drop_empty_amount(table)
+        _drop_original_amount(table)
+        _join_pair(table)
         _assign_dates(table)
     _assign_direction(table)
     _assign_texts(table)
@@ -189,6 +197,44 @@ def _drop_empty_amount(table: Table) -> None:
     is_pair = "out" in table.roles or "in" in table.roles
     if index is not None and is_pair and not table.columns[index].filled:
         del table.roles["amount"]
+
+
+def _drop_original_amount(table: Table) -> None:
+    """Prefer two columns of which always one is filled to one without signs: that is the amount abroad."""
+    if not {"amount", "out", "in"} <= table.roles.keys() or "direction" in table.roles:
+        return
+    out, into = (table.columns[table.roles[role]] for role in ("out", "in"))
+    amount = table.columns[table.roles["amount"]]
+    is_signed = any(cell.sign for value in amount.values if (cell := amounts.read_cell(value)))
+    filled = [
+        sum(column.index < len(row.fields) and bool(row.fields[column.index]) for column in (out, into))
+        for row in table.bookings
+    ]
+    if not is_signed and out.filled and into.filled and all(number == 1 for number in filled):
+        del table.roles["amount"]
+
+
+def _join_pair(table: Table) -> None:
+    """Correct a column for money out that has none for money in beside it, or the other way round.
+
+    It has both if its amounts have two signs. A column of amounts that is filled where it is empty is the other.
+    """
+    sides = {"out", "in"} & table.roles.keys()
+    if len(sides) != 1:
+        return
+    side = sides.pop()
+    if "amount" in table.roles:
+        indexes = table.roles[side], table.roles["amount"]
+        filled = [
+            tuple(index < len(row.fields) and bool(row.fields[index]) for index in indexes)
+            for row in table.bookings
+        ]
+        if {(True, False), (False, True)} <= set(filled) and (True, True) not in filled:
+            table.roles[({"out", "in"} - {side}).pop()] = table.roles.pop("amount")
+        return
+    cells = [cell for value in table.columns[table.roles[side]].values if (cell := amounts.read_cell(value))]
+    if {cell.sign < 0 for cell in cells} == {True, False}:
+        table.roles["amount"] = table.roles.pop(side)
 
 
 def _assign_by_name(table: Table) -> None:

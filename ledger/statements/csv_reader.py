@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from dataclasses import replace
 
+from ledger.money import currency_digits
 from ledger.statements import amounts, dates, trackers
 from ledger.statements.columns import Table, assign_roles, divide, numeric_cells, roles_of
 from ledger.statements.csv_rows import Plan, amount_cell, day_cell, read_rows
@@ -100,9 +101,10 @@ def _plan(table: Table, hints: Hints) -> Plan:
         assign_roles(table, hints.layout.columns)
     rows = table.bookings[:EVIDENCE_ROWS]
     currency, currency_question = _currency(table, rows, hints)
-    decimal, decimal_question = _decimal(table, rows, hints)
-    money, questions = _money(table, rows, preset, decimal, hints)
+    decimal, decimal_question = _decimal(table, rows, hints, currency)
     order, date_question = _date_order(table, rows, hints)
+    is_rising = _is_rising(table, rows, order, hints)
+    money, questions = _money(table, rows, preset, decimal, hints, is_rising)
     plan = Plan(table, preset, money, order, currency, _account(table, rows))
     asked = (date_question, decimal_question, *questions, currency_question)
     plan.questions = [question for question in asked if question]
@@ -133,7 +135,18 @@ def _date_order(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Qu
     return order.order, question
 
 
-def _decimal(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Question | None]:
+def _is_rising(table: Table, rows: list[Record], order: str, hints: Hints) -> bool | None:
+    """Tell whether the rows go on in time, or back; None if neither."""
+    index = table.roles.get("date", -1)
+    cells = (day_cell(row, index) for row in rows)
+    days = [day for cell in cells if cell and (day := cell.read(order, hints.today))]
+    if not days or days[0] == days[-1]:
+        return None
+    ordered = sorted(days)
+    return True if days == ordered else False if days == ordered[::-1] else None
+
+
+def _decimal(table: Table, rows: list[Record], hints: Hints, currency: str) -> tuple[str, Question | None]:
     """Decide the decimal separator by all columns of money; the other numbers of the file only hint at it."""
     used = {table.roles[role] for role in ("amount", "out", "in") if role in table.roles}
     used = used or {column.index for column in table.columns if column.is_money}
@@ -141,7 +154,8 @@ def _decimal(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Quest
     if "balance" in table.roles and not any(amounts.evidence(cell.number) in {".", ","} for cell in cells):
         cells += _amounts_in(rows, {table.roles["balance"]})
     hint = decimal_of(hints.locale)
-    separator = amounts.decide_decimal(cells, numeric_cells(table, used), hint, hints.layout.decimal)
+    has_decimals = currency_digits(currency) > 0
+    separator = amounts.decide_decimal(cells, numeric_cells(table, used), hint, hints.layout.decimal, has_decimals)
     question = None if separator.is_certain else Question("decimal", (".", ","), separator.character)
     return separator.character, question
 
@@ -152,22 +166,34 @@ def _amounts_in(rows: list[Record], indexes: set[int]) -> list[amounts.AmountCel
 
 
 def _money(
-    table: Table, rows: list[Record], preset: trackers.Preset | None, decimal: str, hints: Hints
+    table: Table,
+    rows: list[Record],
+    preset: trackers.Preset | None,
+    decimal: str,
+    hints: Hints,
+    is_rising: bool | None,
 ) -> tuple[MoneyPlan, list[Question | None]]:
     chosen = hints.layout.sign or (preset.sign if preset else "")
     if preset and preset.kinds and not chosen:
         # The kinds of the rows decide, not the signs.
         chosen = "minus"
-    guess = plan_money(table, decimal, rows, chosen)
+    guess = plan_money(table, decimal, rows, chosen, is_rising)
     if not guess.plan.indexes or "date" not in table.roles:
         raise StatementError("unknown_columns" if table.rows else "no_lines")
     questions: list[Question | None] = []
     if "sign" in guess.questions and not hints.layout.sign:
         questions.append(Question("sign", ("minus", "plus"), "plus" if guess.plan.sign < 0 else "minus"))
-    if "columns" in guess.questions and not hints.layout.columns:
+    unread = sum(not any(_filled(row, index) for index in guess.plan.indexes) for row in rows)
+    # Half of the rows have an amount somewhere else.
+    is_doubtful = "columns" in guess.questions or (unread > 0 and 2 * unread >= len(rows))
+    if is_doubtful and not hints.layout.columns:
         choices = tuple(str(column.index) for column in table.columns)
         questions.append(Question("columns", choices, ",".join(map(str, guess.plan.indexes))))
     return guess.plan, questions
+
+
+def _filled(row: Record, index: int) -> bool:
+    return index < len(row.fields) and bool(row.fields[index])
 
 
 def _currency(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Question | None]:

@@ -179,7 +179,11 @@ def is_booking(fields: Sequence[str]) -> bool:
     if day < 0:
         return False
     return any(
-        index != day and amounts.read_cell(cell[: amounts.CELL_MAX + 1]) for index, cell in enumerate(fields)
+        index != day
+        and amounts.read_cell(cell[: amounts.CELL_MAX + 1])
+        # Two days are the period of a statement.
+        and not dates.read_cell(cell[: dates.CELL_MAX + 1])
+        for index, cell in enumerate(fields)
     )
 
 
