@@ -470,6 +470,9 @@ class Statement(Base):
     content: Mapped[bytes | None] = mapped_column(sa.LargeBinary, deferred=True)
     # What the preview shows, as long as nothing has changed it.
     preview: Mapped[str | None] = mapped_column(sa.Text, deferred=True)
+    # The categories of the lines have the names of the time after this id, which no operation has; without one, of
+    # the time when the file was read.
+    names_since: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid)
     # The user's data at the time when the lines were compared with it.
     compared_with: Mapped[str | None] = mapped_column(sa.String(COMPARED_WITH_MAX))
     start_date: Mapped[date | None]

@@ -205,9 +205,13 @@ def _set_categories(
         if not row["category"] and row["payee_key"] in histories:
             row["category"] = histories[row["payee_key"]].category
     rest = [row for row in booked if not row["category"]]
-    suggested = categories_of_descriptions(connection, owner.id, {row["text_key"] for row in rest})
+    # Who typed an expense has named it after the payee, more often than not.
+    payees = {name: description_key(name) for name in {row["payee"] for row in rest}}
+    suggested = categories_of_descriptions(
+        connection, owner.id, {row["text_key"] for row in rest} | set(payees.values())
+    )
     for row in rest:
-        row["category"] = suggested.get(row["text_key"], "")
+        row["category"] = suggested.get(row["text_key"]) or suggested.get(payees[row["payee"]], "")
 
 
 def _new_names(used: Iterable[str], names: dict[str, str]) -> dict[str, str]:

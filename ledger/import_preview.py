@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from uuid_utils.compat import uuid7
 
 from database import db
 from ledger import operations
@@ -231,10 +232,17 @@ def category_names(user: User, statement_id: uuid.UUID, summary: Summary) -> Cat
     query = sa.select(Category.name, Category.archived).where(Category.author_id == user.id)
     own = db.session.execute(query.order_by(Category.position, Category.id)).all()
     names = [row.name for row in own]
-    renamed = current_names(user, [statement_id])[statement_id]
+    renamed = renamed_since(user, statement_id)
     found = sorted({renamed.get(name, name) for name in summary.categories})
     offered = [row.name for row in own if not row.archived] or names
     return CategoryNames(offered, [name for name in found if name not in names], found, renamed)
+
+
+def renamed_since(user: User, statement_id: uuid.UUID) -> dict[str, str]:
+    """Return which names of categories in the lines of a statement are other ones now, by three statements."""
+    query = sa.select(Statement.names_since).where(Statement.author_id == user.id, Statement.id == statement_id)
+    since = db.session.scalar(query) or statement_id
+    return current_names(user, [since])[since]
 
 
 # --- Choices
@@ -260,6 +268,7 @@ def save_choices(user: User, statement_id: uuid.UUID, choices: Sequence[PayeeCho
     Raises OperationRunningError: it may be the one that adds these lines.
     """
     operations.lock_account(user)
+    _rename(user, statement_id)
     numbers = {number for choice in choices for number in choice.numbers}
     query = sa.select(LINE.line_number, LINE.payee_key).where(
         *_of(user, statement_id), LINE.line_number.in_(numbers), LINE.state.in_(StatementLine.BOOKED)
@@ -275,6 +284,16 @@ def save_choices(user: User, statement_id: uuid.UUID, choices: Sequence[PayeeCho
         changed += _set_state(user, statement_id, money_in, came_in)
     if changed:
         forget_summary(user, statement_id)
+
+
+def _rename(user: User, statement_id: uuid.UUID) -> None:
+    """Give the lines the names that their categories have now: a name that was chosen may have been another's."""
+    renamed = renamed_since(user, statement_id)
+    if renamed:
+        named = sa.update(StatementLine).where(*_of(user, statement_id), LINE.category.in_(list(renamed)))
+        row_count(named.values(category=sa.case(renamed, value=LINE.category)))
+        draft = sa.update(Statement).where(Statement.author_id == user.id, Statement.id == statement_id)
+        row_count(draft.values(names_since=uuid7(), preview=None))
 
 
 def _save_choice(user: User, statement_id: uuid.UUID, key: str, choice: PayeeChoice) -> int:

@@ -10,12 +10,11 @@ import sqlalchemy as sa
 
 from database import db
 from ledger import categories, operations, pieces
-from ledger.category_names import current_names
 from ledger.import_drafts import find_draft, owner_of
 from ledger.import_knowledge import EXPENSE, LINE, LINES, known_lines, reading, state_of, typed_expenses
 from ledger.import_lines import Owner, Row, line_of, set_duplicate
 from ledger.import_matching import Line, find_duplicates
-from ledger.import_preview import forget_summary, store_summary
+from ledger.import_preview import forget_summary, renamed_since, store_summary
 from ledger.journal import CHANGE
 from models import (
     Category,
@@ -141,7 +140,7 @@ def _category_names(user: User, statement_id: uuid.UUID, category: str) -> dict[
     with reading() as connection:
         to_add = _to_add(user, statement_id)
         used = connection.scalars(sa.select(LINE.category).where(*to_add).distinct()).all()
-    renamed = current_names(user, [statement_id])[statement_id]
+    renamed = renamed_since(user, statement_id)
     names = db.session.scalars(sa.select(Category.name).where(Category.author_id == user.id))
     spelled = {category_key(name): name for name in names}
     found = {name: renamed.get(name, name) or category for name in used}

@@ -580,8 +580,74 @@ def test_camt_of_any_version_is_read_by_its_local_names(number, kind, status, st
             1,
             "-4.50",
         ),
+        (
+            "journal_id,transaction_type,asset_account_name,opposing_account_name,date,amount,currency_code,"
+            "description,category_name\n1,Withdrawal,Giro,Shop,2026-01-02,-4.50,EUR,bread,Food\n"
+            "2,Deposit,Giro,Job,2026-01-03,9.00,EUR,pay,\n3,Opening balance,Giro,Start,2026-01-01,50.00,EUR,x,\n"
+            "4,Transfer,Giro,Savings,2026-01-04,-20.00,EUR,save,\n",
+            "firefly",
+            3,
+            "-15.50",
+        ),
+        (
+            "Account,Date,Payee,Notes,Category,Amount,Split_Amount,Cleared\n"
+            "Giro,2026-01-02,Shop,bread,Food,-4.50,0,Cleared\nGiro,2026-01-03,Job,,Income,9.00,0,Cleared\n",
+            "actual",
+            2,
+            "4.50",
+        ),
+        (
+            "Time,Timezone,Type,Category,Sub Category,Account,Account Currency,Amount,Account2,Account2 Currency,"
+            "Account2 Amount,Geographic Location,Tags,Description\n"
+            "2026-01-02 12:00:00,+00:00,Expense,Food,Groceries,Giro,EUR,4.50,,,,,,bread\n"
+            "2026-01-03 12:00:00,+00:00,Income,Job,Salary,Giro,EUR,9.00,,,,,,pay\n"
+            "2026-01-04 12:00:00,+00:00,Transfer,Save,Save,Giro,EUR,5.00,Savings,EUR,5.00,,,x\n"
+            "2026-01-01 12:00:00,+00:00,Balance Modification,,,Giro,EUR,50.00,,,,,,start\n",
+            "ezbookkeeping",
+            2,
+            "4.50",
+        ),
+        (
+            '"Date","Description","Original Description","Amount","Transaction Type","Category","Account Name"\n'
+            '"1/13/2026","Shop","SHOP 12","4.50","debit","Food","Giro"\n'
+            '"1/14/2026","Job","JOB","9.00","credit","","Giro"\n',
+            "mint",
+            2,
+            "4.50",
+        ),
+        (
+            "Date,Description,Category,Currency,Cost,Original cost,Is Reimbursement,Split mode,Ana,Bob\n"
+            "2026-01-02,Dinner,Dining Out,EUR,30.00,,No,Evenly,15.00,-15.00\n"
+            "2026-01-03,Back,Payment,EUR,15.00,,Yes,Evenly,-15.00,15.00\n",
+            "spliit",
+            2,
+            "-45.00",
+        ),
+        (
+            "date,what,bill_type,amount,currency,payer_name,payer_weight,owers\n"
+            '2026-01-02,Dinner,Expense,30.0,EUR,Ana,1.0,"Ana, Bob"\n'
+            "2026-01-03,Back,Reimbursement,15.0,EUR,Bob,1.0,Ana\n",
+            "ihatemoney",
+            2,
+            "-45.0",
+        ),
+        (
+            "ID,Name,Category,Amount,Date,Tags\n1,Rent,Housing,-8.00,2026-08-01T10:30:00Z,\n",
+            "expenseowl",
+            1,
+            "-8.00",
+        ),
+        (
+            "date,category,description,amount,currency\n2026-01-02,Food,bread,4.50,EUR\n2026-01-03,Food,back,-1.00,EUR\n",
+            "ledger",
+            2,
+            "-3.50",
+        ),
     ],
-    ids=["firefly", "splitwise", "ynab", "monefy", "homebank"],
+    ids=[
+        *("firefly", "splitwise", "ynab", "monefy", "homebank", "firefly 4", "actual", "ezbookkeeping"),
+        *("mint", "spliit", "ihatemoney", "expenseowl", "ledger"),
+    ],
 )
 def test_exports_of_other_trackers_are_known_by_their_header(text, format, lines, sum):
     statement = read(text, currency="EUR")
@@ -589,6 +655,23 @@ def test_exports_of_other_trackers_are_known_by_their_header(text, format, lines
     amounts = [line.amount for line in statement.in_state(State.BOOKED)]
     assert (statement.format, len(amounts), str(Decimal(0) + __builtins__["sum"](amounts))) == (format, lines, sum)
     assert asked(statement) == {}
+
+
+def test_of_a_double_entry_the_side_of_the_categories_is_read():
+    text = (
+        "Date,Transaction ID,Number,Description,Notes,Commodity/Currency,Void Reason,Action,Memo,"
+        "Full Account Name,Account Name,Amount With Sym,Amount Num.,Reconcile\n"
+        "2026-01-02,t1,,Shop,,CURRENCY::EUR,,,,Assets:Giro,Giro,-4.50 €,-4.50,n\n"
+        ",,,,,,,,,Expenses:Food,Food,4.50 €,4.50,n\n"
+        "2026-01-03,t2,,Move,,CURRENCY::EUR,,,,Assets:Giro,Giro,-9.00 €,-9.00,n\n"
+        ",,,,,,,,,Assets:Savings,Savings,9.00 €,9.00,n\n"
+    )
+
+    statement = read(text)
+
+    assert booked(statement) == [("2026-01-02", "-4.50")]
+    assert [(line.category, line.text) for line in statement.in_state(State.BOOKED)] == [("Food", "Shop")]
+    assert asked(statement) == {"double": "expenses"}
 
 
 def test_moments_in_utc_of_another_tracker_become_days_where_the_person_lives():

@@ -11,6 +11,7 @@ def upgrade() -> None:
     """Go from the former revision to this one."""
     with op.batch_alter_table("statement") as batch:
         batch.add_column(sa.Column("preview", sa.Text(), nullable=True))
+        batch.add_column(sa.Column("names_since", sa.Uuid(), nullable=True))
         batch.add_column(sa.Column("compared_with", sa.String(length=80), nullable=True))
     _rebuild_lines(with_rowid=True)
 
@@ -20,6 +21,7 @@ def downgrade() -> None:
     _rebuild_lines(with_rowid=False)
     with op.batch_alter_table("statement") as batch:
         batch.drop_column("compared_with")
+        batch.drop_column("names_since")
         batch.drop_column("preview")
 
 
