@@ -10,6 +10,7 @@ from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.orm import undefer
 from uuid_utils.compat import uuid7
 
 from database import db
@@ -102,11 +103,15 @@ def commit_piece() -> None:
 
 def find_draft(user: User, statement_id: uuid.UUID) -> Statement | None:
     """Return a statement of the user that can still be added."""
-    query = sa.select(Statement).where(
-        Statement.author_id == user.id,
-        Statement.id == statement_id,
-        Statement.content.is_not(None),
-        Statement.added_at.is_(None),
+    query = (
+        sa.select(Statement)
+        .options(undefer(Statement.preview))
+        .where(
+            Statement.author_id == user.id,
+            Statement.id == statement_id,
+            Statement.content.is_not(None),
+            Statement.added_at.is_(None),
+        )
     )
     return db.session.scalar(query)
 

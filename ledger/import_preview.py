@@ -77,8 +77,8 @@ class PayeePage:
 
 def summary_of(user: User, statement_id: uuid.UUID) -> Summary:
     """Return the summary of a draft, which is stored unless something has changed it."""
-    query = sa.select(Statement.preview).where(Statement.author_id == user.id, Statement.id == statement_id)
-    text = db.session.scalar(query)
+    statement = db.session.get(Statement, (user.id, statement_id))
+    text = statement.preview if statement is not None else None
     return Summary.from_text(text) if text else _summarise(user, statement_id)
 
 
@@ -239,9 +239,9 @@ def category_names(user: User, statement_id: uuid.UUID, summary: Summary) -> Cat
 
 
 def renamed_since(user: User, statement_id: uuid.UUID) -> dict[str, str]:
-    """Return which names of categories in the lines of a statement are other ones now, by three statements."""
-    query = sa.select(Statement.names_since).where(Statement.author_id == user.id, Statement.id == statement_id)
-    since = db.session.scalar(query) or statement_id
+    """Return which names of categories in the lines of a statement are other ones now."""
+    statement = db.session.get(Statement, (user.id, statement_id))
+    since = (statement and statement.names_since) or statement_id
     return current_names(user, [since])[since]
 
 
