@@ -30,10 +30,12 @@ control_socket_disable = True
 
 
 def post_worker_init(worker: Any) -> None:
-    """Log which database is used, once."""
+    """Set up Python for many threads, and log which database is used, once."""
     # Imported here: a module that the master imports would stay outdated when workers are reloaded.
     import doctor
+    import http_server
 
+    http_server.prepare_process()
     if worker.age == 1:
         with worker.wsgi.app_context():
             doctor.log_start()

@@ -11,7 +11,8 @@ from wtforms import Field, FileField, SelectChoice, StringField, ValidationError
 
 from fields import ChoiceField, Text, normalise_name, options
 from forms import Form
-from ledger.import_preview import SECTIONS, CategoryNames, PayeeChoice, ShownLine, ShownPayee
+from ledger.import_preview import CategoryNames, PayeeChoice, ShownLine, ShownPayee
+from ledger.import_summary import SECTIONS
 from ledger.statements import Layout
 from ledger.statements import Statement as ReadStatement
 from ledger.statements.encodings import CHOICES

@@ -454,6 +454,7 @@ class Statement(Base):
     FILE_NAME_MAX = 200
     # Hexadecimal, 128 bits.
     HASH_LENGTH = 32
+    COMPARED_WITH_MAX = 80
 
     author_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
     id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True, default=uuid7)
@@ -467,6 +468,13 @@ class Statement(Base):
     layout: Mapped[str] = mapped_column(sa.Text)
     balances_agree: Mapped[bool | None]
     content: Mapped[bytes | None] = mapped_column(sa.LargeBinary, deferred=True)
+    # What the preview shows, as long as nothing has changed it.
+    preview: Mapped[str | None] = mapped_column(sa.Text, deferred=True)
+    # The categories of the lines have the names of the time after this id, which no operation has; without one, of
+    # the time when the file was read.
+    names_since: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid)
+    # The user's data at the time when the lines were compared with it.
+    compared_with: Mapped[str | None] = mapped_column(sa.String(COMPARED_WITH_MAX))
     start_date: Mapped[date | None]
     end_date: Mapped[date | None]
     read_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utc_now)
@@ -540,8 +548,6 @@ class StatementLine(Base):
         sa.Index(None, "author_id", "date"),
         # Finds the categories that a payee had.
         sa.Index(None, "author_id", "payee_key"),
-        # The lines of a statement are neighbours.
-        {"sqlite_with_rowid": False},
     )
 
 

@@ -13,12 +13,14 @@ from benchmarks.client import Client
 from benchmarks.expenses import sample_expenses
 from benchmarks.report import Row, compare
 from benchmarks.timing import alternate, seconds_of
+from benchmarks.writes import longest_wait
 from tests.browsing import MULTIPART, form_values, read, with_file
 
 ROUNDS = 30
 IMPORTS = 5
 LINES = 25_000
 SMALL = 100
+LARGEST = 50_000
 COLUMNS = ("author_id", "id", "amount", "category", "description", "description_key", "date", "created_at")
 
 
@@ -26,6 +28,14 @@ def measure(bench: Bench) -> Iterator[Row]:
     """Measure uploading and adding a statement, and the review of a small one and of a large one."""
     yield from _imports(bench)
     yield from _reviews(bench)
+    yield from _waits(bench)
+
+
+def _waits(bench: Bench) -> Iterator[Row]:
+    """Measure how long one person's add waits at the most, while another imports the largest file."""
+    client, guest = bench.guest(3), bench.guest(4)
+    content = _statement(LARGEST)
+    yield longest_wait(guest, f"upload, review and Add of {LARGEST:,} lines", partial(_import, client, content))
 
 
 def _imports(bench: Bench) -> Iterator[Row]:

@@ -103,16 +103,19 @@ def _waits(bench: Bench) -> Iterator[Row]:
         "undo of the deletion": owner.undo,
     }
     for name, action in actions.items():
-        adds = _Adds(guest)
-        adds.start()
-        took = seconds_of(action)
-        adds.stop()
-        yield Row(
-            f"longest wait of an add, {name} of {BULK:,}", adds.longest, WAIT_MAX, "s", measured=took, sides="s"
-        )
+        yield longest_wait(guest, f"{name} of {BULK:,}", action)
 
 
-class _Adds(threading.Thread):
+def longest_wait(guest: Client, name: str, action: Callable[[], object]) -> Row:
+    """Return the row of the longest wait of a guest's add while another user does something large."""
+    adds = Adds(guest)
+    adds.start()
+    took = seconds_of(action)
+    adds.stop()
+    return Row(f"longest wait of an add, {name}", adds.longest, WAIT_MAX, "s", measured=took, sides="s")
+
+
+class Adds(threading.Thread):
     """Adds expenses all the time, and remembers how long the slowest took until it was accepted."""
 
     def __init__(self, person: Client) -> None:
@@ -124,6 +127,7 @@ class _Adds(threading.Thread):
         self.begun = threading.Event()
 
     def run(self) -> None:
+        """Add one after the other until it is enough."""
         try:
             while not self.enough.is_set():
                 self.longest = max(self.longest, seconds_of(self._add_at_last))

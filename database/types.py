@@ -31,7 +31,8 @@ class Money(sa.types.TypeDecorator[Decimal]):
         if isinstance(value, bool) or not isinstance(value, int | str | Decimal | float):
             raise ValueError(f"{value!r} is not an amount")
         try:
-            thousandths = Decimal(str(value)).scaleb(self.SCALE)
+            amount = value if isinstance(value, Decimal) else Decimal(str(value))
+            thousandths = amount.scaleb(self.SCALE)
             if thousandths == (whole := int(thousandths)):
                 return whole
         except (ArithmeticError, ValueError):

@@ -3,19 +3,22 @@
 import time
 import uuid
 import zlib
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.orm import undefer
 from uuid_utils.compat import uuid7
 
 from database import db
+from database.bulk import insert_rows
 from ledger import operations
-from ledger.import_knowledge import LINE, LINES, STATEMENT, reading
-from ledger.import_lines import Owner, Row, build_rows
+from ledger.import_knowledge import LINE, LINES, STATEMENT, reading, state_of
+from ledger.import_lines import Owner, build_rows
+from ledger.import_summary import COLUMNS, summarise
 from ledger.journal import row_count
 from ledger.pieces import PAUSE_SECONDS
 from ledger.statements import Layout, read_statement
@@ -28,7 +31,7 @@ MAX_DRAFTS = 20
 MAX_REMEMBERED = 200
 # SQLite lets one writer in at a time: so many lines are written in one transaction, which takes about 50 ms, and
 # others get their turn in the pause before the next one.
-LINES_AT_ONCE = 2_000
+LINES_AT_ONCE = 2_500
 # No file that is uploaded is larger; the command has no such limit.
 CONTENT_MAX_BYTES = 2**30
 
@@ -55,7 +58,11 @@ def save_draft(
     """
     accounts = statement.accounts
     with reading() as connection:
+        compared_with = state_of(connection, owner.id)
         rows = build_rows(connection, owner, statement, source)
+    # The ids are in the order of the days.
+    newest_first = sorted(rows, key=lambda row: row["id"].int, reverse=True)
+    preview = summarise(map(itemgetter(*COLUMNS), newest_first)).to_text()
     draft_id = uuid7()
     days = [row["date"] for row in rows if row["state"] in StatementLine.BOOKED]
     draft = {
@@ -70,24 +77,22 @@ def save_draft(
         "balances_agree": statement.balances_agree,
         "start_date": min(days, default=None),
         "end_date": max(days, default=None),
+        "preview": preview,
+        "compared_with": compared_with,
         "read_at": now,
     }
     packed = zlib.compress(content, 1)
+    names = ("author_id", "statement_id", *rows[0])
+    values = [(owner.id, draft_id, *row.values()) for row in rows]
     db.session.execute(sa.insert(Statement), [draft])
-    for some in _pieces(rows):
-        of_draft = {"author_id": owner.id, "statement_id": draft_id}
-        db.session.execute(sa.insert(LINES), [row | of_draft for row in some])
-        if some[-1] is not rows[-1]:
+    for start in range(0, len(values), LINES_AT_ONCE):
+        insert_rows(db.session.connection(), LINES, names, values[start : start + LINES_AT_ONCE])
+        if start + LINES_AT_ONCE < len(values):
             commit_piece()
     mine = STATEMENT.author_id == owner.id, STATEMENT.id == draft_id
     row_count(sa.update(Statement).where(*mine).values(content=packed))
     db.session.commit()
     return draft_id
-
-
-def _pieces(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    for start in range(0, len(rows), LINES_AT_ONCE):
-        yield rows[start : start + LINES_AT_ONCE]
 
 
 def commit_piece() -> None:
@@ -98,11 +103,15 @@ def commit_piece() -> None:
 
 def find_draft(user: User, statement_id: uuid.UUID) -> Statement | None:
     """Return a statement of the user that can still be added."""
-    query = sa.select(Statement).where(
-        Statement.author_id == user.id,
-        Statement.id == statement_id,
-        Statement.content.is_not(None),
-        Statement.added_at.is_(None),
+    query = (
+        sa.select(Statement)
+        .options(undefer(Statement.preview))
+        .where(
+            Statement.author_id == user.id,
+            Statement.id == statement_id,
+            Statement.content.is_not(None),
+            Statement.added_at.is_(None),
+        )
     )
     return db.session.scalar(query)
 

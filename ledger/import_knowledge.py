@@ -11,14 +11,16 @@ import sqlalchemy as sa
 
 from database import db
 from ledger.import_matching import ALIASES, TYPED_DAYS, KnownLine, Line, TypedExpense
-from models import Expense, Statement, StatementLine
+from models import Expense, Operation, Statement, StatementLine, User
 
 LINES = cast("sa.Table", StatementLine.__table__)
 LINE = LINES.c
 STATEMENT = Statement.__table__.c
 EXPENSE = Expense.__table__.c
+OPERATION = Operation.__table__.c
 # How many keys are looked up by one statement.
 KEYS_AT_ONCE = 500
+MAX_CHUNKS = 10
 
 
 @contextmanager
@@ -45,21 +47,23 @@ def known_lines(connection: sa.Connection, user_id: int, lines: Sequence[Line]) 
 
 def _known_query(user_id: int) -> sa.Select[Any]:
     has_expense = sa.exists().where(EXPENSE.author_id == user_id, EXPENSE.id == LINE.id).label("has_expense")
-    columns = (LINE[name] for name in Line.__slots__)
     query = sa.select(
-        *columns,
+        *(LINE[name] for name in Line._fields),
         LINE.state,
         LINE.duplicate,
         LINE.expense_id,
         STATEMENT.undone_at,
         has_expense.label("has_expense"),
     )
+    # The undo of a whole statement is noted there, that of one of its expenses at the line.
+    is_remembered = sa.and_(STATEMENT.undone_at.is_(None), LINE.state != "undone")
     return query.where(
         LINE.author_id == user_id,
         STATEMENT.author_id == user_id,
         STATEMENT.id == LINE.statement_id,
         STATEMENT.added_at.is_not(None),
         LINE.state.in_(StatementLine.BOOKED),
+        sa.or_(is_remembered, has_expense),
     )
 
 
@@ -68,18 +72,15 @@ def _known(rows: Sequence[sa.Row[Any]]) -> list[KnownLine]:
     found: dict[uuid.UUID, KnownLine] = {}
     aliases = []
     for row in rows:
-        line = Line(**{name: getattr(row, name) for name in Line.__slots__})
-        state, duplicate, expense_id, undone_at = row.state, row.duplicate, row.expense_id, row.undone_at
-        has_expense = row.has_expense
+        values = tuple(row)
+        line = Line._make(values[:-5])
+        state, duplicate, expense_id, undone_at, has_expense = values[-5:]
         if state == "skip" and duplicate in ALIASES:
             if undone_at is None:
                 aliases.append((expense_id, line))
             continue
-        # The undo of a whole statement is noted there, that of one of its expenses at the line.
-        is_undone = undone_at is not None or state == "undone"
-        if has_expense or not is_undone:
-            fate = "same" if has_expense or duplicate == "typed" else "seen" if state == "skip" else "deleted"
-            found[line.id] = KnownLine(line, fate)
+        fate = "same" if has_expense or duplicate == "typed" else "seen" if state == "skip" else "deleted"
+        found[line.id] = KnownLine(line, fate)
     for known_id, line in aliases:
         if known_id in found:
             found[known_id].aliases.append(line)
@@ -108,6 +109,25 @@ def typed_expenses(connection: sa.Connection, user_id: int, lines: Sequence[Line
     taken_ids = set(connection.scalars(taken))
     rows = connection.execute(query.order_by(EXPENSE.date.desc(), EXPENSE.id.desc()))
     return [TypedExpense(*row) for row in rows if row.id not in taken_ids]
+
+
+def state_of(connection: sa.Connection, user_id: int, own: uuid.UUID | None = None) -> str | None:
+    """Return what tells whether the user's data is the same as at another time.
+
+    Every change of it is an operation. None while a large one is running, which then goes on under the same id;
+    `own` is the caller's, which has changed nothing yet.
+    """
+    currency, running = connection.execute(
+        sa.select(User.currency, User.running_operation).where(User.id == user_id)
+    ).one()
+    if running != own:
+        return None
+    others = sa.select(OPERATION.id).where(OPERATION.author_id == user_id)
+    if own is not None:
+        others = others.where(OPERATION.id != own)
+    latest = connection.scalar(others.order_by(OPERATION.id.desc()).limit(1))
+    count = connection.scalar(sa.select(sa.func.count()).select_from(others.subquery()))
+    return f"{currency} {count} {latest}"
 
 
 # --- Payees
@@ -165,8 +185,12 @@ def categories_of_descriptions(connection: sa.Connection, user_id: int, keys: Co
         .group_by(EXPENSE.description_key, EXPENSE.category)
     )
     latest: dict[str, tuple[date, str]] = {}
-    for some in _chunks({key for key in keys if key}):
-        for key, category, day in connection.execute(query.where(EXPENSE.description_key.in_(some))):
+    wanted = {key for key in keys if key}
+    # Of a large file, it is quicker to look at all descriptions that were used.
+    chunks = [None] if len(wanted) > MAX_CHUNKS * KEYS_AT_ONCE else _chunks(wanted)
+    for some in chunks:
+        of_keys = query if some is None else query.where(EXPENSE.description_key.in_(some))
+        for key, category, day in connection.execute(of_keys):
             latest[key] = max(latest.get(key, (day, category)), (day, category))
     return {key: category for key, (_day, category) in latest.items()}
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,6 +30,7 @@ ADDED_REASONS = frozenset({"", "refund"})
 # An own export says itself what a refund is.
 OWN_FORMAT = "ledger"
 Row = dict[str, Any]
+_values_of_line = itemgetter(*Line._fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def build_rows(connection: sa.Connection, owner: Owner, statement: Statement, so
 
 def line_of(row: Any) -> Line:
     """Return what duplicates are found by, from a row or a dictionary of its columns."""
-    return Line(*(row[name] for name in Line.__slots__))
+    return Line._make(_values_of_line(row))
 
 
 def default_state(reason: str) -> str:
@@ -103,7 +105,7 @@ def _row(owner: Owner, line: ReadLine, source: str) -> Row:
     text = line.text if is_booked else line.text or line.raw
     text = text[: StatementLine.TEXT_MAX].replace("\0", "")
     source = line.account or source
-    amount = line.amount if line.amount is not None and is_storable(line.amount) else None
+    amount = line.amount if is_booked or (line.amount is not None and is_storable(line.amount)) else None
     digest = (
         digest_of(source, line.date, line.amount, line.currency, text)
         if is_booked and line.date and line.amount is not None
@@ -203,9 +205,13 @@ def _set_categories(
         if not row["category"] and row["payee_key"] in histories:
             row["category"] = histories[row["payee_key"]].category
     rest = [row for row in booked if not row["category"]]
-    suggested = categories_of_descriptions(connection, owner.id, {row["text_key"] for row in rest})
+    # Who typed an expense has named it after the payee, more often than not.
+    payees = {name: description_key(name) for name in {row["payee"] for row in rest}}
+    suggested = categories_of_descriptions(
+        connection, owner.id, {row["text_key"] for row in rest} | set(payees.values())
+    )
     for row in rest:
-        row["category"] = suggested.get(row["text_key"], "")
+        row["category"] = suggested.get(row["text_key"]) or suggested.get(payees[row["payee"]], "")
 
 
 def _new_names(used: Iterable[str], names: dict[str, str]) -> dict[str, str]:

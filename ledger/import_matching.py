@@ -10,7 +10,6 @@ from hashlib import blake2b
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
-from ledger.statements.model import TEXT_MAX
 from ledger.statements.text import fold
 
 Row = TypeVar("Row")
@@ -25,7 +24,7 @@ ALIASES = frozenset({"same", "same_id", "reworded", "deleted", "seen"})
 
 def bare_text(text: str) -> str:
     """Return the letters and digits of a text, which stay when a bank changes spaces, case or punctuation."""
-    return fold(text, TEXT_MAX).replace(" ", "")
+    return fold(text).replace(" ", "")
 
 
 def digest_of(source: str, day: date, amount: Decimal, currency: str, text: str) -> bytes:
@@ -34,8 +33,7 @@ def digest_of(source: str, day: date, amount: Decimal, currency: str, text: str)
     return blake2b("\x1f".join(values).encode(errors="replace"), digest_size=DIGEST_BYTES).digest()
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A booking as the bank said it."""
 
     id: uuid.UUID
@@ -113,6 +111,8 @@ class _Matching:
 
     def pair(self, code: str, key: Callable[[Line], Hashable], first_form_only: bool = False) -> None:
         """Pair lines with known ones that have the same key; one of None is no key."""
+        if not self.known:
+            return
         available: dict[Hashable, list[KnownLine]] = defaultdict(list)
         for known in reversed(self.known):
             forms = known.forms[:1] if first_form_only else known.forms
@@ -131,6 +131,8 @@ class _Matching:
 
     def pair_reworded(self) -> None:
         """Pair what is left with the same day and amount, first where one text contains the other."""
+        if not self.known:
+            return
         lines, known = _by_place(self.lines, lambda line: line), _by_place(self.known, lambda known: known.line)
         for place in lines.keys() & known.keys():
             for line in list(lines[place]):
@@ -170,9 +172,9 @@ def _match_typed(lines: Sequence[Line], typed: Sequence[TypedExpense]) -> dict[u
     available: dict[tuple[Decimal, date], list[uuid.UUID]] = defaultdict(list)
     for expense in typed:
         available[expense.amount, expense.date].append(expense.id)
-    amounts = {expense.amount for expense in typed}
+    amounts = {-expense.amount for expense in typed}
     # Most lines have an amount that was never typed.
-    possible = [line for line in lines if -line.amount in amounts]
+    possible = [line for line in lines if line.amount in amounts]
     found: dict[uuid.UUID, Duplicate] = {}
     for distance in map(timedelta, range(TYPED_DAYS + 1)):
         for line in possible:

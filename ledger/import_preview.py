@@ -1,67 +1,24 @@
 """The preview of an import: figures, and the lines by payee, with what the person chose for them."""
 
 import uuid
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from uuid_utils.compat import uuid7
 
 from database import db
 from ledger import operations
 from ledger.category_names import current_names
 from ledger.import_knowledge import LINE
-from ledger.import_lines import ADDED_REASONS
+from ledger.import_summary import COLUMNS, SECTION, Summary, summarise
 from ledger.journal import row_count
-from models import Category, Expense, StatementLine, User
+from models import Category, Expense, Statement, StatementLine, User
 
-PAYEES_ON_PAGE, LINES_OF_PAYEE, LINES_ON_PAGE = 25, 20, 100
-# The lists of the preview: to add, to check, already here, left out, no bookings, and unreadable.
-SECTIONS = ("add", "check", "here", "left", "none", "bad")
-_IS_ADDED = LINE.reason.in_(ADDED_REASONS)
-SECTION: sa.Case[Any] = sa.case(
-    (LINE.state == "bad", "bad"),
-    (LINE.state.in_(("pending", "left_out")), "none"),
-    (LINE.duplicate.in_(("reworded", "typed")), "check"),
-    (LINE.duplicate.in_(("same", "same_id", "deleted")), "here"),
-    (sa.and_(LINE.duplicate == "seen", _IS_ADDED), "here"),
-    (sa.or_(_IS_ADDED, LINE.reason == "payee_left_out"), "add"),
-    else_="left",
-)
-
-
-class Figure(NamedTuple):
-    """Number and sum of some lines; money that came in is above zero."""
-
-    number: int = 0
-    total: Decimal = Decimal(0)
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """The figures of a draft: what would be added, and how many lines are in each section, by their reason."""
-
-    spending: Figure = field(default_factory=Figure)
-    refunds: Figure = field(default_factory=Figure)
-    sections: dict[str, int] = field(default_factory=dict)
-    reasons: dict[tuple[str, str], int] = field(default_factory=dict)
-    # Payees to add without a category.
-    uncategorised: int = 0
-    money_in: int = 0
-
-    @property
-    def left_reasons(self) -> list[str]:
-        """The reasons of the lines that are left out, the most frequent first."""
-        counts = {reason: count for (section, reason), count in self.reasons.items() if section == "left"}
-        return sorted(counts, key=lambda reason: -counts[reason])
-
-    @property
-    def to_add(self) -> int:
-        """The number of expenses and refunds that would be added."""
-        return self.spending.number + self.refunds.number
+LINES_ON_PAGE = 100
 
 
 class ShownLine(NamedTuple):
@@ -118,26 +75,32 @@ class PayeePage:
     pages: int
 
 
-def figures(user: User, statement_id: uuid.UUID) -> Figures:
-    """Return the figures of a draft, by two statements."""
-    is_in = LINE.amount > 0
-    columns = (SECTION.label("section"), LINE.state, LINE.reason, LINE.duplicate, is_in.label("is_in"))
-    query = sa.select(*columns, sa.func.count(), sa.func.coalesce(sa.func.sum(LINE.amount), 0))
-    rows = db.session.execute(query.where(*_of(user, statement_id)).group_by(*columns)).all()
-    sections: dict[str, int] = defaultdict(int)
-    reasons: dict[tuple[str, str], int] = defaultdict(int)
-    spending, refunds, money_in = Figure(), Figure(), 0
-    for section, state, reason, duplicate, came_in, count, total in rows:
-        sections[section] += count
-        reasons[section, reason if section == "left" else duplicate or reason] += count
-        if state == "add" and came_in:
-            refunds = Figure(refunds.number + count, refunds.total + total)
-        elif state == "add":
-            spending = Figure(spending.number + count, spending.total + total)
-        money_in += count if came_in and state in StatementLine.BOOKED and reason == "money_in" else 0
-    payees = sa.select(sa.func.count(LINE.payee_key.distinct()))
-    missing = payees.where(*_of(user, statement_id), LINE.state == "add", LINE.category == "")
-    return Figures(spending, refunds, sections, reasons, db.session.scalar(missing) or 0, money_in)
+def summary_of(user: User, statement_id: uuid.UUID) -> Summary:
+    """Return the summary of a draft, which is stored unless something has changed it."""
+    statement = db.session.get(Statement, (user.id, statement_id))
+    text = statement.preview if statement is not None else None
+    return Summary.from_text(text) if text else _summarise(user, statement_id)
+
+
+def _summarise(user: User, statement_id: uuid.UUID) -> Summary:
+    query = sa.select(*(LINE[name] for name in COLUMNS)).where(*_of(user, statement_id)).order_by(LINE.id.desc())
+    return summarise(db.session.execute(query).all())
+
+
+def store_summary(user: User, statement_id: uuid.UUID) -> None:
+    """Store the summary of a draft if something has changed it since; the caller commits."""
+    draft = Statement.author_id == user.id, Statement.id == statement_id
+    if db.session.scalar(sa.select(Statement.id).where(*draft, Statement.preview.is_(None))):
+        row_count(sa.update(Statement).where(*draft).values(preview=_summarise(user, statement_id).to_text()))
+
+
+def forget_summary(user: User, statement_id: uuid.UUID) -> None:
+    """Let the summary of a draft be made again, because its lines have changed; the caller commits."""
+    row_count(
+        sa.update(Statement)
+        .where(Statement.author_id == user.id, Statement.id == statement_id)
+        .values(preview=None)
+    )
 
 
 def _of(user: User, statement_id: uuid.UUID) -> tuple[sa.ColumnElement[bool], ...]:
@@ -148,19 +111,32 @@ def _is_in(section: str) -> sa.ColumnElement[bool]:
     return SECTION.in_([section])
 
 
-def payees(user: User, statement_id: uuid.UUID, section: str, page: int, renamed: Mapping[str, str]) -> PayeePage:
-    """Return a page of the payees of a section with their first lines, by three statements.
+def payees(user: User, summary: Summary, section: str, page: int, renamed: Mapping[str, str]) -> PayeePage:
+    """Return a page of the payees of a section with their first lines, by two statements.
 
     `renamed` are the categories of lines that have other names now.
     """
-    of_section = (*_of(user, statement_id), _is_in(section))
-    query = _payees_query(of_section, renamed).add_columns(sa.func.count().over())
-    query = query.order_by(sa.func.abs(sa.func.sum(LINE.amount)).desc(), LINE.payee_key)
-    rows = db.session.execute(query.limit(PAYEES_ON_PAGE).offset((page - 1) * PAYEES_ON_PAGE)).all()
-    shown = [_payee(section, row) for row in rows]
-    lines = _first_lines(user, of_section, [payee.key for payee in shown])
-    pages = -(-rows[0][-1] // PAYEES_ON_PAGE) if rows else 1
-    return PayeePage(tuple(replace(payee, lines=tuple(lines[payee.key])) for payee in shown), page, pages)
+    found = summary.payees(section, page)
+    lines = _with_expenses(user, _lines_by_id(user, [line_id for payee in found for line_id in payee.ids]))
+    shown = []
+    for payee in found:
+        names = {renamed.get(name, name) for name in payee.categories}
+        shown.append(
+            ShownPayee(
+                *(section, payee.key, payee.name, payee.number, payee.count, payee.total, payee.to_add),
+                category=names.pop() if len(names) == 1 else "",
+                has_several=len(names) > 1,
+                lines=tuple(lines[line_id] for line_id in payee.ids if line_id in lines),
+            )
+        )
+    return PayeePage(tuple(shown), page, max(len(summary.pages.get(section, ())), 1))
+
+
+def _lines_by_id(user: User, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, ShownLine]:
+    if not ids:
+        return {}
+    rows = db.session.execute(_lines_query().where(LINE.author_id == user.id, LINE.id.in_(ids)))
+    return {row.id: ShownLine(*row) for row in rows}
 
 
 def _payees_query(conditions: Sequence[sa.ColumnElement[bool]], renamed: Mapping[str, str]) -> sa.Select[Any]:
@@ -194,20 +170,6 @@ def _payee(section: str, row: sa.Row[Any]) -> ShownPayee:
     )
 
 
-def _first_lines(
-    user: User, conditions: Sequence[sa.ColumnElement[bool]], keys: Collection[str]
-) -> dict[str, list[ShownLine]]:
-    if not keys:
-        return {}
-    # The index of the payees ends with the ids, which are in the order of the days: so no others are read.
-    query = _lines_query().add_columns(LINE.payee_key).where(*conditions).order_by(LINE.id.desc())
-    parts = (query.where(LINE.payee_key == key).limit(LINES_OF_PAYEE).subquery() for key in keys)
-    found: dict[str, list[ShownLine]] = defaultdict(list)
-    for row in db.session.execute(sa.union_all(*map(sa.select, parts))):
-        found[row.payee_key].append(ShownLine(*row[:10]))
-    return _with_expenses(user, found)
-
-
 def _lines_query() -> sa.Select[Any]:
     return sa.select(
         *(LINE.id, LINE.line_number, LINE.date, LINE.amount, LINE.currency, LINE.text),
@@ -215,17 +177,17 @@ def _lines_query() -> sa.Select[Any]:
     )
 
 
-def _with_expenses(user: User, lines: dict[str, list[ShownLine]]) -> dict[str, list[ShownLine]]:
+def _with_expenses(user: User, lines: dict[uuid.UUID, ShownLine]) -> dict[uuid.UUID, ShownLine]:
     """Add the expenses that doubtful lines are compared with."""
-    ids = {line.expense_id for some in lines.values() for line in some if line.duplicate in {"typed", "reworded"}}
+    ids = {line.expense_id for line in lines.values() if line.duplicate in {"typed", "reworded"}}
     if not ids:
         return lines
     query = sa.select(Expense.id, Expense.date, Expense.description, Expense.category, Expense.amount)
     rows = db.session.execute(query.where(Expense.author_id == user.id, Expense.id.in_(ids)))
     expenses = {row.id: (row.date, row.description or row.category, row.amount) for row in rows}
     return {
-        key: [line._replace(expense=expenses.get(line.expense_id)) if line.expense_id else line for line in some]
-        for key, some in lines.items()
+        line_id: line._replace(expense=expenses.get(line.expense_id)) if line.expense_id else line
+        for line_id, line in lines.items()
     }
 
 
@@ -240,10 +202,11 @@ def payee_lines(
     if row is None:
         return None
     payee = _payee(section, row)
-    query = _lines_query().where(*of_payee).order_by(LINE.id.desc())
+    # By day and number, not by id: SQLite would go through the lines of all statements in the order of their ids.
+    query = _lines_query().where(*of_payee).order_by(LINE.date.desc(), LINE.line_number)
     rows = db.session.execute(query.limit(LINES_ON_PAGE).offset((page - 1) * LINES_ON_PAGE))
-    lines = _with_expenses(user, {payee.key: [ShownLine(*row) for row in rows]})[payee.key]
-    return replace(payee, lines=tuple(lines)), -(-payee.count // LINES_ON_PAGE)
+    lines = _with_expenses(user, {row.id: ShownLine(*row) for row in rows})
+    return replace(payee, lines=tuple(lines.values())), -(-payee.count // LINES_ON_PAGE)
 
 
 def plain_lines(user: User, statement_id: uuid.UUID, section: str, page: int, limit: int) -> list[ShownLine]:
@@ -264,16 +227,22 @@ class CategoryNames(NamedTuple):
     renamed: Mapping[str, str]
 
 
-def category_names(user: User, statement_id: uuid.UUID) -> CategoryNames:
-    """Return the names of categories that the preview needs, by five statements at the most."""
+def category_names(user: User, statement_id: uuid.UUID, summary: Summary) -> CategoryNames:
+    """Return the names of categories that the preview needs, by four statements at the most."""
     query = sa.select(Category.name, Category.archived).where(Category.author_id == user.id)
     own = db.session.execute(query.order_by(Category.position, Category.id)).all()
     names = [row.name for row in own]
-    used = sa.select(LINE.category).where(*_of(user, statement_id), LINE.category != "").distinct()
-    renamed = current_names(user, [statement_id])[statement_id]
-    found = sorted({renamed.get(name, name) for name in db.session.scalars(used)})
+    renamed = renamed_since(user, statement_id)
+    found = sorted({renamed.get(name, name) for name in summary.categories})
     offered = [row.name for row in own if not row.archived] or names
     return CategoryNames(offered, [name for name in found if name not in names], found, renamed)
+
+
+def renamed_since(user: User, statement_id: uuid.UUID) -> dict[str, str]:
+    """Return which names of categories in the lines of a statement are other ones now."""
+    statement = db.session.get(Statement, (user.id, statement_id))
+    since = (statement and statement.names_since) or statement_id
+    return current_names(user, [since])[since]
 
 
 # --- Choices
@@ -299,41 +268,59 @@ def save_choices(user: User, statement_id: uuid.UUID, choices: Sequence[PayeeCho
     Raises OperationRunningError: it may be the one that adds these lines.
     """
     operations.lock_account(user)
+    _rename(user, statement_id)
     numbers = {number for choice in choices for number in choice.numbers}
     query = sa.select(LINE.line_number, LINE.payee_key).where(
         *_of(user, statement_id), LINE.line_number.in_(numbers), LINE.state.in_(StatementLine.BOOKED)
     )
     keys = {row.line_number: row.payee_key for row in db.session.execute(query)}
+    changed = 0
     for choice in choices:
         key = next((keys[number] for number in choice.numbers if number in keys), None)
         if key is not None:
-            _save_choice(user, statement_id, key, choice)
+            changed += _save_choice(user, statement_id, key, choice)
     if money_in:
         came_in = sa.and_(LINE.amount > 0, LINE.reason == "money_in", LINE.duplicate == "")
-        _set_state(user, statement_id, money_in, came_in)
+        changed += _set_state(user, statement_id, money_in, came_in)
+    if changed:
+        forget_summary(user, statement_id)
 
 
-def _save_choice(user: User, statement_id: uuid.UUID, key: str, choice: PayeeChoice) -> None:
+def _rename(user: User, statement_id: uuid.UUID) -> None:
+    """Give the lines the names that their categories have now: a name that was chosen may have been another's."""
+    renamed = renamed_since(user, statement_id)
+    if renamed:
+        named = sa.update(StatementLine).where(*_of(user, statement_id), LINE.category.in_(list(renamed)))
+        row_count(named.values(category=sa.case(renamed, value=LINE.category)))
+        draft = sa.update(Statement).where(Statement.author_id == user.id, Statement.id == statement_id)
+        row_count(draft.values(names_since=uuid7(), preview=None))
+
+
+def _save_choice(user: User, statement_id: uuid.UUID, key: str, choice: PayeeChoice) -> int:
+    """Save the choices for a payee, and return how many lines that has changed."""
+    changed = 0
     of_payee = sa.and_(LINE.payee_key == key, _is_in(choice.section))
     if choice.category:
         categorised = sa.update(StatementLine).where(*_of(user, statement_id), LINE.payee_key == key)
-        row_count(categorised.where(LINE.category != choice.category).values(category=choice.category))
+        changed += row_count(categorised.where(LINE.category != choice.category).values(category=choice.category))
     if choice.is_ticked and not choice.was_ticked:
-        _set_state(user, statement_id, "add", of_payee)
+        changed += _set_state(user, statement_id, "add", of_payee)
     elif choice.was_ticked and not choice.is_ticked:
-        _set_state(user, statement_id, "skip", of_payee)
+        changed += _set_state(user, statement_id, "skip", of_payee)
         left_out = sa.update(StatementLine).where(*_of(user, statement_id), of_payee, LINE.reason == "")
-        row_count(left_out.where(LINE.state == "skip").values(reason="payee_left_out"))
+        changed += row_count(left_out.where(LINE.state == "skip").values(reason="payee_left_out"))
     else:
         for state, some in (("add", choice.ticked), ("skip", choice.numbers - choice.ticked)):
             if some:
-                _set_state(user, statement_id, state, LINE.payee_key == key, LINE.line_number.in_(some))
+                on_page = LINE.payee_key == key, LINE.line_number.in_(some)
+                changed += _set_state(user, statement_id, state, *on_page)
+    return changed
 
 
-def _set_state(user: User, statement_id: uuid.UUID, state: str, *conditions: sa.ColumnElement[bool]) -> None:
-    """Add lines, or leave them out, unless they are in another currency."""
+def _set_state(user: User, statement_id: uuid.UUID, state: str, *conditions: sa.ColumnElement[bool]) -> int:
+    """Add lines, or leave them out, unless they are in another currency; return how many have changed."""
     before = "skip" if state == "add" else "add"
     can_be_changed = sa.and_(LINE.state == before, LINE.reason != "currency")
-    row_count(
+    return row_count(
         sa.update(StatementLine).where(*_of(user, statement_id), can_be_changed, *conditions).values(state=state)
     )

@@ -3,17 +3,18 @@
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from itertools import zip_longest
 from typing import Any, Literal
 
 import sqlalchemy as sa
 
 from database import db
 from ledger import categories, operations, pieces
-from ledger.category_names import current_names
 from ledger.import_drafts import find_draft, owner_of
-from ledger.import_knowledge import EXPENSE, LINE, LINES, known_lines, reading, typed_expenses
+from ledger.import_knowledge import EXPENSE, LINE, LINES, known_lines, reading, state_of, typed_expenses
 from ledger.import_lines import Owner, Row, line_of, set_duplicate
 from ledger.import_matching import Line, find_duplicates
+from ledger.import_preview import forget_summary, renamed_since, store_summary
 from ledger.journal import CHANGE
 from models import (
     Category,
@@ -48,17 +49,18 @@ def add(user: User, statement_id: uuid.UUID, now: datetime, category: str) -> tu
     draft = db.session.get(Statement, (user.id, statement_id))
     label = draft.file_name if draft is not None else None
     ids = sa.select(LINE.id).where(*_to_add(user, statement_id))
-    with operations.record_in_pieces(user, "import", now, ids, label, always=True) as (operation, parts):
+    with operations.record_in_pieces(user, "import", now, ids, label, always=True) as (operation, _parts):
         outcome = _prepare(user, statement_id, operation)
         if outcome == "added":
             names = _category_names(user, statement_id, category)
-            for part in parts:
-                _add_piece(user, statement_id, operation, part, names)
+            for is_in_piece in _pieces(user, statement_id):
+                _add_piece(user, statement_id, operation, is_in_piece, names)
+                pieces.commit(operation)
             categories.lock(user)
             categories.ensure_exist(user, operation, set(names.values()))
             statement = db.session.get_one(Statement, (user.id, statement_id), populate_existing=True)
             operations.change_row(operation, statement, statement.file_name, {"added_at": now})
-            statement.content = None
+            statement.content = statement.preview = None
     db.session.commit()
     return outcome, operation if outcome == "added" else None
 
@@ -71,21 +73,27 @@ def _prepare(user: User, statement_id: uuid.UUID, operation: Operation) -> Outco
     statement = db.session.get(Statement, (user.id, statement_id), populate_existing=True)
     if statement is not None and statement.added_at is not None:
         return "already_added"
-    if find_draft(user, statement_id) is None:
+    if statement is None or find_draft(user, statement_id) is None:
         return "gone"
     pieces.commit(operation, COMPARISON_LEASES)
     with reading() as connection:
+        state = state_of(connection, user.id, operation.id)
+        if state is not None and state == statement.compared_with:
+            return "added"
         changes = _refresh(connection, owner_of(user), statement_id)
         changes += _other_currency(connection, owner_of(user), statement_id)
     for start in range(0, len(changes), pieces.PIECE_SIZE):
         _save_changes(user, changes[start : start + pieces.PIECE_SIZE])
         pieces.commit(operation)
+    if changes:
+        forget_summary(user, statement_id)
+        store_summary(user, statement_id)
     return "changed" if changes else "added"
 
 
 def _refresh(connection: sa.Connection, owner: Owner, statement_id: uuid.UUID) -> list[Row]:
     """Return the lines of a draft about which something else is known now, as rows with their new values."""
-    names = (*Line.__slots__, "reason", "state", "duplicate", "expense_id")
+    names = (*Line._fields, "reason", "state", "duplicate", "expense_id")
     query = sa.select(*(LINE[name] for name in names)).where(
         LINE.author_id == owner.id, LINE.statement_id == statement_id, LINE.state.in_(StatementLine.BOOKED)
     )
@@ -132,7 +140,7 @@ def _category_names(user: User, statement_id: uuid.UUID, category: str) -> dict[
     with reading() as connection:
         to_add = _to_add(user, statement_id)
         used = connection.scalars(sa.select(LINE.category).where(*to_add).distinct()).all()
-    renamed = current_names(user, [statement_id])[statement_id]
+    renamed = renamed_since(user, statement_id)
     names = db.session.scalars(sa.select(Category.name).where(Category.author_id == user.id))
     spelled = {category_key(name): name for name in names}
     found = {name: renamed.get(name, name) or category for name in used}
@@ -140,13 +148,15 @@ def _category_names(user: User, statement_id: uuid.UUID, category: str) -> dict[
 
 
 def _add_piece(
-    user: User, statement_id: uuid.UUID, operation: Operation, ids: pieces.Piece, names: Mapping[str, str]
+    user: User,
+    statement_id: uuid.UUID,
+    operation: Operation,
+    is_in_piece: sa.ColumnElement[bool],
+    names: Mapping[str, str],
 ) -> None:
-    """Add the lines of these ids, which follow each other, as expenses of the operation."""
-    assert isinstance(ids, Sequence)
+    """Add the lines of one piece as expenses of the operation."""
     # The lines of a piece are neighbours by their ids: no other index is of use.
     is_of_statement = sa.func.coalesce(LINE.statement_id, LINE.statement_id) == statement_id
-    is_in_piece = LINE.id.between(ids[0], ids[-1])
     piece = (LINE.author_id == user.id, is_of_statement, LINE.state == "add", is_in_piece)
     values: dict[str, sa.ColumnElement[Any]] = {
         "amount": -LINE.amount,
@@ -164,6 +174,19 @@ def _add_piece(
     count, total = db.session.execute(sa.select(sa.func.count(), sa.func.sum(-LINE.amount)).where(*piece)).one()
     operation.count += count
     operation.total += total
+
+
+def _pieces(user: User, statement_id: uuid.UUID) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions of the pieces in which the lines of a statement are added, by their ids."""
+    number = sa.func.row_number().over(order_by=LINE.id).label("number")
+    lines = sa.select(LINE.id, number).where(*_to_add(user, statement_id)).subquery().c
+    firsts = sa.select(lines.id).where((lines.number - 1) % pieces.PIECE_SIZE == 0).order_by(lines.id)
+    with reading() as connection:
+        ids = connection.scalars(firsts).all()
+    bounds = zip_longest(ids, ids[1:])
+    return [
+        sa.and_(LINE.id >= first, LINE.id < following if following else sa.true()) for first, following in bounds
+    ]
 
 
 def is_added_or_running(user: User, statement_id: uuid.UUID) -> bool:

@@ -238,6 +238,7 @@ def currency_sign(currency: str, locale: Locale) -> str:
     return locale.currency_symbols.get(currency, currency)
 
 
+@lru_cache(maxsize=512)
 def currency_digits(currency: str) -> int:
     """Return how many decimals an amount in `currency` has: 0 (JPY), 2 or 3 (KWD)."""
     return get_currency_precision(currency)

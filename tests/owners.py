@@ -29,6 +29,8 @@ OWNERS = {
 # What is derived has no model.
 WATCHED = OWNERS | {month_total.name: "author_id"}
 NAMES = re.compile(rf"\b(?:{'|'.join(WATCHED)})\b", re.IGNORECASE)
+# As `database.bulk` writes them: the owner is in the first column of every row.
+BULK_INSERT = re.compile(r"INSERT INTO (\w+) \((\w+)(?=,)([\w, ]*)\) VALUES [(?%s, )]+")
 _known: WeakKeyDictionary[Any, frozenset[str]] = WeakKeyDictionary()
 
 
@@ -41,17 +43,17 @@ def watch(engine: sa.Engine) -> None:
     sa.event.listen(engine, "before_cursor_execute", check)
 
 
-def check(connection: sa.Connection, _cursor: Any, text: str, _parameters: Any, context: Any, _many: bool) -> None:
+def check(connection: sa.Connection, _cursor: Any, text: str, parameters: Any, context: Any, _many: bool) -> None:
     """Raise NotOneOwnerError unless a statement of a page names one owner, and the one who is logged in."""
     # A file is still being sent when its request is over; a command has the context of the application.
     is_file = connection.get_execution_options().get("reading") and not has_app_context()
     if not has_request_context() and not is_file:
         return
     if context.compiled is None:
-        refuse_names(text)
-        return
-    names = owner_parameters(context.compiled)
-    owners = {row[name] for row in context.compiled_parameters for name in names}
+        owners = bulk_owners(text, parameters)
+    else:
+        names = owner_parameters(context.compiled)
+        owners = {row[name] for row in context.compiled_parameters for name in names}
     person = g.get("_login_user") if has_request_context() else None
     expected = sa.inspect(person).identity if isinstance(person, Base) else None
     if len(owners) > 1 or (owners and expected and owners != set(expected)):
@@ -75,6 +77,15 @@ def _owner_parameters(compiled: Any) -> set[str]:
     if isinstance(compiled.statement, sa.Insert):
         found |= inserted_owners(compiled.statement, list(names.values()))
     return found
+
+
+def bulk_owners(text: str, parameters: Any) -> set[Any]:
+    """Return the owners of the rows that a text inserts. Raises NotOneOwnerError for any other with a name."""
+    match = BULK_INSERT.fullmatch(text)
+    if match is None or OWNERS.get(match[1]) != match[2]:
+        refuse_names(text)
+        return set()
+    return set(parameters[:: match[3].count(",") + 1])
 
 
 def refuse_names(text: str) -> None:

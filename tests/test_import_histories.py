@@ -6,7 +6,7 @@ Files overlap, are reworded and repeated, and expenses are deleted, edited, type
 import csv
 import io
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -78,12 +78,15 @@ class World:
         file = io.StringIO()
         writer = csv.writer(file)
         writer.writerow(["Date", "Text", "Amount", "Transaction ID", "Status"])
+        # What happened today is booked in a later file, perhaps under another text.
+        waiting = [booking for booking in found if pending and booking.day == self.today]
+        found = [booking for booking in found if booking not in waiting]
         for number, booking in enumerate(found):
             bank_id = ("", str(number), "0", f"{style}-{uuid7()}")[style]
             text = (booking.text, booking.text.lower(), f" {booking.text} ", f"{booking.text} CARD")[style]
             writer.writerow([booking.day, text, booking.amount, bank_id, "booked"])
-        if pending and found:
-            writer.writerow([self.today, "RESERVED", "-3.00", "", "pending"])
+        for booking in waiting:
+            writer.writerow([booking.day, f"RESERVED {booking.text}", booking.amount, "", "pending"])
         self.take(account, file.getvalue().encode(), found)
         self.files.append((account, file.getvalue().encode(), found))
 
@@ -219,3 +222,43 @@ def test_nothing_is_lost_and_nothing_is_doubled(app, history):
         for name, *values in history:
             getattr(world, name)(*values)
             world.check()
+
+
+@settings(suppress_health_check=list(HealthCheck))
+@given(
+    known=st.lists(st.tuples(st.integers(0, 3), st.integers(1, 2)), min_size=1, max_size=6),
+    changed=st.lists(st.booleans(), min_size=6, max_size=6),
+    more=st.integers(0, 2),
+)
+def test_lines_under_quite_another_text_are_asked_about_and_the_rest_is_known(app, known, changed, more):
+    empty_tables(app)
+    with app.app_context():
+        user = User(username="ana", email="ana@example.com", password_hash="x")
+        db.session.add(user)
+        db.session.commit()
+        world = World(user)
+        first = [Booking("A", START + timedelta(days), Decimal(-days - 1), TEXTS[text]) for text, days in known]
+        world.take("A", written(first), first)
+        # All bookings of a day get another text, so that it is certain which of them are asked about.
+        days = {booking.day for booking, is_changed in zip(first, changed, strict=False) if is_changed}
+        second = [replace(booking, text="zzz") if booking.day in days else booking for booking in first]
+        second += [Booking("A", START + timedelta(9), Decimal(-9), "new") for _number in range(more)]
+        owner, content = owner_of(user), written(second)
+        read = read_as_before(owner, content, "a.csv", "A", today=date(2026, 6, 1))
+        draft = save_draft(owner, read.statement, content, "a.csv", "A", NOW)
+        rows = db.session.execute(
+            select(StatementLine.date, StatementLine.duplicate, StatementLine.state).where(
+                StatementLine.statement_id == draft
+            )
+        ).all()
+
+    for day, duplicate, state in rows:
+        expected = ("reworded", "add") if day in days else ("", "add") if day == START + timedelta(9) else None
+        assert (duplicate, state) == (expected or ("same", "skip"))
+    assert len(rows) == len(second)
+
+
+def written(bookings):
+    """Return a file with these bookings."""
+    rows = (f"{booking.day},{booking.text},{booking.amount}\n" for booking in bookings)
+    return ("Date,Text,Amount\n" + "".join(rows)).encode()

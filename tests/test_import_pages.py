@@ -1,10 +1,14 @@
 """Importing a statement through the pages: upload, columns, preview, adding, undo."""
 
+import threading
+from collections import Counter
+
 import pytest
 from sqlalchemy import func, select
 
 from app import app as application
 from database import db
+from ledger import import_drafts
 from models import Statement, StatementLine
 from tests.browsing import MULTIPART, form_values, read, with_file
 from tests.test_categories import category_id, edit, names
@@ -303,3 +307,103 @@ def test_a_draft_follows_categories_that_are_renamed_and_merged(ana):
 
     assert {expense.category for expense in ana.expenses()} == {"Groceries", "Housing"}
     assert not {"Food", "Utilities"} & set(names(ana))
+
+
+def test_a_category_that_takes_the_former_name_of_another_is_not_taken_for_it(ana):
+    url = upload(ana).location
+    send(ana, ana.page(url), "add", category=["Food", "Utilities"])
+    edit(ana, "Food", name="Groceries")
+    ana.post("/categories/add", {"name": "Food"})
+
+    page = ana.page(url)
+    assert values_of(review(page))["category"] == ["Groceries", "Utilities"]
+    page = ana.page(send(ana, page, "add", category=["Groceries", "Food"]).location)
+    assert values_of(review(page))["category"] == ["Groceries", "Food"]
+    send(ana, page, "add-all")
+
+    assert Counter(expense.category for expense in ana.expenses()) == {"Groceries": 3, "Food": 2}
+
+
+def test_a_renamed_category_is_proposed_under_its_new_name_and_a_new_one_is_another(ana):
+    send(ana, ana.page(upload(ana).location), "add-all", category=["Food", "Utilities"])
+    edit(ana, "Food", name="Groceries")
+    ana.post("/categories/add", {"name": "Food"})
+
+    page = ana.page(upload(ana, BANK.replace(".03.2026", ".04.2026")).location)
+
+    assert values_of(review(page))["category"] == ["Groceries", "Utilities"]
+
+
+def test_a_description_that_was_edited_changes_neither_what_is_known_nor_what_is_proposed(ana):
+    send(ana, ana.page(upload(ana).location), "add-all", category=["Food", "Utilities"])
+    for expense in ana.expenses():
+        if expense.category == "Food":
+            ana.fill(f"/expenses/{expense.id}/edit", category="Travel", description="Bakery")
+
+    page = ana.page(upload(ana).location)
+    assert "5 lines already here" in page.one("main").text
+    assert "There is nothing to add." in page.one("main").text
+    # A payee with the new name is another one, which has no expenses yet but those of this description.
+    later = BANK.replace(".03.2026", ".04.2026")
+    bakery = "30.04.2026;30.04.2026;Bakery;BAKERY;7,00;\n30.04.2026;30.04.2026;Kiosk;KIOSK;8,00;\n"
+    page = ana.page(upload(ana, later + bakery).location)
+    names = [payee.one("summary").one("bdi").text for payee in page.all("li", class_="payee")]
+    proposed = dict(zip(names, values_of(review(page))["category"], strict=True))
+    assert proposed == {
+        "Farmers market": "Travel",
+        "Northwind Energy": "Utilities",
+        "Bakery": "Travel",
+        "Kiosk": "",
+    }
+
+
+def test_the_second_statement_of_a_bank_asks_nothing(ana):
+    text = "Date;Text;Debit;Credit\n{0};bread;3,00;\n{0};coins;1,00;\n{0};pay;;9,00\n"
+    sent = upload(ana, text.format("01/02/2026"), account="Giro")
+    form = ana.page(sent.location).one("main").one("form")
+    saved = ana.client.post(form["action"], data=form_values(form) | {"date": "dmy", "go": "save"})
+    send(ana, ana.page(saved.location), "add-all", category=["Food", "Travel"])
+
+    sent = upload(ana, text.format("03/04/2026"))
+    page = ana.page(sent.location)
+
+    assert sent.location.endswith(f"/imports/{drafts(ana)[0].id}")
+    assert "Giro" in page.one("p", class_="origin").text
+    assert values_of(review(page))["category"] == ["Food", "Travel"]
+    assert "new payee" not in page.one("main").text
+    assert "import=" in send(ana, page, "add-all").location
+    assert {str(expense.date) for expense in ana.expenses()} == {"2026-02-01", "2026-04-03"}
+
+
+def test_a_session_that_is_lost_before_the_upload_loses_nothing_but_the_chosen_file(ana):
+    page = ana.page("/imports")
+    ana.end_sessions()
+
+    form = next(form for form in page.all("form") if form.get("enctype"))
+    body = with_file(form_values(form) | {"account": "Visa"}, "bank.csv", BANK.encode())
+    sent = ana.client.post(form["action"], data=body, content_type=MULTIPART)
+    ana.log_in_at(sent.location)
+
+    page = ana.page("/imports")
+    assert stored(Statement) == 0
+    assert page.all("input", name="account")[0]["value"] == "Visa"
+
+
+def drafts(visitor):
+    with application.app_context():
+        return db.session.scalars(select(Statement).where(Statement.added_at.is_(None))).all()
+
+
+def test_others_can_write_while_a_file_is_read(ana, bob, monkeypatch):
+    def read_and_write(*arguments, **options):
+        # In a thread of its own, as the server does.
+        thread = threading.Thread(target=bob.add, args=["4.20"])
+        thread.start()
+        thread.join()
+        return read_statement(*arguments, **options)
+
+    read_statement = import_drafts.read_statement
+    monkeypatch.setattr(import_drafts, "read_statement", read_and_write)
+
+    assert upload(ana).status_code == 302
+    assert [str(expense.amount) for expense in bob.expenses()] == ["4.200"]

@@ -6,7 +6,7 @@ from tests.statements import store_draft
 from tests.test_speed import noted
 
 # The review, a section of it, and all lines of a payee; and how many statements they send.
-PAGES = {"": 10, "?show=here": 9, "/payees/2": 9}
+PAGES = {"": 6, "?show=here": 5, "/payees/2": 8}
 
 
 def content(number):

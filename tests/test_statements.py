@@ -252,6 +252,99 @@ def test_habits_of_single_banks_are_known(text, lines):
     assert asked(statement) == {}
 
 
+READINGS = {
+    "pending in a state": (
+        "Data;Entrate;Uscite;Descrizione;Stato\n20/01/2026;;-12,00;bar;Contabilizzato\n"
+        "21/01/2026;50,00;;x;Contabilizzato\n22/01/2026;;-9,90;y;Autorizzato\n",
+        [("2026-01-20", "-12.00"), ("2026-01-21", "50.00")],
+    ),
+    "pending instead of a day": (
+        "Buchungstag;Text;Betrag\noffen;a;-5,00\n15.01.2026;b;-6,00\n",
+        [("2026-01-15", "-6.00")],
+    ),
+    "balance before the booking": (
+        "05-01-2026,shop,1000.00,-23.45\n06-01-2026,boss,976.55,2000.00\n25-01-2026,rent,2976.55,-800.00\n",
+        [("2026-01-05", "-23.45"), ("2026-01-06", "2000.00"), ("2026-01-25", "-800.00")],
+    ),
+    "balance before the booking, latest first": (
+        "25-01-2026,rent,2976.55,-800.00\n06-01-2026,boss,976.55,2000.00\n05-01-2026,shop,1000.00,-23.45\n",
+        [("2026-01-25", "-800.00"), ("2026-01-06", "2000.00"), ("2026-01-05", "-23.45")],
+    ),
+    "one column named after both sides": (
+        "Booked at;Text;Credit/Debit amount\n2026-01-15;a;-12.35\n2026-01-16;b;3000.00\n",
+        [("2026-01-15", "-12.35"), ("2026-01-16", "3000.00")],
+    ),
+    "a side without a name": (
+        "日付,内容,支払い金額,その他の金額\n2026-01-15,a,54.10,\n2026-01-25,b,,250.20\n",
+        [("2026-01-15", "-54.10"), ("2026-01-25", "250.20")],
+    ),
+    "only money in is marked": (
+        'Date,Description,Amount\n15/01/2026,a,450.00\n16/01/2026,b,"5,000.00 Cr"\n',
+        [("2026-01-15", "-450.00"), ("2026-01-16", "5000.00")],
+    ),
+    "an amount abroad beside two columns": (
+        "Purchase date;Text;Amount;Debit;Credit\n15.01.2026;a;10.00;9.00;\n16.01.2026;b;500.00;;450.00\n",
+        [("2026-01-15", "-9.00"), ("2026-01-16", "450.00")],
+    ),
+    "a period above the header": (
+        "Period;01.01.2026;31.01.2026\n#Date;#Text;#Amount\n15.01.2026;a;-49,90\n",
+        [("2026-01-15", "-49.90")],
+    ),
+    "a booking above the header": (
+        "Account 12;x;31/01/2026;1000,00\nDate;Text;Detail;Amount\n21/01/2026;a;b;-39,90\n",
+        [("2026-01-21", "-39.90")],
+    ),
+    "the account in the first line": (
+        "Giro;Giro;*1234;31/01/2026;1 234,56\n13/01/2026;Card;Payment;shop;-12,30\n"
+        "15/01/2026;Card;Payment;bar;-8,00\n",
+        [("2026-01-13", "-12.30"), ("2026-01-15", "-8.00")],
+    ),
+    "totals between": (
+        "Datum;Text;Betrag\n15.01.2026;A;-10,00\n;Summe Januar;-10,00\n15.02.2026;C;-40,00\nSumme;;-50,00\n",
+        [("2026-01-15", "-10.00"), ("2026-02-15", "-40.00")],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", READINGS)
+def test_a_table_is_read_as_its_bank_means_it(kind):
+    text, lines = READINGS[kind]
+
+    statement = read(text)
+
+    assert booked(statement) == lines
+    assert asked(statement) == {}
+    assert statement.in_state(State.BAD) == []
+
+
+def test_balances_of_one_day_prove_no_sign():
+    text = "Date;Text;Amount;Balance\n2026-01-15;a;-10.00;100.00\n2026-01-15;b;5.00;95.00\n"
+
+    assert asked(read(text)) == {"sign": "minus"}
+
+
+def test_a_currency_without_decimals_has_thousands():
+    text = "Date,Text,Amount\n2026-01-15,a,-5,400\n".replace("-5,400", '"-5,400"')
+
+    assert booked(read(text, currency="JPY")) == [("2026-01-15", "-5400.0")]
+    assert asked(read(text, currency="JPY")) == {}
+    assert asked(read(text, currency="USD")) == {"decimal": "."}
+
+
+def test_a_repayment_tells_what_a_minus_means_on_a_card():
+    rows = "01/15/2026,shop,-25.99\n01/20/2026,Payment Thank You,500.00\n01/22/2026,refund,10.00\n"
+    turned = rows.replace("-25", "25").replace("500", "-500").replace("10.00", "-10.00")
+
+    assert asked(read("Transaction Date,Description,Amount\n" + rows)) == {"sign": "minus"}
+    assert asked(read("Transaction Date,Description,Amount\n" + turned)) == {"sign": "plus"}
+
+
+def test_columns_that_leave_half_of_the_rows_without_an_amount_are_asked_about():
+    text = "Date,Text,Amount,Other\n2026-01-15,a,-5.00,\n2026-01-16,b,,-6.00\n"
+
+    assert "columns" in asked(read(text))
+
+
 @pytest.mark.parametrize(
     ("encoding", "locale", "shown"),
     [
@@ -487,8 +580,74 @@ def test_camt_of_any_version_is_read_by_its_local_names(number, kind, status, st
             1,
             "-4.50",
         ),
+        (
+            "journal_id,transaction_type,asset_account_name,opposing_account_name,date,amount,currency_code,"
+            "description,category_name\n1,Withdrawal,Giro,Shop,2026-01-02,-4.50,EUR,bread,Food\n"
+            "2,Deposit,Giro,Job,2026-01-03,9.00,EUR,pay,\n3,Opening balance,Giro,Start,2026-01-01,50.00,EUR,x,\n"
+            "4,Transfer,Giro,Savings,2026-01-04,-20.00,EUR,save,\n",
+            "firefly",
+            3,
+            "-15.50",
+        ),
+        (
+            "Account,Date,Payee,Notes,Category,Amount,Split_Amount,Cleared\n"
+            "Giro,2026-01-02,Shop,bread,Food,-4.50,0,Cleared\nGiro,2026-01-03,Job,,Income,9.00,0,Cleared\n",
+            "actual",
+            2,
+            "4.50",
+        ),
+        (
+            "Time,Timezone,Type,Category,Sub Category,Account,Account Currency,Amount,Account2,Account2 Currency,"
+            "Account2 Amount,Geographic Location,Tags,Description\n"
+            "2026-01-02 12:00:00,+00:00,Expense,Food,Groceries,Giro,EUR,4.50,,,,,,bread\n"
+            "2026-01-03 12:00:00,+00:00,Income,Job,Salary,Giro,EUR,9.00,,,,,,pay\n"
+            "2026-01-04 12:00:00,+00:00,Transfer,Save,Save,Giro,EUR,5.00,Savings,EUR,5.00,,,x\n"
+            "2026-01-01 12:00:00,+00:00,Balance Modification,,,Giro,EUR,50.00,,,,,,start\n",
+            "ezbookkeeping",
+            2,
+            "4.50",
+        ),
+        (
+            '"Date","Description","Original Description","Amount","Transaction Type","Category","Account Name"\n'
+            '"1/13/2026","Shop","SHOP 12","4.50","debit","Food","Giro"\n'
+            '"1/14/2026","Job","JOB","9.00","credit","","Giro"\n',
+            "mint",
+            2,
+            "4.50",
+        ),
+        (
+            "Date,Description,Category,Currency,Cost,Original cost,Is Reimbursement,Split mode,Ana,Bob\n"
+            "2026-01-02,Dinner,Dining Out,EUR,30.00,,No,Evenly,15.00,-15.00\n"
+            "2026-01-03,Back,Payment,EUR,15.00,,Yes,Evenly,-15.00,15.00\n",
+            "spliit",
+            2,
+            "-45.00",
+        ),
+        (
+            "date,what,bill_type,amount,currency,payer_name,payer_weight,owers\n"
+            '2026-01-02,Dinner,Expense,30.0,EUR,Ana,1.0,"Ana, Bob"\n'
+            "2026-01-03,Back,Reimbursement,15.0,EUR,Bob,1.0,Ana\n",
+            "ihatemoney",
+            2,
+            "-45.0",
+        ),
+        (
+            "ID,Name,Category,Amount,Date,Tags\n1,Rent,Housing,-8.00,2026-08-01T10:30:00Z,\n",
+            "expenseowl",
+            1,
+            "-8.00",
+        ),
+        (
+            "date,category,description,amount,currency\n2026-01-02,Food,bread,4.50,EUR\n2026-01-03,Food,back,-1.00,EUR\n",
+            "ledger",
+            2,
+            "-3.50",
+        ),
     ],
-    ids=["firefly", "splitwise", "ynab", "monefy", "homebank"],
+    ids=[
+        *("firefly", "splitwise", "ynab", "monefy", "homebank", "firefly 4", "actual", "ezbookkeeping"),
+        *("mint", "spliit", "ihatemoney", "expenseowl", "ledger"),
+    ],
 )
 def test_exports_of_other_trackers_are_known_by_their_header(text, format, lines, sum):
     statement = read(text, currency="EUR")
@@ -496,6 +655,23 @@ def test_exports_of_other_trackers_are_known_by_their_header(text, format, lines
     amounts = [line.amount for line in statement.in_state(State.BOOKED)]
     assert (statement.format, len(amounts), str(Decimal(0) + __builtins__["sum"](amounts))) == (format, lines, sum)
     assert asked(statement) == {}
+
+
+def test_of_a_double_entry_the_side_of_the_categories_is_read():
+    text = (
+        "Date,Transaction ID,Number,Description,Notes,Commodity/Currency,Void Reason,Action,Memo,"
+        "Full Account Name,Account Name,Amount With Sym,Amount Num.,Reconcile\n"
+        "2026-01-02,t1,,Shop,,CURRENCY::EUR,,,,Assets:Giro,Giro,-4.50 €,-4.50,n\n"
+        ",,,,,,,,,Expenses:Food,Food,4.50 €,4.50,n\n"
+        "2026-01-03,t2,,Move,,CURRENCY::EUR,,,,Assets:Giro,Giro,-9.00 €,-9.00,n\n"
+        ",,,,,,,,,Assets:Savings,Savings,9.00 €,9.00,n\n"
+    )
+
+    statement = read(text)
+
+    assert booked(statement) == [("2026-01-02", "-4.50")]
+    assert [(line.category, line.text) for line in statement.in_state(State.BOOKED)] == [("Food", "Shop")]
+    assert asked(statement) == {"double": "expenses"}
 
 
 def test_moments_in_utc_of_another_tracker_become_days_where_the_person_lives():

@@ -18,7 +18,7 @@ from uuid_utils.compat import uuid7
 from database import db
 from ledger import csv_export, spending
 from ledger.categories import get_categories
-from ledger.import_preview import SECTIONS
+from ledger.import_summary import SECTIONS
 from ledger.operations import CurrencyChangedError
 from ledger.pieces import LeaseLostError, OperationRunningError
 from models import Expense

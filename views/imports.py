@@ -17,7 +17,7 @@ from database import db
 from import_forms import ColumnsForm, ReviewForm, UploadForm
 from ledger import import_drafts, import_preview, imports
 from ledger.import_drafts import Reading
-from ledger.import_preview import PAYEES_ON_PAGE, SECTIONS
+from ledger.import_summary import PAYEES_ON_PAGE, SECTIONS, Summary
 from ledger.pieces import OperationRunningError
 from ledger.retention import UNDO_RETENTION
 from ledger.statements import Layout, Limits, State, StatementError
@@ -187,9 +187,9 @@ def shown_section() -> str:
     return section if section in SECTIONS else "add"
 
 
-def review_form(statement_id: uuid.UUID) -> ReviewForm:
+def review_form(statement_id: uuid.UUID, summary: Summary) -> ReviewForm:
     """Return the form of the preview."""
-    names = import_preview.category_names(current_user, statement_id)
+    names = import_preview.category_names(current_user, statement_id, summary)
     others = request.args.get("others", "")
     return ReviewForm(
         categories=names, others=others if others in names.offered else imports.usual_category(names.offered)
@@ -214,41 +214,40 @@ def review_import(statement_id: uuid.UUID) -> ResponseReturnValue:
 def review_draft(draft: Statement) -> ResponseReturnValue:
     """Show what a draft would add, save what is chosen, and add it. Raises OperationRunningError."""
     statement_id = draft.id
-    form = review_form(statement_id)
+    summary = import_preview.summary_of(current_user, statement_id)
+    form = review_form(statement_id, summary)
     if form.validate_on_submit():
         import_preview.save_choices(current_user, statement_id, form.choices, form.money_in.data or "")
-        db.session.commit()
         if form.go.data == "add-all":
+            db.session.commit()
             return add_import(statement_id, form.others.data)
+        import_preview.store_summary(current_user, statement_id)
+        db.session.commit()
         return redirect(next_page(statement_id, form))
     section, page = shown_section(), page_number()
-    figures = import_preview.figures(current_user, statement_id)
     return render_page(
         "imports/review.html",
         form=form,
         draft=draft,
         layout=Layout.from_json(draft.layout),
-        figures=figures,
+        figures=summary.figures,
         section=section,
-        **shown_lists(statement_id, section, page, form.renamed, figures.sections),
+        **shown_lists(statement_id, section, page, form.renamed, summary),
     )
 
 
 def shown_lists(
-    statement_id: uuid.UUID, section: str, page: int, renamed: Mapping[str, str], counts: Mapping[str, int]
+    statement_id: uuid.UUID, section: str, page: int, renamed: Mapping[str, str], summary: Summary
 ) -> dict[str, Any]:
-    """Return the lines of a section that a page shows; beside those to add, what needs a look.
-
-    `counts` are the numbers of lines in the sections: an empty one is not looked for among 50,000 lines.
-    """
+    """Return the lines of a section that a page shows; beside those to add, what needs a look."""
     lists: dict[str, Any] = {"payees": None, "doubtful": None, "plain": [], "page": page}
     if section in {"none", "bad"}:
         lists["plain"] = import_preview.plain_lines(current_user, statement_id, section, page, PAYEES_ON_PAGE)
         return lists
-    lists["payees"] = import_preview.payees(current_user, statement_id, section, page, renamed)
-    if section == "add" and page == 1 and counts.get("check"):
-        lists["doubtful"] = import_preview.payees(current_user, statement_id, "check", 1, renamed)
-    if section == "add" and page == 1 and counts.get("bad"):
+    lists["payees"] = import_preview.payees(current_user, summary, section, page, renamed)
+    if section == "add" and page == 1 and summary.pages.get("check"):
+        lists["doubtful"] = import_preview.payees(current_user, summary, "check", 1, renamed)
+    if section == "add" and page == 1 and summary.figures.sections.get("bad"):
         lists["plain"] = import_preview.plain_lines(current_user, statement_id, "bad", 1, PAYEES_ON_PAGE)
     return lists
 
@@ -268,13 +267,15 @@ def next_page(statement_id: uuid.UUID, form: ReviewForm) -> str:
 def review_payee(statement_id: uuid.UUID, number: int) -> ResponseReturnValue:
     """Show all lines of one payee, and save what is chosen."""
     draft = draft_or_404(statement_id)
-    form, page = review_form(statement_id), page_number()
+    form = review_form(statement_id, import_preview.summary_of(current_user, statement_id))
+    page = page_number()
     section = shown_section()
     found = import_preview.payee_lines(current_user, statement_id, section, number, page, form.renamed)
     if found is None:
         abort(404)
     if form.validate_on_submit():
         import_preview.save_choices(current_user, statement_id, form.choices, "")
+        import_preview.store_summary(current_user, statement_id)
         db.session.commit()
         if (go := form.go.data or "").isdigit():
             place = {"show": section, "page": go, "others": form.others.data}

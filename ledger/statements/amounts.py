@@ -1,10 +1,12 @@
 """Amounts as statements write them. The decimal separator is decided by the whole file, never by one cell."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
+from typing import NamedTuple
 
 from babel.core import get_global
 
@@ -13,6 +15,8 @@ from ledger.money import currency_digits
 
 # Longer than any amount with its currency; `Decimal` takes time for a text of thousands of digits.
 CELL_MAX = 48
+# Many lines of a file have the same amounts and days.
+CACHE_SIZE = 16_384
 WHOLE_MAX = 15
 FRACTION_MAX = 15
 _UNIFIED = str.maketrans(
@@ -41,13 +45,16 @@ _PLAIN = re.compile(r"[0-9]*")
 _SWISS = re.compile("[ ']")
 
 
-@dataclass(frozen=True, slots=True)
-class AmountCell:
-    """A cell that looks like an amount: its number as it is written, its sign (0 if it has none) and currency."""
+class AmountCell(NamedTuple):
+    """A cell that looks like an amount: its number as it is written, its sign (0 if it has none) and currency.
+
+    A `mark` is CR or DR.
+    """
 
     number: str
     sign: int
     currency: str
+    mark: str = ""
 
     @property
     def is_money(self) -> bool:
@@ -60,10 +67,11 @@ class AmountCell:
         return None if unsigned is None else (-unsigned if self.sign < 0 else unsigned)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=CACHE_SIZE)
 def read_cell(text: str) -> AmountCell | None:
     """Return the amount of a cell, or None if it holds none."""
-    text = text[: CELL_MAX + 1].translate(_UNIFIED).strip()
+    text = text[: CELL_MAX + 1]
+    text = (text if text.isascii() and "\t" not in text else text.translate(_UNIFIED)).strip()
     # A spreadsheet's guard before a sign.
     text = text.removeprefix("'")
     if not text or len(text) > CELL_MAX:
@@ -79,9 +87,17 @@ def read_cell(text: str) -> AmountCell | None:
         return None
     mark = (match["mark"] or "").strip().upper()
     sign = -1 if "-" in signs or match["open"] or mark == "DR" else 1 if signs or mark else 0
-    return AmountCell(match["number"], sign, currency)
+    return AmountCell(match["number"], sign, currency, mark)
 
 
+@lru_cache(maxsize=CACHE_SIZE)
+def value_of(text: str, decimal: str) -> Decimal | None:
+    """Return the amount of a cell with this decimal separator, or None if it holds none."""
+    cell = read_cell(text)
+    return cell.value(decimal) if cell else None
+
+
+@lru_cache(maxsize=512)
 def is_currency(code: str) -> bool:
     """Return whether this is the code of a currency, present or past."""
     return code in get_global("all_currencies")
@@ -146,9 +162,16 @@ class DecimalSeparator:
 
 
 def decide_decimal(
-    cells: Iterable[AmountCell], others: Iterable[AmountCell], locale_decimal: str, chosen: str = ""
+    cells: Iterable[AmountCell],
+    others: Iterable[AmountCell],
+    locale_decimal: str,
+    chosen: str = "",
+    has_decimals: bool = True,
 ) -> DecimalSeparator:
-    """Return the decimal separator of the amounts in `cells`, with other numbers of the file as hints only."""
+    """Return the decimal separator of the amounts in `cells`, with other numbers of the file as hints only.
+
+    Where the currency has no decimals, three digits behind a separator are thousands.
+    """
     cells = list(cells)
     counts = _count(cells)
     if chosen in {".", ","} and not (counts["," if chosen == "." else "."] and not counts[chosen]):
@@ -161,6 +184,8 @@ def decide_decimal(
     if hints["."] != hints[","]:
         return DecimalSeparator(max(".", ",", key=hints.__getitem__), is_certain=False)
     written = "".join(cell.number for cell in cells)
+    if not has_decimals and ("." in written) != ("," in written):
+        return DecimalSeparator("," if "." in written else ".", is_certain=True)
     only = "." if "," not in written else ","
     # Three decimals in every cell of many are decimals: some amount would be below a thousand.
     is_column = counts["?"] == len(cells) >= 4
@@ -169,8 +194,8 @@ def decide_decimal(
 
 def _count(cells: Iterable[AmountCell]) -> dict[str, int]:
     counts = {".": 0, ",": 0, "?": 0, "": 0}
-    for cell in cells:
-        counts[evidence(cell.number)] += 1
+    for number, times in Counter(cell.number for cell in cells).items():
+        counts[evidence(number)] += times
     return counts
 
 

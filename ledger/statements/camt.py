@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from xml.etree.ElementTree import Element, ParseError, tostring
@@ -203,7 +203,7 @@ def _read_entry(element: Element, line_number: int, account: _Account, hints: Hi
     status = _text(element, "Sts/Cd") or _text(element, "Sts") or "BOOK"
     line = judged(line)
     if line.state is State.BOOKED and status != "BOOK":
-        return replace(line, state=State.PENDING, reason="pending")
+        return line._replace(state=State.PENDING, reason="pending")
     return line
 
 

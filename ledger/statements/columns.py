@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 
 from ledger.statements import amounts, dates, vocabulary
 from ledger.statements.amounts import AmountCell
-from ledger.statements.table import Record, is_booking
+from ledger.statements.table import MAX_PREAMBLE, Record, is_booking
 from ledger.statements.text import fold
 
-MAX_PREAMBLE = 400
 SAMPLE = 1000
+# How many records that look like bookings may stand above a header, and how many roles its names must have then.
+MAX_ABOVE_HEADER, MIN_ROLES = 5, 3
 _DATE_ROLES = {"date", "value_date"}
 _AMOUNT_ROLES = {"amount", "out", "in", "balance", "fee", "other_amount"}
 _MAY_BE_EMPTY = {
@@ -99,11 +100,15 @@ class Column:
 
 @dataclass(slots=True)
 class Table:
-    """The records of a file, divided into preamble, header and the rest, with the column of each role."""
+    """The records of a file, divided into preamble, header and the rest, with the column of each role.
+
+    `bookings` are the rows with a day and an amount in fields of their own.
+    """
 
     preamble: list[Record]
     header: tuple[str, ...]
     rows: list[Record]
+    bookings: list[Record]
     columns: list[Column]
     roles: dict[str, int] = field(default_factory=dict)
     # Columns whose text describes the booking, in the order of the file.
@@ -126,9 +131,10 @@ def divide(records: list[Record]) -> Table:
     else:
         start = first if first is not None else len(records)
         header = ()
-    table = Table(records[:header_at] if header_at is not None else records[:start], header, records[start:], [])
-    table.columns = _profile(table.rows, header)
-    return table
+    rows = records[start:]
+    bookings = [row for row in rows if is_booking(row.fields)]
+    preamble = records[:header_at] if header_at is not None else records[:start]
+    return Table(preamble, header, rows, bookings, _profile(bookings, header))
 
 
 def _find_header(records: list[Record], first: int) -> int | None:
@@ -139,6 +145,10 @@ def _find_header(records: list[Record], first: int) -> int | None:
         # The nearest one of those that fit equally well.
         if score >= max(best_score, 2):
             best, best_score = number, score
+    if best is None:
+        # A line about the account can look like a booking.
+        near = range(first + 1, min(first + MAX_ABOVE_HEADER, len(records)))
+        best = next((number for number in near if _header_score(records[number].fields) >= MIN_ROLES), None)
     if best is None and 0 < first < len(records):
         above, below = records[first - 1].fields, records[first].fields
         if len(above) == len(below) > 2 and all(map(_is_name, filter(None, above))) and sum(map(bool, above)) > 2:
@@ -158,11 +168,10 @@ def _is_name(cell: str) -> bool:
     return len(cell) <= _WORD_MAX and not dates.read_cell(cell) and not amounts.read_cell(cell)
 
 
-def _profile(rows: list[Record], header: tuple[str, ...]) -> list[Column]:
-    width = max((len(row.fields) for row in rows if is_booking(row.fields)), default=len(header))
+def _profile(bookings: list[Record], header: tuple[str, ...]) -> list[Column]:
+    width = max((len(row.fields) for row in bookings), default=len(header))
     columns = [Column(index, header[index] if index < len(header) else "") for index in range(width)]
-    bookings = (row for row in rows if is_booking(row.fields))
-    for _, row in zip(range(SAMPLE), bookings, strict=False):
+    for row in bookings[:SAMPLE]:
         for column, cell in zip(columns, row.fields, strict=False):
             column.add(cell)
     return columns
@@ -175,6 +184,8 @@ def assign_roles(table: Table, chosen: dict[str, int]) -> None:
     else:
         _assign_by_name(table)
         _drop_empty_amount(table)
+        _drop_original_amount(table)
+        _join_pair(table)
         _assign_dates(table)
     _assign_direction(table)
     _assign_texts(table)
@@ -186,6 +197,44 @@ def _drop_empty_amount(table: Table) -> None:
     is_pair = "out" in table.roles or "in" in table.roles
     if index is not None and is_pair and not table.columns[index].filled:
         del table.roles["amount"]
+
+
+def _drop_original_amount(table: Table) -> None:
+    """Prefer two columns of which always one is filled to one without signs: that is the amount abroad."""
+    if not {"amount", "out", "in"} <= table.roles.keys() or "direction" in table.roles:
+        return
+    out, into = (table.columns[table.roles[role]] for role in ("out", "in"))
+    amount = table.columns[table.roles["amount"]]
+    is_signed = any(cell.sign for value in amount.values if (cell := amounts.read_cell(value)))
+    filled = [
+        sum(column.index < len(row.fields) and bool(row.fields[column.index]) for column in (out, into))
+        for row in table.bookings
+    ]
+    if not is_signed and out.filled and into.filled and all(number == 1 for number in filled):
+        del table.roles["amount"]
+
+
+def _join_pair(table: Table) -> None:
+    """Correct a column for money out that has none for money in beside it, or the other way round.
+
+    It has both if its amounts have two signs. A column of amounts that is filled where it is empty is the other.
+    """
+    sides = {"out", "in"} & table.roles.keys()
+    if len(sides) != 1:
+        return
+    side = sides.pop()
+    if "amount" in table.roles:
+        indexes = table.roles[side], table.roles["amount"]
+        filled = [
+            tuple(index < len(row.fields) and bool(row.fields[index]) for index in indexes)
+            for row in table.bookings
+        ]
+        if {(True, False), (False, True)} <= set(filled) and (True, True) not in filled:
+            table.roles[({"out", "in"} - {side}).pop()] = table.roles.pop("amount")
+        return
+    cells = [cell for value in table.columns[table.roles[side]].values if (cell := amounts.read_cell(value))]
+    if {cell.sign < 0 for cell in cells} == {True, False}:
+        table.roles["amount"] = table.roles.pop(side)
 
 
 def _assign_by_name(table: Table) -> None:

@@ -2,51 +2,30 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from datetime import date
+from dataclasses import replace
 
-from ledger.csv_export import unescape_formula
-from ledger.statements import amounts, dates, double_entry, trackers, vocabulary
+from ledger.money import currency_digits
+from ledger.statements import amounts, dates, trackers
 from ledger.statements.columns import Table, assign_roles, divide, numeric_cells, roles_of
-from ledger.statements.dates import DayCell
+from ledger.statements.csv_rows import Plan, amount_cell, day_cell, read_rows
 from ledger.statements.encodings import CHOICES, DecodedText
 from ledger.statements.locale_hints import decimal_of, is_dollar
 from ledger.statements.model import (
-    CATEGORY_MAX,
     ID_MAX,
-    PAYEE_MAX,
-    TEXT_MAX,
     Hints,
     Layout,
     Question,
     State,
     Statement,
     StatementError,
-    StatementLine,
 )
-from ledger.statements.signs import MoneyPlan, UnreadableError, direction_of, plan_money
-from ledger.statements.table import Record, all_records, choose_delimiter, is_booking, unwrap
+from ledger.statements.signs import MoneyPlan, plan_money
+from ledger.statements.table import Record, all_records, choose_delimiter, unwrap
 from ledger.statements.text import fold, tidy
 
 EVIDENCE_ROWS = 20_000
 _CODE = re.compile(r"\b[A-Z]{3}\b")
 _ACCOUNT = re.compile(r"\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b")
-
-
-@dataclass(slots=True)
-class Plan:
-    """Everything that was decided about a table before its records are read."""
-
-    table: Table
-    preset: trackers.Preset | None
-    money: MoneyPlan
-    date_order: str
-    currency: str
-    account: str
-    is_local_day: bool = True
-    scale: int = 0
-    questions: list[Question] = field(default_factory=list)
 
 
 def read_csv(decoded: DecodedText, hints: Hints) -> Statement:
@@ -58,10 +37,12 @@ def read_csv(decoded: DecodedText, hints: Hints) -> Statement:
     table = divide(records)
     if not table.rows:
         raise StatementError("no_lines")
+    if len(table.rows) > hints.limits.max_lines:
+        raise StatementError("too_many_lines", limit=hints.limits.max_lines)
     plan = _plan(table, hints)
     if not decoded.is_certain and not layout.encoding:
         plan.questions.append(Question("encoding", CHOICES, decoded.encoding))
-    lines, footer = _read_rows(plan, hints)
+    lines, footer = read_rows(plan, hints)
     if not any(line.state is not State.LEFT_OUT for line in lines):
         raise StatementError("no_lines")
     signature = (
@@ -118,11 +99,12 @@ def _plan(table: Table, hints: Hints) -> Plan:
         trackers.apply_preset(preset, table)
     else:
         assign_roles(table, hints.layout.columns)
-    rows = [row for row in table.rows if is_booking(row.fields)][:EVIDENCE_ROWS]
+    rows = table.bookings[:EVIDENCE_ROWS]
     currency, currency_question = _currency(table, rows, hints)
-    decimal, decimal_question = _decimal(table, rows, hints)
-    money, questions = _money(table, rows, preset, decimal, hints)
+    decimal, decimal_question = _decimal(table, rows, hints, currency)
     order, date_question = _date_order(table, rows, hints)
+    is_rising = _is_rising(table, rows, order, hints)
+    money, questions = _money(table, rows, preset, decimal, hints, is_rising)
     plan = Plan(table, preset, money, order, currency, _account(table, rows))
     asked = (date_question, decimal_question, *questions, currency_question)
     plan.questions = [question for question in asked if question]
@@ -136,14 +118,14 @@ def _plan(table: Table, hints: Hints) -> Plan:
 def _date_order(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Question | None]:
     """Decide the order of day and month by all columns of days that are written like the one that counts."""
     index = table.roles.get("date", -1)
-    main = [cell for row in rows if (cell := _day_cell(row, index))]
+    main = [cell for row in rows if (cell := day_cell(row, index))]
     shape = next(((cell.separator, cell.short_year) for cell in main if cell.numbers), None)
     others = [column.index for column in table.columns if column.is_days and column.index != index]
     beside = [
         cell
         for other in others
         for row in rows
-        if (cell := _day_cell(row, other)) and cell.numbers and (cell.separator, cell.short_year) == shape
+        if (cell := day_cell(row, other)) and cell.numbers and (cell.separator, cell.short_year) == shape
     ]
     order = dates.decide_order(main, hints.locale, hints.today, hints.layout.date)
     if not order.is_certain and beside:
@@ -153,11 +135,18 @@ def _date_order(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Qu
     return order.order, question
 
 
-def _day_cell(row: Record, index: int) -> DayCell | None:
-    return dates.read_cell(row.fields[index][: dates.CELL_MAX + 1]) if 0 <= index < len(row.fields) else None
+def _is_rising(table: Table, rows: list[Record], order: str, hints: Hints) -> bool | None:
+    """Tell whether the rows go on in time, or back; None if neither."""
+    index = table.roles.get("date", -1)
+    cells = (day_cell(row, index) for row in rows)
+    days = [day for cell in cells if cell and (day := cell.read(order, hints.today))]
+    if not days or days[0] == days[-1]:
+        return None
+    ordered = sorted(days)
+    return True if days == ordered else False if days == ordered[::-1] else None
 
 
-def _decimal(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Question | None]:
+def _decimal(table: Table, rows: list[Record], hints: Hints, currency: str) -> tuple[str, Question | None]:
     """Decide the decimal separator by all columns of money; the other numbers of the file only hint at it."""
     used = {table.roles[role] for role in ("amount", "out", "in") if role in table.roles}
     used = used or {column.index for column in table.columns if column.is_money}
@@ -165,33 +154,46 @@ def _decimal(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Quest
     if "balance" in table.roles and not any(amounts.evidence(cell.number) in {".", ","} for cell in cells):
         cells += _amounts_in(rows, {table.roles["balance"]})
     hint = decimal_of(hints.locale)
-    separator = amounts.decide_decimal(cells, numeric_cells(table, used), hint, hints.layout.decimal)
+    has_decimals = currency_digits(currency) > 0
+    separator = amounts.decide_decimal(cells, numeric_cells(table, used), hint, hints.layout.decimal, has_decimals)
     question = None if separator.is_certain else Question("decimal", (".", ","), separator.character)
     return separator.character, question
 
 
 def _amounts_in(rows: list[Record], indexes: set[int]) -> list[amounts.AmountCell]:
     texts = (row.fields[index] for row in rows for index in indexes if index < len(row.fields))
-    return [cell for text in texts if (cell := _amount(text))]
+    return [cell for text in texts if (cell := amount_cell(text))]
 
 
 def _money(
-    table: Table, rows: list[Record], preset: trackers.Preset | None, decimal: str, hints: Hints
+    table: Table,
+    rows: list[Record],
+    preset: trackers.Preset | None,
+    decimal: str,
+    hints: Hints,
+    is_rising: bool | None,
 ) -> tuple[MoneyPlan, list[Question | None]]:
     chosen = hints.layout.sign or (preset.sign if preset else "")
     if preset and preset.kinds and not chosen:
         # The kinds of the rows decide, not the signs.
         chosen = "minus"
-    guess = plan_money(table, decimal, rows, chosen)
+    guess = plan_money(table, decimal, rows, chosen, is_rising)
     if not guess.plan.indexes or "date" not in table.roles:
         raise StatementError("unknown_columns" if table.rows else "no_lines")
     questions: list[Question | None] = []
     if "sign" in guess.questions and not hints.layout.sign:
         questions.append(Question("sign", ("minus", "plus"), "plus" if guess.plan.sign < 0 else "minus"))
-    if "columns" in guess.questions and not hints.layout.columns:
+    unread = sum(not any(_filled(row, index) for index in guess.plan.indexes) for row in rows)
+    # Half of the rows have an amount somewhere else.
+    is_doubtful = "columns" in guess.questions or (unread > 0 and 2 * unread >= len(rows))
+    if is_doubtful and not hints.layout.columns:
         choices = tuple(str(column.index) for column in table.columns)
         questions.append(Question("columns", choices, ",".join(map(str, guess.plan.indexes))))
     return guess.plan, questions
+
+
+def _filled(row: Record, index: int) -> bool:
+    return index < len(row.fields) and bool(row.fields[index])
 
 
 def _currency(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Question | None]:
@@ -204,7 +206,7 @@ def _currency(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Ques
         if found:
             return found, None
     signs = Counter(
-        cell.currency for row in rows[:500] for text in row.fields if (cell := _amount(text)) and cell.currency
+        cell.currency for row in rows[:500] for text in row.fields if (cell := amount_cell(text)) and cell.currency
     )
     for sign, _ in signs.most_common(1):
         if currency := amounts.currency_of(sign):
@@ -214,10 +216,6 @@ def _currency(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Ques
         return hints.currency, None
     codes = {code for record in table.preamble[:20] for text in record.fields if (code := _currency_in(text[:80]))}
     return (codes.pop() if len(codes) == 1 else hints.currency), None
-
-
-def _amount(text: str) -> amounts.AmountCell | None:
-    return amounts.read_cell(text[: amounts.CELL_MAX + 1])
 
 
 def _currency_in(text: str) -> str:
@@ -242,7 +240,7 @@ def _account(table: Table, rows: list[Record]) -> str:
 def _plan_day(plan: Plan, rows: list[Record], hints: Hints) -> None:
     """Ask which day is meant if timestamps in UTC belong to another day where the person lives."""
     index = plan.table.roles["date"]
-    cells = [cell for row in rows if (cell := _day_cell(row, index)) and cell.instant]
+    cells = [cell for row in rows if (cell := day_cell(row, index)) and cell.instant]
     differs = any(cell.instant and hints.local_day(cell.instant) != cell.fixed for cell in cells)
     # Banks print the day that they mean; other programs print the moment.
     plan.is_local_day = hints.layout.day != "printed" and (plan.preset is not None or hints.layout.day == "local")
@@ -260,128 +258,6 @@ def _plan_minor(plan: Plan, rows: list[Record], hints: Hints) -> None:
     index = plan.money.amount
     if all("." not in row.fields[index] for row in rows if index < len(row.fields)):
         plan.questions.append(Question("minor", ("no", "yes"), "no"))
-
-
-# --- Records
-
-
-def _read_rows(plan: Plan, hints: Hints) -> tuple[list[StatementLine], list[str]]:
-    """Return a line for every record, and the records behind the last one that look like none."""
-    rows = plan.table.rows
-    last = max((number for number, row in enumerate(rows) if _has_booking(plan, row)), default=len(rows) - 1)
-    end = last + 1
-    while end < len(rows) and (rows[end].is_broken or _day_cell(rows[end], plan.table.roles["date"])):
-        end += 1
-    if plan.preset and plan.preset.is_double_entry:
-        end = len(rows)
-        read: Callable[[Plan, Record, Hints], StatementLine] = double_entry.Reader(_read_row).read
-    else:
-        read = _read_row
-    lines = [read(plan, row, hints) for row in rows[:end]]
-    return lines, [row.raw for row in rows[end:]]
-
-
-def _has_booking(plan: Plan, row: Record) -> bool:
-    return any(index < len(row.fields) and _amount(row.fields[index]) is not None for index in plan.money.indexes)
-
-
-def _read_row(plan: Plan, row: Record, hints: Hints) -> StatementLine:
-    """Read one record into a line: booked, pending, left out or bad."""
-    line = _describe(plan, row)
-    if row.is_broken:
-        return replace(line, state=State.BAD, reason="quote")
-    cell = plan.table.cell(row, "date")
-    day = _day(plan, cell, hints)
-    reason = _no_booking(plan, row, cell)
-    try:
-        amount = plan.money.value(row.fields)
-    except UnreadableError as error:
-        state = State.LEFT_OUT if reason else State.BAD
-        return replace(line, date=day, state=state, reason=reason or str(error))
-    if amount is not None and plan.scale:
-        amount = amount.scaleb(plan.scale)
-    line = replace(line, date=day, amount=amount)
-    if reason:
-        return replace(line, state=State.LEFT_OUT, reason=reason)
-    return _judged(plan, row, line, cell)
-
-
-def _judged(plan: Plan, row: Record, line: StatementLine, date_cell: str) -> StatementLine:
-    """Return the line in the state that its status, its day and its amount give it."""
-    status = fold(plan.table.cell(row, "status"))
-    cells = {fold(text) for text in row.fields if len(text) <= 40}
-    if {fold(date_cell), status} & vocabulary.PENDING or cells & vocabulary.CERTAINLY_PENDING:
-        return replace(line, state=State.PENDING, reason="pending")
-    if status in vocabulary.CANCELLED:
-        return replace(line, state=State.LEFT_OUT, reason="cancelled")
-    if line.amount is None:
-        return replace(line, state=State.LEFT_OUT, reason="no_amount")
-    if line.date is None:
-        return replace(line, state=State.BAD, reason="date")
-    if problem := amounts.problem(line.amount, line.currency):
-        return replace(line, state=State.BAD, reason=problem)
-    return _by_kind(plan, row, line)
-
-
-def _no_booking(plan: Plan, row: Record, date_cell: str) -> str:
-    """Return why a record is no booking: a balance, a total, a text alone; nothing if it is one."""
-    words = {fold(text) for text in row.fields if len(text) <= 60}
-    if words & vocabulary.BALANCES:
-        return "balance"
-    if not date_cell:
-        if words & vocabulary.TOTALS:
-            return "total"
-        if not _has_booking(plan, row):
-            return "no_booking"
-    direction = plan.table.cell(row, "direction")
-    if plan.money.by_direction and direction and not direction_of(direction):
-        return "neutral"
-    return ""
-
-
-def _by_kind(plan: Plan, row: Record, line: StatementLine) -> StatementLine:
-    """Apply what the export's kind of the row says."""
-    kind = plan.preset.kinds.get(plan.table.cell(row, "kind").casefold(), "") if plan.preset else ""
-    amount = line.amount
-    if amount is not None and kind in {trackers.OUT, trackers.IN}:
-        return replace(line, amount=abs(amount) if kind == trackers.IN else -abs(amount))
-    if kind.startswith("?"):
-        return replace(line, reason=kind[1:])
-    return replace(line, state=State.LEFT_OUT, reason=kind) if kind else line
-
-
-def _day(plan: Plan, text: str, hints: Hints) -> date | None:
-    cell = dates.read_cell(text[: dates.CELL_MAX + 1])
-    if cell is None:
-        return None
-    if cell.instant and plan.is_local_day:
-        return hints.local_day(cell.instant)
-    return cell.read(plan.date_order, hints.today)
-
-
-def _describe(plan: Plan, row: Record) -> StatementLine:
-    """Return a line with the texts of a record."""
-    table = plan.table
-    clean = unescape_formula if plan.preset and plan.preset.is_guarded else str
-    texts = [row.fields[index] for index in table.texts if index < len(row.fields)]
-    text = " ".join(dict.fromkeys(filter(None, map(clean, texts))))
-    return StatementLine(
-        row.line_number,
-        State.BOOKED,
-        row.raw,
-        currency=_row_currency(plan, row),
-        # Our own export is read to the letter.
-        text=text[:TEXT_MAX] if plan.preset and plan.preset.is_guarded else tidy(text, TEXT_MAX),
-        payee=tidy(clean(table.cell(row, "payee")), PAYEE_MAX),
-        bank_id=tidy(table.cell(row, "id"), ID_MAX),
-        category=tidy(clean(table.cell(row, "category")), CATEGORY_MAX),
-        account=plan.account or tidy(table.cell(row, "account"), ID_MAX),
-    )
-
-
-def _row_currency(plan: Plan, row: Record) -> str:
-    written = plan.table.cell(row, "currency").strip().rpartition("::")[2]
-    return amounts.currency_of(written) or amounts.currency_of(written.upper()) or plan.currency
 
 
 def header_roles(header: tuple[str, ...]) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 from ledger.periods import FIRST_YEAR, LAST_YEAR
 from ledger.statements.text import fold
@@ -37,6 +38,8 @@ _EAST_ASIAN = re.compile(rf"([0-9]{{4}})[年년]\s?([0-9]{{1,2}})[月월]\s?([0-
 _YEAR_LAST = re.compile(
     rf"{_WEEKDAY}([0-9]{{1,2}})\s?([-/. ])\s?([0-9]{{1,2}})\s?(?:\2|['’])\s?([0-9]{{4}}|[0-9]{{2}})\.?{_TIME}"
 )
+# How every day begins: with a digit, behind the name of a day or a month at the most.
+_START = re.compile(r"(?:[^\W\d_]{2,12}[.,]{0,2}[-/.\s]{1,2}){0,2}[0-9]")
 _DIGITS = re.compile(rf"([0-9]{{8}})(?:[0-9]{{6}})?{_TIME}")
 _DAY_NAME = re.compile(
     rf"{_WEEKDAY}([0-9]{{1,2}})(?:st|nd|rd|th|\.)?[-/. ]?\s?([^\W\d_]{{3,12}})"
@@ -49,8 +52,7 @@ _NAME_DAY = re.compile(
 _YEAR_NAME = re.compile(rf"([0-9]{{4}})[-/. ]([^\W\d_]{{3,12}})[-/. ]([0-9]{{1,2}}){_TIME}")
 
 
-@dataclass(frozen=True, slots=True)
-class DayCell:
+class DayCell(NamedTuple):
     """A cell that looks like a day: either one that is certain, or three numbers whose order is open.
 
     `fixed` is None as well if the day does not exist. `instant` is set for timestamps that end in Z.
@@ -92,7 +94,7 @@ def _make(year: int, month: int, day: int) -> date | None:
 def read_cell(text: str) -> DayCell | None:
     """Return the day of a cell, or None if it holds none. A time after the day is ignored."""
     text = text.strip().lstrip("'")
-    if not 6 <= len(text) <= CELL_MAX or not any(character in "0123456789" for character in text):
+    if not 6 <= len(text) <= CELL_MAX or not _START.match(text):
         return None
     for reader in (_read_year_first, _read_year_last, _read_digits, _read_named):
         cell = reader(text)
@@ -180,7 +182,9 @@ def decide_order(cells: Iterable[DayCell], locale: str, today: date, chosen: str
     open_cells = [cell for cell in cells if cell.numbers is not None]
     if not open_cells:
         return Order(chosen or "dmy", is_certain=True, is_relevant=False)
-    possible = {order: [cell.read(order, today) for cell in open_cells] for order in ORDERS}
+    distinct = dict.fromkeys(open_cells)
+    days = {order: {cell: cell.read(order, today) for cell in distinct} for order in ORDERS}
+    possible = {order: [of_order[cell] for cell in open_cells] for order, of_order in days.items()}
     misses = {order: sum(day is None for day in days) for order, days in possible.items()}
     fewest = min(misses["dmy"], misses["mdy"])
     if chosen in ORDERS and misses[chosen] <= fewest:

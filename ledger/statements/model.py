@@ -3,10 +3,10 @@
 import datetime
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from ledger.errors import LedgerError
 
@@ -48,8 +48,7 @@ class State(StrEnum):
     BAD = "bad"
 
 
-@dataclass(frozen=True, slots=True)
-class StatementLine:
+class StatementLine(NamedTuple):
     """One record of the file.
 
     `amount` is positive for money that came in. A booked line may have a `reason` as well, to propose leaving it
@@ -168,4 +167,4 @@ class Statement:
 
 def bad(line: StatementLine, reason: str) -> StatementLine:
     """Return the line as one that cannot be read."""
-    return replace(line, state=State.BAD, reason=reason)
+    return line._replace(state=State.BAD, reason=reason)

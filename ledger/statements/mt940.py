@@ -7,7 +7,7 @@ neither line numbers nor the text of a field. Here a bad field is one bad line.
 import calendar
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
@@ -155,15 +155,14 @@ def _line(part: _Field, message: _Message) -> StatementLine:
     # RC takes back money that came in; RD brings back money that went out.
     is_out = mark in {"D", "RC", "ED"}
     reference = references.rpartition("//")[2].strip()
-    line = replace(
-        line,
+    line = line._replace(
         date=_day(int(year), int(month), int(day)),
         amount=-amount if is_out else amount,
         bank_id=tidy("" if reference in {"NONREF", ""} else reference, ID_MAX),
         payee=tidy(more, PAYEE_MAX),
     )
     line = judged(line)
-    return replace(line, state=State.PENDING, reason="pending") if mark.startswith("E") else line
+    return line._replace(state=State.PENDING, reason="pending") if mark.startswith("E") else line
 
 
 def _day(year: int, month: int, day: int) -> date | None:
@@ -182,13 +181,12 @@ def _described(line: StatementLine, text: str) -> StatementLine:
     bare = text[:FIELD_MAX]
     parts = _SUBFIELD.findall(bare.replace("\n", "")) if re.match(r"[0-9]{3}\?", bare) else []
     if not parts:
-        return replace(line, text=tidy(bare, TEXT_MAX), payee=line.payee or tidy(bare, PAYEE_MAX))
+        return line._replace(text=tidy(bare, TEXT_MAX), payee=line.payee or tidy(bare, PAYEE_MAX))
     values = dict(reversed(parts))
     purpose = "".join(value for number, value in parts if "20" <= number <= "29" or "60" <= number <= "63")
     payee = " ".join(filter(None, (values.get("32", ""), values.get("33", ""))))
     purpose = _SEPA.sub(" ", purpose)
-    return replace(
-        line,
+    return line._replace(
         text=tidy(" ".join(filter(None, (payee, purpose or values.get("00", "")))), TEXT_MAX),
         payee=tidy(payee or purpose, PAYEE_MAX),
     )

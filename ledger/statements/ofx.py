@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
@@ -177,8 +177,8 @@ def read_day(text: str) -> date | None:
 def judged(line: StatementLine) -> StatementLine:
     """Return the line as a bad one if its day or amount cannot be kept."""
     if line.amount is None:
-        return replace(line, state=State.BAD, reason="amount")
+        return line._replace(state=State.BAD, reason="amount")
     if line.date is None:
-        return replace(line, state=State.BAD, reason="date")
+        return line._replace(state=State.BAD, reason="date")
     problem = amounts.problem(line.amount, line.currency)
-    return replace(line, state=State.BAD, reason=problem) if problem else line
+    return line._replace(state=State.BAD, reason=problem) if problem else line

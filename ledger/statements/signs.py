@@ -39,6 +39,8 @@ class MoneyPlan:
     out_sign: int = -1
     in_sign: int = 1
     by_direction: bool = False
+    # Only money that came in is marked, by CR.
+    is_unmarked_out: bool = False
 
     @property
     def indexes(self) -> list[int]:
@@ -49,6 +51,11 @@ class MoneyPlan:
         """Return the amount, positive for money in; None if there is none. Raises UnreadableError."""
         if self.amount >= 0:
             value = self._cell(fields, self.amount)
+            if self.fee < 0 and not self.by_direction and not self.is_unmarked_out:
+                return value if value is None or self.sign > 0 else -value
+            if self.is_unmarked_out and value is not None:
+                cell = amounts.read_cell(fields[self.amount][: amounts.CELL_MAX + 1])
+                return value if cell is None or cell.sign else -value
             if value is None or not self.by_direction:
                 return None if value is None else self.sign * value - abs(self._cell(fields, self.fee) or _ZERO)
             return self._directed(abs(value), fields[self.direction] if self.direction < len(fields) else "")
@@ -63,8 +70,7 @@ class MoneyPlan:
         text = fields[index] if 0 <= index < len(fields) else ""
         if text in {"", "-", "--"}:
             return None
-        cell = amounts.read_cell(text[: amounts.CELL_MAX + 1])
-        value = cell.value(self.decimal) if cell else None
+        value = amounts.value_of(text[: amounts.CELL_MAX + 1], self.decimal)
         if value is None:
             raise UnreadableError("amount")
         return value
@@ -92,8 +98,13 @@ class SignGuess:
     questions: tuple[str, ...] = ()
 
 
-def plan_money(table: Table, decimal: str, rows: list[Record], chosen_sign: str) -> SignGuess:
-    """Decide how to read the money of a table whose roles are assigned."""
+def plan_money(
+    table: Table, decimal: str, rows: list[Record], chosen_sign: str, is_rising: bool | None = None
+) -> SignGuess:
+    """Decide how to read the money of a table whose roles are assigned.
+
+    `is_rising` tells whether the days of the rows rise or fall, if they do.
+    """
     roles = table.roles
     plan = MoneyPlan(decimal, direction=roles.get("direction", -1))
     if "amount" in roles:
@@ -101,22 +112,22 @@ def plan_money(table: Table, decimal: str, rows: list[Record], chosen_sign: str)
     elif "out" in roles or "in" in roles:
         guess = SignGuess(replace(plan, out=roles.get("out", -1), into=roles.get("in", -1)))
     else:
-        guess = _by_cells(table, plan, rows)
+        guess = _by_cells(table, plan, rows, is_rising)
     if guess.plan.amount < 0:
         return replace(guess, plan=_with_pair_signs(guess.plan, rows))
-    return _with_sign(table, guess, rows, chosen_sign)
+    return _with_sign(table, guess, rows, chosen_sign, is_rising)
 
 
 # --- Columns without names
 
 
-def _by_cells(table: Table, plan: MoneyPlan, rows: list[Record]) -> SignGuess:
+def _by_cells(table: Table, plan: MoneyPlan, rows: list[Record], is_rising: bool | None) -> SignGuess:
     candidates = money_columns(table)[:MAX_CANDIDATES]
     if not candidates:
         return SignGuess(plan)
     if len(candidates) == 1:
         return SignGuess(replace(plan, amount=candidates[0].index))
-    proven = _proven_by_balance(table, candidates, plan, rows)
+    proven = _proven_by_balance(table, candidates, plan, rows, is_rising)
     if proven:
         return SignGuess(proven)
     pair = _complementary(candidates, plan, rows)
@@ -128,13 +139,13 @@ def _by_cells(table: Table, plan: MoneyPlan, rows: list[Record]) -> SignGuess:
 
 
 def _proven_by_balance(
-    table: Table, candidates: list[Column], plan: MoneyPlan, rows: list[Record]
+    table: Table, candidates: list[Column], plan: MoneyPlan, rows: list[Record], is_rising: bool | None
 ) -> MoneyPlan | None:
     """Return the columns whose amounts explain every step of a balance, which becomes a column of its own."""
     indexes = [column.index for column in candidates]
     best, best_score = None, (PROOF, 0)
     for balance in reversed(indexes):
-        share_of = _proof(plan, balance, rows)
+        share_of = _proof(plan, balance, rows, is_rising)
         others = [index for index in indexes if index != balance]
         plans = [replace(plan, amount=index, sign=sign) for index in others for sign in (1, -1)]
         plans += [
@@ -183,8 +194,11 @@ def _values(plan: MoneyPlan, rows: Iterable[Record]) -> list[Decimal | None]:
 # --- Balances
 
 
-def _proof(plan: MoneyPlan, balance: int, rows: list[Record]) -> Proof:
-    """Return a measure of amounts: the share of the balance's steps that they explain, upwards or downwards."""
+def _proof(plan: MoneyPlan, balance: int, rows: list[Record], is_rising: bool | None) -> Proof:
+    """Return a measure of amounts: the share of the balance's steps that they explain, upwards or downwards.
+
+    A balance is the one after its booking, or before it. Which of the rows is the earlier one the days tell.
+    """
     balances = [_safe(plan, row, balance) for row in rows]
 
     def share(values: Sequence[Decimal | None]) -> float:
@@ -196,9 +210,14 @@ def _proof(plan: MoneyPlan, balance: int, rows: list[Record]) -> Proof:
         ]
         if not any(before != after for before, _, after, _ in known):
             return 0
-        rising = sum(after == before + later for before, _, after, later in known)
-        falling = sum(before == after + amount for before, amount, after, _ in known)
-        return max(rising, falling) / len(known)
+        explained = [0]
+        if is_rising is not False:
+            explained.append(sum(after == before + later for before, _, after, later in known))
+            explained.append(sum(after == before + amount for before, amount, after, _ in known))
+        if is_rising is not True:
+            explained.append(sum(before == after + amount for before, amount, after, _ in known))
+            explained.append(sum(before == after + later for before, _, after, later in known))
+        return max(explained) / len(known)
 
     return share
 
@@ -216,7 +235,9 @@ def _with_pair_signs(plan: MoneyPlan, rows: list[Record]) -> MoneyPlan:
     return replace(plan, out_sign=1 if is_negative(plan.out) else -1, in_sign=-1 if is_negative(plan.into) else 1)
 
 
-def _with_sign(table: Table, guess: SignGuess, rows: list[Record], chosen: str) -> SignGuess:
+def _with_sign(
+    table: Table, guess: SignGuess, rows: list[Record], chosen: str, is_rising: bool | None
+) -> SignGuess:
     """Decide whether a minus means money out, by the direction column, the balances, or the words of the file."""
     plan = guess.plan
     if plan.direction >= 0:
@@ -229,13 +250,16 @@ def _with_sign(table: Table, guess: SignGuess, rows: list[Record], chosen: str) 
     if plan.sign < 0 or not values:
         return guess
     if "balance" in table.roles:
-        proof = _proof(plan, table.roles["balance"], rows)
+        proof = _proof(plan, table.roles["balance"], rows, is_rising)
         plans = [replace(plan, sign=sign) for sign in (1, -1)]
         if "fee" in table.roles:
             plans.append(replace(plan, sign=1, fee=table.roles["fee"]))
         shares = [proof(_values(candidate, rows)) for candidate in plans]
         if max(shares) > PROOF:
-            return replace(guess, plan=plans[shares.index(max(shares))])
+            # Turned around in time, the balances would prove the opposite.
+            is_open = shares[0] == shares[1] == max(shares)
+            questions = (*guess.questions, "sign") if is_open else guess.questions
+            return SignGuess(plans[shares.index(max(shares))], questions)
     negative = sum(value < 0 for value in values)
     return _by_majority(table, guess, rows, negative, len(values) - negative)
 
@@ -263,8 +287,11 @@ def _by_direction(guess: SignGuess, rows: list[Record]) -> SignGuess | None:
 
 def _by_majority(table: Table, guess: SignGuess, rows: list[Record], negative: int, positive: int) -> SignGuess:
     plan = guess.plan
-    cells = [amounts.read_cell(row.fields[plan.amount]) for row in rows if plan.amount < len(row.fields)]
-    has_plus = any(cell and cell.sign > 0 for cell in cells)
+    read = (amounts.read_cell(row.fields[plan.amount]) for row in rows if plan.amount < len(row.fields))
+    cells = [cell for cell in read if cell]
+    if {cell.mark for cell in cells} == {"", "CR"} and not negative:
+        return replace(guess, plan=replace(plan, is_unmarked_out=True))
+    has_plus = any(cell.sign > 0 for cell in cells)
     card = _is_card(table)
     if not positive or has_plus or (negative >= positive and not card):
         return guess
@@ -290,7 +317,8 @@ def _spends_without_minus(table: Table, rows: list[Record], plan: MoneyPlan, neg
     for row in rows[:500]:
         value = _safe(plan, row, plan.amount)
         words = set(fold(" ".join(row.fields[index] for index in table.texts if index < len(row.fields))).split())
-        income += bool(value and value > 0 and words & vocabulary.INCOME_WORDS)
+        came_in = vocabulary.INCOME_WORDS | vocabulary.CERTAIN_REPAYMENT_WORDS
+        income += bool(value and value > 0 and words & came_in)
         repayment += bool(value and value < 0 and words & vocabulary.REPAYMENT_WORDS)
     if income != repayment:
         return repayment > income

@@ -3,8 +3,8 @@
 import csv
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from io import StringIO
+from typing import NamedTuple
 
 from ledger.statements import amounts, dates
 from ledger.statements.model import MAX_COLUMNS, RAW_MAX, Limits, StatementError
@@ -16,10 +16,11 @@ SAMPLE_RECORDS = 400
 # A line in quotes with delimiters, but without any other single quote.
 _WRAPPED = re.compile(r'^"((?:[^"\r\n]|""){3,2000})"$')
 MAX_SAMPLE_CELLS = 60_000
+# How many records may stand above the first line.
+MAX_PREAMBLE = 400
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """The fields of one record, without spaces around them, and the number of its first line.
 
     A broken record starts a quoted field that does not end; it has no fields.
@@ -44,8 +45,7 @@ class _Lines:
     """The physical lines of a text, one after the other, with a way to go back."""
 
     def __init__(self, text: str, delimiter: str) -> None:
-        # Splits at line feeds and carriage returns only: other separators of Unicode are part of a text.
-        self._lines = StringIO(text, newline="").readlines()
+        self._lines = _split_lines(text)
         self._delimiter = delimiter
         self.position = 0
         self.started = 0
@@ -81,11 +81,31 @@ class _Lines:
 
 def read_records(text: str, delimiter: str) -> Iterator[Record]:
     """Yield the records of a text. Raises StatementError for fields that are too long or too many."""
+    if '"' not in text:
+        yield from _read_unquoted(text, delimiter)
+        return
     lines = _Lines(text, delimiter)
     while not lines.is_at_end:
         # Strict, because otherwise the end of the file closes every quote.
         reader = csv.reader(lines, delimiter=delimiter, strict=True)
         yield from _read_until_broken(lines, reader, delimiter)
+
+
+def _read_unquoted(text: str, delimiter: str) -> Iterator[Record]:
+    """Yield the records of a text without quotes, each of which is one line."""
+    limit = csv.field_size_limit()
+    for number, line in enumerate(_split_lines(text), 1):
+        if line.count(delimiter) >= MAX_COLUMNS:
+            raise StatementError("too_many_columns", line=number)
+        fields = tuple(map(str.strip, line.rstrip("\r\n").split(delimiter)))
+        if len(line) > limit and max(map(len, fields)) > limit:
+            raise StatementError("field_too_long", line=number)
+        yield Record(number, fields, line[:RAW_MAX].rstrip("\r\n"))
+
+
+def _split_lines(text: str) -> list[str]:
+    """Split at line feeds and carriage returns only: other separators of Unicode are part of a text."""
+    return StringIO(text, newline="").readlines()
 
 
 def _read_until_broken(lines: _Lines, reader: Iterator[list[str]], delimiter: str) -> Iterator[Record]:
@@ -155,17 +175,23 @@ def _score(sample: str, delimiter: str) -> tuple[int, int]:
 
 def is_booking(fields: Sequence[str]) -> bool:
     """Return whether a day and an amount stand in fields of their own."""
-    days = [index for index, cell in enumerate(fields) if dates.read_cell(cell[: dates.CELL_MAX + 1])]
-    if not days:
+    day = next((index for index, cell in enumerate(fields) if dates.read_cell(cell[: dates.CELL_MAX + 1])), -1)
+    if day < 0:
         return False
     return any(
-        index not in days[:1] and amounts.read_cell(cell[: amounts.CELL_MAX + 1])
+        index != day
+        and amounts.read_cell(cell[: amounts.CELL_MAX + 1])
+        # Two days are the period of a statement.
+        and not dates.read_cell(cell[: dates.CELL_MAX + 1])
         for index, cell in enumerate(fields)
     )
 
 
 def all_records(text: str, delimiter: str, limits: Limits) -> list[Record]:
-    """Return the records of a file that are not blank. Raises StatementError if there are too many."""
+    """Return the records of a file that are not blank. Raises StatementError if there are too many.
+
+    Those above the first line are not counted.
+    """
     records: list[Record] = []
     cells = 0
     for record in read_records(text, delimiter):
@@ -173,6 +199,6 @@ def all_records(text: str, delimiter: str, limits: Limits) -> list[Record]:
             continue
         records.append(record)
         cells += len(record.fields)
-        if len(records) > limits.max_lines or cells > limits.max_cells:
+        if len(records) > limits.max_lines + MAX_PREAMBLE or cells > limits.max_cells:
             raise StatementError("too_many_lines", limit=limits.max_lines)
     return records

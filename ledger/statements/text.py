@@ -8,16 +8,19 @@ from text import clean_text
 
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i", "’": "'"})
 _OTHERS = re.compile(r"[\W_]+")
+# The longest text of a line.
+FOLDED_MAX = 500
 _SPACES = re.compile(r"\s+")
 
 
 @lru_cache(maxsize=8192)
-def fold(text: str, limit: int = 200) -> str:
-    """Return `text` in small letters without accents and punctuation; at most `limit` characters are looked at."""
+def fold(text: str) -> str:
+    """Return `text` in small letters without accents and punctuation; so many characters of it are looked at."""
+    text = text[:FOLDED_MAX]
     if text.isascii():
         # Nearly every text, and much faster.
-        return _OTHERS.sub(" ", text[:limit].lower()).strip()
-    decomposed = unicodedata.normalize("NFKD", text[:limit].casefold())
+        return _OTHERS.sub(" ", text.lower()).strip()
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
     bare = "".join(character for character in decomposed if not unicodedata.combining(character))
     return _OTHERS.sub(" ", unicodedata.normalize("NFC", bare).translate(_LETTERS)).strip()
 
@@ -25,6 +28,8 @@ def fold(text: str, limit: int = 200) -> str:
 def tidy(text: str, limit: int) -> str:
     """Return `text` on one line, without what cannot be seen, and at most `limit` characters of it."""
     if text.isascii() and text.isprintable():
+        if "  " not in text:
+            return text.strip()[:limit].rstrip()
         return _SPACES.sub(" ", text[: 4 * limit]).strip()[:limit].rstrip()
     shown = "".join(
         " " if unicodedata.category(character) in {"Cc", "Cs"} else character

@@ -1,6 +1,12 @@
 """The words that banks use for columns, directions and states, in the languages of their customers."""
 
+from collections.abc import Sequence
+from functools import lru_cache
+
 from ledger.statements.text import fold
+
+# A longer cell is a text about something.
+MARK_MAX = 60
 
 # The first role that fits decides, so the narrow ones come first. Phrases are compared with the whole name of a
 # column; a word that begins with `*` may stand anywhere in it, also within a longer word.
@@ -67,7 +73,7 @@ _ROLES = {
         *castka; *ciastka; suma; *сумма; *сума; *osszeg; *osszege; valor; *monto; umsatz; *金额; *金額; *tutar;
         value; *summa; *netto; net; *sum; cost; *maara; *suma; *iznos; *znesek; *summe; *お支払金額; *금액;
         *ποσο; *סכום; *المبلغ; *netamount; *importe eur; *cantidad; *quantia; *kwota transakcji; *beloeb;
-        *upphaed
+        *upphaed; *入出金; *利用金額
     """,
     "currency": """
         *currency; *ccy; *wahrung; *devise; *monnaie; *divisa; *moneda; *valuta; *muntsoort; *munt; *waluta;
@@ -150,7 +156,9 @@ _PENDING = """
     oczekuje; oczekujaca; pdng; ausstehend; in bearbeitung; in arbeitung; processing; a comptabiliser;
     en cours; in afwachting; gereserveerd; avventende; venter; reservert; reserveret; в обработке; ожидание;
     pendente; non contabilizzato; 处理中; 未確定; odotettavissa; varattu; fuggo; függő; nezauctovano; not posted;
-    unposted; scheduled; uncleared pending; blocked; blokada
+    unposted; scheduled; uncleared pending; blocked; blokada; offen; autorizzato; autorizzata; autorizado;
+    autorizada; autorise; autorisee; autorisiert; in lavorazione; en proceso; em processamento; retenido;
+    retenida; a venir; ej bokford; preliminar; blokace; provizyon; en espera; on order; nicht verbucht
 """
 _CANCELLED = """
     reverted; declined; failed; cancelled; canceled; refused; rejected; denied; abgelehnt; storniert;
@@ -171,7 +179,7 @@ _BALANCES = """
 # A shop can have such a name too, so these count only where there is no day.
 _TOTALS = """
     total; totals; sum; summe; gesamt; saldo; solde; balance; subtotal; grand total; 合计; 合計; итого; summa;
-    totale; totaal; celkem; razem; opening; closing
+    totale; totaal; celkem; razem; opening; closing; zwischensumme; sous total; subtotale
 """
 
 
@@ -196,7 +204,7 @@ CARD_WORDS = _words(
 )
 CARD_HEADERS = frozenset(
     ("transaction date", "trans date", "posted date", "post date", "clearing date", "what", "cost")
-)
+) | _phrases("利用日; ご利用日; 利用金額; ご利用金額; 利用店名; 利用店名 商品名")
 INCOME_WORDS = _words(
     """
     salary payroll gehalt lohn salaire nomina stipendio wynagrodzenie salaris loon lon vyplata interest
@@ -205,6 +213,26 @@ INCOME_WORDS = _words(
 )
 REPAYMENT_WORDS = _words(
     """
-    autopay thank received refund erhalten merci payment cashback
+    autopay thank received refund erhalten merci payment cashback recebido recibido ricevuto ontvangen otrzymano
     """
 )
+# Of a repayment that only the bank can have written so, whatever its sign is.
+CERTAIN_REPAYMENT_WORDS = _words("thank received erhalten merci recebido recibido ricevuto ontvangen")
+
+
+def marks_of(cells: Sequence[str]) -> set[str]:
+    """Return what some cell of a record says of all of it: balance, total or pending."""
+    # No phrase ends with a digit, as most days and amounts do.
+    marks = {_mark_of(cell) for cell in cells if cell and cell[-1] not in "0123456789"}
+    marks.discard("")
+    return marks
+
+
+@lru_cache(maxsize=8192)
+def _mark_of(cell: str) -> str:
+    folded = fold(cell) if len(cell) <= MARK_MAX else ""
+    if folded in CERTAINLY_PENDING:
+        return "pending"
+    if folded in BALANCES:
+        return "balance"
+    return "total" if folded in TOTALS or folded.partition(" ")[0] in TOTALS else ""

@@ -1,0 +1,41 @@
+"""Many rows inserted at once, in a fraction of the time that one dictionary of parameters for each takes."""
+
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import Any
+
+import sqlalchemy as sa
+
+# A statement with so many rows costs half as much as one for each row; more rows make no difference.
+ROWS_PER_STATEMENT = 50
+
+
+def insert_rows(
+    connection: sa.Connection, table: sa.Table, names: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> None:
+    """Insert `rows`, each with the values of the columns `names`."""
+    columns = zip(*rows, strict=True)
+    converted = [
+        _convert(table.c[name].type, connection.dialect, column)
+        for name, column in zip(names, columns, strict=False)
+    ]
+    ready = list(zip(*converted, strict=True))
+    mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+    values = f"({', '.join([mark] * len(names))})"
+    start = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES "  # noqa: S608 - the names are ours.
+    for at in range(0, len(ready), ROWS_PER_STATEMENT):
+        some = ready[at : at + ROWS_PER_STATEMENT]
+        connection.exec_driver_sql(start + ", ".join([values] * len(some)), tuple(chain.from_iterable(some)))
+
+
+def _convert(kind: sa.types.TypeEngine[Any], dialect: sa.Dialect, column: Sequence[Any]) -> Iterable[Any]:
+    """Return the values of a column as the driver of the database takes them."""
+    processor = kind.dialect_impl(dialect).bind_processor(dialect)
+    if processor is None:
+        return column
+    distinct = set(column)
+    if len(distinct) > len(column) / 2:
+        return map(processor, column)
+    # Days and amounts repeat.
+    known = {value: processor(value) for value in distinct}
+    return [known[value] for value in column]

@@ -1,0 +1,187 @@
+"""The summary of a draft that its preview shows: figures, and pages of payees with their first lines."""
+
+import json
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from ledger.import_knowledge import LINE
+from ledger.import_lines import ADDED_REASONS
+from models import StatementLine
+
+PAYEES_ON_PAGE, LINES_OF_PAYEE = 25, 20
+# The lists of the preview: to add, to check, already here, left out, no bookings, and unreadable.
+SECTIONS = ("add", "check", "here", "left", "none", "bad")
+_IS_ADDED = LINE.reason.in_(ADDED_REASONS)
+SECTION: sa.Case[Any] = sa.case(
+    (LINE.state == "bad", "bad"),
+    (LINE.state.in_(("pending", "left_out")), "none"),
+    (LINE.duplicate.in_(("reworded", "typed")), "check"),
+    (LINE.duplicate.in_(("same", "same_id", "deleted")), "here"),
+    (sa.and_(LINE.duplicate == "seen", _IS_ADDED), "here"),
+    (sa.or_(_IS_ADDED, LINE.reason == "payee_left_out"), "add"),
+    else_="left",
+)
+# What the summary is made from.
+COLUMNS = ("id", "line_number", "amount", "payee", "payee_key", "category", "state", "reason", "duplicate")
+
+
+class Figure(NamedTuple):
+    """Number and sum of some lines; money that came in is above zero."""
+
+    number: int = 0
+    total: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The figures of a draft: what would be added, and how many lines are in each section, by their reason."""
+
+    spending: Figure = field(default_factory=Figure)
+    refunds: Figure = field(default_factory=Figure)
+    sections: Mapping[str, int] = field(default_factory=dict)
+    left_reasons: Sequence[str] = ()
+    # Payees to add without a category.
+    uncategorised: int = 0
+    money_in: int = 0
+
+    @property
+    def to_add(self) -> int:
+        """The number of expenses and refunds that would be added."""
+        return self.spending.number + self.refunds.number
+
+
+@dataclass(slots=True)
+class PayeeSummary:
+    """The lines of a payee in one section, added up, and the ids of the latest ones."""
+
+    key: str
+    name: str
+    number: int
+    count: int = 0
+    total: Decimal = Decimal(0)
+    to_add: int = 0
+    categories: list[str] = field(default_factory=list)
+    ids: list[uuid.UUID] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Everything that the preview of a draft shows but the lines themselves.
+
+    `categories` are the names that lines have. `pages` has the pages of each section, as text until they are
+    asked for: a file can have as many payees as lines.
+    """
+
+    figures: Figures
+    categories: Sequence[str]
+    pages: Mapping[str, Sequence[str]]
+
+    def payees(self, section: str, page: int) -> list[PayeeSummary]:
+        """Return a page of the payees of a section, the largest sums first."""
+        pages = self.pages.get(section, ())
+        return [_payee_from(values) for values in json.loads(pages[page - 1])] if page <= len(pages) else []
+
+    def to_text(self) -> str:
+        """Return the summary as text: a line for the figures, and one for each page of payees."""
+        figures = self.figures
+        head = {
+            "spending": [figures.spending.number, str(figures.spending.total)],
+            "refunds": [figures.refunds.number, str(figures.refunds.total)],
+            "sections": figures.sections,
+            "left_reasons": figures.left_reasons,
+            "uncategorised": figures.uncategorised,
+            "money_in": figures.money_in,
+            "categories": self.categories,
+            "pages": {section: len(pages) for section, pages in self.pages.items()},
+        }
+        return "\n".join((json.dumps(head), *(page for pages in self.pages.values() for page in pages)))
+
+    @classmethod
+    def from_text(cls, text: str) -> "Summary":
+        """Read what `to_text` wrote."""
+        first, *rest = text.split("\n")
+        head = json.loads(first)
+        pages, at = {}, 0
+        for section, number in head["pages"].items():
+            pages[section] = rest[at : at + number]
+            at += number
+        figures = (head["spending"], head["refunds"])
+        spending, refunds = (Figure(number, Decimal(total)) for number, total in figures)
+        others = (head[name] for name in ("sections", "left_reasons", "uncategorised", "money_in"))
+        return cls(Figures(spending, refunds, *others), head["categories"], pages)
+
+
+def section_of(state: str, reason: str, duplicate: str) -> str:
+    """Return the section of a line, as SECTION does in a statement."""
+    if state not in StatementLine.BOOKED:
+        return "bad" if state == "bad" else "none"
+    is_added = reason in ADDED_REASONS
+    if duplicate in {"reworded", "typed"}:
+        return "check"
+    if duplicate and (duplicate != "seen" or is_added):
+        return "here"
+    return "add" if is_added or reason == "payee_left_out" else "left"
+
+
+def summarise(rows: Iterable[Sequence[Any]]) -> Summary:
+    """Add up the lines of a draft, of which the rows are COLUMNS, those of the latest days first."""
+    sections: dict[str, dict[str, PayeeSummary]] = defaultdict(dict)
+    reasons: dict[str, int] = defaultdict(int)
+    counts: dict[str, int] = defaultdict(int)
+    spending: list[Decimal] = []
+    refunds: list[Decimal] = []
+    missing, names, money_in = set(), set(), 0
+    for line_id, number, amount, name, key, category, state, reason, duplicate in rows:
+        section = section_of(state, reason, duplicate)
+        counts[section] += 1
+        if section in {"none", "bad"}:
+            continue
+        payee = sections[section].get(key)
+        if payee is None:
+            payee = sections[section][key] = PayeeSummary(key, name, number)
+        payee.number = min(payee.number, number)
+        payee.count += 1
+        payee.total += amount
+        if len(payee.ids) < LINES_OF_PAYEE:
+            payee.ids.append(line_id)
+        if category not in payee.categories:
+            payee.categories.append(category)
+            names.add(category)
+        if state == "add":
+            payee.to_add += 1
+            (refunds if amount > 0 else spending).append(amount)
+            if not category:
+                missing.add(key)
+        if section == "left":
+            reasons[reason] += 1
+        money_in += reason == "money_in"
+    left_reasons = sorted(reasons, key=lambda reason: -reasons[reason])
+    spent, refunded = (Figure(len(amounts), sum(amounts, Decimal(0))) for amounts in (spending, refunds))
+    figures = Figures(spent, refunded, dict(counts), left_reasons, len(missing), money_in)
+    pages = {section: _pages(payees.values()) for section, payees in sections.items()}
+    return Summary(figures, sorted(names - {""}), pages)
+
+
+def _pages(payees: Iterable[PayeeSummary]) -> list[str]:
+    ordered = sorted(payees, key=lambda payee: (-abs(payee.total), payee.key))
+    starts = range(0, len(ordered), PAYEES_ON_PAGE)
+    return [json.dumps([*map(_values_of, ordered[start : start + PAYEES_ON_PAGE])]) for start in starts]
+
+
+def _values_of(payee: PayeeSummary) -> list[Any]:
+    ids = "".join(line_id.hex for line_id in payee.ids)
+    # More than two are shown like two.
+    categories = payee.categories[:2]
+    return [payee.key, payee.name, payee.number, payee.count, str(payee.total), payee.to_add, categories, ids]
+
+
+def _payee_from(values: Sequence[Any]) -> PayeeSummary:
+    key, name, number, count, total, to_add, categories, ids = values
+    found = [uuid.UUID(ids[at : at + 32]) for at in range(0, len(ids), 32)]
+    return PayeeSummary(key, name, number, count, Decimal(total), to_add, categories, found)

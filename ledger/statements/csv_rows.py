@@ -1,0 +1,194 @@
+"""Records of a table, read into lines by what was decided about the whole table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+
+from ledger.csv_export import unescape_formula
+from ledger.statements import amounts, dates, double_entry, trackers, vocabulary
+from ledger.statements.columns import Table
+from ledger.statements.dates import DayCell
+from ledger.statements.model import (
+    CATEGORY_MAX,
+    ID_MAX,
+    PAYEE_MAX,
+    TEXT_MAX,
+    Hints,
+    Question,
+    State,
+    StatementLine,
+)
+from ledger.statements.signs import MoneyPlan, UnreadableError, direction_of
+from ledger.statements.table import Record, is_booking
+from ledger.statements.text import fold, tidy
+
+
+@dataclass(slots=True)
+class Plan:
+    """Everything that was decided about a table before its records are read."""
+
+    table: Table
+    preset: trackers.Preset | None
+    money: MoneyPlan
+    date_order: str
+    currency: str
+    account: str
+    is_local_day: bool = True
+    scale: int = 0
+    questions: list[Question] = field(default_factory=list)
+
+
+def read_rows(plan: Plan, hints: Hints) -> tuple[list[StatementLine], list[str]]:
+    """Return a line for every record, and the records behind the last one that look like none."""
+    date_index = plan.table.roles["date"]
+    rows = _without_title(plan, plan.table.rows)
+    last = next(
+        (number for number in reversed(range(len(rows))) if _has_amount(plan, rows[number])), len(rows) - 1
+    )
+    end = last + 1
+    while end < len(rows) and (rows[end].is_broken or day_cell(rows[end], date_index)):
+        end += 1
+    read: Callable[[Record], StatementLine] = _RowReader(plan, hints).read
+    if plan.preset and plan.preset.is_double_entry:
+        end = len(rows)
+        read = double_entry.Reader(read, plan.table).read
+    return [read(row) for row in rows[:end]], [row.raw for row in rows[end:]]
+
+
+def _without_title(plan: Plan, rows: list[Record]) -> list[Record]:
+    """Return the rows without a first one that has a day, but where others have none: it is about the account."""
+    if len(rows) < 2 or day_cell(rows[0], plan.table.roles["date"]) or not is_booking(rows[0].fields):
+        return rows
+    columns = [column.index for column in plan.table.columns if column.is_days]
+    return rows if any(day_cell(rows[0], index) for index in columns) else rows[1:]
+
+
+def day_cell(row: Record, index: int) -> DayCell | None:
+    """Return the day in a field, or None if there is none."""
+    return dates.read_cell(row.fields[index][: dates.CELL_MAX + 1]) if 0 <= index < len(row.fields) else None
+
+
+def amount_cell(text: str) -> amounts.AmountCell | None:
+    """Return the amount in a text, or None if there is none."""
+    return amounts.read_cell(text[: amounts.CELL_MAX + 1])
+
+
+def _has_amount(plan: Plan, row: Record) -> bool:
+    return any(index < len(row.fields) and amount_cell(row.fields[index]) for index in plan.money.indexes)
+
+
+class _RowReader:
+    """Reads records into lines: booked, pending, left out or bad. The same text is read only once."""
+
+    def __init__(self, plan: Plan, hints: Hints) -> None:
+        self._plan, self._hints, self._preset = plan, hints, plan.preset
+        self._roles, self._texts = plan.table.roles, plan.table.texts
+        # Our own export is read to the letter.
+        self._is_exact = plan.preset is not None and plan.preset.is_guarded
+        self._clean: Callable[[str], str] = unescape_formula if self._is_exact else str
+        named = (("payee", "payee", PAYEE_MAX), ("bank_id", "id", ID_MAX), ("category", "category", CATEGORY_MAX))
+        self._named = [(name, self._roles[role], limit) for name, role, limit in named if role in self._roles]
+        self._has_account = "account" in self._roles and not plan.account
+        self._days: dict[str, date | None] = {}
+        self._currencies: dict[str, str] = {}
+
+    def read(self, row: Record) -> StatementLine:
+        """Return the line of one record."""
+        if row.is_broken:
+            return self._line(row, State.BAD, "quote", None, None)
+        date_text = self._cell(row, "date")
+        day = self._day(date_text)
+        marks = vocabulary.marks_of(row.fields)
+        reason = self._no_booking(row, date_text, marks)
+        try:
+            amount = self._plan.money.value(row.fields)
+        except UnreadableError as error:
+            return self._line(row, State.LEFT_OUT if reason else State.BAD, reason or str(error), day, None)
+        if amount is not None and self._plan.scale:
+            amount = amount.scaleb(self._plan.scale)
+        if reason:
+            return self._line(row, State.LEFT_OUT, reason, day, amount)
+        if "pending" in marks or fold(date_text) in vocabulary.PENDING:
+            return self._line(row, State.PENDING, "pending", day, amount)
+        return self._judged(row, day, amount)
+
+    def _cell(self, row: Record, role: str) -> str:
+        index = self._roles.get(role, -1)
+        return row.fields[index] if 0 <= index < len(row.fields) else ""
+
+    def _day(self, text: str) -> date | None:
+        if text not in self._days:
+            cell = dates.read_cell(text[: dates.CELL_MAX + 1])
+            if cell and cell.instant and self._plan.is_local_day:
+                self._days[text] = self._hints.local_day(cell.instant)
+            else:
+                self._days[text] = cell.read(self._plan.date_order, self._hints.today) if cell else None
+        return self._days[text]
+
+    def _no_booking(self, row: Record, date_text: str, marks: set[str]) -> str:
+        """Return why a record is no booking: a balance, a total, a text alone; nothing if it is one."""
+        if "balance" in marks:
+            return "balance"
+        if not date_text or "total" in vocabulary.marks_of([date_text]):
+            if "total" in marks:
+                return "total"
+            if not _has_amount(self._plan, row):
+                return "no_booking"
+        direction = self._cell(row, "direction") if self._plan.money.by_direction else ""
+        return "neutral" if direction and not direction_of(direction) else ""
+
+    def _judged(self, row: Record, day: date | None, amount: Decimal | None) -> StatementLine:
+        """Return the line in the state that its status, its day and its amount give it."""
+        if "status" in self._roles:
+            status = fold(self._cell(row, "status"))
+            if status in vocabulary.PENDING:
+                return self._line(row, State.PENDING, "pending", day, amount)
+            if status in vocabulary.CANCELLED:
+                return self._line(row, State.LEFT_OUT, "cancelled", day, amount)
+        if amount is None:
+            return self._line(row, State.LEFT_OUT, "no_amount", day, amount)
+        problem = "date" if day is None else amounts.problem(amount, self._currency(row))
+        if problem:
+            return self._line(row, State.BAD, problem, day, amount)
+        return self._by_kind(row, day, amount)
+
+    def _by_kind(self, row: Record, day: date | None, amount: Decimal) -> StatementLine:
+        """Apply what the export's kind of the row says."""
+        kind = self._preset.kinds.get(self._cell(row, "kind").casefold(), "") if self._preset else ""
+        if kind in {trackers.OUT, trackers.IN}:
+            return self._line(row, State.BOOKED, "", day, abs(amount) if kind == trackers.IN else -abs(amount))
+        state = State.LEFT_OUT if kind and not kind.startswith("?") else State.BOOKED
+        return self._line(row, state, kind.removeprefix("?"), day, amount)
+
+    def _currency(self, row: Record) -> str:
+        if "currency" not in self._roles:
+            return self._plan.currency
+        text = self._cell(row, "currency")
+        if text not in self._currencies:
+            written = text.strip().rpartition("::")[2]
+            known = amounts.currency_of(written) or amounts.currency_of(written.upper())
+            self._currencies[text] = known or self._plan.currency
+        return self._currencies[text]
+
+    def _line(
+        self, row: Record, state: State, reason: str, day: date | None, amount: Decimal | None
+    ) -> StatementLine:
+        clean, fields = self._clean, row.fields
+        texts = [clean(fields[index]) for index in self._texts if index < len(fields) and fields[index]]
+        text = texts[0] if len(texts) == 1 else " ".join(dict.fromkeys(texts))
+        others = {
+            name: tidy(clean(fields[index]), limit) for name, index, limit in self._named if index < len(fields)
+        }
+        return StatementLine(
+            row.line_number,
+            state,
+            row.raw,
+            day,
+            amount,
+            self._currency(row),
+            text[:TEXT_MAX] if self._is_exact else tidy(text, TEXT_MAX),
+            account=tidy(self._cell(row, "account"), ID_MAX) if self._has_account else self._plan.account,
+            reason=reason,
+            **others,
+        )
