@@ -19,7 +19,7 @@ from ledger.periods import day_in
 from messages import CSRF_MESSAGES
 from models import Operation
 from security import csrf_failed, csrf_reason
-from views.filters import visitor_locale
+from views.formats import visitor_locale
 from views.rate_limits import RateLimitedError
 
 Row = TypeVar("Row", bound=Base)

@@ -28,7 +28,8 @@ from messages import FREQUENCY_NAMES, REPEATS, error_message, isolate
 from models import Expense, Operation
 from views.common import back_to_list, filter_form, flash_message, own_or_404, render_page, today, user_categories
 from views.filters import day as day_text
-from views.filters import money_text, visitor_locale
+from views.filters import money_text
+from views.formats import list_rows, visitor_locale
 
 log = logging.getLogger("ledger")
 
@@ -80,6 +81,7 @@ def list_page(sent: ExpenseForm | BulkForm | DueForm | None = None) -> ResponseR
     form = filter_form()
     filters = form.filters
     summary = spending.summarise(current_user, filters)
+    page = spending.read_page(current_user, filters, form.after.data, form.before.data)
     return render_page(
         "expenses/list.html",
         add_form=sent if isinstance(sent, ExpenseForm) else next_expense_form(),
@@ -89,7 +91,8 @@ def list_page(sent: ExpenseForm | BulkForm | DueForm | None = None) -> ResponseR
         filters=filters,
         summary=summary,
         budget=month_budget(filters, summary),
-        page=spending.read_page(current_user, filters, form.after.data, form.before.data),
+        page=page,
+        rows=list(list_rows(page.rows)),
         descriptions=spending.recent_descriptions(current_user),
     )
 

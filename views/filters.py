@@ -4,31 +4,25 @@ from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
-from itertools import islice
 from typing import Any
 
 from babel import Locale
 from babel.dates import format_date, format_time, get_timezone
 from babel.numbers import format_compact_decimal, format_decimal, format_percent
-from flask import Flask, g, request
+from flask import Flask, g
 from flask_babel import get_locale, get_translations, gettext, ngettext
 from flask_login import current_user
 from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-import clock
 from ledger.axis import axis_for
-from ledger.locales import LOCALES, closest_locale, day_pattern
-from ledger.money import currency_digits, currency_sign, format_amount, with_true_minus
-from ledger.periods import Period, day_in
+from ledger.money import currency_digits, with_true_minus
+from ledger.periods import Period
 from ledger.sessions import parse_user_agent
-from messages import FREQUENCY_NAMES, REPEATS, is_page_right_to_left, isolate
+from messages import FREQUENCY_NAMES, REPEATS, isolate
 from statement_messages import reason_text
-from text import is_right_to_left, isolated
-
-# How many of the languages that a browser asks for are tried; the rest of a long header costs nothing.
-MAX_LANGUAGES = 10
+from views.formats import formats, visitor_locale
 
 
 def init_app(app: Flask) -> None:
@@ -81,48 +75,14 @@ def isolating(translate: Any) -> Callable[..., Any]:
     return translate_isolated
 
 
-def visitor_locale() -> Locale:
-    """Return the locale of amounts and dates: that of the account, or the browser's."""
-    if "locale" not in g:
-        chosen = current_user.locale if current_user.is_authenticated else ""
-        tags = (chosen, *islice(request.accept_languages.values(), MAX_LANGUAGES))
-        found = filter(None, map(closest_locale, tags))
-        g.locale = _locale(next(found, "en"))
-    return g.locale
-
-
-@lru_cache(maxsize=len(LOCALES) + 1)
-def _locale(name: str) -> Locale:
-    return Locale.parse(name)
-
-
 def money(amount: Decimal) -> Markup:
     """Write an amount in the currency of the account, with its sign in an `i` element."""
-    if "currency" not in g:
-        # Looking up the current user takes longer than formatting an amount.
-        g.currency, g.isolates = current_user.currency, is_page_right_to_left()
-    return _money(amount, g.currency, visitor_locale(), g.isolates)
-
-
-# Formatting the amounts and dates of a page takes Babel as long as the rest of its rows.
-@lru_cache(maxsize=4096)
-def _money(amount: Decimal, currency: str, locale: Locale, isolates: bool) -> Markup:
-    written = Markup("{}<i>{}</i>{}").format(*_amount_parts(amount, currency, locale, isolates))
-    return isolated(written) if isolates or is_right_to_left(written) else written
-
-
-def _amount_parts(amount: Decimal, currency: str, locale: Locale, isolates: bool) -> tuple[str, str, str]:
-    """Return an amount as what is before its sign, the sign, and what is after it."""
-    written = format_amount(amount, currency, locale)
-    before, sign, after = written.partition(currency_sign(currency, locale))
-    # Otherwise US$ would be shown as $US.
-    return before, isolated(sign) if isolates or is_right_to_left(written) else sign, after
+    return formats().money(amount)
 
 
 def money_text(amount: Decimal) -> str:
     """Write an amount in the currency of the account, as plain text."""
-    isolates = is_page_right_to_left()
-    return isolate("".join(_amount_parts(amount, current_user.currency, visitor_locale(), isolates)))
+    return formats().money_text(amount)
 
 
 def expense_count(number: int) -> str:
@@ -209,21 +169,9 @@ def datetime_text(value: datetime) -> str:
 
 def day(value: date) -> str:
     """Write a date in the visitor's format."""
-    if "day_pattern" not in g:
-        g.day_pattern, g.language = day_pattern(visitor_locale()), get_locale()
-    return _day(value, g.day_pattern, g.language)
+    return formats().day(value)
 
 
 def list_day(value: date) -> str:
     """Write a date in the visitor's format, without its year when that is the current one."""
-    if "this_year" not in g:
-        g.this_year = day_in(current_user.time_zone, clock.now()).year
-        g.list_day_pattern = day_pattern(visitor_locale(), with_year=False)
-    if value.year != g.this_year:
-        return day(value)
-    return _day(value, g.list_day_pattern, get_locale())
-
-
-@lru_cache(maxsize=4096)
-def _day(value: date, pattern: str, language: Locale) -> str:
-    return isolate(format_date(value, pattern, language))
+    return formats().list_day(value)
