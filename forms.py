@@ -21,6 +21,7 @@ from wtforms import (
     HiddenField,
     PasswordField,
     SelectChoice,
+    SelectField,
     SelectMultipleField,
     StringField,
     ValidationError,
@@ -30,7 +31,6 @@ from fields import (
     FALSE_VALUES,
     AmountField,
     BoundedMeta,
-    ChoiceField,
     CursorField,
     DateField,
     IdField,
@@ -113,7 +113,7 @@ class ExpenseForm(Form):
         lazy_gettext("Amount"),
         render_kw={"inputmode": "decimal", "autocomplete": "off", "maxlength": TEXT_MAX, "required": True},
     )
-    category = ChoiceField(lazy_gettext("Category"), validate_choice=False)
+    category = SelectField(lazy_gettext("Category"), validate_choice=False)
     new_category = StringField(
         lazy_gettext("New category"),
         [Text(Expense.CATEGORY_MAX)],
@@ -132,7 +132,7 @@ class ExpenseForm(Form):
     )
     refund = BooleanField(lazy_gettext("Refund"), false_values=FALSE_VALUES)
     another = BooleanField(false_values=FALSE_VALUES)
-    frequency = ChoiceField(
+    frequency = SelectField(
         lazy_gettext("Repeat"),
         choices=[SelectChoice("", lazy_gettext("Never")), *starmap(SelectChoice, FREQUENCY_NAMES.items())],
         validate_choice=False,
@@ -219,7 +219,7 @@ class ExpenseForm(Form):
 class RecurringForm(ExpenseForm):
     """Recurring expense; its date is the start date."""
 
-    frequency = ChoiceField(
+    frequency = SelectField(
         lazy_gettext("Repeat"), choices=[*starmap(SelectChoice, FREQUENCY_NAMES.items())], validate_choice=False
     )
     end_date = DateField(
@@ -351,7 +351,7 @@ class ExpenseFilterForm(FlaskForm):
     MONTHS = 12
 
     category = SelectMultipleField(lazy_gettext("Category"), validate_choice=False)
-    period = ChoiceField(lazy_gettext("Period"), validate_choice=False, default="")
+    period = SelectField(lazy_gettext("Period"), validate_choice=False, default="")
     start_date = DateField(lazy_gettext("From"), bound=True)
     end_date = DateField(lazy_gettext("To"), bound=True)
     search = StringField(
@@ -366,7 +366,7 @@ class ExpenseFilterForm(FlaskForm):
     max_amount = AmountField(
         lazy_gettext("Maximum amount"), bound=True, render_kw={"inputmode": "decimal", "maxlength": TEXT_MAX}
     )
-    sort = ChoiceField(
+    sort = SelectField(
         lazy_gettext("Sort by"),
         choices=[
             SelectChoice("-date", lazy_gettext("Newest first")),
@@ -505,7 +505,7 @@ class BulkForm(Form):
     ids = IdsField()
     all_matching = BooleanField(false_values=FALSE_VALUES)
     action = StringField()
-    category = ChoiceField(lazy_gettext("Category"), validate_choice=False)
+    category = SelectField(lazy_gettext("Category"), validate_choice=False)
     date = DateField(lazy_gettext("Date"), bound=True)
 
     def __init__(self, *args: Any, categories: Sequence[CategoryData], **kwargs: Any) -> None:
