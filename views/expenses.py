@@ -59,10 +59,10 @@ def next_expense_form() -> ExpenseForm:
     return new_expense_form(day, formdata=None, category=last["category"])
 
 
-def due_form(filtered: bool) -> DueForm:
-    """Return the form of due expenses, which appears above the whole list but not above a filtered one."""
+def due_form(filtered: bool) -> DueForm | None:
+    """Return the form of due expenses, if there are any, for the whole list; a filtered one has none above it."""
     due = recurring.DueDays() if filtered else recurring.due(current_user, today())
-    return DueForm(formdata=None, due=due, author=current_user, locale=visitor_locale())
+    return DueForm(formdata=None, due=due, author=current_user, locale=visitor_locale()) if due.lines else None
 
 
 def month_budget(filters: ExpenseFilter, summary: Summary) -> Budget | None:

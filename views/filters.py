@@ -1,19 +1,17 @@
 """Template filters: amounts, dates and counts as the visitor reads them."""
 
-from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from babel import Locale
 from babel.dates import format_date, format_time, get_timezone
 from babel.numbers import format_compact_decimal, format_decimal, format_percent
-from flask import Flask, g
-from flask_babel import get_locale, get_translations, gettext, ngettext
+from babel.support import Translations
+from flask import Flask
+from flask_babel import Domain, get_domain, get_locale, gettext, ngettext
 from flask_login import current_user
-from jinja2 import pass_context
-from jinja2.runtime import Context
 from markupsafe import Markup
 
 from ledger.axis import axis_for
@@ -25,8 +23,22 @@ from statement_messages import reason_text
 from views.formats import formats, visitor_locale
 
 
+class PageDomain(Domain):
+    """The translations of one page, whose look-up for each single text took 6 % of a page."""
+
+    @cached_property
+    def translations(self) -> Translations:
+        """The texts in the language of the page."""
+        return super().get_translations()
+
+    def get_translations(self) -> Translations:
+        """Return the texts in the language of the page."""
+        return self.translations
+
+
 def init_app(app: Flask) -> None:
     """Add the filters to the templates of `app`."""
+    app.before_request(lambda: PageDomain().as_default())
     app.jinja_env.filters.update(
         money=money,
         expense_count=expense_count,
@@ -48,31 +60,27 @@ def init_app(app: Flask) -> None:
         full_date=full_date,
         isolate=isolate,
     )
-    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
-        gettext=lambda text: page_translations().gettext(text),
-        ngettext=lambda singular, plural, number: page_translations().ngettext(singular, plural, number),
-        newstyle=True,
-    )
-    for name in ("gettext", "ngettext"):
-        app.jinja_env.globals[name] = isolating(app.jinja_env.globals[name])
+    # The methods that Jinja's extension installs call each other three times for each text.
+    app.jinja_env.newstyle_gettext = True  # type: ignore[attr-defined]
+    app.jinja_env.globals.update(_=translate, gettext=translate, ngettext=translate_number)
     app.jinja_env.globals.update(axis_for=axis_for, get_locale=get_locale, visitor_locale=visitor_locale)
 
 
-def page_translations() -> Any:
-    """Return the translations for this page, whose look-up for each single text took 6 % of a page."""
-    if "translations" not in g:
-        g.translations = get_translations()
-    return g.translations
+def translate(text: str, /, **values: Any) -> Markup:
+    """Return a sentence of a template in the language of the page, with `values` whose words keep their order."""
+    return _fill_in(get_domain().get_translations().gettext(text), values)
 
 
-def isolating(translate: Any) -> Callable[..., Any]:
-    """Return a function of templates that isolates the values in the sentences that `translate` translates."""
+def translate_number(singular: str, plural: str, number: int, /, **values: Any) -> Markup:
+    """Return the same for a number of things, which the sentence calls `num`."""
+    return _fill_in(get_domain().get_translations().ngettext(singular, plural, number), {"num": number} | values)
 
-    @pass_context
-    def translate_isolated(context: Context, *texts: Any, **values: Any) -> Any:
-        return translate(context, *texts, **{name: isolate(value) for name, value in values.items()})
 
-    return translate_isolated
+def _fill_in(text: str, values: dict[str, Any]) -> Markup:
+    """Return a translated sentence as HTML, in which a percent sign is always doubled."""
+    if not values:
+        return Markup(text % ())  # noqa: S704
+    return Markup(text) % {name: isolate(value) for name, value in values.items()}  # noqa: S704
 
 
 def money(amount: Decimal) -> Markup:
