@@ -20,6 +20,7 @@ from wtforms import (
     StringField,
     ValidationError,
 )
+from wtforms.form import BaseForm
 from wtforms.validators import StopValidation
 from wtforms.widgets import DateInput
 
@@ -99,6 +100,25 @@ def field_html(field: Field, attributes: Mapping[str, Any]) -> Markup:
     if kind != "file":
         own["value"] = "" if kind == "password" else field._value()
     return Markup(f"<input {attributes_html(own | given)}>")  # noqa: S704
+
+
+def control(form: BaseForm, name: str, /, focus: bool = False, hint: str = "", **attributes: Any) -> Markup:
+    """Return a field without its label, as HTML with further `attributes`; `hint` is the id of what explains it.
+
+    The first field with an error has the focus; without errors, the one marked `focus` has it.
+    """
+    field = form[name]
+    error = f"{field.id}-error" if field.errors else ""
+    has_focus = False
+    if error or focus:
+        wrong = next(filter(None, form.errors), None)
+        has_focus = wrong == name or (wrong is None and focus)
+    return field(
+        autofocus=has_focus,
+        aria_invalid="true" if error else False,
+        aria_describedby=f"{hint} {error}".strip() or False,
+        **attributes,
+    )
 
 
 class BoundedMeta:

@@ -52,7 +52,7 @@ class Usage(NamedTuple):
 
 def get_categories(user: User) -> list[CategoryData]:
     """Return the user's categories in their order, by one statement."""
-    return [CategoryData(*row) for row in db.session.execute(_categories_query(), {"owner_id": user.id})]
+    return [CategoryData(*row) for row in db.session.execute(_categories_query(), {"owner_id": user.id}).all()]
 
 
 @built_once

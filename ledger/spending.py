@@ -284,7 +284,7 @@ def read_page(
     backwards, cursor = before is not None, before or after
     place = {} if cursor is None else {"cursor_value": cursor.value, "cursor_id": cursor.id}
     query = _page_query(filters, cursor is not None, backwards)
-    rows = list(db.session.execute(query, {"owner_id": user.id} | place))
+    rows = list(db.session.execute(query, {"owner_id": user.id} | place).all())
     more = len(rows) > PAGE_SIZE
     rows = rows[:PAGE_SIZE]
     if backwards:
@@ -346,7 +346,7 @@ def suggest_category(user: User, description: str) -> str | None:
 
 def recent_descriptions(user: User) -> list[str]:
     """Return the descriptions that the user has used lately, the latest first, each once."""
-    used = db.session.scalars(_descriptions_query(), {"owner_id": user.id})
+    used = db.session.scalars(_descriptions_query(), {"owner_id": user.id}).all()
     return [text for text in dict.fromkeys(used) if text][:MAX_SUGGESTIONS]
 
 

@@ -14,6 +14,7 @@ from flask_babel import Domain, get_domain, get_locale, gettext, ngettext
 from flask_login import current_user
 from markupsafe import Markup
 
+from fields import control
 from ledger.axis import axis_for
 from ledger.money import currency_digits, with_true_minus
 from ledger.periods import Period
@@ -24,7 +25,14 @@ from views.formats import formats, visitor_locale
 
 
 class PageDomain(Domain):
-    """The translations of one page, whose look-up for each single text took 6 % of a page."""
+    """The translations of one page, whose look-up for each single text took 6 % of a page.
+
+    The `catalogues` that have been read are kept from one page to the next.
+    """
+
+    def __init__(self, catalogues: dict[Any, Translations]) -> None:
+        super().__init__()
+        self.cache = catalogues
 
     @cached_property
     def translations(self) -> Translations:
@@ -38,7 +46,8 @@ class PageDomain(Domain):
 
 def init_app(app: Flask) -> None:
     """Add the filters to the templates of `app`."""
-    app.before_request(lambda: PageDomain().as_default())
+    catalogues: dict[Any, Translations] = {}
+    app.before_request(lambda: PageDomain(catalogues).as_default())
     app.jinja_env.filters.update(
         money=money,
         expense_count=expense_count,
@@ -63,7 +72,9 @@ def init_app(app: Flask) -> None:
     # The methods that Jinja's extension installs call each other three times for each text.
     app.jinja_env.newstyle_gettext = True  # type: ignore[attr-defined]
     app.jinja_env.globals.update(_=translate, gettext=translate, ngettext=translate_number)
-    app.jinja_env.globals.update(axis_for=axis_for, get_locale=get_locale, visitor_locale=visitor_locale)
+    app.jinja_env.globals.update(
+        axis_for=axis_for, control=control, get_locale=get_locale, visitor_locale=visitor_locale
+    )
 
 
 def translate(text: str, /, **values: Any) -> Markup:

@@ -11,7 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from babel import Locale
 from babel.dates import format_date
-from flask import g, request
+from flask import g, request, url_for
 from flask_babel import get_locale, gettext
 from flask_login import current_user
 from markupsafe import Markup
@@ -114,13 +114,14 @@ class ListRow(NamedTuple):
     """
 
     id: str
-    date: date
+    date: str
     day: str
     repeats_day: bool
     description: str
     category: str
     amount: Markup
     is_refund: bool
+    url: str
     select: str
     edit: str
     delete: str
@@ -128,7 +129,7 @@ class ListRow(NamedTuple):
 
 def list_rows(expenses: Iterable[sa.Row[UUID, date, str, str, Decimal]]) -> Iterator[ListRow]:
     """Yield expenses as rows of the list."""
-    own, day_above = formats(), None
+    own, day_above, list_url = formats(), None, url_for("list_expenses")
     select = gettext("Select %(name)s, %(day)s, %(amount)s")
     edit = gettext("Edit %(name)s, %(day)s, %(amount)s")
     delete = gettext("Delete %(name)s, %(day)s, %(amount)s")
@@ -137,13 +138,14 @@ def list_rows(expenses: Iterable[sa.Row[UUID, date, str, str, Decimal]]) -> Iter
         names = {"name": description or category, "day": day, "amount": _without_elements(written)}
         yield ListRow(
             id=str(row_id),
-            date=spent_on,
+            date=spent_on.isoformat(),
             day=day,
             repeats_day=spent_on == day_above,
             description=description,
             category=category,
             amount=written,
             is_refund=amount < 0,
+            url=f"{list_url}/{row_id}",
             select=select % names,
             edit=edit % names,
             delete=delete % names,
