@@ -122,7 +122,7 @@ def control(form: BaseForm, name: str, /, focus: bool = False, hint: str = "", *
 
 
 class BoundedMeta:
-    """How forms bind and write their fields.
+    """Bounds and writes the fields of a form.
 
     The length of every field is bounded before its own filters and validators see the text.
     """

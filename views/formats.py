@@ -1,4 +1,4 @@
-"""How the visitor reads amounts and dates."""
+"""Amounts and dates as the visitor reads them, and the rows of the list."""
 
 from collections.abc import Iterable, Iterator
 from datetime import date
