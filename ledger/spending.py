@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import sqlalchemy as sa
 
 from database import db
-from database.month_totals import month_total
+from database.month_totals import has_month_totals, month_total
 from database.statements import OWNER_ID, built_once
 from ledger.periods import Period
 from models import Expense, StatementLine, User, description_key
@@ -169,16 +169,18 @@ def ordered_query(user: User, filters: ExpenseFilter) -> sa.Select[uuid.UUID, da
 
 def summarise(user: User, filters: ExpenseFilter) -> Summary:
     """Return count, sum and breakdown of all matching expenses, by one statement; zero when there are none."""
-    rows = db.session.execute(_summary_query(filters, _has_months()), {"owner_id": user.id}).all()
+    rows = db.session.execute(_summary_query(filters, _kept_months(user)), {"owner_id": user.id}).all()
     if not rows:
         return Summary(0, Decimal(0))
     return Summary(int(rows[0][3]), rows[0][4], tuple(CategoryTotal(row[0], int(row[1]), row[2]) for row in rows))
 
 
 @built_once
-def _summary_query(filters: ExpenseFilter, by_months: bool) -> sa.Select[str, int, Decimal, int, Decimal]:
+def _summary_query(
+    filters: ExpenseFilter, first_day_of_month: int | None
+) -> sa.Select[str, int, Decimal, int, Decimal]:
     """Return the Select of each category with its count and sum, and those of all of them."""
-    addends = _total_rows(filters, by_months).c
+    addends = _total_rows(filters, first_day_of_month).c
     category, number, total = (
         _without_index(addends.category),
         sa.func.sum(addends.number),
@@ -191,17 +193,21 @@ def _summary_query(filters: ExpenseFilter, by_months: bool) -> sa.Select[str, in
     )
 
 
-def _has_months() -> bool:
-    """Tell whether the database keeps monthly totals."""
-    return db.session.get_bind().dialect.name == "sqlite"
+def _kept_months(user: User) -> int | None:
+    """Return the first day of the months for which the database has totals of the user, or None if it has none."""
+    engine = db.session.get_bind()
+    assert isinstance(engine, sa.Engine)
+    return user.first_day_of_month if has_month_totals(engine) else None
 
 
 def summarise_periods(user: User, periods: Sequence[Period]) -> list[Summary]:
     """Return a summary of each of these consecutive periods, by one statement."""
     whole = Period(periods[0].start_date, periods[-1].end_date)
-    # Monthly totals cover whole calendar months only.
-    by_months = _has_months() and all(period == period.by_months()[0] for period in periods)
-    rows = _total_rows(ExpenseFilter(period=whole), by_months).c
+    first_day = _kept_months(user)
+    # Monthly totals cover whole months only.
+    if first_day and not all(period == period.by_months(first_day)[0] for period in periods):
+        first_day = None
+    rows = _total_rows(ExpenseFilter(period=whole), first_day).c
     index = sa.case(*((rows.date <= period.end_date, index) for index, period in enumerate(periods)))
     indexed = sa.select(index.label("index"), rows.category, rows.number, rows.amount).subquery().c
     count, total = sa.func.sum(indexed.number), sa.func.sum(indexed.amount)
@@ -238,20 +244,21 @@ def first_expense_date(user: User) -> date | None:
     return db.session.scalar(expenses_query(user, ExpenseFilter()).with_only_columns(sa.func.min(expense.date)))
 
 
-def _total_rows(filters: ExpenseFilter, by_months: bool) -> sa.Subquery:
+def _total_rows(filters: ExpenseFilter, first_day_of_month: int | None) -> sa.Subquery:
     """Return rows of date, category, number and amount that add up to the matching expenses of an owner.
 
-    Where monthly totals may be used, these are whole months and the single expenses before and after them.
+    Where the database has totals of months, which begin on `first_day_of_month`, these are whole months and the
+    single expenses before and after them.
     """
 
     def single(filters: ExpenseFilter) -> sa.Select[date, str, int, Decimal]:
         number = sa.literal_column("1", sa.Integer).label("number")
         return _expenses_query(filters).with_only_columns(expense.date, expense.category, number, expense.amount)
 
-    by_months &= filters == ExpenseFilter(filters.categories, filters.period, sort=filters.sort)
-    if not by_months:
+    is_by_days = filters != ExpenseFilter(filters.categories, filters.period, sort=filters.sort)
+    if first_day_of_month is None or is_by_days:
         return single(filters).subquery()
-    months, edges = filters.period.by_months()
+    months, edges = filters.period.by_months(first_day_of_month)
     addends = [single(replace(filters, period=edge)) for edge in edges]
     if months is not None:
         addends.append(_monthly_totals(filters.categories, months))
