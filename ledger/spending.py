@@ -189,6 +189,8 @@ def _summary_query(
     return (
         sa.select(category, number, total, sa.func.sum(number).over(), sa.func.sum(total).over())
         .group_by(category)
+        # Several rows of a month can add up to nothing.
+        .having(number != 0)
         .order_by(total.desc(), category)
     )
 
@@ -214,6 +216,7 @@ def summarise_periods(user: User, periods: Sequence[Period]) -> list[Summary]:
     query = (
         sa.select(indexed.index, indexed.category, count, total)
         .group_by(indexed.index, indexed.category)
+        .having(count != 0)
         .order_by(indexed.index, total.desc(), indexed.category)
     )
     breakdowns: list[list[CategoryTotal]] = [[] for _ in periods]

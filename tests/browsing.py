@@ -338,7 +338,9 @@ def summed_months() -> list[tuple[Any, ...]]:
     """Spending of all users by month and category, summed from the expenses."""
     months = Counter[tuple[int, date, str]]()
     sums = defaultdict[tuple[int, date, str], Decimal](Decimal)
-    first_days = dict(db.session.execute(select(User.id, User.first_day_of_month)).tuples().all())
+    first_days = {
+        row.id: row.first_day_of_month for row in db.session.execute(select(User.id, User.first_day_of_month))
+    }
     for author, day, category, amount in db.session.execute(
         select(Expense.author_id, Expense.date, Expense.category, Expense.amount)
     ):
