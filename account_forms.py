@@ -15,6 +15,7 @@ from wtforms import (
     HiddenField,
     PasswordField,
     SelectChoice,
+    SelectField,
     StringField,
     ValidationError,
 )
@@ -22,7 +23,6 @@ from wtforms.validators import InputRequired
 
 from fields import (
     FALSE_VALUES,
-    ChoiceField,
     Listed,
     Text,
     normalise_text,
@@ -181,7 +181,7 @@ def locale_choices(language: Locale) -> list[SelectChoice]:
 class RegisterForm(IdentityFields, NewPasswordForm):
     """Registration form."""
 
-    currency = ChoiceField(
+    currency = SelectField(
         lazy_gettext("Currency"), [Listed(lazy_gettext("Choose a currency from the list."))], validate_choice=False
     )
     time_zone = HiddenField(render_kw={"data-time-zone": True})
@@ -239,7 +239,7 @@ class SettingsForm(AccountForm):
 
     PART = "settings"
 
-    currency = ChoiceField(
+    currency = SelectField(
         lazy_gettext("Currency"),
         [Listed(lazy_gettext("Choose a currency from the list."))],
         validate_choice=False,
@@ -248,25 +248,25 @@ class SettingsForm(AccountForm):
             "Nothing is converted."
         ),
     )
-    time_zone = ChoiceField(
+    time_zone = SelectField(
         lazy_gettext("Time zone"),
         [Listed(lazy_gettext("Choose a time zone from the list."))],
         validate_choice=False,
         description=lazy_gettext("Determines which day is today."),
     )
-    locale = ChoiceField(
+    locale = SelectField(
         lazy_gettext("Number and date format"),
         [Listed(lazy_gettext("Choose a format from the list."))],
         validate_choice=False,
     )
-    first_day_of_month = ChoiceField(
+    first_day_of_month = SelectField(
         lazy_gettext("First day of the month"),
         [Listed(lazy_gettext("Choose a day from 1 to %(last_day)s.", last_day=User.FIRST_DAY_MAX))],
         choices=[SelectChoice(str(day)) for day in range(1, User.FIRST_DAY_MAX + 1)],
         validate_choice=False,
         description=lazy_gettext("For example, your payday."),
     )
-    month_name = ChoiceField(
+    month_name = SelectField(
         lazy_gettext("Name of the month"),
         [Listed(lazy_gettext("Choose a name from the list."))],
         choices=[

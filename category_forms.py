@@ -14,6 +14,7 @@ from wtforms import (
     Field,
     HiddenField,
     SelectChoice,
+    SelectField,
     StringField,
     ValidationError,
 )
@@ -23,7 +24,6 @@ from fields import (
     FALSE_VALUES,
     AmountField,
     BoundedMeta,
-    ChoiceField,
     Listed,
     NewIdField,
     Text,
@@ -152,7 +152,7 @@ class CategoryForm(Form):
         filters=[normalise_name],
         render_kw={"autocomplete": "off"},
     )
-    order = ChoiceField(
+    order = SelectField(
         lazy_gettext("Order"),
         validators=[Listed(lazy_gettext("Choose the order from the list."))],
         validate_choice=False,
@@ -208,7 +208,7 @@ class CategoryForm(Form):
 class MergeForm(Form):
     """Choice of the category to merge into."""
 
-    into = ChoiceField(lazy_gettext("Merge into"), validate_choice=False)
+    into = SelectField(lazy_gettext("Merge into"), validate_choice=False)
 
     def __init__(self, category: CategoryData, categories: Sequence[CategoryData], **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -21,6 +21,7 @@ from wtforms import (
     HiddenField,
     PasswordField,
     SelectChoice,
+    SelectField,
     SelectMultipleField,
     StringField,
     ValidationError,
@@ -30,7 +31,6 @@ from fields import (
     FALSE_VALUES,
     AmountField,
     BoundedMeta,
-    ChoiceField,
     CursorField,
     DateField,
     IdField,
@@ -113,7 +113,7 @@ class ExpenseForm(Form):
         lazy_gettext("Amount"),
         render_kw={"inputmode": "decimal", "autocomplete": "off", "maxlength": TEXT_MAX, "required": True},
     )
-    category = ChoiceField(lazy_gettext("Category"), validate_choice=False)
+    category = SelectField(lazy_gettext("Category"), validate_choice=False)
     new_category = StringField(
         lazy_gettext("New category"),
         [Text(Expense.CATEGORY_MAX)],
@@ -132,7 +132,7 @@ class ExpenseForm(Form):
     )
     refund = BooleanField(lazy_gettext("Refund"), false_values=FALSE_VALUES)
     another = BooleanField(false_values=FALSE_VALUES)
-    frequency = ChoiceField(
+    frequency = SelectField(
         lazy_gettext("Repeat"),
         choices=[SelectChoice("", lazy_gettext("Never")), *starmap(SelectChoice, FREQUENCY_NAMES.items())],
         validate_choice=False,
@@ -219,7 +219,7 @@ class ExpenseForm(Form):
 class RecurringForm(ExpenseForm):
     """Recurring expense; its date is the start date."""
 
-    frequency = ChoiceField(
+    frequency = SelectField(
         lazy_gettext("Repeat"), choices=[*starmap(SelectChoice, FREQUENCY_NAMES.items())], validate_choice=False
     )
     end_date = DateField(
@@ -337,9 +337,9 @@ class DueForm(Form):
 
 
 @lru_cache(maxsize=256)
-def month_name(month: str, locale: Locale) -> str:
-    """Return the name of a month written as `2026-03`, in the language of `locale`."""
-    return format_date(parse_date(f"{month}-01"), "MMMM y", locale)
+def month_name(month: str, language: str) -> str:
+    """Return the name of a month written as `2026-03`."""
+    return format_date(parse_date(f"{month}-01"), "MMMM y", language)
 
 
 class ExpenseFilterForm(FlaskForm):
@@ -351,7 +351,7 @@ class ExpenseFilterForm(FlaskForm):
     MONTHS = 12
 
     category = SelectMultipleField(lazy_gettext("Category"), validate_choice=False)
-    period = ChoiceField(lazy_gettext("Period"), validate_choice=False, default="")
+    period = SelectField(lazy_gettext("Period"), validate_choice=False, default="")
     start_date = DateField(lazy_gettext("From"), bound=True)
     end_date = DateField(lazy_gettext("To"), bound=True)
     search = StringField(
@@ -366,7 +366,7 @@ class ExpenseFilterForm(FlaskForm):
     max_amount = AmountField(
         lazy_gettext("Maximum amount"), bound=True, render_kw={"inputmode": "decimal", "maxlength": TEXT_MAX}
     )
-    sort = ChoiceField(
+    sort = SelectField(
         lazy_gettext("Sort by"),
         choices=[
             SelectChoice("-date", lazy_gettext("Newest first")),
@@ -404,7 +404,8 @@ class ExpenseFilterForm(FlaskForm):
             "this-year": gettext("This year"),
         }
         months = recent_months(today, self.MONTHS, author.first_day_of_month, author.named_after_end)
-        names = {name: month_name(name, get_locale()) for name in months}
+        language = str(get_locale())
+        names = {name: month_name(name, language) for name in months}
         if self.period.data and self.period.data not in named | names:
             names[self.period.data] = self.period.data
         self.period.choices = [SelectChoice(*pair) for pair in (named | names).items()]
@@ -473,6 +474,8 @@ class ExpenseFilterForm(FlaskForm):
     @cached_property
     def filters(self) -> ExpenseFilter:
         """The criteria; an invalid form matches nothing."""
+        if not self.sent_args:
+            return ExpenseFilter()
         if not self.validate():
             return ExpenseFilter(is_invalid=True)
         return ExpenseFilter(
@@ -485,13 +488,19 @@ class ExpenseFilterForm(FlaskForm):
             sort=self.sort.data,
         )
 
-    def query_args(self, **changes: Any) -> dict[str, list[str]]:
-        """Return the query arguments of this page with `changes`, for a link; None removes one."""
+    @cached_property
+    def sent_args(self) -> dict[str, list[str]]:
+        """The query arguments of this page, without empty ones and without what is no filter."""
         # Of a value that is given twice, the first one counts, here as everywhere.
         sent = {field.name: (field.raw_data or [])[: None if field is self.category else 1] for field in self}
-        for name, value in changes.items():
-            sent[name] = value if isinstance(value, list) else [] if value is None else [str(value)]
         return {name: filled for name, values in sent.items() if (filled := [value for value in values if value])}
+
+    def query_args(self, **changes: Any) -> dict[str, list[str]]:
+        """Return the query arguments of this page with `changes`, for a link; None removes one."""
+        args = dict.fromkeys(self._fields, ()) | self.sent_args
+        for name, value in changes.items():
+            args[name] = value if isinstance(value, list) else [] if value is None else [str(value)]
+        return {name: values for name, values in args.items() if values}
 
     def query_string(self, **changes: Any) -> str:
         """Return the same as a query string: `?category=Food`, or nothing."""
@@ -505,7 +514,7 @@ class BulkForm(Form):
     ids = IdsField()
     all_matching = BooleanField(false_values=FALSE_VALUES)
     action = StringField()
-    category = ChoiceField(lazy_gettext("Category"), validate_choice=False)
+    category = SelectField(lazy_gettext("Category"), validate_choice=False)
     date = DateField(lazy_gettext("Date"), bound=True)
 
     def __init__(self, *args: Any, categories: Sequence[CategoryData], **kwargs: Any) -> None:

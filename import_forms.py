@@ -7,9 +7,9 @@ from typing import Any
 from flask import current_app, request
 from flask_babel import gettext, lazy_gettext
 from werkzeug.datastructures import FileStorage, MultiDict
-from wtforms import Field, FileField, SelectChoice, StringField, ValidationError
+from wtforms import Field, FileField, SelectChoice, SelectField, StringField, ValidationError
 
-from fields import ChoiceField, Text, normalise_name, options
+from fields import Text, normalise_name, options
 from forms import Form
 from ledger.import_preview import CategoryNames, PayeeChoice, ShownLine, ShownPayee
 from ledger.import_summary import SECTIONS
@@ -84,13 +84,13 @@ class ColumnsForm(Form):
     """Answers to what a file does not say: order of days, decimals, signs, columns, letters, account."""
 
     go = StringField()
-    date = ChoiceField(lazy_gettext("Dates"), validate_choice=False)
-    decimal = ChoiceField(lazy_gettext("Decimals"), validate_choice=False)
-    sign = ChoiceField(lazy_gettext("Spending is written"), validate_choice=False)
-    encoding = ChoiceField(lazy_gettext("Letters"), validate_choice=False)
-    currency = ChoiceField(lazy_gettext("Currency"), validate_choice=False)
-    day = ChoiceField(lazy_gettext("Day of a time"), validate_choice=False)
-    minor = ChoiceField(lazy_gettext("Amounts are in"), validate_choice=False)
+    date = SelectField(lazy_gettext("Dates"), validate_choice=False)
+    decimal = SelectField(lazy_gettext("Decimals"), validate_choice=False)
+    sign = SelectField(lazy_gettext("Spending is written"), validate_choice=False)
+    encoding = SelectField(lazy_gettext("Letters"), validate_choice=False)
+    currency = SelectField(lazy_gettext("Currency"), validate_choice=False)
+    day = SelectField(lazy_gettext("Day of a time"), validate_choice=False)
+    minor = SelectField(lazy_gettext("Amounts are in"), validate_choice=False)
     account = StringField(
         lazy_gettext("Account"),
         [Text(Statement.SOURCE_MAX)],
@@ -128,7 +128,7 @@ class ColumnsForm(Form):
             offered = choices({"": gettext("None")} | {str(number): name for number, name in enumerate(names)})
             for role, label in ROLES.items():
                 taken = self.statement.layout.columns.get(role)
-                field = ChoiceField(
+                field = SelectField(
                     str(label), choices=offered, default="" if taken is None else str(taken), validate_choice=False
                 )
                 name = f"column-{role}"
@@ -157,7 +157,7 @@ class ColumnsForm(Form):
         """Check every field: what is no choice came from no dropdown of ours."""
         valid = super().validate(extra_validators)
         for field in self:
-            if isinstance(field, ChoiceField) and field.data not in {choice.value for choice in field.choices}:
+            if isinstance(field, SelectField) and field.data not in {choice.value for choice in field.choices}:
                 field.errors = [*field.errors, gettext("Choose one from the list.")]
                 valid = False
         return valid
@@ -181,8 +181,8 @@ class ReviewForm(Form):
     """
 
     go = StringField()
-    money_in = ChoiceField(lazy_gettext("Money in"), validate_choice=False)
-    others = ChoiceField(lazy_gettext("Category for all others"), validate_choice=False)
+    money_in = SelectField(lazy_gettext("Money in"), validate_choice=False)
+    others = SelectField(lazy_gettext("Category for all others"), validate_choice=False)
 
     def __init__(self, *args: Any, categories: CategoryNames, others: str, **kwargs: Any) -> None:
         self.names, self.new_names, self.used_names, self.renamed = categories

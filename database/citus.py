@@ -5,6 +5,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from database.month_totals import POSTGRESQL_WITHOUT_MONTH_TOTALS
+
 # The first column of the primary key of every row that belongs to a user references this table.
 OWNER_TABLE = "user"
 
@@ -23,7 +25,10 @@ def citus_statements(tables: Iterable[sa.Table], done: Collection[str]) -> list[
     table. The rows of one user are together on one machine. All other tables stay on the coordinator.
     """
     owners = {table.name: column.name for table in tables if (column := owner_column(table)) is not None}
-    statements = [] if OWNER_TABLE in done else [f"SELECT create_reference_table('\"{OWNER_TABLE}\"')"]
+    if OWNER_TABLE in done:
+        statements = []
+    else:
+        statements = [*POSTGRESQL_WITHOUT_MONTH_TOTALS, f"SELECT create_reference_table('\"{OWNER_TABLE}\"')"]
     # New tables are co-located with the ones that were distributed before.
     spread = [name for name in owners if name in done]
     for name in [name for name in owners if name not in done]:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from uuid_utils.compat import uuid7
 
 from database import db
+from database.statements import OWNER_ID, built_once
 from ledger import operations
 from ledger.errors import LedgerError
 from ledger.journal import row_count
@@ -51,9 +52,14 @@ class Usage(NamedTuple):
 
 def get_categories(user: User) -> list[CategoryData]:
     """Return the user's categories in their order, by one statement."""
-    columns = [getattr(Category, name) for name in CategoryData._fields]
-    query = sa.select(*columns).where(Category.author_id == user.id).order_by(Category.position, Category.id)
-    return [CategoryData(*row) for row in db.session.execute(query)]
+    return [CategoryData(*row) for row in db.session.execute(_categories_query(), {"owner_id": user.id}).all()]
+
+
+@built_once
+def _categories_query() -> sa.Select[uuid.UUID, str, int, bool]:
+    category = Category.__table__.c
+    query = sa.select(*(category[name] for name in CategoryData._fields)).where(category.author_id == OWNER_ID)
+    return query.order_by(category.position, category.id)
 
 
 def count_by_category(user: User) -> dict[str, int]:

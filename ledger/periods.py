@@ -115,15 +115,15 @@ class Period:
         last_days = [day for day in (self.end_date, other.end_date) if day is not None]
         return Period(max(first_days, default=None), min(last_days, default=None))
 
-    def by_months(self) -> tuple["Period | None", list["Period"]]:
+    def by_months(self, first_day_of_month: int = 1) -> tuple["Period | None", list["Period"]]:
         """Return the whole months in this period, if there are any, and the days before and after them."""
         first, last, edges = self.start_date, self.end_date, []
-        if first is not None and first.day != 1:
-            edges.append(Period(first, month_end(first)))
-            first = month_end(first) + timedelta(days=1)
-        if last is not None and last != month_end(last):
-            edges.append(Period(last.replace(day=1), last))
-            last = last.replace(day=1) - timedelta(days=1)
+        if first is not None and (month := Period.month(first, first_day_of_month)).begin != first:
+            edges.append(Period(first, month.end))
+            first = month.end + timedelta(days=1)
+        if last is not None and (month := Period.month(last, first_day_of_month)).end != last:
+            edges.append(Period(month.begin, last))
+            last = month.begin - timedelta(days=1)
         if first is not None and last is not None and first > last:
             return None, [self]
         return Period(first, last), edges

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from uuid_utils.compat import uuid7
 
 from database import db
+from database.statements import OWNER_ID, built_once
 from ledger import categories, operations
 from ledger.errors import LedgerError
 from ledger.schedule import due_days, nth_day, occurrence_number
@@ -59,13 +60,12 @@ def due(user: User, today: date, lock: bool = False) -> DueDays:
     """
     if lock:
         categories.lock_for_use(user)
-    query = _due_query(user, today)
-    # Locked in the same order by all, so that no two wait for each other.
-    ordered = query.order_by(RecurringExpense.id)
-    found = db.session.scalars(ordered.with_for_update() if lock else ordered).all()
+    query = _due_query()
+    parameters = {"owner_id": user.id, "today": today}
+    found = db.session.scalars(query.with_for_update() if lock else query, parameters).all()
     if not found:
         return DueDays()
-    handled = _handled_days(user, query.with_only_columns(RecurringExpense.id))
+    handled = _handled_days(user, _due_ids(user, today))
 
     def lines(recurring: RecurringExpense) -> Iterator[Due]:
         until = _last_due(recurring, today)
@@ -77,14 +77,28 @@ def due(user: User, today: date, lock: bool = False) -> DueDays:
     return DueDays(oldest[:MAX_DUE_SHOWN], len(oldest) > MAX_DUE_SHOWN)
 
 
-def _due_query(user: User, today: date) -> sa.Select[RecurringExpense]:
-    """Return the query of the recurring expenses of which something is due."""
-    return sa.select(RecurringExpense).where(
-        RecurringExpense.author_id == user.id,
-        RecurringExpense.stopped.is_(False),
-        RecurringExpense.next_date <= today,
-        sa.or_(RecurringExpense.end_date.is_(None), RecurringExpense.next_date <= RecurringExpense.end_date),
+@built_once
+def _due_query() -> sa.Select[RecurringExpense]:
+    """Return the query of an owner's recurring expenses of which something is due.
+
+    They are in an order in which all can lock them, so that no two wait for each other.
+    """
+    return (
+        sa.select(RecurringExpense)
+        .where(
+            RecurringExpense.author_id == OWNER_ID,
+            RecurringExpense.stopped.is_(False),
+            RecurringExpense.next_date <= sa.bindparam("today", type_=sa.Date),
+            sa.or_(RecurringExpense.end_date.is_(None), RecurringExpense.next_date <= RecurringExpense.end_date),
+        )
+        .order_by(RecurringExpense.id)
     )
+
+
+def _due_ids(user: User, today: date) -> sa.Select[uuid.UUID]:
+    """Return the query of the ids of the user's recurring expenses of which something is due."""
+    query = _due_query().with_only_columns(RecurringExpense.id).order_by(None)
+    return query.params(owner_id=user.id, today=today)
 
 
 def _last_due(recurring: RecurringExpense, today: date) -> date:
@@ -291,8 +305,7 @@ def count_due(user: User, recurring: Sequence[RecurringExpense], today: date) ->
     if not found:
         return 0
     last_days = {row.id: _last_due(row, today) for row in found}
-    ids = _due_query(user, today).with_only_columns(RecurringExpense.id)
-    handled = sum(1 for row_id, day in _handled_days(user, ids) if day <= last_days[row_id])
+    handled = sum(1 for row_id, day in _handled_days(user, _due_ids(user, today)) if day <= last_days[row_id])
     return sum(_count_days(row, last_days[row.id]) for row in found) - handled
 
 
@@ -317,8 +330,9 @@ def skip_all_due(user: User, today: date, now: datetime) -> Operation:
     """
     with operations.record(user, "skip_recurring", now) as operation:
         categories.lock_for_use(user)
-        found = db.session.scalars(_due_query(user, today).order_by(RecurringExpense.id).with_for_update()).all()
-        handled = _handled_days(user, _due_query(user, today).with_only_columns(RecurringExpense.id))
+        parameters = {"owner_id": user.id, "today": today}
+        found = db.session.scalars(_due_query().with_for_update(), parameters).all()
+        handled = _handled_days(user, _due_ids(user, today))
         for row in found:
             day = _last_day(row, _last_due(row, today))
             if (row.id, day) not in handled:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from database import db
+from database.statements import OWNER_ID, built_once
 from models import LoginSession, User
 
 # A session that is not remembered ends this long after the last change made in it, any other after
@@ -44,17 +45,23 @@ def find_session(login_id: str, now: datetime) -> tuple[User, LoginSession] | No
     match = re.fullmatch(r"([0-9]{1,9})\.([\w-]{1,100})", login_id, re.ASCII)
     if match is None:
         return None
-    query = (
-        sa.select(User, LoginSession)
-        .join(LoginSession, LoginSession.user_id == User.id)
-        .where(LoginSession.user_id == int(match[1]), LoginSession.token_hash == _token_hash(match[2]))
-    )
-    row = db.session.execute(query).one_or_none()
+    parameters = {"owner_id": int(match[1]), "token_hash": _token_hash(match[2])}
+    row = db.session.execute(_session_query(), parameters).one_or_none()
     if row is None or not _lasts(row.LoginSession, now):
         return None
     user, login = row
     user.login_token = match[2]
     return user, login
+
+
+@built_once
+def _session_query() -> sa.Select[User, LoginSession]:
+    """Return the Select of a user with one of their sessions."""
+    return (
+        sa.select(User, LoginSession)
+        .join(LoginSession, LoginSession.user_id == User.id)
+        .where(LoginSession.user_id == OWNER_ID, LoginSession.token_hash == sa.bindparam("token_hash"))
+    )
 
 
 def _lasts(login: LoginSession, now: datetime) -> bool:

@@ -8,20 +8,22 @@ from decimal import Decimal
 from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.orm import InstrumentedAttribute
 
 from database import db
-from database.month_totals import month_total
+from database.month_totals import has_month_totals, month_total
+from database.statements import OWNER_ID, built_once
 from ledger.periods import Period
 from models import Expense, StatementLine, User, description_key
 from text import search_words
 
+# Plain columns: what comes from those of the model is taken for objects, which takes SQLAlchemy much longer.
+expense = Expense.__table__.c
 # How a list can be ordered: the column that comes first, and whether the largest is on top.
-ORDERS: dict[str, tuple[InstrumentedAttribute[Any], bool]] = {
-    "-date": (Expense.date, True),
-    "date": (Expense.date, False),
-    "-amount": (Expense.amount, True),
-    "amount": (Expense.amount, False),
+ORDERS: dict[str, tuple[sa.ColumnElement[Any], bool]] = {
+    "-date": (expense.date, True),
+    "date": (expense.date, False),
+    "-amount": (expense.amount, True),
+    "amount": (expense.amount, False),
 }
 # Rows of a page of the list, and of the page that is printed.
 PAGE_SIZE, MAX_PRINTED = 50, 2_000
@@ -100,40 +102,46 @@ class Page:
 
 
 def expenses_query(user: User, filters: ExpenseFilter) -> sa.Select[uuid.UUID, date, str, str, Decimal]:
-    """Return the Select of the user's matching expenses; every list, sum and export begins here."""
-    query = sa.select(Expense.id, Expense.date, Expense.category, Expense.description, Expense.amount)
-    query = query.where(Expense.author_id == user.id)
+    """Return the Select of the user's matching expenses."""
+    return _expenses_query(filters).params(owner_id=user.id)
+
+
+@built_once
+def _expenses_query(filters: ExpenseFilter) -> sa.Select[uuid.UUID, date, str, str, Decimal]:
+    """Return the Select of the matching expenses of an owner; every list, sum and export begins here."""
+    query = sa.select(expense.id, expense.date, expense.category, expense.description, expense.amount)
+    query = query.where(expense.author_id == OWNER_ID)
     if filters.is_invalid:
         query = query.where(sa.false())
     if filters.categories:
-        query = query.where(Expense.category.in_(filters.categories))
+        query = query.where(expense.category.in_(filters.categories))
     if filters.period.start_date is not None:
-        query = query.where(Expense.date >= filters.period.start_date)
+        query = query.where(expense.date >= filters.period.start_date)
     if filters.period.end_date is not None:
-        query = query.where(Expense.date <= filters.period.end_date)
+        query = query.where(expense.date <= filters.period.end_date)
     for word in search_words(filters.search):
-        query = query.where(Expense.description_key.contains(word, autoescape=True))
+        query = query.where(expense.description_key.contains(word, autoescape=True))
     # The index of amounts is for their order only: it does not have what a sum needs.
-    amount = _without_index(Expense.amount)
+    amount = _without_index(expense.amount)
     if filters.min_amount is not None:
         query = query.where(amount >= filters.min_amount)
     if filters.max_amount is not None:
         query = query.where(amount <= filters.max_amount)
     if filters.import_id is not None:
-        query = query.where(Expense.id.in_(_imported_query(user, filters.import_id)))
+        query = query.where(expense.id.in_(_imported_query(filters.import_id)))
     return query
 
 
-def _imported_query(user: User, statement_id: uuid.UUID) -> sa.Select[uuid.UUID]:
+def _imported_query(statement_id: uuid.UUID) -> sa.Select[uuid.UUID]:
     """Return the Select of the ids that the expenses of a statement got."""
     return sa.select(StatementLine.id).where(
-        StatementLine.author_id == user.id,
+        StatementLine.author_id == OWNER_ID,
         StatementLine.statement_id == statement_id,
         StatementLine.state == "add",
     )
 
 
-def _without_index(column: sa.ColumnElement[Any] | InstrumentedAttribute[Any]) -> sa.ColumnElement[Any]:
+def _without_index(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     """Return the values of `column` without its indexes.
 
     SQLite takes an index that spares it the sorting, even when it has to look up every expense for it, before
@@ -148,7 +156,7 @@ def ordered(query: Query, order: str, backwards: bool = False, bare: bool = Fals
     A `bare` order is made without an index.
     """
     column, descending = ORDERS[order]
-    keys: list[Any] = [column, Expense.id]
+    keys: list[Any] = [column, expense.id]
     if bare:
         keys = [_without_index(key) for key in keys]
     return query.order_by(*(key.desc() if descending ^ backwards else key for key in keys))
@@ -161,39 +169,58 @@ def ordered_query(user: User, filters: ExpenseFilter) -> sa.Select[uuid.UUID, da
 
 def summarise(user: User, filters: ExpenseFilter) -> Summary:
     """Return count, sum and breakdown of all matching expenses, by one statement; zero when there are none."""
-    addends = _total_rows(user, filters).c
-    category, number, total = (
-        _without_index(addends.category),
-        sa.func.sum(addends.number),
-        sa.func.sum(addends.amount),
-    )
-    query = (
-        sa.select(category, number, total, sa.func.sum(number).over(), sa.func.sum(total).over())
-        .group_by(category)
-        .order_by(total.desc(), category)
-    )
-    rows = db.session.execute(query).all()
+    rows = db.session.execute(_summary_query(filters, _kept_months(user)), {"owner_id": user.id}).all()
     if not rows:
         return Summary(0, Decimal(0))
     return Summary(int(rows[0][3]), rows[0][4], tuple(CategoryTotal(row[0], int(row[1]), row[2]) for row in rows))
 
 
+@built_once
+def _summary_query(
+    filters: ExpenseFilter, first_day_of_month: int | None
+) -> sa.Select[str, int, Decimal, int, Decimal]:
+    """Return the Select of each category with its count and sum, and those of all of them."""
+    addends = _total_rows(filters, first_day_of_month).c
+    category, number, total = (
+        _without_index(addends.category),
+        sa.func.sum(addends.number),
+        sa.func.sum(addends.amount),
+    )
+    return (
+        sa.select(category, number, total, sa.func.sum(number).over(), sa.func.sum(total).over())
+        .group_by(category)
+        # Several rows of a month can add up to nothing.
+        .having(number != 0)
+        .order_by(total.desc(), category)
+    )
+
+
+def _kept_months(user: User) -> int | None:
+    """Return the first day of the months for which the database has totals of the user, or None if it has none."""
+    engine = db.session.get_bind()
+    assert isinstance(engine, sa.Engine)
+    return user.first_day_of_month if has_month_totals(engine) else None
+
+
 def summarise_periods(user: User, periods: Sequence[Period]) -> list[Summary]:
     """Return a summary of each of these consecutive periods, by one statement."""
     whole = Period(periods[0].start_date, periods[-1].end_date)
-    # Monthly totals cover whole calendar months only.
-    by_months = all(period == period.by_months()[0] for period in periods)
-    rows = _total_rows(user, ExpenseFilter(period=whole), by_months).c
+    first_day = _kept_months(user)
+    # Monthly totals cover whole months only.
+    if first_day and not all(period == period.by_months(first_day)[0] for period in periods):
+        first_day = None
+    rows = _total_rows(ExpenseFilter(period=whole), first_day).c
     index = sa.case(*((rows.date <= period.end_date, index) for index, period in enumerate(periods)))
     indexed = sa.select(index.label("index"), rows.category, rows.number, rows.amount).subquery().c
     count, total = sa.func.sum(indexed.number), sa.func.sum(indexed.amount)
     query = (
         sa.select(indexed.index, indexed.category, count, total)
         .group_by(indexed.index, indexed.category)
+        .having(count != 0)
         .order_by(indexed.index, total.desc(), indexed.category)
     )
     breakdowns: list[list[CategoryTotal]] = [[] for _ in periods]
-    for row in db.session.execute(query):
+    for row in db.session.execute(query, {"owner_id": user.id}):
         breakdowns[row[0]].append(CategoryTotal(row[1], int(row[2]), row[3]))
     return [
         Summary(
@@ -209,44 +236,43 @@ def summarise_days(user: User, period: Period) -> dict[date, tuple[int, Decimal]
     """Return count and sum of each day of the period that has expenses."""
     query = (
         expenses_query(user, ExpenseFilter(period=period))
-        .with_only_columns(Expense.date, sa.func.count(), sa.func.sum(Expense.amount))
-        .group_by(Expense.date)
+        .with_only_columns(expense.date, sa.func.count(), sa.func.sum(expense.amount))
+        .group_by(expense.date)
     )
     return {day: (count, total) for day, count, total in db.session.execute(query)}
 
 
 def first_expense_date(user: User) -> date | None:
     """Return the day of the user's first expense, if there is one."""
-    return db.session.scalar(expenses_query(user, ExpenseFilter()).with_only_columns(sa.func.min(Expense.date)))
+    return db.session.scalar(expenses_query(user, ExpenseFilter()).with_only_columns(sa.func.min(expense.date)))
 
 
-def _total_rows(user: User, filters: ExpenseFilter, by_months: bool = True) -> sa.Subquery:
-    """Return rows of date, category, number and amount that add up to the matching expenses.
+def _total_rows(filters: ExpenseFilter, first_day_of_month: int | None) -> sa.Subquery:
+    """Return rows of date, category, number and amount that add up to the matching expenses of an owner.
 
-    Where months are kept, and may be used, these are whole months and the single expenses before and after them.
+    Where the database has totals of months, which begin on `first_day_of_month`, these are whole months and the
+    single expenses before and after them.
     """
 
     def single(filters: ExpenseFilter) -> sa.Select[date, str, int, Decimal]:
         number = sa.literal_column("1", sa.Integer).label("number")
-        return expenses_query(user, filters).with_only_columns(
-            Expense.date, Expense.category, number, Expense.amount
-        )
+        return _expenses_query(filters).with_only_columns(expense.date, expense.category, number, expense.amount)
 
-    by_months &= filters == ExpenseFilter(filters.categories, filters.period, sort=filters.sort)
-    if not by_months or db.session.get_bind().dialect.name != "sqlite":
+    is_by_days = filters != ExpenseFilter(filters.categories, filters.period, sort=filters.sort)
+    if first_day_of_month is None or is_by_days:
         return single(filters).subquery()
-    months, edges = filters.period.by_months()
+    months, edges = filters.period.by_months(first_day_of_month)
     addends = [single(replace(filters, period=edge)) for edge in edges]
     if months is not None:
-        addends.append(_monthly_totals(user, filters.categories, months))
+        addends.append(_monthly_totals(filters.categories, months))
     return sa.union_all(*addends).subquery()
 
 
-def _monthly_totals(user: User, categories: tuple[str, ...], months: Period) -> sa.Select[date, str, int, Decimal]:
-    """Return first day, category, number and amount of the user's whole months in these categories, or in all."""
+def _monthly_totals(categories: tuple[str, ...], months: Period) -> sa.Select[date, str, int, Decimal]:
+    """Return first day, category, number and amount of an owner's whole months in these categories, or in all."""
     kept = month_total.c
     month = kept.month.label("date")
-    query = sa.select(month, kept.category, kept.number, kept.amount).where(kept.author_id == user.id)
+    query = sa.select(month, kept.category, kept.number, kept.amount).where(kept.author_id == OWNER_ID)
     if categories:
         query = query.where(kept.category.in_(categories))
     if months.start_date is not None:
@@ -264,28 +290,41 @@ def read_page(
     `after` asks for what follows a place, `before` for what precedes it. Pages are found by place, not by
     number, so that none skips or repeats a row when others are added or removed in between.
     """
-    column, descending = ORDERS[filters.sort]
-    query = expenses_query(user, filters)
+    column, _descending = ORDERS[filters.sort]
     backwards, cursor = before is not None, before or after
-    if cursor is not None:
-        here, there = sa.tuple_(column, Expense.id), sa.tuple_(*_typed_cursor(column, cursor))
-        query = query.where(here < there if descending ^ backwards else here > there)
-    if filters.search:
-        # By the index of descriptions, which covers the search, first which ones they are.
-        found = ordered(query.with_only_columns(Expense.id), filters.sort, backwards, bare=True)
-        query = query.where(Expense.id.in_(found.limit(PAGE_SIZE + 1)))
-    query = ordered(query, filters.sort, backwards, bare=_is_part(filters))
-    rows = list(db.session.execute(query.limit(PAGE_SIZE + 1)))
+    place = {} if cursor is None else {"cursor_value": cursor.value, "cursor_id": cursor.id}
+    query = _page_query(filters, cursor is not None, backwards)
+    rows = list(db.session.execute(query, {"owner_id": user.id} | place).all())
     more = len(rows) > PAGE_SIZE
     rows = rows[:PAGE_SIZE]
     if backwards:
         rows.reverse()
     if not rows:
         return Page([], None, None)
-    first, last = (Cursor(getattr(row, column.key), row.id) for row in (rows[0], rows[-1]))
+    first, last = (Cursor(getattr(row, str(column.key)), row.id) for row in (rows[0], rows[-1]))
     has_before = more if backwards else after is not None
     has_after = backwards or more
     return Page(rows, first if has_before else None, last if has_after else None)
+
+
+@built_once
+def _page_query(
+    filters: ExpenseFilter, has_cursor: bool, backwards: bool
+) -> sa.Select[uuid.UUID, date, str, str, Decimal]:
+    """Return the Select of the rows of a page, and of one more, from the first or from a cursor on."""
+    column, descending = ORDERS[filters.sort]
+    query = _expenses_query(filters)
+    if has_cursor:
+        # In a tuple, parameters would have no type.
+        value = sa.bindparam("cursor_value", type_=column.type)
+        here = sa.tuple_(column, expense.id)
+        there = sa.tuple_(value, sa.bindparam("cursor_id", type_=expense.id.type))
+        query = query.where(here < there if descending ^ backwards else here > there)
+    if filters.search:
+        # By the index of descriptions, which covers the search, first which ones they are.
+        found = ordered(query.with_only_columns(expense.id), filters.sort, backwards, bare=True)
+        query = query.where(expense.id.in_(found.limit(PAGE_SIZE + 1)))
+    return ordered(query, filters.sort, backwards, bare=_is_part(filters)).limit(PAGE_SIZE + 1)
 
 
 def read_all(user: User, filters: ExpenseFilter) -> list[sa.Row[uuid.UUID, date, str, str, Decimal]]:
@@ -298,14 +337,9 @@ def _is_part(filters: ExpenseFilter) -> bool:
 
     In the order of amounts, the few of a category, a period or an import are far apart.
     """
-    by_amount = ORDERS[filters.sort][0] is Expense.amount
+    by_amount = ORDERS[filters.sort][0] is expense.amount
     is_narrow = filters.categories or filters.import_id or filters.period != Period()
     return bool(filters.search or (by_amount and is_narrow))
-
-
-def _typed_cursor(column: InstrumentedAttribute[Any], cursor: Cursor) -> tuple[sa.BindParameter[Any], ...]:
-    """Return the values of `cursor` as the database stores them: in a tuple they would have no type."""
-    return sa.bindparam(None, cursor.value, column.type), sa.bindparam(None, cursor.id, Expense.id.type)
 
 
 def suggest_category(user: User, description: str) -> str | None:
@@ -322,6 +356,12 @@ def suggest_category(user: User, description: str) -> str | None:
 
 def recent_descriptions(user: User) -> list[str]:
     """Return the descriptions that the user has used lately, the latest first, each once."""
-    query = expenses_query(user, ExpenseFilter()).with_only_columns(Expense.description)
-    used = db.session.scalars(ordered(query, "-date").limit(RECENT))
+    used = db.session.scalars(_descriptions_query(), {"owner_id": user.id}).all()
     return [text for text in dict.fromkeys(used) if text][:MAX_SUGGESTIONS]
+
+
+@built_once
+def _descriptions_query() -> sa.Select[str]:
+    """Return the Select of the descriptions of an owner's last expenses."""
+    query = _expenses_query(ExpenseFilter()).with_only_columns(expense.description)
+    return ordered(query, "-date").limit(RECENT)

@@ -72,13 +72,15 @@ def migrate_sqlite(connection: sa.Connection) -> None:
     """Run the steps with foreign keys off, which works outside of a transaction only.
 
     A table is changed by making it anew and dropping the old one. With foreign keys on, dropping a parent
-    deletes its children, without an error.
+    deletes its children, without an error. While it is dropped, triggers on other tables may still name it.
     """
     driver = connection.connection.driver_connection
     driver.execute("PRAGMA foreign_keys=OFF")
+    driver.execute("PRAGMA legacy_alter_table=ON")
     try:
         migrate(connection)
     finally:
+        driver.execute("PRAGMA legacy_alter_table=OFF")
         driver.execute("PRAGMA foreign_keys=ON")
 
 

@@ -17,13 +17,14 @@ import lxml.html
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_wtf.csrf import generate_csrf
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from werkzeug.test import TestResponse
 
 from database import Base, db
 from database.citus import OWNER_TABLE
-from database.month_totals import month_total
+from database.month_totals import has_month_totals, month_total
 from ledger import sessions
+from ledger.periods import Period
 from models import Expense, User
 
 # Tests hash in a quicker way; one asks for the real one.
@@ -337,18 +338,23 @@ def summed_months() -> list[tuple[Any, ...]]:
     """Spending of all users by month and category, summed from the expenses."""
     months = Counter[tuple[int, date, str]]()
     sums = defaultdict[tuple[int, date, str], Decimal](Decimal)
+    first_days = {
+        row.id: row.first_day_of_month for row in db.session.execute(select(User.id, User.first_day_of_month))
+    }
     for author, day, category, amount in db.session.execute(
         select(Expense.author_id, Expense.date, Expense.category, Expense.amount)
     ):
-        key = (author, day.replace(day=1), category)
+        key = (author, Period.month(day, first_days[author]).begin, category)
         months[key] += 1
         sums[key] += amount
     return [(*key, months[key], sums[key]) for key in sorted(months)]
 
 
 def kept_months() -> list[tuple[Any, ...]]:
-    """The same as the database keeps it; as it is, where it keeps none."""
-    if db.engine.dialect.name != "sqlite":
+    """The same as the database keeps it, where several rows of a month add up; a cluster keeps none."""
+    if not has_month_totals(db.engine):
         return summed_months()
     kept = month_total.c
-    return [tuple(row) for row in db.session.execute(select(month_total).order_by(*list(kept)[:3]))]
+    key, number = (kept.author_id, kept.month, kept.category), func.sum(kept.number)
+    query = select(*key, number, func.sum(kept.amount)).group_by(*key).having(number != 0).order_by(*key)
+    return [tuple(row) for row in db.session.execute(query)]

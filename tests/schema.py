@@ -18,12 +18,18 @@ WIDEN_EMAIL = '''
 """Widen user.email."""
 import sqlalchemy as sa
 from alembic import op
+from database.month_totals import SQLITE_MONTH_TOTALS
 revision, down_revision = "test", "{head}"
 
 
 def change(old, new):
     with op.batch_alter_table("user") as batch:
         batch.alter_column("email", existing_type=sa.String(old), type_=sa.String(new), existing_nullable=False)
+    if op.get_bind().dialect.name == "sqlite":
+        # They went with the table.
+        for statement in SQLITE_MONTH_TOTALS:
+            if statement.startswith(("CREATE TRIGGER months_changed", "CREATE TRIGGER user_removed")):
+                op.get_bind().exec_driver_sql(statement)
 
 
 def upgrade():

@@ -18,7 +18,8 @@ from ledger.categories import CategoryData, CategoryError
 from ledger.periods import Period
 from messages import error_message, isolate
 from views.common import flash_message, render_page, today
-from views.filters import expense_count, visitor_locale
+from views.filters import expense_count
+from views.formats import visitor_locale
 
 # How many of the recurring expenses in a category its page names.
 MAX_RECURRING_SHOWN = 10

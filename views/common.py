@@ -19,7 +19,7 @@ from ledger.periods import day_in
 from messages import CSRF_MESSAGES
 from models import Operation
 from security import csrf_failed, csrf_reason
-from views.filters import visitor_locale
+from views.formats import visitor_locale
 from views.rate_limits import RateLimitedError
 
 Row = TypeVar("Row", bound=Base)
@@ -95,7 +95,9 @@ def render_page(template: str, error: RateLimitedError | None = None, **values: 
         if error is not None:
             rejected.form_errors.append(str(error))
             status, headers = error.status, error.headers
-    return render_template(template, rejected=rejected, **values), status, headers
+    # Templates that have the user itself need not find out for each of its attributes who it is.
+    user = current_user._get_current_object()
+    return render_template(template, rejected=rejected, current_user=user, **values), status, headers
 
 
 def flash_message(

@@ -28,7 +28,8 @@ from messages import FREQUENCY_NAMES, REPEATS, error_message, isolate
 from models import Expense, Operation
 from views.common import back_to_list, filter_form, flash_message, own_or_404, render_page, today, user_categories
 from views.filters import day as day_text
-from views.filters import money_text, visitor_locale
+from views.filters import money_text
+from views.formats import list_rows, visitor_locale
 
 log = logging.getLogger("ledger")
 
@@ -58,10 +59,10 @@ def next_expense_form() -> ExpenseForm:
     return new_expense_form(day, formdata=None, category=last["category"])
 
 
-def due_form(filtered: bool) -> DueForm:
-    """Return the form of due expenses, which appears above the whole list but not above a filtered one."""
+def due_form(filtered: bool) -> DueForm | None:
+    """Return the form of due expenses, if there are any, for the whole list; a filtered one has none above it."""
     due = recurring.DueDays() if filtered else recurring.due(current_user, today())
-    return DueForm(formdata=None, due=due, author=current_user, locale=visitor_locale())
+    return DueForm(formdata=None, due=due, author=current_user, locale=visitor_locale()) if due.lines else None
 
 
 def month_budget(filters: ExpenseFilter, summary: Summary) -> Budget | None:
@@ -80,6 +81,7 @@ def list_page(sent: ExpenseForm | BulkForm | DueForm | None = None) -> ResponseR
     form = filter_form()
     filters = form.filters
     summary = spending.summarise(current_user, filters)
+    page = spending.read_page(current_user, filters, form.after.data, form.before.data)
     return render_page(
         "expenses/list.html",
         add_form=sent if isinstance(sent, ExpenseForm) else next_expense_form(),
@@ -89,7 +91,8 @@ def list_page(sent: ExpenseForm | BulkForm | DueForm | None = None) -> ResponseR
         filters=filters,
         summary=summary,
         budget=month_budget(filters, summary),
-        page=spending.read_page(current_user, filters, form.after.data, form.before.data),
+        page=page,
+        rows=list(list_rows(page.rows)),
         descriptions=spending.recent_descriptions(current_user),
     )
 

@@ -1,38 +1,53 @@
 """Template filters: amounts, dates and counts as the visitor reads them."""
 
-from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
-from functools import lru_cache
-from itertools import islice
+from functools import cached_property, lru_cache
 from typing import Any
 
 from babel import Locale
 from babel.dates import format_date, format_time, get_timezone
 from babel.numbers import format_compact_decimal, format_decimal, format_percent
-from flask import Flask, g, request
-from flask_babel import get_locale, get_translations, gettext, ngettext
+from babel.support import Translations
+from flask import Flask
+from flask_babel import Domain, get_domain, get_locale, gettext, ngettext
 from flask_login import current_user
-from jinja2 import pass_context
-from jinja2.runtime import Context
 from markupsafe import Markup
 
-import clock
+from fields import control
 from ledger.axis import axis_for
-from ledger.locales import LOCALES, closest_locale, day_pattern
-from ledger.money import currency_digits, currency_sign, format_amount, with_true_minus
-from ledger.periods import Period, day_in
+from ledger.money import currency_digits, with_true_minus
+from ledger.periods import Period
 from ledger.sessions import parse_user_agent
-from messages import FREQUENCY_NAMES, REPEATS, is_page_right_to_left, isolate
+from messages import FREQUENCY_NAMES, REPEATS, isolate
 from statement_messages import reason_text
-from text import is_right_to_left, isolated
+from views.formats import formats, visitor_locale
 
-# How many of the languages that a browser asks for are tried; the rest of a long header costs nothing.
-MAX_LANGUAGES = 10
+
+class PageDomain(Domain):
+    """The translations of one page, whose look-up for each single text took 6 % of a page.
+
+    The `catalogues` that have been read are kept from one page to the next.
+    """
+
+    def __init__(self, catalogues: dict[Any, Translations]) -> None:
+        super().__init__()
+        self.cache = catalogues
+
+    @cached_property
+    def translations(self) -> Translations:
+        """The texts in the language of the page."""
+        return super().get_translations()
+
+    def get_translations(self) -> Translations:
+        """Return the texts in the language of the page."""
+        return self.translations
 
 
 def init_app(app: Flask) -> None:
     """Add the filters to the templates of `app`."""
+    catalogues: dict[Any, Translations] = {}
+    app.before_request(lambda: PageDomain(catalogues).as_default())
     app.jinja_env.filters.update(
         money=money,
         expense_count=expense_count,
@@ -54,75 +69,39 @@ def init_app(app: Flask) -> None:
         full_date=full_date,
         isolate=isolate,
     )
-    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
-        gettext=lambda text: page_translations().gettext(text),
-        ngettext=lambda singular, plural, number: page_translations().ngettext(singular, plural, number),
-        newstyle=True,
+    # The methods that Jinja's extension installs call each other three times for each text.
+    app.jinja_env.newstyle_gettext = True  # type: ignore[attr-defined]
+    app.jinja_env.globals.update(_=translate, gettext=translate, ngettext=translate_number)
+    app.jinja_env.globals.update(
+        axis_for=axis_for, control=control, get_locale=get_locale, visitor_locale=visitor_locale
     )
-    for name in ("gettext", "ngettext"):
-        app.jinja_env.globals[name] = isolating(app.jinja_env.globals[name])
-    app.jinja_env.globals.update(axis_for=axis_for, get_locale=get_locale, visitor_locale=visitor_locale)
 
 
-def page_translations() -> Any:
-    """Return the translations for this page, whose look-up for each single text took 6 % of a page."""
-    if "translations" not in g:
-        g.translations = get_translations()
-    return g.translations
+def translate(text: str, /, **values: Any) -> Markup:
+    """Return a sentence of a template in the language of the page, with `values` whose words keep their order."""
+    return _fill_in(get_domain().get_translations().gettext(text), values)
 
 
-def isolating(translate: Any) -> Callable[..., Any]:
-    """Return a function of templates that isolates the values in the sentences that `translate` translates."""
-
-    @pass_context
-    def translate_isolated(context: Context, *texts: Any, **values: Any) -> Any:
-        return translate(context, *texts, **{name: isolate(value) for name, value in values.items()})
-
-    return translate_isolated
+def translate_number(singular: str, plural: str, number: int, /, **values: Any) -> Markup:
+    """Return the same for a number of things, which the sentence calls `num`."""
+    return _fill_in(get_domain().get_translations().ngettext(singular, plural, number), {"num": number} | values)
 
 
-def visitor_locale() -> Locale:
-    """Return the locale of amounts and dates: that of the account, or the browser's."""
-    if "locale" not in g:
-        chosen = current_user.locale if current_user.is_authenticated else ""
-        tags = (chosen, *islice(request.accept_languages.values(), MAX_LANGUAGES))
-        found = filter(None, map(closest_locale, tags))
-        g.locale = _locale(next(found, "en"))
-    return g.locale
-
-
-@lru_cache(maxsize=len(LOCALES) + 1)
-def _locale(name: str) -> Locale:
-    return Locale.parse(name)
+def _fill_in(text: str, values: dict[str, Any]) -> Markup:
+    """Return a translated sentence as HTML, in which a percent sign is always doubled."""
+    if not values:
+        return Markup(text % ())  # noqa: S704
+    return Markup(text) % {name: isolate(value) for name, value in values.items()}  # noqa: S704
 
 
 def money(amount: Decimal) -> Markup:
     """Write an amount in the currency of the account, with its sign in an `i` element."""
-    if "currency" not in g:
-        # Looking up the current user takes longer than formatting an amount.
-        g.currency, g.isolates = current_user.currency, is_page_right_to_left()
-    return _money(amount, g.currency, visitor_locale(), g.isolates)
-
-
-# Formatting the amounts and dates of a page takes Babel as long as the rest of its rows.
-@lru_cache(maxsize=4096)
-def _money(amount: Decimal, currency: str, locale: Locale, isolates: bool) -> Markup:
-    written = Markup("{}<i>{}</i>{}").format(*_amount_parts(amount, currency, locale, isolates))
-    return isolated(written) if isolates or is_right_to_left(written) else written
-
-
-def _amount_parts(amount: Decimal, currency: str, locale: Locale, isolates: bool) -> tuple[str, str, str]:
-    """Return an amount as what is before its sign, the sign, and what is after it."""
-    written = format_amount(amount, currency, locale)
-    before, sign, after = written.partition(currency_sign(currency, locale))
-    # Otherwise US$ would be shown as $US.
-    return before, isolated(sign) if isolates or is_right_to_left(written) else sign, after
+    return formats().money(amount)
 
 
 def money_text(amount: Decimal) -> str:
     """Write an amount in the currency of the account, as plain text."""
-    isolates = is_page_right_to_left()
-    return isolate("".join(_amount_parts(amount, current_user.currency, visitor_locale(), isolates)))
+    return formats().money_text(amount)
 
 
 def expense_count(number: int) -> str:
@@ -209,21 +188,9 @@ def datetime_text(value: datetime) -> str:
 
 def day(value: date) -> str:
     """Write a date in the visitor's format."""
-    if "day_pattern" not in g:
-        g.day_pattern, g.language = day_pattern(visitor_locale()), get_locale()
-    return _day(value, g.day_pattern, g.language)
+    return formats().day(value)
 
 
 def list_day(value: date) -> str:
     """Write a date in the visitor's format, without its year when that is the current one."""
-    if "this_year" not in g:
-        g.this_year = day_in(current_user.time_zone, clock.now()).year
-        g.list_day_pattern = day_pattern(visitor_locale(), with_year=False)
-    if value.year != g.this_year:
-        return day(value)
-    return _day(value, g.list_day_pattern, get_locale())
-
-
-@lru_cache(maxsize=4096)
-def _day(value: date, pattern: str, language: Locale) -> str:
-    return isolate(format_date(value, pattern, language))
+    return formats().list_day(value)

@@ -16,7 +16,8 @@ from ledger.categories import CategoryError
 from models import Operation, RecurringExpense
 from views.common import flash_message, own_or_404, render_page, today, user_categories
 from views.expenses import list_page, submitted_values
-from views.filters import day, money_text, visitor_locale
+from views.filters import day, money_text
+from views.formats import visitor_locale
 
 
 def list_recurring() -> ResponseReturnValue:

@@ -11,7 +11,7 @@ from flask_babel import get_locale
 from ledger.axis import axis_to, axis_without_outliers
 from ledger.money import with_true_minus
 from messages import isolate
-from views.filters import visitor_locale
+from views.formats import visitor_locale
 
 
 def init_app(app: Flask) -> None:

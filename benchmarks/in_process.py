@@ -1,0 +1,73 @@
+"""Pages made within this process, without a server, for instructions.py and for profilers.
+
+    python -m benchmarks.in_process application
+
+Around the pages that count, the process calls `getppid`, which nothing else does: at each call, callgrind writes
+its count to a file and begins a new one.
+"""
+
+import argparse
+import importlib
+import os
+from typing import Any
+
+import sqlalchemy as sa
+from flask import Flask
+from werkzeug.test import create_environ, run_wsgi_app
+
+import clock
+from benchmarks.accounts import email_of
+from benchmarks.bench import FEW, owner_of
+from database import db
+from ledger import sessions
+from models import User
+
+# The first pages fill the caches.
+WARM_UP, PAGES = 5, 10
+
+
+def main() -> None:
+    """Make the pages of one side."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("side", choices=["application", "baseline"])
+    parser.add_argument("--pages", type=int, default=PAGES)
+    asked = parser.parse_args()
+    app, environ = application() if asked.side == "application" else baseline()
+    make_pages(app, environ, WARM_UP)
+    os.getppid()
+    make_pages(app, environ, asked.pages)
+    os.getppid()
+
+
+def make_pages(app: Flask, environ: dict[str, Any], number: int) -> None:
+    """Answer the same request so many times."""
+    for _page in range(number):
+        chunks, status, _headers = run_wsgi_app(app, environ.copy())
+        assert status == "200 OK"
+        assert b"".join(chunks)
+
+
+def application() -> tuple[Flask, dict[str, Any]]:
+    """Return the application, and a request of somebody who is logged in and has FEW expenses, for the list."""
+    app: Flask = importlib.import_module("app").app
+    client = app.test_client()
+    with app.app_context():
+        user = db.session.scalars(sa.select(User).where(User.email == email_of(owner_of(FEW)))).one()
+        sessions.create_session(user, remember=False, user_agent="", now=clock.now())
+        db.session.commit()
+        with client.session_transaction() as session:
+            session["_user_id"] = user.get_id()
+    # The first page adds the token of the forms to the session.
+    assert client.get("/expenses").status_code == 200
+    cookie = client.get_cookie(app.config["SESSION_COOKIE_NAME"])
+    assert cookie
+    return app, create_environ("/expenses", headers={"Cookie": f"{cookie.key}={cookie.value}"})
+
+
+def baseline() -> tuple[Flask, dict[str, Any]]:
+    """Return the baseline and a request for its page."""
+    return importlib.import_module("benchmarks.baseline").app, create_environ("/")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""Statements that are built once, because building one takes longer than the database takes to answer it."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import ParamSpec, TypeVar, cast
+
+import sqlalchemy as sa
+
+Arguments = ParamSpec("Arguments")
+Statement = TypeVar("Statement")
+# The parameter of whose rows are meant.
+OWNER_ID = sa.bindparam("owner_id", type_=sa.Integer)
+MAX_STATEMENTS = 64
+
+
+def built_once(build: Callable[Arguments, Statement]) -> Callable[Arguments, Statement]:
+    """Let a function build its statement once for the same arguments, as long as it is one of the last in use.
+
+    What differs between two users or two pages is a parameter, such as OWNER_ID, whose value is given when the
+    statement is sent.
+    """
+    return cast(Callable[Arguments, Statement], lru_cache(maxsize=MAX_STATEMENTS)(build))
