@@ -16,7 +16,7 @@ from ledger.archives.checks import ArchiveError
 from ledger.archives.reading import Limits, open_archive
 from messages import error_message
 from views.common import flash_message, render_page
-from views.expenses import write_file_or_503
+from views.expenses import disk_full, write_file_or_503
 from views.imports import reading_turn, release_database
 
 log = logging.getLogger("ledger")
@@ -48,6 +48,8 @@ def restore_account() -> ResponseReturnValue:
             expenses = restore(form.file.data.stream)
         except ArchiveError as error:
             form.file.errors = [error_message(error), gettext("Nothing was restored.")]
+        except OSError as error:
+            raise disk_full(error) from None
         else:
             log.info("account restored: user %s from %s", current_user.id, request.remote_addr)
             flash_message(ngettext("Restored %(num)d expense.", "Restored %(num)d expenses.", expenses))

@@ -361,6 +361,11 @@ def write_file_or_503(write: Callable[[], csv_export.ExportFile]) -> csv_export.
         )
         raise ServiceUnavailable(text, retry_after=20) from None
     except OSError as error:
-        log.error("a file for a download cannot be written: %s", error)
-        text = gettext("The server does not have enough disk space for this file. Try again later.")
-        raise ServiceUnavailable(text, retry_after=60) from None
+        raise disk_full(error) from None
+
+
+def disk_full(error: OSError) -> ServiceUnavailable:
+    """Log that a temporary file cannot be written, and return what to tell the user."""
+    log.error("a temporary file cannot be written: %s", error)
+    text = gettext("The server does not have enough disk space for this file. Try again later.")
+    return ServiceUnavailable(text, retry_after=60)
