@@ -99,8 +99,8 @@ def bad_column(table: sa.Table, row: Mapping[str, Any], rules: Rules) -> str | N
 
 
 def _is_valid(column: sa.Column[Any], value: Any, rules: Rules) -> bool:
-    if not is_valid_value(column, value):
-        return False
+    if value is None or not is_valid_value(column, value):
+        return is_valid_value(column, value)
     if isinstance(value, Decimal):
         return _is_amount(column, value, rules)
     if isinstance(value, datetime):
@@ -109,7 +109,7 @@ def _is_valid(column: sa.Column[Any], value: Any, rules: Rules) -> bool:
     if isinstance(value, date):
         return column.name == "next_date" or column.table is StatementLine.__table__ or value.year <= LAST_YEAR
     name = column.name.removeprefix("new_")
-    if isinstance(value, str) and name in TYPED:
+    if name in TYPED and column.table is not StatementLine.__table__:
         return not has_control_characters(value) and (name == "description" or _is_category_name(value))
     if column.name == "frequency":
         return value in RecurringExpense.FREQUENCIES
