@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from datetime import date
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from sqlalchemy import select
@@ -24,11 +23,6 @@ PERSONAL = ("account", "exported_at")
 
 def fill_account(visitor):
     """Give a visitor rows of every kind, and history that can be undone."""
-    visitor.post(
-        "/account/settings",
-        {"currency": "EUR", "time_zone": "Asia/Kolkata", "locale": "de_DE"}
-        | {"first_day_of_month": "25", "month_name": "end"},
-    )
     visitor.add("3,50", "Food", description="=Coffee; @home, “Zoë”", date="2026-01-05")
     visitor.add("20", "Travel", description="", date="2026-01-05", refund="y")
     visitor.add("99,99", "Housing", description="Rent", date="2026-01-31", frequency="month")
@@ -48,6 +42,11 @@ def fill_account(visitor):
     visitor.post(f"/expenses/{visitor.expenses()[0].id}/delete")
     visitor.undo()
     visitor.post(f"/expenses/{visitor.expenses()[-1].id}/delete")
+    visitor.post(
+        "/account/settings",
+        {"currency": "EUR", "time_zone": "Asia/Kolkata", "locale": "de_DE"}
+        | {"first_day_of_month": "25", "month_name": "end"},
+    )
 
 
 def export_of(visitor):
@@ -134,6 +133,3 @@ def kinds_of(visitor):
     """The kinds of a visitor's operations."""
     with visitor.app.app_context():
         return set(db.session.scalars(select(Operation.kind).where(Operation.author_id == visitor.user().id)))
-
-
-DAY = date(2026, 1, 5)
