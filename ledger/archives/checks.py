@@ -45,7 +45,7 @@ class ArchiveError(LedgerError):
 
 
 class Rules(NamedTuple):
-    """What the values of an export are checked against."""
+    """The currency and the time that the values of an export are checked against."""
 
     currency: str
     now: datetime
