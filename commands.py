@@ -18,6 +18,7 @@ from flask import Flask, current_app
 from flask.cli import with_appcontext
 from sqlalchemy.exc import DBAPIError
 
+import account_commands
 import clock
 import doctor
 import http_server
@@ -26,7 +27,7 @@ from database import Base, db
 from database.citus import citus_statements
 from database.engine import database_url
 from database.files import SQLITE_SUFFIXES
-from ledger import accounts, backups, demo, drafts, import_drafts, retention, sessions, throttling
+from ledger import accounts, backups, deletion, demo, drafts, import_drafts, retention, sessions, throttling
 from ledger.backup_checks import BackupError
 from ledger.periods import day_in
 from messages import error_message
@@ -48,6 +49,9 @@ def init_app(app: Flask) -> None:
         create_user,
         reset_password,
         end_sessions,
+        account_commands.delete_user,
+        account_commands.export_account,
+        account_commands.restore_account,
         purge,
         show_demo,
         import_command.import_statement,
@@ -80,7 +84,9 @@ def serve(host: str, port: int) -> None:
         port,
         # Larger than what the application accepts, so that its own page can say so.
         max_body_bytes=max(
-            4 * current_app.config["MAX_CONTENT_LENGTH"], 3 * current_app.config["IMPORT_MAX_BYTES"]
+            4 * current_app.config["MAX_CONTENT_LENGTH"],
+            3 * current_app.config["IMPORT_MAX_BYTES"],
+            current_app.config["RESTORE_MAX_BYTES"] + current_app.config["MAX_CONTENT_LENGTH"],
         ),
         # ProxyFix reads the X-Forwarded headers, and only as many as there are proxies of ours.
         trust_proxy_headers=bool(current_app.config["PROXY_HOPS"]),
@@ -106,14 +112,6 @@ def _checked(check: Callable[..., str | None], *values: object) -> str | None:
         return check(*values)
     except accounts.AccountError as error:
         raise click.ClickException(error_message(error)) from None
-
-
-def _find_user(email: str) -> User:
-    """Return the user with this email address, or end the command."""
-    user = accounts.find_by_email(email)
-    if user is None:
-        raise click.ClickException(f"No account has the email address {email}.")
-    return user
 
 
 @click.command("create-user")
@@ -151,7 +149,7 @@ def _save_new_user(user: User, password: str) -> None:
 @with_appcontext
 def reset_password(email: str, password: str) -> None:
     """Change the password of the account of EMAIL. Ends all its sessions and resets its failed logins."""
-    user = _find_user(email)
+    user = account_commands.find_user(email)
     minimum = current_app.config["PASSWORD_MIN"]
     _checked(accounts.check_new_password, password, minimum, user.username, user.email)
     user.set_password(password)
@@ -167,7 +165,7 @@ def reset_password(email: str, password: str) -> None:
 @with_appcontext
 def end_sessions(email: str) -> None:
     """End all sessions of the account of EMAIL, on every device."""
-    user = _find_user(email)
+    user = account_commands.find_user(email)
     sessions.revoke_all_sessions(user)
     db.session.commit()
     click.echo(f"All sessions of {user.username} were ended.")
@@ -176,7 +174,7 @@ def end_sessions(email: str) -> None:
 @click.command()
 @with_appcontext
 def purge() -> None:
-    """Permanently delete undo history older than 30 days, drafts of forms, and imports that were not finished."""
+    """Permanently delete old undo history, drafts and unfinished imports, and accounts deleted a week ago."""
     number, has_more = 0, True
     while has_more:
         deleted, has_more = retention.purge(clock.now())
@@ -185,7 +183,10 @@ def purge() -> None:
         db.session.commit()
     drafts.delete_old(clock.now())
     import_drafts.purge(clock.now())
-    click.echo(f"Deleted {number} operations.")
+    removed = deletion.remove_expired(clock.now())
+    click.echo(
+        f"Deleted {number} operations." + (f" Removed {doctor.count_text(removed, 'account')}." if removed else "")
+    )
 
 
 @click.command("demo")
@@ -221,8 +222,7 @@ def _remove_demo_account() -> None:
     user = demo.find_account()
     if user is None:
         raise click.ClickException(f"This database has no demo account ({demo.EMAIL}).")
-    db.session.delete(user)
-    db.session.commit()
+    account_commands.remove_account(user)
     click.echo("Removed the demo account with all its data.")
 
 

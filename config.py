@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from database.engine import database_url, engine_options
+from ledger.archives.reading import UPLOAD_MAX_BYTES
 from ledger.money import currencies
 from ledger.periods import is_time_zone
 from ledger.sessions import SESSION_MAX_AGE
@@ -106,9 +107,11 @@ def read_config(instance_path: str) -> dict[str, Any]:
         # Every message of a form is our own; the translations of WTForms would be loaded for each request.
         "WTF_I18N_ENABLED": False,
         "MAX_CONTENT_LENGTH": 2 * 1024 * 1024,
-        # A statement that is uploaded, and nothing else, may be this large.
+        # A statement that is uploaded may be this large.
         "IMPORT_MAX_BYTES": env_int("IMPORT_MAX_BYTES", UPLOAD_LIMITS.max_bytes),
         "IMPORT_MAX_LINES": env_int("IMPORT_MAX_LINES", UPLOAD_LIMITS.max_lines),
+        # So may an export that is restored.
+        "RESTORE_MAX_BYTES": env_int("RESTORE_MAX_BYTES", UPLOAD_MAX_BYTES),
         "MAX_FORM_MEMORY_SIZE": 500_000,
         "MAX_FORM_PARTS": 1_000,
         "TRUSTED_HOSTS": env_list("TRUSTED_HOSTS") or None,

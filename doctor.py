@@ -37,6 +37,7 @@ SETTINGS = (
     "PASSWORD_MIN",
     "PROXY_HOPS",
     "REGISTRATION",
+    "RESTORE_MAX_BYTES",
     "SCRIPT_NAME",
     "SECRET_KEY",
     "SECRET_KEY_FILE",
@@ -49,6 +50,8 @@ SETTINGS = (
     "URL_PREFIX",
 )
 BACKUP_MAX_AGE = timedelta(days=7)
+# Deleted accounts are removed by `flask purge`, which should run every day.
+PURGE_MAX_AGE = timedelta(days=2)
 SPARE_BYTES = 100_000_000
 UNITS = (("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1000))
 LIBRARIES = ("flask", "sqlalchemy", "alembic", "wtforms")
@@ -204,6 +207,7 @@ def _examine_rows(connection: sa.Connection) -> Iterator[Finding]:
         return
     accounts = count_text(counts[User.__tablename__], "account")
     yield Finding(f"{accounts}, {count_text(counts[Expense.__tablename__], 'expense')}")
+    yield from _examine_deleted(connection)
     taken_at = last_backup(connection)
     if taken_at is None:
         yield Finding("There is no backup yet. Run: flask backup FILE", is_problem=True)
@@ -211,6 +215,19 @@ def _examine_rows(connection: sa.Connection) -> Iterator[Finding]:
         is_old = clock.now() - taken_at > BACKUP_MAX_AGE
         advice = ". Run: flask backup FILE" if is_old else ""
         yield Finding(f"Last backup {_ago(taken_at)}{advice}", is_problem=is_old)
+
+
+def _examine_deleted(connection: sa.Connection) -> Iterator[Finding]:
+    """Say how many accounts their users have deleted, and whether the cleanup that removes them is missing."""
+    deleted = sa.select(sa.func.count()).where(User.delete_at.is_not(None))
+    if number := connection.scalar(deleted) or 0:
+        yield Finding(f"{count_text(number, 'account')} deleted by the user and not removed yet")
+    overdue = deleted.where(User.delete_at <= clock.now() - PURGE_MAX_AGE)
+    if number := connection.scalar(overdue) or 0:
+        accounts = count_text(number, "account")
+        yield Finding(
+            f"{accounts} should have been removed. Run flask purge, and let it run daily", is_problem=True
+        )
 
 
 def _examine_file(connection: sa.Connection) -> Iterator[Finding]:

@@ -9,8 +9,9 @@ import click
 from flask.cli import with_appcontext
 
 import clock
+from account_commands import find_user
 from database import db
-from ledger import accounts, imports
+from ledger import imports
 from ledger.categories import get_categories
 from ledger.import_drafts import Reading, owner_of, read_as_before, save_draft
 from ledger.import_knowledge import reading
@@ -38,9 +39,7 @@ MAX_ATTEMPTS = 5
 @with_appcontext
 def import_statement(email: str, file: Path, add: bool, account: str, category: str, as_json: bool) -> None:
     """Show what would be read from the bank statement FILE for the account of EMAIL, or add its expenses."""
-    user = accounts.find_by_email(email)
-    if user is None:
-        raise click.ClickException(f"No account has the email address {email}.")
+    user = find_user(email)
     # Others can write while the file is read.
     db.session.commit()
     try:

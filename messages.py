@@ -67,6 +67,35 @@ MESSAGES = {
     "too_many_lines": lazy_gettext("The file has more than %(limit)s lines. Split it or choose a shorter period."),
     "too_many_columns": lazy_gettext("Line %(line)s has too many columns for a statement."),
     "field_too_long": lazy_gettext("Line %(line)s has a field that is too long for a statement."),
+    # Exports of accounts
+    "account_not_empty": lazy_gettext(
+        "This account has data already. An export can only be restored into an empty one, such as a new account."
+    ),
+    "archive_not_zip": lazy_gettext(
+        "The file is not a complete zip file. Choose the file that “Download your data” has given you."
+    ),
+    "archive_not_export": lazy_gettext(
+        "The file is not an export of an account. Choose the file that “Download your data” has given you."
+    ),
+    "archive_too_large": lazy_gettext(
+        "The file is larger than %(limit)s MB, or too large when unpacked. The administrator can restore it with "
+        "flask restore-account."
+    ),
+    "archive_version": lazy_gettext(
+        "The file comes from another version of this application. Restore it with that version or a newer one."
+    ),
+    "archive_manifest": lazy_gettext("ledger.json in the file is not what an export contains."),
+    "archive_setting": lazy_gettext("ledger.json in the file has a value of %(name)s that is not valid here."),
+    "archive_unexpected": lazy_gettext("The file contains %(name)s, which no export contains once."),
+    "archive_missing": lazy_gettext("The file lacks %(name)s, which every export contains."),
+    "archive_damaged": lazy_gettext("%(name)s in the file is damaged. Download the export again."),
+    "archive_header": lazy_gettext("The first line of %(name)s in the file is not that of an export."),
+    "archive_row": lazy_gettext("Line %(line)s of %(name)s in the file is not valid."),
+    "archive_value": lazy_gettext("Line %(line)s of %(name)s in the file is not valid: %(column)s."),
+    "archive_rows": lazy_gettext("The lines of %(name)s in the file do not belong together."),
+    "archive_category": lazy_gettext("%(name)s in the file uses the category %(category)s, which does not exist."),
+    "archive_no_category": lazy_gettext("categories.csv in the file has no category."),
+    "archive_too_many": lazy_gettext("%(name)s in the file has %(number)s lines; the limit is %(maximum)s."),
     # Limits
     "too_many_recurring": lazy_gettext(
         "You have %(limit)s recurring expenses, which is the limit. Add this expense without repeating it."

@@ -65,6 +65,8 @@ class User(UserMixin, Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utc_now)
     # The large operation that is not finished.
     running_operation: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid)
+    # When an account that its user has deleted is removed. Until then it has no sessions, and logging in keeps it.
+    delete_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
     expenses: Mapped[list["Expense"]] = relationship(
         back_populates="author",
@@ -92,9 +94,7 @@ class User(UserMixin, Base):
     def __init__(self, **columns: Any) -> None:
         """Create a user who has the default categories. A user that is loaded keeps their own."""
         super().__init__(**columns)
-        self.categories = [
-            Category(name=name, position=position) for position, name in enumerate(DEFAULT_CATEGORIES, 1)
-        ]
+        self.categories = default_categories()
 
     @validates("username")
     def set_username_key(self, _name: str, username: str) -> str:
@@ -208,6 +208,7 @@ class Operation(Base):
         "stop_recurring",
         "resume_recurring",
         "delete_recurring",
+        "restore",
         "undo",
     )
     LABEL_MAX = 200
@@ -337,6 +338,11 @@ class Category(Base):
         """Keep the key by which names are compared in step with the name."""
         self.name_key = category_key(name)
         return name
+
+
+def default_categories(**owner: int) -> list[Category]:
+    """Return the categories of a new user; `owner` is their `author_id` unless they are added through the user."""
+    return [Category(name=name, position=position, **owner) for position, name in enumerate(DEFAULT_CATEGORIES, 1)]
 
 
 def category_key(name: str) -> str:

@@ -18,7 +18,9 @@ from ledger.pieces import LeaseLostError, OperationRunningError
 from security import csrf, refuse_foreign_form
 from views import (
     accounts,
+    archives,
     categories,
+    deletion,
     drafts,
     errors,
     expenses,
@@ -45,6 +47,7 @@ def route(rule: str, view: Callable[..., ResponseReturnValue], *methods: str, pu
 app.before_request(refuse_foreign_form)
 # Before anything reads the form.
 app.before_request(imports.allow_large_file)
+app.before_request(archives.allow_large_export)
 
 
 @app.before_request
@@ -69,6 +72,9 @@ route("/register", accounts.register, "GET", "POST", public=True)
 route("/login", sessions.login, "GET", "POST", public=True)
 route("/logout", sessions.logout, "GET", "POST", public=True)
 route("/account", accounts.show_account)
+route("/account/export", archives.export_account)
+route("/account/restore", archives.restore_account, "GET", "POST")
+route("/account/delete", deletion.delete_account, "GET", "POST")
 route("/account/profile", accounts.change_profile, "POST")
 route("/account/password", accounts.change_password, "POST")
 route("/account/settings", accounts.change_settings, "POST")

@@ -12,9 +12,10 @@ from sqlalchemy.exc import IntegrityError
 from werkzeug.security import check_password_hash
 
 from database import db
+from ledger import deletion
 from ledger.errors import LedgerError
 from ledger.passwords import is_guessable
-from models import User
+from models import User, utc_now
 from text import clean_text, identity_key
 
 APPLICATION_NAME = "Ledger"
@@ -151,6 +152,8 @@ def authenticate(email: str, password: str) -> User | None:
 def confirm(user: User | None, password: str, new_password: str | None = None) -> User | None:
     """Return `user`, locked, when this is their password, else None after the same work.
 
+    An account whose grace period is over has no password any more.
+
     No transaction is open while a hash is computed, so that no writer waits for it. The password becomes
     `new_password`, if there is one; a hash made by an older method is renewed. The caller commits.
     """
@@ -166,7 +169,7 @@ def confirm(user: User | None, password: str, new_password: str | None = None) -
         renewed.set_password(password if new_password is None else new_password)
     # Read again, because the password may have been changed, and its sessions ended, in the meantime.
     user = db.session.get(User, user_id, with_for_update=True, populate_existing=True)
-    if user is None or user.password_hash != stored:
+    if user is None or user.password_hash != stored or deletion.is_over(user, utc_now()):
         return None
     user.password_hash = renewed.password_hash or stored
     return user

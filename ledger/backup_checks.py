@@ -103,12 +103,15 @@ def refuse_bad_row(table: sa.Table, row: Row) -> None:
         raise BackupError(f"A row of {table.name} is not valid: {problem}.")
 
 
-def _refuse_bad_value(column: Any, value: Any) -> None:
+def is_valid_value(column: Any, value: Any) -> bool:
+    """Tell whether the column can hold the value."""
     if value is None:
-        valid = bool(column.nullable)
-    else:
-        valid = next((check(column.type, value) for kind, check in TYPES if isinstance(column.type, kind)), True)
-    if not valid:
+        return bool(column.nullable)
+    return next((check(column.type, value) for kind, check in TYPES if isinstance(column.type, kind)), True)
+
+
+def _refuse_bad_value(column: Any, value: Any) -> None:
+    if not is_valid_value(column, value):
         raise BackupError(f"A row of {column.table.name} has a value in {column.name} that is not valid.")
 
 
@@ -128,9 +131,13 @@ def _is_date(_kind: Any, value: Any) -> bool:
     return isinstance(value, date) and FIRST_YEAR <= value.year <= LAST_YEAR + 1
 
 
+def _is_moment(kind: Any, value: Any) -> bool:
+    return isinstance(value, datetime) and value.tzinfo is not None and _is_date(kind, value)
+
+
 TYPES: tuple[tuple[Any, Callable[[Any, Any], bool]], ...] = (
     (Money, lambda _kind, value: isinstance(value, Decimal) and abs(value.scaleb(Money.SCALE)) < 2**63),
-    (UTCDateTime, lambda kind, value: isinstance(value, datetime) and _is_date(kind, value)),
+    (UTCDateTime, _is_moment),
     (sa.JSON, lambda _kind, value: isinstance(value, dict)),
     (sa.Uuid, lambda _kind, value: isinstance(value, uuid.UUID)),
     (sa.Date, _is_date),

@@ -15,9 +15,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm.attributes import set_committed_value
 
 from database import db
+from ledger import account_rows
 from ledger.errors import LedgerError
 from ledger.journal import CHANGE, row_count, touched_columns, write_changes
-from models import Category, Expense, ExpenseChange, Operation, RowChange, User, utc_now
+from models import Category, Expense, ExpenseChange, Operation, RowChange, User, default_categories, utc_now
 
 # As many expenses are changed in one transaction, which takes about 50 ms.
 PIECE_SIZE = 2_500
@@ -167,6 +168,9 @@ def end(author_id: int, operation_id: uuid.UUID) -> None:
     This is done in pieces as well, and can be interrupted and continued. Raises LeaseLostError.
     """
     operation = db.session.get_one(Operation, (author_id, operation_id), populate_existing=True)
+    if operation.kind == "restore":
+        _empty_account(author_id, operation_id)
+        return
     if not renamed_by(operation):
         roll_back(author_id, operation_id)
         return
@@ -186,11 +190,28 @@ def roll_back(author_id: int, operation_id: uuid.UUID) -> None:
             recorded = *piece, CHANGE.change == change
             write_changes(author_id, change, recorded, touched_columns(recorded), backwards=True)
         row_count(sa.delete(ExpenseChange).where(*piece))
-        running = sa.update(Operation).where(*_key(author_id, operation_id))
-        row_count(running.values(running_until=utc_now() + LEASE))
-        db.session.commit()
-        time.sleep(PAUSE_SECONDS)
-        _begin_writing()
+        _commit_rollback(author_id, operation_id)
+    row_count(sa.delete(Operation).where(*_key(author_id, operation_id)))
+    _release(author_id, operation_id)
+    db.session.commit()
+
+
+def _commit_rollback(author_id: int, operation_id: uuid.UUID) -> None:
+    """Commit a piece that was rolled back, and let others write before the next one."""
+    running = sa.update(Operation).where(*_key(author_id, operation_id))
+    row_count(running.values(running_until=utc_now() + LEASE))
+    db.session.commit()
+    time.sleep(PAUSE_SECONDS)
+    _begin_writing()
+
+
+def _empty_account(author_id: int, operation_id: uuid.UUID) -> None:
+    """Make an account as empty as it was before a restore began, with the default categories. Commits."""
+    for table in reversed(account_rows.DATA_TABLES):
+        others = [table.c.id != operation_id] if table is Operation.__table__ else []
+        while account_rows.delete_some(table, author_id, *others):
+            _commit_rollback(author_id, operation_id)
+    db.session.add_all(default_categories(author_id=author_id))
     row_count(sa.delete(Operation).where(*_key(author_id, operation_id)))
     _release(author_id, operation_id)
     db.session.commit()

@@ -47,7 +47,7 @@ def find_session(login_id: str, now: datetime) -> tuple[User, LoginSession] | No
         return None
     parameters = {"owner_id": int(match[1]), "token_hash": _token_hash(match[2])}
     row = db.session.execute(_session_query(), parameters).one_or_none()
-    if row is None or not _lasts(row.LoginSession, now):
+    if row is None or not _lasts(row.LoginSession, now) or row.User.delete_at is not None:
         return None
     user, login = row
     user.login_token = match[2]

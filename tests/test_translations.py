@@ -22,6 +22,7 @@ from ledger.import_summary import SECTIONS
 from ledger.operations import CurrencyChangedError
 from ledger.pieces import LeaseLostError, OperationRunningError
 from models import Expense
+from tests.archives import export_of, restore
 from tests.browsing import PASSWORD, REDIRECTS, Visitor, form_values, read
 from tests.test_import_pages import review, upload, values_of
 
@@ -143,7 +144,7 @@ PAGES = [
         "/years/2026",
         "/years/1999",
     ),
-    *("/recurring", "/history", "/account", "/logout"),
+    *("/recurring", "/history", "/account", "/account/restore", "/account/delete", "/logout"),
 ]
 
 
@@ -420,6 +421,23 @@ def test_every_text_of_an_import_is_marked(user):
     assert user.post(undone["action"], {}).status_code in REDIRECTS
     for page in ("/expenses", "/history", "/imports"):
         assert unmarked(user.get(page)) - OF_STATEMENT == set(), page
+
+
+def test_every_text_about_an_export_and_a_deletion_is_marked(user, stranger):
+    content = export_of(user)
+    for visitor, sent in ((user, content), (stranger.register("bob"), b""), (stranger, b"PK")):
+        response = restore(visitor, sent)
+        assert response.status_code == 422
+        assert unmarked(response) == set()
+    assert restore(stranger, content).status_code in REDIRECTS
+    assert unmarked(stranger.get("/expenses")) == set()
+    wrong = stranger.post("/account/delete", {"current_password": "another one"})
+    assert wrong.status_code == 422
+    assert unmarked(wrong) == set()
+    stranger.post("/account/delete", {"current_password": PASSWORD})
+    assert unmarked(stranger.get("/login")) == set()
+    stranger.log_in()
+    assert unmarked(stranger.get("/expenses")) == set()
 
 
 def test_every_message_after_the_end_of_a_session_is_marked(user):

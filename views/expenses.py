@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import Generator
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 from urllib.parse import parse_qsl
@@ -345,16 +345,16 @@ def export_expenses() -> ResponseReturnValue:
         abort(400)
     query = spending.ordered_query(current_user, filters)
     lines = csv_export.write_csv(db.engine, query, current_user.currency, byte_order_mark="bom" in request.args)
-    file = write_file_or_503(lines)
+    file = write_file_or_503(lambda: csv_export.write_file(current_user.id, lines))
     response = send_file(file, "text/csv", as_attachment=True, download_name="expenses.csv", conditional=False)
     response.content_length = file.size
     return response
 
 
-def write_file_or_503(lines: Generator[str, None, None]) -> csv_export.ExportFile:
+def write_file_or_503(write: Callable[[], csv_export.ExportFile]) -> csv_export.ExportFile:
     """Write the whole file before it is sent, so that a slow reader keeps no thread and no connection busy."""
     try:
-        return csv_export.write_file(current_user.id, lines)
+        return write()
     except csv_export.TooManyFilesError:
         limit = csv_export.MAX_FILES_PER_USER
         text = ngettext(
@@ -364,6 +364,11 @@ def write_file_or_503(lines: Generator[str, None, None]) -> csv_export.ExportFil
         )
         raise ServiceUnavailable(text, retry_after=20) from None
     except OSError as error:
-        log.error("a CSV file cannot be written: %s", error)
-        text = gettext("There is not enough disk space for this file. Choose fewer expenses, or try again later.")
-        raise ServiceUnavailable(text, retry_after=60) from None
+        raise disk_full(error) from None
+
+
+def disk_full(error: OSError) -> ServiceUnavailable:
+    """Log that a temporary file cannot be written, and return what to tell the user."""
+    log.error("a temporary file cannot be written: %s", error)
+    text = gettext("The server does not have enough disk space for this file. Try again later.")
+    return ServiceUnavailable(text, retry_after=60)

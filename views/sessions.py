@@ -11,7 +11,7 @@ import clock
 from account_forms import EndSessionForm, LoginForm
 from database import db
 from database.engine import SAFE_METHODS
-from ledger import accounts, drafts, retention, sessions
+from ledger import accounts, deletion, drafts, retention, sessions
 from models import User
 from security import safe_redirect_target
 from views.common import flash_message, redirect_within, render_page
@@ -34,6 +34,7 @@ log = logging.getLogger("ledger")
 def start_session(user: User, remember: bool = False) -> None:
     """Log `user` in, with a new cookie session that keeps only their drafts; commits."""
     sessions.create_session(user, remember, request.user_agent.string, clock.now())
+    is_kept = deletion.cancel(user, clock.now())
     drafts.delete_old(clock.now(), user.id)
     retention.trim(user, clock.now())
     db.session.commit()
@@ -43,6 +44,9 @@ def start_session(user: User, remember: bool = False) -> None:
         session["drafts"] = kept
     login_user(user, remember=remember)
     remember_device(user.email)
+    if is_kept:
+        log.info("deletion cancelled: user %s from %s", user.id, request.remote_addr)
+        flash_message(gettext("Welcome back. Your account will not be deleted."))
 
 
 def redirect_after_login() -> ResponseReturnValue:

@@ -1,0 +1,82 @@
+"""Deletion of accounts: first scheduled, which a login takes back, then every row is removed."""
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+
+from database import db
+from ledger import sessions, throttling
+from ledger.account_rows import delete_some, owned_tables
+from ledger.journal import row_count
+from ledger.pieces import PAUSE_SECONDS, OperationRunningError
+from models import User
+
+# For so long an account that its user has deleted is kept.
+GRACE_PERIOD = timedelta(days=7)
+# The time of an account whose removal has begun, so that no login keeps the rest of it, whatever the clock says.
+REMOVAL_BEGUN = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def schedule(user: User, now: datetime) -> datetime:
+    """End all sessions of a locked user, and return when the account will be removed; the caller commits."""
+    user.delete_at = now + GRACE_PERIOD
+    sessions.revoke_all_sessions(user)
+    return user.delete_at
+
+
+def cancel(user: User, now: datetime) -> bool:
+    """Keep the account of a user who has logged in again; tell whether it was scheduled. The caller commits."""
+    if user.delete_at is None:
+        return False
+    in_time = User.id == user.id, User.delete_at > now
+    is_kept = row_count(sa.update(User).where(*in_time).values(delete_at=None)) == 1
+    db.session.refresh(user, ["delete_at"])
+    return is_kept
+
+
+def is_over(user: User, now: datetime) -> bool:
+    """Tell whether it is too late to keep the account."""
+    return user.delete_at is not None and user.delete_at <= now
+
+
+def remove_expired(now: datetime) -> int:
+    """Remove the accounts whose time has come, and return how many they were. Commits by itself."""
+    ids: Sequence[int] = db.session.scalars(sa.select(User.id).where(User.delete_at <= now)).all()
+    db.session.commit()
+    return sum(_begin(user_id, User.delete_at <= now) and _remove_rows(user_id) for user_id in ids)
+
+
+def remove(user: User) -> None:
+    """Remove an account with all its rows now. Commits by itself. Raises OperationRunningError.
+
+    One that is interrupted is completed by the next call, or by `remove_expired`.
+    """
+    running = sa.select(User.running_operation).where(User.id == user.id).with_for_update()
+    if db.session.scalar(running) is not None:
+        raise OperationRunningError
+    _begin(user.id)
+    _remove_rows(user.id)
+
+
+def _begin(user_id: int, *conditions: sa.ColumnElement[bool]) -> bool:
+    """Let nobody log in to the account any more; tell whether it is there and meets the conditions. Commits."""
+    own = sa.update(User).where(User.id == user_id, *conditions)
+    has_begun = row_count(own.values(delete_at=REMOVAL_BEGUN)) == 1
+    db.session.commit()
+    return has_begun
+
+
+def _remove_rows(user_id: int) -> bool:
+    """Delete all rows of a user, a piece at a time so that nobody waits for long, and then the user."""
+    for table in owned_tables():
+        while delete_some(table, user_id):
+            db.session.commit()
+            time.sleep(PAUSE_SECONDS)
+    email = db.session.scalar(sa.select(User.email).where(User.id == user_id))
+    if email is not None:
+        throttling.forget_account(email)
+    is_removed = row_count(sa.delete(User).where(User.id == user_id)) == 1
+    db.session.commit()
+    return is_removed

@@ -1,0 +1,17 @@
+"""user: when an account that its user has deleted is removed."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0040"
+down_revision = "0020"
+
+
+def upgrade() -> None:
+    """Go from the former revision to this one."""
+    op.add_column("user", sa.Column("delete_at", sa.DateTime()))
+
+
+def downgrade() -> None:
+    """Go back to the former revision."""
+    op.drop_column("user", "delete_at")
