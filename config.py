@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from database.engine import database_url, engine_options
 from ledger.money import currencies
@@ -15,10 +15,12 @@ from ledger.periods import is_time_zone
 from ledger.sessions import SESSION_MAX_AGE
 from ledger.statements import UPLOAD_LIMITS
 from security import check_secret_key, load_or_create_secret_key
-from url_prefix import check_prefix
+from url_prefix import check_prefix, check_public_url
 
 # With any other status, gunicorn would start its workers again and again.
 CANNOT_START = 3
+# Ways to write a setting that is on or off.
+ON, OFF = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
 PYPROJECT = Path(__file__).with_name("pyproject.toml")
 
 
@@ -59,7 +61,7 @@ def env_secret(name: str) -> str:
 
 def env_bool(name: str, default: str = "0") -> bool:
     """Return a setting that is on (1) or off (0)."""
-    return os.environ.get(name, default).strip().casefold() in {"1", "true", "yes", "on"}
+    return os.environ.get(name, default).strip().casefold() in ON
 
 
 def env_int(name: str, default: int) -> int:
@@ -68,6 +70,16 @@ def env_int(name: str, default: int) -> int:
     if not re.fullmatch("[0-9]{1,9}", text.strip()):
         raise RuntimeError(f"{name} must be a whole number such as {default}.")
     return int(text)
+
+
+def env_registration() -> bool | Literal["invite"]:
+    """Return who can register: everyone, nobody or whoever was invited. Raises RuntimeError for any other text."""
+    text = (os.environ.get("REGISTRATION") or "1").strip().casefold()
+    if text == "invite":
+        return "invite"
+    if text not in {*ON, *OFF}:
+        raise RuntimeError("REGISTRATION must be 1 (open), 0 (closed) or invite.")
+    return text in ON
 
 
 def read_version() -> str:
@@ -90,6 +102,7 @@ def read_config(instance_path: str) -> dict[str, Any]:
         "SQLALCHEMY_DATABASE_URI": url,
         "SQLALCHEMY_ENGINE_OPTIONS": engine_options(url),
         "URL_PREFIX": prefix,
+        "PUBLIC_URL": check_public_url(os.environ.get("PUBLIC_URL") or "", prefix),
         "SESSION_COOKIE_PATH": prefix or "/",
         "SESSION_COOKIE_NAME": f"{cookie_prefix}session",
         "SESSION_COOKIE_SAMESITE": "Lax",
@@ -116,7 +129,7 @@ def read_config(instance_path: str) -> dict[str, Any]:
         "DEFAULT_CURRENCY": os.environ.get("DEFAULT_CURRENCY") or "USD",
         "TIMEZONE": os.environ.get("TIMEZONE") or "UTC",
         "PASSWORD_MIN": env_int("PASSWORD_MIN", 8),
-        "REGISTRATION": env_bool("REGISTRATION", "1"),
+        "REGISTRATION": env_registration(),
         "THROTTLE_ACCOUNT": env_int("THROTTLE_ACCOUNT", 10),
         "THROTTLE_ADDRESS": env_int("THROTTLE_ADDRESS", 50),
         "THROTTLE_WINDOW": env_int("THROTTLE_WINDOW", 900),

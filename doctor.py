@@ -36,6 +36,7 @@ SETTINGS = (
     "LOG_FORMAT",
     "PASSWORD_MIN",
     "PROXY_HOPS",
+    "PUBLIC_URL",
     "REGISTRATION",
     "SCRIPT_NAME",
     "SECRET_KEY",
@@ -110,7 +111,7 @@ def log_start() -> None:
 
 def _first_step() -> str:
     """Return how to create the first account."""
-    is_open = current_app.config["REGISTRATION"]
+    is_open = current_app.config["REGISTRATION"] is True
     return "open the address and create one." if is_open else "create one with flask create-user."
 
 
@@ -171,8 +172,9 @@ def _examine_settings() -> Iterator[Finding]:
     if os.environ.get("SECRET_KEY") and _key_file().exists():
         text = f"SECRET_KEY is set, so {_key_file()} is not used. Delete one of them."
         yield Finding(text, is_problem=True)
-    if config["REGISTRATION"]:
-        yield Finding("Registration is open to everyone who can reach this site. REGISTRATION=0 closes it.")
+    if config["REGISTRATION"] is True:
+        text = "Registration is open to everyone who can reach this site. REGISTRATION=0 closes it"
+        yield Finding(f"{text}, REGISTRATION=invite asks for an invitation.")
     for name in sorted(set(os.environ) - set(SETTINGS)):
         similar = difflib.get_close_matches(name.upper(), SETTINGS, 1, cutoff=0.85)
         if similar:

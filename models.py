@@ -1,4 +1,7 @@
-"""Tables: users, sessions, categories, budgets, expenses, history, recurring expenses, statements, throttling."""
+"""Tables: users, sessions, categories, budgets, expenses, history, recurring expenses, statements, throttling.
+
+Also those of the accounts: invitations.
+"""
 
 import uuid
 from collections.abc import Sequence
@@ -543,6 +546,22 @@ class StatementLine(Base):
         # The lines of a statement are neighbours.
         {"sqlite_with_rowid": False},
     )
+
+
+class Invitation(Base):
+    """A link with which one person can register before it expires. Registering deletes it.
+
+    It belongs to nobody: the administrator makes it, and it is found by its token alone.
+    """
+
+    __tablename__ = "invitation"
+    NOTE_MAX = 100
+
+    token_hash: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    # Whom it is for, in the words of the administrator.
+    note: Mapped[str] = mapped_column(sa.String(NOTE_MAX))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utc_now)
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
 class Throttle(Base):

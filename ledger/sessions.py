@@ -1,13 +1,12 @@
 """Sessions: one row for each login on a device, and its end."""
 
-import hashlib
 import re
-import secrets
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from database import db
+from ledger.tokens import new_token, token_hash
 from models import LoginSession, User
 
 # A session that is not remembered ends this long after the last change made in it, any other after
@@ -22,7 +21,7 @@ MAX_SESSIONS_SHOWN = 100
 
 def create_session(user: User, remember: bool, user_agent: str, now: datetime) -> None:
     """Create a session for `user`, whose `login_token` alone then proves it."""
-    user.login_token = secrets.token_urlsafe(32)
+    user.login_token = new_token()
     expired = sa.or_(
         LoginSession.created_at < now - SESSION_MAX_AGE, LoginSession.last_seen_at < now - SESSION_MAX_AGE
     )
@@ -30,7 +29,7 @@ def create_session(user: User, remember: bool, user_agent: str, now: datetime) -
     db.session.add(
         LoginSession(
             user_id=user.id,
-            token_hash=_token_hash(user.login_token),
+            token_hash=token_hash(user.login_token),
             created_at=now,
             last_seen_at=now,
             remember=remember,
@@ -47,7 +46,7 @@ def find_session(login_id: str, now: datetime) -> tuple[User, LoginSession] | No
     query = (
         sa.select(User, LoginSession)
         .join(LoginSession, LoginSession.user_id == User.id)
-        .where(LoginSession.user_id == int(match[1]), LoginSession.token_hash == _token_hash(match[2]))
+        .where(LoginSession.user_id == int(match[1]), LoginSession.token_hash == token_hash(match[2]))
     )
     row = db.session.execute(query).one_or_none()
     if row is None or not _lasts(row.LoginSession, now):
@@ -76,7 +75,7 @@ def list_sessions(user: User, now: datetime) -> list[LoginSession]:
 
 def key_of(user: User) -> str:
     """Return the key of the current session of `user`, which gives no access."""
-    return _token_hash(user.login_token or "")
+    return token_hash(user.login_token or "")
 
 
 def is_remembered(user: User) -> bool:
@@ -109,11 +108,6 @@ def touch(login: LoginSession, now: datetime) -> None:
         login.created_at = login.last_seen_at = now
     if now - login.last_seen_at >= TOUCH_INTERVAL:
         login.last_seen_at = now
-
-
-def _token_hash(token: str) -> str:
-    """Return what is stored of a token: who reads the database cannot log in with it."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 # Each browser also names those that it is like, and so the first that is found counts.

@@ -94,6 +94,7 @@ def fill(engine):
             | {"reason": "", "duplicate": "", "expense_id": expenses[0]["id"]}
         ],
         "throttle": [{"key": "x", "started_at": 1, "attempts": 1}],
+        "invitation": [{"token_hash": "x", "note": "Bob", "created_at": MOMENT, "expires_at": MOMENT}],
         "backup": [{"taken_at": MOMENT, "expenses": 1}],
         # The tables of former steps.
         "deleted_expense": [

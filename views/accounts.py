@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from typing import NoReturn
 
 from flask import abort, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -11,7 +12,7 @@ from flask_login import current_user
 import clock
 from account_forms import AccountForm, CurrentPasswordForm, PasswordForm, ProfileForm, RegisterForm, SettingsForm
 from database import db
-from ledger import accounts, history, sessions
+from ledger import accounts, history, invitations, sessions
 from ledger.throttling import Counter
 from models import User
 from text import identity_key
@@ -32,9 +33,9 @@ log = logging.getLogger("ledger")
 
 
 def register() -> ResponseReturnValue:
-    """Create an account and log it in."""
-    if not current_app.config["REGISTRATION"]:
-        abort(403, gettext("Registration is closed. Ask the administrator for an account."))
+    """Create an account and log it in; where registration needs an invitation, the URL has its token."""
+    invitation = request.args.get("invitation")
+    check_registration(invitation)
     form = RegisterForm()
     refusal = None
     try:
@@ -46,6 +47,7 @@ def register() -> ResponseReturnValue:
             with hashing.slot():
                 record_attempt(address_counter(request.remote_addr))
                 user.set_password(form.password.data)
+            redeem(invitation)
             accounts.save(user)
             start_session(user)
             log.info("registered: user %s from %s", user.id, request.remote_addr)
@@ -54,7 +56,29 @@ def register() -> ResponseReturnValue:
         form.add_taken_errors(taken.fields)
     except RateLimitedError as error:
         refusal = error
-    return render_page("accounts/register.html", refusal, form=form)
+    return render_page("accounts/register.html", refusal, form=form, invitation=invitation)
+
+
+def check_registration(invitation: str | None) -> None:
+    """Refuse a visitor who may not register."""
+    mode = current_app.config["REGISTRATION"]
+    if not mode:
+        abort(403, gettext("Registration is closed. Ask the administrator for an account."))
+    if mode == "invite" and not invitation:
+        abort(403, gettext("Registration needs an invitation. Ask the administrator for a link."))
+    if mode == "invite" and not invitations.is_valid(invitation or "", clock.now()):
+        refuse_invitation()
+
+
+def redeem(invitation: str | None) -> None:
+    """Use the invitation up, in the transaction that creates the account; another may have been quicker."""
+    if current_app.config["REGISTRATION"] == "invite" and not invitations.redeem(invitation or "", clock.now()):
+        refuse_invitation()
+
+
+def refuse_invitation() -> NoReturn:
+    """Say that an invitation is not valid, whatever the reason."""
+    abort(403, gettext("This invitation has expired or was used already. Ask the administrator for a new link."))
 
 
 def account_page(sent: AccountForm | None = None, error: RateLimitedError | None = None) -> ResponseReturnValue:

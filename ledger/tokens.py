@@ -1,0 +1,24 @@
+"""Random tokens that open something, of which only hashes are stored."""
+
+import hashlib
+import re
+import secrets
+
+TOKEN_BYTES = 32
+# What `new_token` returns; nothing else is looked for.
+_TOKEN = re.compile(r"[\w-]{43}", re.ASCII)
+
+
+def new_token() -> str:
+    """Return a new token of 256 random bits, which can be a part of a URL."""
+    return secrets.token_urlsafe(TOKEN_BYTES)
+
+
+def token_hash(token: str) -> str:
+    """Return what is stored of a token: whoever reads the database cannot use it."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def is_token(text: str) -> bool:
+    """Tell whether `text` could be a token."""
+    return _TOKEN.fullmatch(text) is not None
