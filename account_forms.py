@@ -163,6 +163,30 @@ class NewPasswordForm(Form):
             raise ValidationError(gettext("The two passwords differ. Enter the same password twice."))
 
 
+class ResetPasswordForm(NewPasswordForm):
+    """A new password in place of one that was forgotten."""
+
+    def __init__(self, *args: Any, obj: User, **kwargs: Any) -> None:
+        self.author = obj
+        super().__init__(*args, **kwargs)
+        self.password.label.text = lazy_gettext("New password")
+        self.confirm_password.label.text = lazy_gettext("Repeat new password")
+
+    def names(self) -> tuple[str, str]:
+        """Return the username and the email address, which the password must not be."""
+        return self.author.username, self.author.email
+
+
+class ForgotPasswordForm(Form):
+    """The address of an account whose password was forgotten."""
+
+    email = EmailField(
+        lazy_gettext("Email"),
+        [InputRequired(lazy_gettext("Enter your email address."))],
+        render_kw={"autocomplete": "username", "maxlength": User.EMAIL_MAX},
+    )
+
+
 def currency_choices() -> list[SelectChoice]:
     """Return every currency, by its code and its name."""
     return [SelectChoice(code, f"{code} – {name}") for code, name in currencies().items()]
@@ -218,20 +242,10 @@ class ProfileForm(CurrentPasswordForm, IdentityFields):
     PART = "profile"
 
 
-class PasswordForm(CurrentPasswordForm, NewPasswordForm):
+class PasswordForm(CurrentPasswordForm, ResetPasswordForm):
     """A new password."""
 
     PART = "password"
-
-    def __init__(self, *args: Any, obj: User, **kwargs: Any) -> None:
-        self.author = obj
-        super().__init__(*args, **kwargs)
-        self.password.label.text = lazy_gettext("New password")
-        self.confirm_password.label.text = lazy_gettext("Repeat new password")
-
-    def names(self) -> tuple[str, str]:
-        """Return the username and the email address, which the password must not be."""
-        return self.author.username, self.author.email
 
 
 class SettingsForm(AccountForm):

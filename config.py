@@ -14,6 +14,7 @@ from ledger.money import currencies
 from ledger.periods import is_time_zone
 from ledger.sessions import SESSION_MAX_AGE
 from ledger.statements import UPLOAD_LIMITS
+from mail import check_sender, parse_mail_url
 from security import check_secret_key, load_or_create_secret_key
 from url_prefix import check_prefix, check_public_url
 
@@ -95,6 +96,10 @@ def read_config(instance_path: str) -> dict[str, Any]:
     cookie_prefix = ("__Secure-" if prefix else "__Host-") if https else ""
     url = database_url(env_secret("DATABASE_URL") or "sqlite:///ledger.db")
     secret_key = env_secret("SECRET_KEY") or load_or_create_secret_key(instance_path)
+    mail_server, mail_from = (
+        parse_mail_url(env_secret("MAIL_URL")),
+        check_sender(os.environ.get("MAIL_FROM") or ""),
+    )
     config: dict[str, Any] = {
         "VERSION": read_version(),
         "SECRET_KEY": check_secret_key(secret_key),
@@ -103,6 +108,8 @@ def read_config(instance_path: str) -> dict[str, Any]:
         "SQLALCHEMY_ENGINE_OPTIONS": engine_options(url),
         "URL_PREFIX": prefix,
         "PUBLIC_URL": check_public_url(os.environ.get("PUBLIC_URL") or "", prefix),
+        "MAIL_SERVER": mail_server,
+        "MAIL_FROM": mail_from,
         "SESSION_COOKIE_PATH": prefix or "/",
         "SESSION_COOKIE_NAME": f"{cookie_prefix}session",
         "SESSION_COOKIE_SAMESITE": "Lax",
@@ -138,5 +145,10 @@ def read_config(instance_path: str) -> dict[str, Any]:
     if config["DEFAULT_CURRENCY"] not in currencies() or not is_time_zone(config["TIMEZONE"]):
         raise RuntimeError(
             "DEFAULT_CURRENCY must be a code such as EUR, and TIMEZONE a name such as Europe/Berlin."
+        )
+    if mail_server and not (mail_from and config["PUBLIC_URL"]):
+        raise RuntimeError(
+            "MAIL_URL also needs MAIL_FROM, the address that emails come from, and PUBLIC_URL, the address of "
+            "this site, which their links begin with."
         )
     return config

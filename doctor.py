@@ -22,6 +22,7 @@ from database import Base, db
 from database.engine import public_url
 from database.revision import is_migrated, migration_head
 from ledger.backups import count_accounts, count_rows, last_backup
+from mail import MailServer, connect
 from models import Expense, User
 
 log = logging.getLogger("ledger")
@@ -34,6 +35,9 @@ SETTINGS = (
     "IMPORT_MAX_BYTES",
     "IMPORT_MAX_LINES",
     "LOG_FORMAT",
+    "MAIL_FROM",
+    "MAIL_URL",
+    "MAIL_URL_FILE",
     "PASSWORD_MIN",
     "PROXY_HOPS",
     "PUBLIC_URL",
@@ -137,6 +141,7 @@ def examine() -> Iterator[Finding]:
     ledger = current_app.config["VERSION"]
     yield Finding(f"Ledger {ledger}, Python {platform.python_version()}, {libraries}")
     yield from _examine_settings()
+    yield from _examine_mail()
     yield from _examine_private_files()
     yield Finding(f"Database: {database_location()}")
     try:
@@ -175,10 +180,25 @@ def _examine_settings() -> Iterator[Finding]:
     if config["REGISTRATION"] is True:
         text = "Registration is open to everyone who can reach this site. REGISTRATION=0 closes it"
         yield Finding(f"{text}, REGISTRATION=invite asks for an invitation.")
+    if https and config["PUBLIC_URL"].startswith("http:"):
+        yield Finding("PUBLIC_URL begins with http: although HTTPS=1. Let it begin with https:", is_problem=True)
     for name in sorted(set(os.environ) - set(SETTINGS)):
         similar = difflib.get_close_matches(name.upper(), SETTINGS, 1, cutoff=0.85)
         if similar:
             yield Finding(f"Unknown setting {name}. Did you mean {similar[0]}?", is_problem=True)
+
+
+def _examine_mail() -> Iterator[Finding]:
+    server: MailServer | None = current_app.config["MAIL_SERVER"]
+    if server is None:
+        yield Finding("No mail server: forgotten passwords are reset with flask reset-password.")
+        return
+    try:
+        with connect(server):
+            yield Finding(f"Mail server {server}: logging in works")
+    except OSError as error:
+        text = f"Mail server {server}: {error or type(error).__name__}. Check MAIL_URL."
+        yield Finding(text, is_problem=True)
 
 
 def _key_file() -> Path:

@@ -1,6 +1,6 @@
 """Tables: users, sessions, categories, budgets, expenses, history, recurring expenses, statements, throttling.
 
-Also those of the accounts: invitations.
+Also those of the accounts: invitations and password resets.
 """
 
 import uuid
@@ -135,6 +135,18 @@ class LoginSession(Base):
     last_seen_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utc_now)
     remember: Mapped[bool]
     user_agent: Mapped[str] = mapped_column(sa.String(USER_AGENT_MAX))
+
+
+class PasswordReset(Base):
+    """A link with which a user can choose a new password before it expires. Using it deletes it."""
+
+    __tablename__ = "password_reset"
+
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
+    token_hash: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    # A hash of the password hash. With another password, the link does not work any more.
+    password_mark: Mapped[str] = mapped_column(sa.String(64))
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
 class Expense(Base):

@@ -25,6 +25,7 @@ from views import (
     health,
     history,
     imports,
+    password_resets,
     recurring,
     report_filters,
     reports,
@@ -68,6 +69,8 @@ report_filters.init_app(app)
 route("/register", accounts.register, "GET", "POST", public=True)
 route("/login", sessions.login, "GET", "POST", public=True)
 route("/logout", sessions.logout, "GET", "POST", public=True)
+route("/forgot-password", password_resets.forgot_password, "GET", "POST", public=True)
+route("/reset-password/<key>", password_resets.reset_password, "GET", "POST", public=True)
 route("/account", accounts.show_account)
 route("/account/profile", accounts.change_profile, "POST")
 route("/account/password", accounts.change_password, "POST")

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from database import db
-from ledger.tokens import new_token, token_hash
+from ledger.tokens import new_token, parse_key, token_hash
 from models import LoginSession, User
 
 # A session that is not remembered ends this long after the last change made in it, any other after
@@ -40,19 +40,20 @@ def create_session(user: User, remember: bool, user_agent: str, now: datetime) -
 
 def find_session(login_id: str, now: datetime) -> tuple[User, LoginSession] | None:
     """Return the user and the session that `User.get_id` named, or None if there is no such session any more."""
-    match = re.fullmatch(r"([0-9]{1,9})\.([\w-]{1,100})", login_id, re.ASCII)
-    if match is None:
+    key = parse_key(login_id)
+    if key is None:
         return None
+    user_id, token = key
     query = (
         sa.select(User, LoginSession)
         .join(LoginSession, LoginSession.user_id == User.id)
-        .where(LoginSession.user_id == int(match[1]), LoginSession.token_hash == token_hash(match[2]))
+        .where(LoginSession.user_id == user_id, LoginSession.token_hash == token_hash(token))
     )
     row = db.session.execute(query).one_or_none()
     if row is None or not _lasts(row.LoginSession, now):
         return None
     user, login = row
-    user.login_token = match[2]
+    user.login_token = token
     return user, login
 
 

@@ -19,6 +19,12 @@ def token_hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+def parse_key(text: str) -> tuple[int, str] | None:
+    """Return the user's id and the token of `<id>.<token>`, or None for any other text."""
+    match = re.fullmatch(r"([0-9]{1,9})\.([\w-]{1,100})", text, re.ASCII)
+    return (int(match[1]), match[2]) if match else None
+
+
 def is_token(text: str) -> bool:
     """Tell whether `text` could be a token."""
     return _TOKEN.fullmatch(text) is not None

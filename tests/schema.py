@@ -63,6 +63,7 @@ def fill(engine):
             {"id": 1, "username": "ana", "username_key": "ana", "email": "a@example.com", "password_hash": "x"}
         ],
         "login_session": [{"user_id": 1, "token_hash": "x", "remember": True, "user_agent": "x"}],
+        "password_reset": [{"user_id": 1, "token_hash": "x", "password_mark": "x", "expires_at": MOMENT}],
         "expense": expenses,
         "category": [{"author_id": 1, "name": "Food", "name_key": "food", "position": 1}],
         "budget": [{"author_id": 1, "start_date": DAY, "amount": 1}],

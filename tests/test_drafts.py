@@ -34,7 +34,7 @@ SHOW_NO_FORM = {
     *("end_session", "end_all_sessions", "swap_categories", "discard_import"),
     *("add_early", "delete_recurring", "skip_all_due"),
 }
-PUBLIC = {"login", "register", "logout"}
+PUBLIC = {"login", "register", "logout", "forgot_password", "reset_password"}
 
 
 def pairs(form):

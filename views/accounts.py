@@ -17,6 +17,7 @@ from ledger.throttling import Counter
 from models import User
 from text import identity_key
 from views.common import flash_message, render_page
+from views.emails import notify
 from views.rate_limits import (
     RateLimitedError,
     address_counter,
@@ -143,12 +144,13 @@ def change_profile() -> ResponseReturnValue:
     try:
         check_attempts(own_guesses())
         if form.validate_on_submit() and (user := confirm(form, names=asked_names(form))) is not None:
-            moved = user.email != form.email.data
+            former, moved = user.email, user.email != form.email.data
             user.username, user.email = form.username.data, form.email.data
             accounts.save(user)
             if moved:
                 end_other_sessions(user)
                 log.info("email changed: user %s from %s", user.id, request.remote_addr)
+                notify(user, "email_changed", former)
             db.session.commit()
             flash_message(gettext("Saved. Other devices have to log in again.") if moved else gettext("Saved."))
             return redirect(url_for("show_account"))
@@ -168,6 +170,7 @@ def change_password() -> ResponseReturnValue:
         if form.validate_on_submit() and (user := confirm(form, form.password.data)) is not None:
             end_other_sessions(user)
             log.info("password changed: user %s from %s", user.id, request.remote_addr)
+            notify(user, "password_changed")
             flash_message(gettext("Your password is changed. Other devices have to log in again."))
             return redirect(url_for("show_account"))
     except RateLimitedError as error:
