@@ -9,7 +9,7 @@ from flask.cli import with_appcontext
 
 import clock
 from database import db
-from ledger import accounts, invitations, sessions, throttling
+from ledger import accounts, invitations, sessions, throttling, two_factor
 from messages import error_message
 from models import Invitation, User
 
@@ -89,6 +89,19 @@ def end_sessions(email: str) -> None:
     click.echo(f"All sessions of {user.username} were ended.")
 
 
+@click.command("disable-two-factor")
+@click.argument("email")
+@with_appcontext
+def disable_two_factor(email: str) -> None:
+    """Turn two-factor authentication off for the account of EMAIL. The password stays as it is."""
+    user = _find_user(email)
+    if not two_factor.turn_off(user):
+        raise click.ClickException(f"{user.username} does not use two-factor authentication.")
+    db.session.commit()
+    log.info("two-factor authentication turned off by command: user %s", user.id)
+    click.echo(f"{user.username} logs in with the password alone now.")
+
+
 @click.command("invite")
 @click.option("--note", default="", help="Whom the invitation is for; shown by --list.")
 @click.option("--list", "is_list", is_flag=True, help="Show the invitations that can still be used.")
@@ -137,4 +150,4 @@ def _withdraw_invitation(invitation_id: str) -> None:
     click.echo(f"Withdrew the invitation {invitation_id}. Its link does not work any more.")
 
 
-COMMANDS = (create_user, reset_password, end_sessions, invite)
+COMMANDS = (create_user, reset_password, disable_two_factor, end_sessions, invite)

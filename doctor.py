@@ -22,8 +22,9 @@ from database import Base, db
 from database.engine import public_url
 from database.revision import is_migrated, migration_head
 from ledger.backups import count_accounts, count_rows, last_backup
+from ledger.encryption import secret_box
 from mail import MailServer, connect
-from models import Expense, User
+from models import Expense, TwoFactor, User
 
 log = logging.getLogger("ledger")
 SETTINGS = (
@@ -226,6 +227,7 @@ def _examine_rows(connection: sa.Connection) -> Iterator[Finding]:
         return
     accounts = count_text(counts[User.__tablename__], "account")
     yield Finding(f"{accounts}, {count_text(counts[Expense.__tablename__], 'expense')}")
+    yield from _examine_secrets(connection)
     taken_at = last_backup(connection)
     if taken_at is None:
         yield Finding("There is no backup yet. Run: flask backup FILE", is_problem=True)
@@ -233,6 +235,25 @@ def _examine_rows(connection: sa.Connection) -> Iterator[Finding]:
         is_old = clock.now() - taken_at > BACKUP_MAX_AGE
         advice = ". Run: flask backup FILE" if is_old else ""
         yield Finding(f"Last backup {_ago(taken_at)}{advice}", is_problem=is_old)
+
+
+def _examine_secrets(connection: sa.Connection) -> Iterator[Finding]:
+    """Yield how many secrets of two-factor authentication cannot be read, or depend on a former secret key."""
+    config = current_app.config
+    box = secret_box(config["SECRET_KEY"], *config["SECRET_KEY_FALLBACKS"])
+    stored = connection.scalars(sa.select(TwoFactor.secret)).all()
+    lost = sum(box.decrypt(secret) is None for secret in stored)
+    former = sum(not box.is_current(secret) for secret in stored) - lost
+    if lost:
+        text = (
+            f"{count_text(lost, 'authenticator app')} cannot be checked, because SECRET_KEY has changed since the "
+            "setup. Set SECRET_KEY_FALLBACKS to the former key. If it is lost, these users log in with "
+            "recovery codes, or after flask disable-two-factor EMAIL."
+        )
+        yield Finding(text, is_problem=True)
+    if former:
+        apps = count_text(former, "authenticator app")
+        yield Finding(f"Needed until their next login: SECRET_KEY_FALLBACKS, for {apps}")
 
 
 def _examine_file(connection: sa.Connection) -> Iterator[Finding]:

@@ -21,7 +21,7 @@ from wtforms import (
     ValidationError,
 )
 from wtforms.validators import StopValidation
-from wtforms.widgets import DateInput, Select
+from wtforms.widgets import DateInput, Select, TextInput
 
 from ledger.errors import AmountError
 from ledger.money import (
@@ -73,6 +73,15 @@ class BoundedMeta:
         field.filters = [partial(limit_length, maximum), *field.filters]
         field.validators = [stop_if_unreadable, *field.validators]
         return field
+
+
+class CodeField(PasswordField):
+    """A code that is valid once: never shown again, nor kept in a draft, but nothing to hide while it is typed."""
+
+    widget = TextInput()
+
+    def _value(self) -> str:
+        return ""
 
 
 class Text:

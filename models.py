@@ -1,6 +1,6 @@
 """Tables: users, sessions, categories, budgets, expenses, history, recurring expenses, statements, throttling.
 
-Also those of the accounts: invitations and password resets.
+Also those of the accounts: invitations, password resets and two-factor authentication.
 """
 
 import uuid
@@ -147,6 +147,28 @@ class PasswordReset(Base):
     # A hash of the password hash. With another password, the link does not work any more.
     password_mark: Mapped[str] = mapped_column(sa.String(64))
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class TwoFactor(Base):
+    """The authenticator app of a user who has turned two-factor authentication on."""
+
+    __tablename__ = "two_factor"
+
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
+    # Encrypted with a key that is derived from the secret key of the application.
+    secret: Mapped[str] = mapped_column(sa.String(255))
+    # The 30 seconds, counted from 1970, whose code was used last. Neither it nor an earlier one is accepted again.
+    last_step: Mapped[int] = mapped_column(sa.BigInteger)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utc_now)
+
+
+class RecoveryCode(Base):
+    """A code with which a user logs in who has lost the authenticator app. Using it deletes it."""
+
+    __tablename__ = "recovery_code"
+
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
+    code_hash: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
 
 
 class Expense(Base):

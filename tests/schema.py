@@ -63,6 +63,8 @@ def fill(engine):
             {"id": 1, "username": "ana", "username_key": "ana", "email": "a@example.com", "password_hash": "x"}
         ],
         "login_session": [{"user_id": 1, "token_hash": "x", "remember": True, "user_agent": "x"}],
+        "two_factor": [{"user_id": 1, "secret": "x", "last_step": 1, "created_at": MOMENT}],
+        "recovery_code": [{"user_id": 1, "code_hash": "x"}],
         "password_reset": [{"user_id": 1, "token_hash": "x", "password_mark": "x", "expires_at": MOMENT}],
         "expense": expenses,
         "category": [{"author_id": 1, "name": "Food", "name_key": "food", "position": 1}],

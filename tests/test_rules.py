@@ -30,7 +30,7 @@ DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
 TEMPLATES = sorted(str(path.relative_to(ROOT / "templates")) for path in ROOT.glob("templates/**/*.html"))
 # Every endpoint that works without a login, written out: adding one is a decision.
 PUBLIC = {
-    *("index", "login", "register", "logout", "forgot_password", "reset_password"),
+    *("index", "login", "enter_code", "register", "logout", "forgot_password", "reset_password"),
     *("static", "healthz", "readyz"),
 }
 WEB = {"flask", "flask_login", "flask_wtf", "wtforms"}
@@ -305,7 +305,7 @@ def test_a_form_without_a_token_changes_nothing(ana, rule, token):
     answer = ana.client.post(target, data={"amount": "1", "category": "Food", **token})
 
     # Who is logged in already is led away from some of them; without an id, there is no session to end.
-    away = dict.fromkeys(("login", "register"), REDIRECTS)
+    away = dict.fromkeys(("login", "enter_code", "register"), REDIRECTS)
     expected = away | {"end_session": {404}}
     assert answer.status_code in expected.get(rule.endpoint, {400})
     assert everything() == before
@@ -366,7 +366,7 @@ def test_the_doctor_knows_every_setting():
 def test_every_command_is_in_the_readme():
     readme = (ROOT / "README.md").read_text()
 
-    accounts = ("create-user", "reset-password", "end-sessions", "invite")
+    accounts = ("create-user", "reset-password", "disable-two-factor", "end-sessions", "invite")
     for name in (
         "serve",
         *accounts,

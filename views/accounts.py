@@ -10,11 +10,10 @@ from flask_babel import gettext
 from flask_login import current_user
 
 import clock
-from account_forms import AccountForm, CurrentPasswordForm, PasswordForm, ProfileForm, RegisterForm, SettingsForm
+from account_forms import AccountForm, PasswordForm, ProfileForm, RegisterForm, SettingsForm
 from database import db
 from ledger import accounts, history, invitations, sessions
 from ledger.throttling import Counter
-from models import User
 from text import identity_key
 from views.common import flash_message, render_page
 from views.emails import notify
@@ -24,10 +23,9 @@ from views.rate_limits import (
     check_attempts,
     hashing,
     names_counters,
-    password_counter,
     record_attempt,
-    reset_attempts,
 )
+from views.reauthentication import asks_code, confirm, end_other_sessions, own_guesses
 from views.sessions import redirect_after_login, start_session
 
 log = logging.getLogger("ledger")
@@ -88,33 +86,17 @@ def account_page(sent: AccountForm | None = None, error: RateLimitedError | None
         log.warning(
             "password check refused (%s): user %s from %s", error.status, current_user.id, request.remote_addr
         )
-    forms = [kind(formdata=None, obj=current_user) for kind in (ProfileForm, PasswordForm, SettingsForm)]
-    shown = {form.PART: form for form in (*forms, *([sent] if sent else []))}
-    logins = sessions.list_sessions(current_user, clock.now())
-    return render_page("accounts/account.html", error, **shown, logins=logins, here=sessions.key_of(current_user))
-
-
-def confirm(
-    form: CurrentPasswordForm, new_password: str | None = None, names: Sequence[Counter] = ()
-) -> User | None:
-    """Return the current user, locked, when the form has their password, else None. Raises RateLimitedError."""
-    # An attacker at the login page or in another browser must not keep the user from changing the password.
-    guesses = own_guesses()
-    check_attempts(guesses, *names)
-    with hashing.slot():
-        record_attempt(guesses, *names)
-        user = accounts.confirm(current_user, form.current_password.data, new_password)
-    if user is None:
-        log.info("password check failed: user %s from %s", current_user.id, request.remote_addr)
-        form.add_password_error()
-    else:
-        reset_attempts(guesses)
-    return user
-
-
-def own_guesses() -> Counter:
-    """Return the counter of wrong current passwords in this browser."""
-    return password_counter(sessions.key_of(current_user))
+    uses_two_factor, new = asks_code(), {"formdata": None, "obj": current_user}
+    fresh = ProfileForm(asks_code=uses_two_factor, **new), PasswordForm(asks_code=uses_two_factor, **new)
+    shown = {form.PART: form for form in (SettingsForm(**new), *fresh, *([sent] if sent else []))}
+    return render_page(
+        "accounts/account.html",
+        error,
+        **shown,
+        uses_two_factor=uses_two_factor,
+        logins=sessions.list_sessions(current_user, clock.now()),
+        here=sessions.key_of(current_user),
+    )
 
 
 def asked_names(form: ProfileForm) -> Sequence[Counter]:
@@ -125,13 +107,6 @@ def asked_names(form: ProfileForm) -> Sequence[Counter]:
     return names_counters(request.remote_addr, current_user.id)
 
 
-def end_other_sessions(user: User) -> None:
-    """End every session of `user`, and start a new one in this browser; commits."""
-    remember = sessions.is_remembered(user)
-    sessions.revoke_all_sessions(user)
-    start_session(user, remember)
-
-
 def show_account() -> ResponseReturnValue:
     """Show the account page: preferences, profile, password and sessions."""
     return account_page()
@@ -139,7 +114,7 @@ def show_account() -> ResponseReturnValue:
 
 def change_profile() -> ResponseReturnValue:
     """Change the username and the email address; a new address ends the other sessions."""
-    form = ProfileForm(obj=current_user)
+    form = ProfileForm(obj=current_user, asks_code=asks_code())
     refusal = None
     try:
         check_attempts(own_guesses())
@@ -163,7 +138,7 @@ def change_profile() -> ResponseReturnValue:
 
 def change_password() -> ResponseReturnValue:
     """Change the password, which ends the other sessions."""
-    form = PasswordForm(obj=current_user)
+    form = PasswordForm(obj=current_user, asks_code=asks_code())
     refusal = None
     try:
         check_attempts(own_guesses())

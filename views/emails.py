@@ -23,6 +23,8 @@ NOTICES = {
     "email_changed": lazy_gettext(
         "The email address of your account %(username)s was changed. You can no longer log in with this address."
     ),
+    "two_factor_on": lazy_gettext("Two-factor authentication was turned on for your account %(username)s."),
+    "two_factor_off": lazy_gettext("Two-factor authentication was turned off for your account %(username)s."),
     "password_changed": lazy_gettext("The password of your account %(username)s was changed."),
 }
 

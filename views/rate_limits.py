@@ -65,6 +65,19 @@ def password_counter(login_key: str) -> Counter:
     return _counter(other_key(f"login {login_key}"), limit, OWN_WAIT_MAX)
 
 
+def code_counters(address: str | None, user_id: int, email: str) -> list[Counter]:
+    """Return the counters of wrong codes of two-factor authentication.
+
+    Only who has the password gets so far, so a user's are counted together. A device that has logged in to the
+    account before has a counter of its own, so that nobody with a stolen password keeps its owner out.
+    """
+    limit = current_app.config["THROTTLE_ACCOUNT"]
+    device_id, key = _read_device()
+    if limit and key == account_key(email):
+        return [_counter(other_key(f"codes of {user_id}, device {device_id}"), limit, WAIT_MAX)]
+    return [address_counter(address), _counter(other_key(f"codes of {user_id}"), limit, WAIT_MAX)]
+
+
 def reset_counters(address: str | None, email: str) -> list[Counter]:
     """Return the counters of links to choose a new password, which fill the mailbox of whoever has the address.
 
