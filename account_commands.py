@@ -1,27 +1,29 @@
-"""The commands that delete, export and restore an account."""
+"""Commands for accounts: `flask create-user`, `flask reset-password`, `flask invite` and others."""
 
 import logging
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 
 import click
+from flask import current_app
 from flask.cli import with_appcontext
 
 import clock
 from database import db
-from doctor import count_text, size_text
-from ledger import accounts, deletion
-from ledger.archives import restoring, writing
-from ledger.archives.layout import FILE_NAMES
-from ledger.archives.reading import NO_LIMITS, open_archive
+from ledger import accounts, deletion, invitations, sessions, throttling, two_factor
 from ledger.errors import LedgerError
 from ledger.pieces import recover
 from messages import error_message
-from models import Expense, User
+from models import Invitation, User
 
 log = logging.getLogger("ledger")
+
+
+def _checked(check: Callable[..., str | None], *values: object) -> str | None:
+    """Return what `check` returns for the values, or end the command with its error message."""
+    try:
+        return check(*values)
+    except accounts.AccountError as error:
+        raise click.ClickException(error_message(error)) from None
 
 
 def find_user(email: str) -> User:
@@ -30,6 +32,76 @@ def find_user(email: str) -> User:
     if user is None:
         raise click.ClickException(f"No account has the email address {email}.")
     return user
+
+
+@click.command("create-user")
+@click.option("--username", prompt=True)
+@click.option("--email", prompt="Email")
+@click.password_option()
+@with_appcontext
+def create_user(username: str, email: str, password: str) -> None:
+    """Create an account, even while registration is closed."""
+    username = _checked(accounts.check_username, username) or ""
+    email = _checked(accounts.check_email, email) or ""
+    _checked(accounts.check_new_password, password, current_app.config["PASSWORD_MIN"], username, email)
+    save_new_user(User(username=username, email=email), password)
+    db.session.commit()
+    click.echo(f"Created the account {username}. Log in as {email}.")
+
+
+def save_new_user(user: User, password: str) -> None:
+    """Add `user` with the default currency and time zone, or end the command if the username or email is taken.
+
+    The caller commits.
+    """
+    user.currency = current_app.config["DEFAULT_CURRENCY"]
+    user.time_zone = current_app.config["TIMEZONE"]
+    user.set_password(password)
+    try:
+        accounts.save(user)
+    except accounts.AlreadyTakenError as taken:
+        raise click.ClickException(f"Already in use: {' and '.join(sorted(taken.fields))}.") from None
+
+
+@click.command("reset-password")
+@click.argument("email")
+@click.password_option(prompt="New password")
+@with_appcontext
+def reset_password(email: str, password: str) -> None:
+    """Change the password of the account of EMAIL. Ends all its sessions and resets its failed logins."""
+    user = find_user(email)
+    minimum = current_app.config["PASSWORD_MIN"]
+    _checked(accounts.check_new_password, password, minimum, user.username, user.email)
+    user.set_password(password)
+    sessions.revoke_all_sessions(user)
+    throttling.forget_account(user.email)
+    db.session.commit()
+    log.info("password reset by command: user %s", user.id)
+    click.echo(f"The password of {user.username} was changed and all sessions were ended.")
+
+
+@click.command("end-sessions")
+@click.argument("email")
+@with_appcontext
+def end_sessions(email: str) -> None:
+    """End all sessions of the account of EMAIL, on every device."""
+    user = find_user(email)
+    sessions.revoke_all_sessions(user)
+    db.session.commit()
+    click.echo(f"All sessions of {user.username} were ended.")
+
+
+@click.command("disable-two-factor")
+@click.argument("email")
+@with_appcontext
+def disable_two_factor(email: str) -> None:
+    """Turn two-factor authentication off for the account of EMAIL. The password stays as it is."""
+    user = find_user(email)
+    if not two_factor.turn_off(user):
+        raise click.ClickException(f"{user.username} does not use two-factor authentication.")
+    db.session.commit()
+    log.info("two-factor authentication turned off by command: user %s", user.id)
+    click.echo(f"{user.username} logs in with the password alone now.")
 
 
 @click.command("delete-user")
@@ -60,46 +132,52 @@ def remove_account(user: User) -> None:
         raise click.ClickException("The expenses of this account are being changed. Try again.") from None
 
 
-@contextmanager
-def _reporting_errors() -> Iterator[None]:
-    """End the command with a message if an export cannot be written or read."""
-    try:
-        yield
-    except LedgerError as error:
-        raise click.ClickException(f"{error_message(error)} Nothing was changed.") from None
-    except OSError as error:
-        raise click.ClickException(f"{error}. Nothing was changed.") from None
-
-
-@click.command("export-account")
-@click.argument("email")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.command("invite")
+@click.option("--note", default="", help="Whom the invitation is for; shown by --list.")
+@click.option("--list", "is_list", is_flag=True, help="Show the invitations that can still be used.")
+@click.option(
+    "--withdraw", "withdrawn", metavar="ID", help="Delete the invitation with this ID, which --list shows."
+)
 @with_appcontext
-def export_account(email: str, file: Path) -> None:
-    """Write all data of the account of EMAIL to the new zip FILE. The application can keep running."""
-    user = find_user(email)
-    db.session.commit()
-    recover(user)
-    with _reporting_errors(), open(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as target:
-        try:
-            counts = writing.write_archive(db.engine, user.id, clock.now(), target)
-        except BaseException:
-            file.unlink()
-            raise
-    expenses = count_text(counts[FILE_NAMES[Expense]], "expense")
-    click.echo(f"Wrote {file} ({size_text(file.stat().st_size)}): {expenses}. Keep it private.")
+def invite(note: str, is_list: bool, withdrawn: str | None) -> None:
+    """Create a link with which one person can register within 7 days."""
+    if withdrawn is not None:
+        _withdraw_invitation(withdrawn)
+    elif is_list:
+        _list_invitations()
+    else:
+        _create_invitation(note)
 
 
-@click.command("restore-account")
-@click.argument("email")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@with_appcontext
-def restore_account(email: str, file: Path) -> None:
-    """Restore the export FILE into the empty account of EMAIL."""
-    user, now = find_user(email), clock.now()
-    # Others can write while the file is read.
+def _create_invitation(note: str) -> None:
+    if current_app.config["REGISTRATION"] != "invite":
+        raise click.ClickException("Invitations need the setting REGISTRATION=invite.")
+    if len(note) > Invitation.NOTE_MAX:
+        raise click.ClickException(f"Use a note of at most {Invitation.NOTE_MAX} characters.")
+    token = invitations.create(note, clock.now())
     db.session.commit()
-    recover(user)
-    with _reporting_errors(), file.open("rb") as source, open_archive(source, user.id, now, NO_LIMITS) as archive:
-        restoring.restore(user, archive, now)
-    click.echo(f"Restored {count_text(archive.expenses, 'expense')} into the account of {user.username}.")
+    log.info("invitation created")
+    click.echo("Send this link to the person you invite. It works once, within 7 days.")
+    click.echo(f"{current_app.config['PUBLIC_URL']}/register?invitation={token}")
+    if not current_app.config["PUBLIC_URL"]:
+        click.echo("Write the address of your site in front of it, or set PUBLIC_URL to that address.")
+
+
+def _list_invitations() -> None:
+    pending = invitations.list_pending(clock.now())
+    for invitation in pending:
+        dates = f"created {invitation.created_at:%Y-%m-%d}, expires {invitation.expires_at:%Y-%m-%d %H:%M} UTC"
+        click.echo(f"{invitations.id_of(invitation)}  {dates}  {invitation.note}".rstrip())
+    if not pending:
+        click.echo("There are no invitations that can still be used.")
+
+
+def _withdraw_invitation(invitation_id: str) -> None:
+    if not invitations.withdraw(invitation_id):
+        raise click.ClickException(f"There is no invitation {invitation_id}. Run: flask invite --list")
+    db.session.commit()
+    log.info("invitation withdrawn")
+    click.echo(f"Withdrew the invitation {invitation_id}. Its link does not work any more.")
+
+
+COMMANDS = (create_user, reset_password, disable_two_factor, end_sessions, delete_user, invite)

@@ -23,6 +23,7 @@ from wtforms.validators import InputRequired
 
 from fields import (
     FALSE_VALUES,
+    CodeField,
     Listed,
     Text,
     normalise_text,
@@ -127,6 +128,72 @@ class CurrentPasswordForm(AccountForm):
         self.current_password.errors = [gettext("This is not your current password.")]
 
 
+class ReauthenticationForm(CurrentPasswordForm):
+    """A change that takes the password and, if two-factor authentication is on, a code."""
+
+    code = CodeField(
+        lazy_gettext("Code from your app"),
+        [InputRequired(lazy_gettext("Enter the code that your app shows."))],
+        description=lazy_gettext("Or one of your recovery codes."),
+        render_kw={"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"},
+    )
+
+    def __init__(self, *args: Any, asks_code: bool = True, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not asks_code:
+            del self.code
+
+    def add_code_error(self) -> None:
+        """Say that the code is not right, in the form in which it could have been asked for meanwhile."""
+        errors = self.code.errors if "code" in self else self.form_errors
+        errors.append(wrong_code_message())
+
+
+class CodeForm(Form):
+    """The second step of a login."""
+
+    code = CodeField(
+        lazy_gettext("Code"),
+        [InputRequired(lazy_gettext("Enter the code."))],
+        render_kw={"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"},
+    )
+
+    def add_code_error(self) -> None:
+        """Say that the code is not right."""
+        self.code.errors.append(wrong_code_message())
+
+
+def wrong_code_message() -> str:
+    """Return what to do about a code that is not right, which can also be one that was used."""
+    return gettext("This code is wrong or was used already. Enter the one that your app shows next.")
+
+
+class SetUpForm(ReauthenticationForm):
+    """The first code of an authenticator app, whose secret is in the form, encrypted."""
+
+    PART = "set-up"
+    UNSTORED = Form.UNSTORED | {"setup"}
+
+    setup = HiddenField()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.code.description = ""
+        self.code.render_kw = self.code.render_kw | {"inputmode": "numeric"}
+
+
+class TurnOffForm(ReauthenticationForm):
+    """The end of two-factor authentication."""
+
+    PART = "turn-off"
+
+
+class NewCodesForm(ReauthenticationForm):
+    """New recovery codes."""
+
+    PART = "new-codes"
+
+
 class NewPasswordForm(Form):
     """A password that is chosen, typed twice."""
 
@@ -161,6 +228,30 @@ class NewPasswordForm(Form):
         """Refuse a slip of the finger."""
         if field.data != self.password.data:
             raise ValidationError(gettext("The two passwords differ. Enter the same password twice."))
+
+
+class ResetPasswordForm(NewPasswordForm):
+    """A new password in place of one that was forgotten."""
+
+    def __init__(self, *args: Any, obj: User, **kwargs: Any) -> None:
+        self.author = obj
+        super().__init__(*args, **kwargs)
+        self.password.label.text = lazy_gettext("New password")
+        self.confirm_password.label.text = lazy_gettext("Repeat new password")
+
+    def names(self) -> tuple[str, str]:
+        """Return the username and the email address, which the password must not be."""
+        return self.author.username, self.author.email
+
+
+class ForgotPasswordForm(Form):
+    """The address of an account whose password was forgotten."""
+
+    email = EmailField(
+        lazy_gettext("Email"),
+        [InputRequired(lazy_gettext("Enter your email address."))],
+        render_kw={"autocomplete": "username", "maxlength": User.EMAIL_MAX},
+    )
 
 
 def currency_choices() -> list[SelectChoice]:
@@ -212,26 +303,16 @@ def _checked(check: Any, *values: Any) -> Any:
         raise ValidationError(error_message(error)) from None
 
 
-class ProfileForm(CurrentPasswordForm, IdentityFields):
+class ProfileForm(ReauthenticationForm, IdentityFields):
     """Change of username and email."""
 
     PART = "profile"
 
 
-class PasswordForm(CurrentPasswordForm, NewPasswordForm):
+class PasswordForm(ReauthenticationForm, ResetPasswordForm):
     """A new password."""
 
     PART = "password"
-
-    def __init__(self, *args: Any, obj: User, **kwargs: Any) -> None:
-        self.author = obj
-        super().__init__(*args, **kwargs)
-        self.password.label.text = lazy_gettext("New password")
-        self.confirm_password.label.text = lazy_gettext("Repeat new password")
-
-    def names(self) -> tuple[str, str]:
-        """Return the username and the email address, which the password must not be."""
-        return self.author.username, self.author.email
 
 
 class SettingsForm(AccountForm):

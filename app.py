@@ -10,6 +10,7 @@ from flask_login import LoginManager, current_user
 from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+import background
 import clock
 import commands
 import config
@@ -60,6 +61,7 @@ with app.app_context():
         # Imported here, because SQLite does not need the driver, which takes 9 MB and a tenth of a second.
         importlib.import_module("database.postgresql").limit_waiting(db.engine, availability)
 Migrate(app, db, render_as_batch=True, compare_type=True)
+background.init_app(app)
 commands.init_app(app)
 static_files.init_app(app)
 # Templates look at current_user by themselves (below): loaded for every page, it would break the error

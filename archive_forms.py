@@ -7,11 +7,11 @@ from flask_babel import gettext, lazy_gettext
 from werkzeug.datastructures import FileStorage
 from wtforms import Field, FileField, ValidationError
 
-from account_forms import CurrentPasswordForm
+from account_forms import ReauthenticationForm
 from forms import Form
 
 
-class DeleteAccountForm(CurrentPasswordForm):
+class DeleteAccountForm(ReauthenticationForm):
     """Deletion of the account."""
 
     PART = "deletion"

@@ -1,4 +1,4 @@
-"""Commands: `flask serve`, `flask create-user`, `flask backup` and others."""
+"""Commands: `flask serve`, `flask demo`, `flask backup` and others."""
 
 import logging
 import os
@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,18 +19,19 @@ from flask.cli import with_appcontext
 from sqlalchemy.exc import DBAPIError
 
 import account_commands
+import archive_commands
 import clock
 import doctor
 import http_server
 import import_command
+from account_commands import save_new_user
 from database import Base, db
 from database.citus import citus_statements
 from database.engine import database_url
 from database.files import SQLITE_SUFFIXES
-from ledger import accounts, backups, deletion, demo, drafts, import_drafts, retention, sessions, throttling
+from ledger import backups, deletion, demo, drafts, import_drafts, invitations, password_resets, retention
 from ledger.backup_checks import BackupError
 from ledger.periods import day_in
-from messages import error_message
 from models import Expense, User
 
 log = logging.getLogger("ledger")
@@ -46,12 +47,9 @@ def init_app(app: Flask) -> None:
     """Add the commands to `flask`."""
     for command in (
         serve,
-        create_user,
-        reset_password,
-        end_sessions,
-        account_commands.delete_user,
-        account_commands.export_account,
-        account_commands.restore_account,
+        *account_commands.COMMANDS,
+        archive_commands.export_account,
+        archive_commands.restore_account,
         purge,
         show_demo,
         import_command.import_statement,
@@ -106,75 +104,10 @@ def _need_database() -> None:
         raise click.ClickException(missing)
 
 
-def _checked(check: Callable[..., str | None], *values: object) -> str | None:
-    """Return what `check` returns for the values, or end the command with its error message."""
-    try:
-        return check(*values)
-    except accounts.AccountError as error:
-        raise click.ClickException(error_message(error)) from None
-
-
-@click.command("create-user")
-@click.option("--username", prompt=True)
-@click.option("--email", prompt="Email")
-@click.password_option()
-@with_appcontext
-def create_user(username: str, email: str, password: str) -> None:
-    """Create an account, even while registration is closed."""
-    username = _checked(accounts.check_username, username) or ""
-    email = _checked(accounts.check_email, email) or ""
-    _checked(accounts.check_new_password, password, current_app.config["PASSWORD_MIN"], username, email)
-    _save_new_user(User(username=username, email=email), password)
-    db.session.commit()
-    click.echo(f"Created the account {username}. Log in as {email}.")
-
-
-def _save_new_user(user: User, password: str) -> None:
-    """Add `user` with the default currency and time zone, or end the command if the username or email is taken.
-
-    The caller commits.
-    """
-    user.currency = current_app.config["DEFAULT_CURRENCY"]
-    user.time_zone = current_app.config["TIMEZONE"]
-    user.set_password(password)
-    try:
-        accounts.save(user)
-    except accounts.AlreadyTakenError as taken:
-        raise click.ClickException(f"Already in use: {' and '.join(sorted(taken.fields))}.") from None
-
-
-@click.command("reset-password")
-@click.argument("email")
-@click.password_option(prompt="New password")
-@with_appcontext
-def reset_password(email: str, password: str) -> None:
-    """Change the password of the account of EMAIL. Ends all its sessions and resets its failed logins."""
-    user = account_commands.find_user(email)
-    minimum = current_app.config["PASSWORD_MIN"]
-    _checked(accounts.check_new_password, password, minimum, user.username, user.email)
-    user.set_password(password)
-    sessions.revoke_all_sessions(user)
-    throttling.forget_account(user.email)
-    db.session.commit()
-    log.info("password reset by command: user %s", user.id)
-    click.echo(f"The password of {user.username} was changed and all sessions were ended.")
-
-
-@click.command("end-sessions")
-@click.argument("email")
-@with_appcontext
-def end_sessions(email: str) -> None:
-    """End all sessions of the account of EMAIL, on every device."""
-    user = account_commands.find_user(email)
-    sessions.revoke_all_sessions(user)
-    db.session.commit()
-    click.echo(f"All sessions of {user.username} were ended.")
-
-
 @click.command()
 @with_appcontext
 def purge() -> None:
-    """Permanently delete old undo history, drafts and unfinished imports, and accounts deleted a week ago."""
+    """Permanently delete what has expired: undo history, drafts, imports, links, and deleted accounts."""
     number, has_more = 0, True
     while has_more:
         deleted, has_more = retention.purge(clock.now())
@@ -183,6 +116,9 @@ def purge() -> None:
         db.session.commit()
     drafts.delete_old(clock.now())
     import_drafts.purge(clock.now())
+    invitations.delete_expired(clock.now())
+    password_resets.delete_expired(clock.now())
+    db.session.commit()
     removed = deletion.remove_expired(clock.now())
     click.echo(
         f"Deleted {number} operations." + (f" Removed {doctor.count_text(removed, 'account')}." if removed else "")
@@ -209,7 +145,7 @@ def _create_demo_account() -> None:
     _need_database()
     password = secrets.token_urlsafe(9)
     user = User(username=demo.USERNAME, email=demo.EMAIL)
-    _save_new_user(user, password)
+    save_new_user(user, password)
     count = demo.fill_account(user, day_in(user.time_zone, clock.now()))
     db.session.commit()
     click.echo(

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from database.engine import database_url, engine_options
 from ledger.archives.reading import UPLOAD_MAX_BYTES
@@ -15,11 +15,14 @@ from ledger.money import currencies
 from ledger.periods import is_time_zone
 from ledger.sessions import SESSION_MAX_AGE
 from ledger.statements import UPLOAD_LIMITS
+from mail import check_sender, parse_mail_url
 from security import check_secret_key, load_or_create_secret_key
-from url_prefix import check_prefix
+from url_prefix import check_prefix, check_public_url
 
 # With any other status, gunicorn would start its workers again and again.
 CANNOT_START = 3
+# Ways to write a setting that is on or off.
+ON, OFF = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
 PYPROJECT = Path(__file__).with_name("pyproject.toml")
 
 
@@ -60,7 +63,7 @@ def env_secret(name: str) -> str:
 
 def env_bool(name: str, default: str = "0") -> bool:
     """Return a setting that is on (1) or off (0)."""
-    return os.environ.get(name, default).strip().casefold() in {"1", "true", "yes", "on"}
+    return os.environ.get(name, default).strip().casefold() in ON
 
 
 def env_int(name: str, default: int) -> int:
@@ -69,6 +72,16 @@ def env_int(name: str, default: int) -> int:
     if not re.fullmatch("[0-9]{1,9}", text.strip()):
         raise RuntimeError(f"{name} must be a whole number such as {default}.")
     return int(text)
+
+
+def env_registration() -> bool | Literal["invite"]:
+    """Return who can register: everyone, nobody or whoever was invited. Raises RuntimeError for any other text."""
+    text = (os.environ.get("REGISTRATION") or "1").strip().casefold()
+    if text == "invite":
+        return "invite"
+    if text not in {*ON, *OFF}:
+        raise RuntimeError("REGISTRATION must be 1 (open), 0 (closed) or invite.")
+    return text in ON
 
 
 def read_version() -> str:
@@ -84,6 +97,10 @@ def read_config(instance_path: str) -> dict[str, Any]:
     cookie_prefix = ("__Secure-" if prefix else "__Host-") if https else ""
     url = database_url(env_secret("DATABASE_URL") or "sqlite:///ledger.db")
     secret_key = env_secret("SECRET_KEY") or load_or_create_secret_key(instance_path)
+    mail_server, mail_from = (
+        parse_mail_url(env_secret("MAIL_URL")),
+        check_sender(os.environ.get("MAIL_FROM") or ""),
+    )
     config: dict[str, Any] = {
         "VERSION": read_version(),
         "SECRET_KEY": check_secret_key(secret_key),
@@ -91,6 +108,9 @@ def read_config(instance_path: str) -> dict[str, Any]:
         "SQLALCHEMY_DATABASE_URI": url,
         "SQLALCHEMY_ENGINE_OPTIONS": engine_options(url),
         "URL_PREFIX": prefix,
+        "PUBLIC_URL": check_public_url(os.environ.get("PUBLIC_URL") or "", prefix),
+        "MAIL_SERVER": mail_server,
+        "MAIL_FROM": mail_from,
         "SESSION_COOKIE_PATH": prefix or "/",
         "SESSION_COOKIE_NAME": f"{cookie_prefix}session",
         "SESSION_COOKIE_SAMESITE": "Lax",
@@ -119,7 +139,7 @@ def read_config(instance_path: str) -> dict[str, Any]:
         "DEFAULT_CURRENCY": os.environ.get("DEFAULT_CURRENCY") or "USD",
         "TIMEZONE": os.environ.get("TIMEZONE") or "UTC",
         "PASSWORD_MIN": env_int("PASSWORD_MIN", 8),
-        "REGISTRATION": env_bool("REGISTRATION", "1"),
+        "REGISTRATION": env_registration(),
         "THROTTLE_ACCOUNT": env_int("THROTTLE_ACCOUNT", 10),
         "THROTTLE_ADDRESS": env_int("THROTTLE_ADDRESS", 50),
         "THROTTLE_WINDOW": env_int("THROTTLE_WINDOW", 900),
@@ -128,5 +148,10 @@ def read_config(instance_path: str) -> dict[str, Any]:
     if config["DEFAULT_CURRENCY"] not in currencies() or not is_time_zone(config["TIMEZONE"]):
         raise RuntimeError(
             "DEFAULT_CURRENCY must be a code such as EUR, and TIMEZONE a name such as Europe/Berlin."
+        )
+    if mail_server and not (mail_from and config["PUBLIC_URL"]):
+        raise RuntimeError(
+            "MAIL_URL also needs MAIL_FROM, the address that emails come from, and PUBLIC_URL, the address of "
+            "this site, which their links begin with."
         )
     return config

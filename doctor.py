@@ -22,7 +22,9 @@ from database import Base, db
 from database.engine import public_url
 from database.revision import is_migrated, migration_head
 from ledger.backups import count_accounts, count_rows, last_backup
-from models import Expense, User
+from ledger.encryption import secret_box
+from mail import MailServer, connect
+from models import Expense, TwoFactor, User
 
 log = logging.getLogger("ledger")
 SETTINGS = (
@@ -34,8 +36,12 @@ SETTINGS = (
     "IMPORT_MAX_BYTES",
     "IMPORT_MAX_LINES",
     "LOG_FORMAT",
+    "MAIL_FROM",
+    "MAIL_URL",
+    "MAIL_URL_FILE",
     "PASSWORD_MIN",
     "PROXY_HOPS",
+    "PUBLIC_URL",
     "REGISTRATION",
     "RESTORE_MAX_BYTES",
     "SCRIPT_NAME",
@@ -113,7 +119,7 @@ def log_start() -> None:
 
 def _first_step() -> str:
     """Return how to create the first account."""
-    is_open = current_app.config["REGISTRATION"]
+    is_open = current_app.config["REGISTRATION"] is True
     return "open the address and create one." if is_open else "create one with flask create-user."
 
 
@@ -139,6 +145,7 @@ def examine() -> Iterator[Finding]:
     ledger = current_app.config["VERSION"]
     yield Finding(f"Ledger {ledger}, Python {platform.python_version()}, {libraries}")
     yield from _examine_settings()
+    yield from _examine_mail()
     yield from _examine_private_files()
     yield Finding(f"Database: {database_location()}")
     try:
@@ -174,12 +181,28 @@ def _examine_settings() -> Iterator[Finding]:
     if os.environ.get("SECRET_KEY") and _key_file().exists():
         text = f"SECRET_KEY is set, so {_key_file()} is not used. Delete one of them."
         yield Finding(text, is_problem=True)
-    if config["REGISTRATION"]:
-        yield Finding("Registration is open to everyone who can reach this site. REGISTRATION=0 closes it.")
+    if config["REGISTRATION"] is True:
+        text = "Registration is open to everyone who can reach this site. REGISTRATION=0 closes it"
+        yield Finding(f"{text}, REGISTRATION=invite asks for an invitation.")
+    if https and config["PUBLIC_URL"].startswith("http:"):
+        yield Finding("PUBLIC_URL begins with http: although HTTPS=1. Let it begin with https:", is_problem=True)
     for name in sorted(set(os.environ) - set(SETTINGS)):
         similar = difflib.get_close_matches(name.upper(), SETTINGS, 1, cutoff=0.85)
         if similar:
             yield Finding(f"Unknown setting {name}. Did you mean {similar[0]}?", is_problem=True)
+
+
+def _examine_mail() -> Iterator[Finding]:
+    server: MailServer | None = current_app.config["MAIL_SERVER"]
+    if server is None:
+        yield Finding("No mail server: forgotten passwords are reset with flask reset-password.")
+        return
+    try:
+        with connect(server):
+            yield Finding(f"Mail server {server}: logging in works")
+    except OSError as error:
+        text = f"Mail server {server}: {error or type(error).__name__}. Check MAIL_URL."
+        yield Finding(text, is_problem=True)
 
 
 def _key_file() -> Path:
@@ -208,6 +231,7 @@ def _examine_rows(connection: sa.Connection) -> Iterator[Finding]:
     accounts = count_text(counts[User.__tablename__], "account")
     yield Finding(f"{accounts}, {count_text(counts[Expense.__tablename__], 'expense')}")
     yield from _examine_deleted(connection)
+    yield from _examine_secrets(connection)
     taken_at = last_backup(connection)
     if taken_at is None:
         yield Finding("There is no backup yet. Run: flask backup FILE", is_problem=True)
@@ -228,6 +252,25 @@ def _examine_deleted(connection: sa.Connection) -> Iterator[Finding]:
         yield Finding(
             f"{accounts} should have been removed. Run flask purge, and let it run daily", is_problem=True
         )
+
+
+def _examine_secrets(connection: sa.Connection) -> Iterator[Finding]:
+    """Yield how many secrets of two-factor authentication cannot be read, or depend on a former secret key."""
+    config = current_app.config
+    box = secret_box(config["SECRET_KEY"], *config["SECRET_KEY_FALLBACKS"])
+    stored = connection.scalars(sa.select(TwoFactor.secret)).all()
+    lost = sum(box.decrypt(secret) is None for secret in stored)
+    former = sum(not box.is_current(secret) for secret in stored) - lost
+    if lost:
+        text = (
+            f"{count_text(lost, 'authenticator app')} cannot be checked, because SECRET_KEY has changed since the "
+            "setup. Set SECRET_KEY_FALLBACKS to the former key. If it is lost, these users log in with "
+            "recovery codes, or after flask disable-two-factor EMAIL."
+        )
+        yield Finding(text, is_problem=True)
+    if former:
+        apps = count_text(former, "authenticator app")
+        yield Finding(f"Needed until their next login: SECRET_KEY_FALLBACKS, for {apps}")
 
 
 def _examine_file(connection: sa.Connection) -> Iterator[Finding]:

@@ -22,7 +22,7 @@ from wtforms import (
 )
 from wtforms.form import BaseForm
 from wtforms.validators import StopValidation
-from wtforms.widgets import DateInput
+from wtforms.widgets import DateInput, TextInput
 
 from ledger.errors import AmountError
 from ledger.money import (
@@ -143,6 +143,15 @@ class BoundedMeta:
         field.filters = [partial(limit_length, maximum), *field.filters]
         field.validators = [stop_if_unreadable, *field.validators]
         return field
+
+
+class CodeField(PasswordField):
+    """A code that is valid once: never shown again, nor kept in a draft, but nothing to hide while it is typed."""
+
+    widget = TextInput()
+
+    def _value(self) -> str:
+        return ""
 
 
 class Text:

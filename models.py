@@ -1,4 +1,7 @@
-"""Tables: users, sessions, categories, budgets, expenses, history, recurring expenses, statements, throttling."""
+"""Tables: users, sessions, categories, budgets, expenses, history, recurring expenses, statements, throttling.
+
+Also those of the accounts: invitations, password resets and two-factor authentication.
+"""
 
 import uuid
 from collections.abc import Sequence
@@ -132,6 +135,40 @@ class LoginSession(Base):
     last_seen_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utc_now)
     remember: Mapped[bool]
     user_agent: Mapped[str] = mapped_column(sa.String(USER_AGENT_MAX))
+
+
+class PasswordReset(Base):
+    """A link with which a user can choose a new password before it expires. Using it deletes it."""
+
+    __tablename__ = "password_reset"
+
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
+    token_hash: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    # A hash of the password hash. With another password, the link does not work any more.
+    password_mark: Mapped[str] = mapped_column(sa.String(64))
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class TwoFactor(Base):
+    """The authenticator app of a user who has turned two-factor authentication on."""
+
+    __tablename__ = "two_factor"
+
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
+    # Encrypted with a key that is derived from the secret key of the application.
+    secret: Mapped[str] = mapped_column(sa.String(255))
+    # The 30 seconds, counted from 1970, whose code was used last. Neither it nor an earlier one is accepted again.
+    last_step: Mapped[int] = mapped_column(sa.BigInteger)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utc_now)
+
+
+class RecoveryCode(Base):
+    """A code with which a user logs in who has lost the authenticator app. Using it deletes it."""
+
+    __tablename__ = "recovery_code"
+
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
+    code_hash: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
 
 
 class Expense(Base):
@@ -555,6 +592,22 @@ class StatementLine(Base):
         # Finds the categories that a payee had.
         sa.Index(None, "author_id", "payee_key"),
     )
+
+
+class Invitation(Base):
+    """A link with which one person can register before it expires. Registering deletes it.
+
+    It belongs to nobody: the administrator makes it, and it is found by its token alone.
+    """
+
+    __tablename__ = "invitation"
+    NOTE_MAX = 100
+
+    token_hash: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    # Whom it is for, in the words of the administrator.
+    note: Mapped[str] = mapped_column(sa.String(NOTE_MAX))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utc_now)
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
 class Throttle(Base):

@@ -27,14 +27,16 @@ from views import (
     health,
     history,
     imports,
+    password_resets,
     recurring,
     report_filters,
     reports,
     sessions,
+    two_factor,
 )
 
 PUBLIC_ENDPOINTS = {"static"}
-LOGIN_ENDPOINTS = {"login", "register"}
+LOGIN_ENDPOINTS = {"login", "enter_code", "register"}
 
 
 def route(rule: str, view: Callable[..., ResponseReturnValue], *methods: str, public: bool = False) -> None:
@@ -70,7 +72,10 @@ report_filters.init_app(app)
 
 route("/register", accounts.register, "GET", "POST", public=True)
 route("/login", sessions.login, "GET", "POST", public=True)
+route("/login/code", sessions.enter_code, "GET", "POST", public=True)
 route("/logout", sessions.logout, "GET", "POST", public=True)
+route("/forgot-password", password_resets.forgot_password, "GET", "POST", public=True)
+route("/reset-password/<key>", password_resets.reset_password, "GET", "POST", public=True)
 route("/account", accounts.show_account)
 route("/account/export", archives.export_account)
 route("/account/restore", archives.restore_account, "GET", "POST")
@@ -78,6 +83,10 @@ route("/account/delete", deletion.delete_account, "GET", "POST")
 route("/account/profile", accounts.change_profile, "POST")
 route("/account/password", accounts.change_password, "POST")
 route("/account/settings", accounts.change_settings, "POST")
+route("/account/two-factor", two_factor.show_two_factor)
+route("/account/two-factor", two_factor.turn_on_two_factor, "POST")
+route("/account/two-factor/off", two_factor.turn_off_two_factor, "POST")
+route("/account/two-factor/recovery-codes", two_factor.renew_recovery_codes, "POST")
 route("/account/sessions/end", sessions.end_session, "POST")
 route("/account/sessions/end-all", sessions.end_all_sessions, "POST")
 route("/", expenses.index, public=True)

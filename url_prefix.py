@@ -27,6 +27,18 @@ class UrlPrefix:
         return self.application(environ, start_response)
 
 
+def check_public_url(url: str, prefix: str) -> str:
+    """Return the address of the site without a slash at its end, or "" for none.
+
+    Raises RuntimeError if it is no address of a site, or does not end with the prefix.
+    """
+    url = url.strip().rstrip("/")
+    parts = re.fullmatch(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(?::[0-9]{1,5})?(/[^\s?#]*)?", url)
+    if url and (parts is None or (parts[1] or "") != prefix):
+        raise RuntimeError(f"PUBLIC_URL must be the address of this site, such as https://ledger.example{prefix}.")
+    return url
+
+
 def check_prefix(prefix: str) -> str:
     """Return `prefix` without a slash at its end, or "" for none. Raises RuntimeError if it is no path."""
     prefix = prefix.strip().rstrip("/")

@@ -1,14 +1,13 @@
 """Sessions: one row for each login on a device, and its end."""
 
-import hashlib
 import re
-import secrets
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from database import db
 from database.statements import OWNER_ID, built_once
+from ledger.tokens import new_token, parse_key, token_hash
 from models import LoginSession, User
 
 # A session that is not remembered ends this long after the last change made in it, any other after
@@ -23,7 +22,7 @@ MAX_SESSIONS_SHOWN = 100
 
 def create_session(user: User, remember: bool, user_agent: str, now: datetime) -> None:
     """Create a session for `user`, whose `login_token` alone then proves it."""
-    user.login_token = secrets.token_urlsafe(32)
+    user.login_token = new_token()
     expired = sa.or_(
         LoginSession.created_at < now - SESSION_MAX_AGE, LoginSession.last_seen_at < now - SESSION_MAX_AGE
     )
@@ -31,7 +30,7 @@ def create_session(user: User, remember: bool, user_agent: str, now: datetime) -
     db.session.add(
         LoginSession(
             user_id=user.id,
-            token_hash=_token_hash(user.login_token),
+            token_hash=token_hash(user.login_token),
             created_at=now,
             last_seen_at=now,
             remember=remember,
@@ -42,15 +41,16 @@ def create_session(user: User, remember: bool, user_agent: str, now: datetime) -
 
 def find_session(login_id: str, now: datetime) -> tuple[User, LoginSession] | None:
     """Return the user and the session that `User.get_id` named, or None if there is no such session any more."""
-    match = re.fullmatch(r"([0-9]{1,9})\.([\w-]{1,100})", login_id, re.ASCII)
-    if match is None:
+    key = parse_key(login_id)
+    if key is None:
         return None
-    parameters = {"owner_id": int(match[1]), "token_hash": _token_hash(match[2])}
+    user_id, token = key
+    parameters = {"owner_id": user_id, "token_hash": token_hash(token)}
     row = db.session.execute(_session_query(), parameters).one_or_none()
     if row is None or not _lasts(row.LoginSession, now) or row.User.delete_at is not None:
         return None
     user, login = row
-    user.login_token = match[2]
+    user.login_token = token
     return user, login
 
 
@@ -83,7 +83,7 @@ def list_sessions(user: User, now: datetime) -> list[LoginSession]:
 
 def key_of(user: User) -> str:
     """Return the key of the current session of `user`, which gives no access."""
-    return _token_hash(user.login_token or "")
+    return token_hash(user.login_token or "")
 
 
 def is_remembered(user: User) -> bool:
@@ -116,11 +116,6 @@ def touch(login: LoginSession, now: datetime) -> None:
         login.created_at = login.last_seen_at = now
     if now - login.last_seen_at >= TOUCH_INTERVAL:
         login.last_seen_at = now
-
-
-def _token_hash(token: str) -> str:
-    """Return what is stored of a token: who reads the database cannot log in with it."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 # Each browser also names those that it is like, and so the first that is found counts.

@@ -69,6 +69,9 @@ def fill(engine):
             {"id": 1, "username": "ana", "username_key": "ana", "email": "a@example.com", "password_hash": "x"}
         ],
         "login_session": [{"user_id": 1, "token_hash": "x", "remember": True, "user_agent": "x"}],
+        "two_factor": [{"user_id": 1, "secret": "x", "last_step": 1, "created_at": MOMENT}],
+        "recovery_code": [{"user_id": 1, "code_hash": "x"}],
+        "password_reset": [{"user_id": 1, "token_hash": "x", "password_mark": "x", "expires_at": MOMENT}],
         "expense": expenses,
         "category": [{"author_id": 1, "name": "Food", "name_key": "food", "position": 1}],
         "budget": [{"author_id": 1, "start_date": DAY, "amount": 1}],
@@ -100,6 +103,7 @@ def fill(engine):
             | {"reason": "", "duplicate": "", "expense_id": expenses[0]["id"]}
         ],
         "throttle": [{"key": "x", "started_at": 1, "attempts": 1}],
+        "invitation": [{"token_hash": "x", "note": "Bob", "created_at": MOMENT, "expires_at": MOMENT}],
         "backup": [{"taken_at": MOMENT, "expenses": 1}],
         # The tables of former steps.
         "deleted_expense": [

@@ -59,6 +59,10 @@ def test_a_healthy_application_has_nothing_wrong(healthy, run):
         ({"PROXY_HOPS": 1}, "set HTTPS=1"),
         ({"SESSION_COOKIE_SECURE": True}, "Set TRUSTED_HOSTS to"),
         ({"URL_PREFIX": "/expenses"}, "URL_PREFIX=/expenses is also a path of the application"),
+        (
+            {"SESSION_COOKIE_SECURE": True, "TRUSTED_HOSTS": ["x"], "PUBLIC_URL": "http://x"},
+            "PUBLIC_URL begins with http:",
+        ),
         ({"THROTTLE_ACCOUNT": 0}, "THROTTLE_ACCOUNT=0 allows unlimited guessing"),
         ({"THROTTLE_ADDRESS": 0}, "THROTTLE_ADDRESS=0 allows unlimited guessing"),
     ],

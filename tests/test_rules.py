@@ -29,7 +29,10 @@ PYTHON_FILES = sorted({*SOURCES, *ROOT.glob("tests/**/*.py"), *ROOT.glob("benchm
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
 TEMPLATES = sorted(str(path.relative_to(ROOT / "templates")) for path in ROOT.glob("templates/**/*.html"))
 # Every endpoint that works without a login, written out: adding one is a decision.
-PUBLIC = {"index", "login", "register", "logout", "static", "healthz", "readyz"}
+PUBLIC = {
+    *("index", "login", "enter_code", "register", "logout", "forgot_password", "reset_password"),
+    *("static", "healthz", "readyz"),
+}
 WEB = {"flask", "flask_login", "flask_wtf", "wtforms"}
 ROUTES = [rule for rule in application.url_map.iter_rules() if rule.endpoint != "static"]
 
@@ -107,6 +110,7 @@ BELOW = {
     "views": {
         "account_forms",
         "archive_forms",
+        "background",
         "category_forms",
         "clock",
         "database",
@@ -114,25 +118,29 @@ BELOW = {
         "forms",
         "import_forms",
         "ledger",
+        "mail",
         "messages",
         "models",
         "security",
         "statement_messages",
         "text",
     },
+    "background": set(),
+    "mail": set(),
     "static_files": set(),
     "url_prefix": set(),
-    "config": {"database", "ledger", "security", "url_prefix"},
-    "doctor": {"clock", "database", "ledger", "models"},
+    "config": {"database", "ledger", "mail", "security", "url_prefix"},
+    "doctor": {"clock", "database", "ledger", "mail", "models"},
     "http_server": set(),
-    "account_commands": {"clock", "database", "doctor", "ledger", "messages", "models"},
+    "account_commands": {"clock", "database", "ledger", "messages", "models"},
+    "archive_commands": {"account_commands", "clock", "database", "doctor", "ledger", "messages", "models"},
     "commands": {
-        *("account_commands", "clock", "database", "doctor", "http_server", "import_command", "ledger"),
-        *("messages", "models"),
+        *("account_commands", "archive_commands", "clock", "database", "doctor", "http_server", "import_command"),
+        *("ledger", "models"),
     },
     "import_command": {"account_commands", "clock", "database", "ledger", "messages", "models"},
     "app": {
-        *("clock", "commands", "config", "database", "ledger", "logs", "models"),
+        *("background", "clock", "commands", "config", "database", "ledger", "logs", "models"),
         *("routes", "security", "static_files", "url_prefix", "views"),
     },
     "routes": {"app", "ledger", "security", "views"},
@@ -199,7 +207,7 @@ def test_views_commit_through_the_engine():
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_module_can_be_read_in_one_sitting(path):
-    limits = {"routes.py": 130, "forms.py": 650, "models.py": 650}
+    limits = {"routes.py": 150, "forms.py": 650, "models.py": 750}
 
     assert len(path.read_text().splitlines()) <= limits.get(path.name, 400)
 
@@ -299,8 +307,9 @@ def test_a_form_without_a_token_changes_nothing(ana, rule, token):
 
     answer = ana.client.post(target, data={"amount": "1", "category": "Food", **token})
 
-    # Who is logged in already is led away from two of them; without an id, there is no session to end.
-    expected = {"login": REDIRECTS, "register": REDIRECTS, "end_session": {404}}
+    # Who is logged in already is led away from some of them; without an id, there is no session to end.
+    away = dict.fromkeys(("login", "enter_code", "register"), REDIRECTS)
+    expected = away | {"end_session": {404}}
     assert answer.status_code in expected.get(rule.endpoint, {400})
     assert everything() == before
     assert ana.get("/expenses").status_code == 200
@@ -363,7 +372,9 @@ def test_every_command_is_in_the_readme():
     accounts = (
         "create-user",
         "reset-password",
+        "disable-two-factor",
         "end-sessions",
+        "invite",
         "delete-user",
         "export-account",
         "restore-account",

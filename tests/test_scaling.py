@@ -9,7 +9,7 @@ from tests.owners import OWNERS
 
 TABLES = Base.metadata.tables
 # What belongs to nobody stays on the coordinator, and nothing may refer to it.
-LOCAL = {"backup", "throttle"}
+LOCAL = {"backup", "invitation", "throttle"}
 
 
 @pytest.fixture

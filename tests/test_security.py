@@ -752,7 +752,10 @@ def test_a_garbled_referrer_is_refused(ana, referrer):
     assert ana.count() == 0
 
 
-FORMS = ["/login", "/register", "/expenses/add", "/account/profile", "/account/password", "/account/settings"]
+FORMS = [
+    *("/login", "/register", "/expenses/add", "/account/profile", "/account/password", "/account/settings"),
+    "/account/two-factor",
+]
 
 
 def assert_form_was_empty(visitor, address, response):

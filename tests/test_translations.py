@@ -515,9 +515,11 @@ def test_a_refusal_by_a_rate_limit_is_marked(user, app):
     assert response.status_code == 429
 
 
-def test_a_closed_registration_is_marked(pseudo, stranger):
-    pseudo.config["REGISTRATION"] = False
-    response = stranger.get("/register")
+@pytest.mark.parametrize(("mode", "query"), [(False, ""), ("invite", ""), ("invite", "?invitation=x")])
+def test_a_closed_registration_is_marked(pseudo, stranger, mode, query):
+    pseudo.config["REGISTRATION"] = mode
+    response = stranger.get(f"/register{query}")
 
     assert response.status_code == 403
     assert unmarked(response) == set()
+    assert unmarked(stranger.get("/login")) == set()

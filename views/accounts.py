@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from typing import NoReturn
 
 from flask import abort, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -9,32 +10,31 @@ from flask_babel import gettext
 from flask_login import current_user
 
 import clock
-from account_forms import AccountForm, CurrentPasswordForm, PasswordForm, ProfileForm, RegisterForm, SettingsForm
+from account_forms import AccountForm, PasswordForm, ProfileForm, RegisterForm, SettingsForm
 from database import db
-from ledger import accounts, history, sessions
+from ledger import accounts, history, invitations, sessions
 from ledger.throttling import Counter
-from models import User
 from text import identity_key
 from views.common import flash_message, render_page
+from views.emails import notify
 from views.rate_limits import (
     RateLimitedError,
     address_counter,
     check_attempts,
     hashing,
     names_counters,
-    password_counter,
     record_attempt,
-    reset_attempts,
 )
+from views.reauthentication import asks_code, confirm, end_other_sessions, own_guesses
 from views.sessions import redirect_after_login, start_session
 
 log = logging.getLogger("ledger")
 
 
 def register() -> ResponseReturnValue:
-    """Create an account and log it in."""
-    if not current_app.config["REGISTRATION"]:
-        abort(403, gettext("Registration is closed. Ask the administrator for an account."))
+    """Create an account and log it in; where registration needs an invitation, the URL has its token."""
+    invitation = request.args.get("invitation")
+    check_registration(invitation)
     form = RegisterForm()
     refusal = None
     try:
@@ -46,6 +46,7 @@ def register() -> ResponseReturnValue:
             with hashing.slot():
                 record_attempt(address_counter(request.remote_addr))
                 user.set_password(form.password.data)
+            redeem(invitation)
             accounts.save(user)
             start_session(user)
             log.info("registered: user %s from %s", user.id, request.remote_addr)
@@ -54,7 +55,29 @@ def register() -> ResponseReturnValue:
         form.add_taken_errors(taken.fields)
     except RateLimitedError as error:
         refusal = error
-    return render_page("accounts/register.html", refusal, form=form)
+    return render_page("accounts/register.html", refusal, form=form, invitation=invitation)
+
+
+def check_registration(invitation: str | None) -> None:
+    """Refuse a visitor who may not register."""
+    mode = current_app.config["REGISTRATION"]
+    if not mode:
+        abort(403, gettext("Registration is closed. Ask the administrator for an account."))
+    if mode == "invite" and not invitation:
+        abort(403, gettext("Registration needs an invitation. Ask the administrator for a link."))
+    if mode == "invite" and not invitations.is_valid(invitation or "", clock.now()):
+        refuse_invitation()
+
+
+def redeem(invitation: str | None) -> None:
+    """Use the invitation up, in the transaction that creates the account; another may have been quicker."""
+    if current_app.config["REGISTRATION"] == "invite" and not invitations.redeem(invitation or "", clock.now()):
+        refuse_invitation()
+
+
+def refuse_invitation() -> NoReturn:
+    """Say that an invitation is not valid, whatever the reason."""
+    abort(403, gettext("This invitation has expired or was used already. Ask the administrator for a new link."))
 
 
 def account_page(sent: AccountForm | None = None, error: RateLimitedError | None = None) -> ResponseReturnValue:
@@ -63,33 +86,17 @@ def account_page(sent: AccountForm | None = None, error: RateLimitedError | None
         log.warning(
             "password check refused (%s): user %s from %s", error.status, current_user.id, request.remote_addr
         )
-    forms = [kind(formdata=None, obj=current_user) for kind in (ProfileForm, PasswordForm, SettingsForm)]
-    shown = {form.PART: form for form in (*forms, *([sent] if sent else []))}
-    logins = sessions.list_sessions(current_user, clock.now())
-    return render_page("accounts/account.html", error, **shown, logins=logins, here=sessions.key_of(current_user))
-
-
-def confirm(
-    form: CurrentPasswordForm, new_password: str | None = None, names: Sequence[Counter] = ()
-) -> User | None:
-    """Return the current user, locked, when the form has their password, else None. Raises RateLimitedError."""
-    # An attacker at the login page or in another browser must not keep the user from changing the password.
-    guesses = own_guesses()
-    check_attempts(guesses, *names)
-    with hashing.slot():
-        record_attempt(guesses, *names)
-        user = accounts.confirm(current_user, form.current_password.data, new_password)
-    if user is None:
-        log.info("password check failed: user %s from %s", current_user.id, request.remote_addr)
-        form.add_password_error()
-    else:
-        reset_attempts(guesses)
-    return user
-
-
-def own_guesses() -> Counter:
-    """Return the counter of wrong current passwords in this browser."""
-    return password_counter(sessions.key_of(current_user))
+    uses_two_factor, new = asks_code(), {"formdata": None, "obj": current_user}
+    fresh = ProfileForm(asks_code=uses_two_factor, **new), PasswordForm(asks_code=uses_two_factor, **new)
+    shown = {form.PART: form for form in (SettingsForm(**new), *fresh, *([sent] if sent else []))}
+    return render_page(
+        "accounts/account.html",
+        error,
+        **shown,
+        uses_two_factor=uses_two_factor,
+        logins=sessions.list_sessions(current_user, clock.now()),
+        here=sessions.key_of(current_user),
+    )
 
 
 def asked_names(form: ProfileForm) -> Sequence[Counter]:
@@ -100,13 +107,6 @@ def asked_names(form: ProfileForm) -> Sequence[Counter]:
     return names_counters(request.remote_addr, current_user.id)
 
 
-def end_other_sessions(user: User) -> None:
-    """End every session of `user`, and start a new one in this browser; commits."""
-    remember = sessions.is_remembered(user)
-    sessions.revoke_all_sessions(user)
-    start_session(user, remember)
-
-
 def show_account() -> ResponseReturnValue:
     """Show the account page: preferences, profile, password and sessions."""
     return account_page()
@@ -114,17 +114,18 @@ def show_account() -> ResponseReturnValue:
 
 def change_profile() -> ResponseReturnValue:
     """Change the username and the email address; a new address ends the other sessions."""
-    form = ProfileForm(obj=current_user)
+    form = ProfileForm(obj=current_user, asks_code=asks_code())
     refusal = None
     try:
         check_attempts(own_guesses())
         if form.validate_on_submit() and (user := confirm(form, names=asked_names(form))) is not None:
-            moved = user.email != form.email.data
+            former, moved = user.email, user.email != form.email.data
             user.username, user.email = form.username.data, form.email.data
             accounts.save(user)
             if moved:
                 end_other_sessions(user)
                 log.info("email changed: user %s from %s", user.id, request.remote_addr)
+                notify(user, "email_changed", former)
             db.session.commit()
             flash_message(gettext("Saved. Other devices have to log in again.") if moved else gettext("Saved."))
             return redirect(url_for("show_account"))
@@ -137,13 +138,14 @@ def change_profile() -> ResponseReturnValue:
 
 def change_password() -> ResponseReturnValue:
     """Change the password, which ends the other sessions."""
-    form = PasswordForm(obj=current_user)
+    form = PasswordForm(obj=current_user, asks_code=asks_code())
     refusal = None
     try:
         check_attempts(own_guesses())
         if form.validate_on_submit() and (user := confirm(form, form.password.data)) is not None:
             end_other_sessions(user)
             log.info("password changed: user %s from %s", user.id, request.remote_addr)
+            notify(user, "password_changed")
             flash_message(gettext("Your password is changed. Other devices have to log in again."))
             return redirect(url_for("show_account"))
     except RateLimitedError as error:

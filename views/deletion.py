@@ -11,10 +11,10 @@ import clock
 from archive_forms import DeleteAccountForm
 from database import db
 from ledger import deletion
-from views.accounts import confirm, own_guesses
 from views.common import render_page
 from views.filters import datetime_text
 from views.rate_limits import RateLimitedError, check_attempts
+from views.reauthentication import asks_code, confirm, own_guesses
 from views.sessions import logged_out_response
 
 log = logging.getLogger("ledger")
@@ -22,7 +22,7 @@ log = logging.getLogger("ledger")
 
 def delete_account() -> ResponseReturnValue:
     """Show what deleting the account means, or schedule it and log the user out everywhere."""
-    form = DeleteAccountForm()
+    form = DeleteAccountForm(asks_code=asks_code())
     refusal = None
     try:
         if form.is_submitted():

@@ -20,6 +20,8 @@ WAIT_MAX, OWN_WAIT_MAX, SHARED_WAIT_MAX = 24 * 3600, 3600, 3600
 # The limit for an account from all addresses together, as a multiple of that from one address: an attacker needs
 # this many addresses to make others wait. NIST SP 800-63B allows a hundred failures in a row.
 ACCOUNT_FACTOR = 10
+# Links to choose a new password that one address can ask for before a wait; and as a multiple, all addresses.
+RESET_LINKS, RESET_FACTOR = 3, 3
 # A device that has not logged in for a year is a new one.
 DEVICE_MAX_AGE = 365 * 24 * 3600
 
@@ -61,6 +63,35 @@ def password_counter(login_key: str) -> Counter:
     """Return the counter of wrong current passwords within one login; logins that fail elsewhere do not count."""
     limit = current_app.config["THROTTLE_ACCOUNT"]
     return _counter(other_key(f"login {login_key}"), limit, OWN_WAIT_MAX)
+
+
+def code_counters(address: str | None, user_id: int, email: str) -> list[Counter]:
+    """Return the counters of wrong codes of two-factor authentication.
+
+    Only who has the password gets so far, so a user's are counted together. A device that has logged in to the
+    account before has a counter of its own, so that nobody with a stolen password keeps its owner out.
+    """
+    limit = current_app.config["THROTTLE_ACCOUNT"]
+    device_id, key = _read_device()
+    if limit and key == account_key(email):
+        return [_counter(other_key(f"codes of {user_id}, device {device_id}"), limit, WAIT_MAX)]
+    return [address_counter(address), _counter(other_key(f"codes of {user_id}"), limit, WAIT_MAX)]
+
+
+def reset_counters(address: str | None, email: str) -> list[Counter]:
+    """Return the counters of links to choose a new password, which fill the mailbox of whoever has the address.
+
+    A device that has logged in to the account before has a counter of its own here, too.
+    """
+    limit = current_app.config["THROTTLE_ACCOUNT"] and RESET_LINKS
+    device_id, key = _read_device()
+    if limit and key == account_key(email):
+        return [_counter(account_key(email, f"reset, device {device_id}"), limit, WAIT_MAX)]
+    return [
+        address_counter(address),
+        _counter(account_key(email, f"reset, address {_network(address)}"), limit, WAIT_MAX),
+        _counter(account_key(email, "reset"), limit * RESET_FACTOR, WAIT_MAX),
+    ]
 
 
 def names_counters(address: str | None, user_id: int) -> list[Counter]:

@@ -1,6 +1,8 @@
 """Logging in and out, and ending sessions."""
 
 import logging
+from datetime import timedelta
+from typing import TypedDict
 
 from flask import abort, current_app, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -8,10 +10,11 @@ from flask_babel import gettext
 from flask_login import current_user, login_user, logout_user
 
 import clock
-from account_forms import EndSessionForm, LoginForm
+from account_forms import CodeForm, EndSessionForm, LoginForm
 from database import db
 from database.engine import SAFE_METHODS
-from ledger import accounts, deletion, drafts, retention, sessions
+from ledger import accounts, deletion, drafts, retention, sessions, two_factor
+from ledger.encryption import SecretBox, secret_box
 from models import User
 from security import safe_redirect_target
 from views.common import flash_message, redirect_within, render_page
@@ -20,6 +23,7 @@ from views.rate_limits import (
     RateLimitedError,
     address_counter,
     check_attempts,
+    code_counters,
     hashing,
     is_known_device,
     login_counters,
@@ -29,6 +33,18 @@ from views.rate_limits import (
 )
 
 log = logging.getLogger("ledger")
+# How long a login can wait for its code.
+HALF_LOGIN_MAX_AGE = timedelta(minutes=10)
+
+
+class HalfLogin(TypedDict):
+    """A login with the right password that waits for a code, in the signed session cookie. It opens no page."""
+
+    user_id: int
+    mark: str
+    # Seconds since 1970.
+    began_at: int
+    remember: bool
 
 
 def start_session(user: User, remember: bool = False) -> None:
@@ -66,9 +82,7 @@ def login() -> ResponseReturnValue:
         if form.validate_on_submit():
             user = authenticate(form)
             if user is not None:
-                start_session(user, form.remember_me.data)
-                log.info("logged in: user %s from %s", user.id, request.remote_addr)
-                return redirect_after_login()
+                return finish_or_ask_for_code(user, form.remember_me.data)
             log.info("login failed from %s", request.remote_addr)
             form.form_errors.append(gettext("The email address or password is wrong."))
     except RateLimitedError as error:
@@ -90,6 +104,89 @@ def authenticate(form: LoginForm) -> User | None:
     if user is not None:
         reset_attempts(*counters)
     return user
+
+
+def finish_or_ask_for_code(user: User, remember: bool) -> ResponseReturnValue:
+    """Log in a user with the right password; with two-factor authentication, ask for a code first."""
+    row = two_factor.find(user)
+    if row is None:
+        return finish_login(user, remember)
+    db.session.commit()
+    kept = drafts_of(str(user.id))
+    session.clear()
+    if kept:
+        session["drafts"] = kept
+    session["half_login"] = HalfLogin(
+        user_id=user.id,
+        mark=two_factor.login_mark(user, row),
+        began_at=int(clock.now().timestamp()),
+        remember=remember,
+    )
+    log.info("password accepted, code needed: user %s from %s", user.id, request.remote_addr)
+    return redirect(url_for("enter_code", next=safe_redirect_target(request.args.get("next"))))
+
+
+def finish_login(user: User, remember: bool) -> ResponseReturnValue:
+    """Start a session and redirect to the page that the user wanted."""
+    start_session(user, remember)
+    log.info("logged in: user %s from %s", user.id, request.remote_addr)
+    return redirect_after_login()
+
+
+def enter_code() -> ResponseReturnValue:
+    """Ask for the code that completes a login."""
+    target = safe_redirect_target(request.args.get("next"))
+    user = half_logged_in()
+    if user is None:
+        session.pop("half_login", None)
+        flash_message(gettext("Log in again. There is no login that waits for a code."))
+        return redirect(url_for("login", next=target))
+    form = CodeForm()
+    refusal = None
+    try:
+        if form.validate_on_submit():
+            found = use_code(user, form)
+            if found is not None:
+                return finish_login(found, session["half_login"]["remember"])
+            form.add_code_error()
+    except RateLimitedError as error:
+        log.warning("code refused (%s): user %s from %s", error.status, user.id, request.remote_addr)
+        refusal = error
+    is_recovery = "recovery" in request.args
+    return render_page("accounts/enter_code.html", refusal, form=form, target=target, is_recovery=is_recovery)
+
+
+def half_logged_in(lock: bool = False) -> User | None:
+    """Return the user who has entered the password in this browser, and has still to enter a code.
+
+    A half-finished login ends after a time, with a new password, and with the next code that is used anywhere.
+    """
+    login: HalfLogin | None = session.get("half_login")
+    if login is None or not 0 <= clock.now().timestamp() - login["began_at"] < HALF_LOGIN_MAX_AGE.total_seconds():
+        return None
+    user = db.session.get(User, login["user_id"], with_for_update=lock, populate_existing=True)
+    row = two_factor.find(user) if user is not None else None
+    is_same = user is not None and row is not None and two_factor.login_mark(user, row) == login["mark"]
+    return user if is_same else None
+
+
+def use_code(user: User, form: CodeForm) -> User | None:
+    """Return the user, locked, if the code of the form is right, or None. Raises RateLimitedError."""
+    counters = code_counters(request.remote_addr, user.id, user.email)
+    check_attempts(*counters)
+    record_attempt(*counters)
+    found = half_logged_in(lock=True)
+    if found is None or not two_factor.use_code(found, form.code.data, secrets_of_users(), clock.now()):
+        db.session.rollback()
+        log.info("code check failed: user %s from %s", user.id, request.remote_addr)
+        return None
+    reset_attempts(*counters)
+    return found
+
+
+def secrets_of_users() -> SecretBox:
+    """Return what encrypts the secrets of this application's users."""
+    return secret_box(current_app.config["SECRET_KEY"], *current_app.config["SECRET_KEY_FALLBACKS"])
 
 
 def logout() -> ResponseReturnValue:

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0041"
-down_revision = "0040"
+revision = "0024"
+down_revision = "0023"
 
 KINDS = (
     *("add", "edit", "delete", "bulk_edit", "bulk_delete", "import"),

@@ -1,0 +1,89 @@
+"""Emails that are sent to users, in the background: links to choose a new password, and notices of changes."""
+
+import logging
+import secrets
+import time
+from functools import partial
+
+from flask import current_app
+from flask_babel import gettext, lazy_gettext
+
+import clock
+from background import run_in_background
+from database import db
+from ledger import accounts, password_resets
+from mail import Mail, MailServer, send
+from models import User
+
+log = logging.getLogger("ledger")
+# A link is sent at some moment within this time.
+DELAY_MAX_MS = 1000
+# The texts of notices, by what has changed.
+NOTICES = {
+    "email_changed": lazy_gettext(
+        "The email address of your account %(username)s was changed. You can no longer log in with this address."
+    ),
+    "two_factor_on": lazy_gettext("Two-factor authentication was turned on for your account %(username)s."),
+    "two_factor_off": lazy_gettext("Two-factor authentication was turned off for your account %(username)s."),
+    "password_changed": lazy_gettext("The password of your account %(username)s was changed."),
+}
+
+
+def can_send_mail() -> bool:
+    """Tell whether there is a mail server."""
+    return current_app.config["MAIL_SERVER"] is not None
+
+
+def send_reset_link(email: str) -> None:
+    """Send a link to choose a new password to this address, if an account has it.
+
+    Whether one has it is looked up in the background, so that the page takes the same time.
+    """
+    subject = gettext("Choose a new password")
+    # The link is filled in later.
+    text = gettext(
+        "Somebody asked for a new password for your account at %(site)s. To choose one, open this link within an "
+        "hour. It works once.\n\n%(link)s\n\nIf it was not you, ignore this email: your password stays as it is.",
+        site=current_app.config["PUBLIC_URL"],
+        link="%(link)s",
+    )
+    run_in_background(partial(_send_reset_link, email, subject, text))
+
+
+def _send_reset_link(email: str, subject: str, text: str) -> None:
+    # For whoever asks, and then measures whether the next page has to wait for an email that is being sent.
+    time.sleep(secrets.randbelow(DELAY_MAX_MS) / 1000)
+    user = accounts.find_by_email(email)
+    if user is None:
+        return
+    key = password_resets.create(user, clock.now())
+    db.session.commit()
+    link = f"{current_app.config['PUBLIC_URL']}/reset-password/{key}"
+    _send(Mail(user.email, subject, text.replace("%(link)s", link)))
+    log.info("password reset link sent: user %s", user.id)
+
+
+def notify(user: User, change: str, email: str | None = None) -> None:
+    """Tell a user at their address, or at a former one, that their account was changed, if there is a mail server.
+
+    Called after the transaction.
+    """
+    if not can_send_mail():
+        return
+    site = current_app.config["PUBLIC_URL"]
+    happened = str(NOTICES[change]) % {"username": user.username}
+    advice = gettext("If it was not you, ask the administrator of %(site)s for help at once.", site=site)
+    mail = Mail(email or user.email, gettext("Your account was changed"), f"{happened}\n\n{advice}\n")
+    run_in_background(partial(_send, mail))
+
+
+def _send(mail: Mail) -> None:
+    """Send a message; no transaction is open meanwhile."""
+    db.session.rollback()
+    config = current_app.config
+    server: MailServer = config["MAIL_SERVER"]
+    try:
+        send(server, config["MAIL_FROM"], mail, clock.now())
+    except OSError as error:
+        # Without its text, in which the server may repeat the address.
+        log.error("an email could not be sent by %s: %s", server, type(error).__name__)

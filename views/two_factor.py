@@ -1,0 +1,130 @@
+"""Two-factor authentication: turning it on and off, and new recovery codes."""
+
+import logging
+from datetime import timedelta
+
+import segno
+from flask import abort, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from flask_login import current_user
+from markupsafe import Markup
+
+import clock
+from account_forms import NewCodesForm, SetUpForm, TurnOffForm
+from database import db
+from ledger import two_factor
+from views.common import flash_message, render_page
+from views.emails import notify
+from views.rate_limits import RateLimitedError
+from views.reauthentication import confirm, end_other_sessions
+from views.sessions import secrets_of_users
+
+log = logging.getLogger("ledger")
+# How long the page with the QR code can be open.
+SETUP_MAX_AGE = timedelta(hours=1)
+
+
+def show_two_factor() -> ResponseReturnValue:
+    """Show whether two-factor authentication is on, and the form that changes it."""
+    return two_factor_page()
+
+
+def two_factor_page(
+    set_up: SetUpForm | None = None,
+    turn_off: TurnOffForm | None = None,
+    new_codes: NewCodesForm | None = None,
+    error: RateLimitedError | None = None,
+) -> ResponseReturnValue:
+    """Answer with the page, whose forms are fresh but for the one that was sent."""
+    row = two_factor.find(current_user)
+    if row is None:
+        form = set_up or SetUpForm(formdata=None)
+        secret = read_setup(form.setup.data) or two_factor.new_secret()
+        form.setup.data = seal_setup(secret)
+        uri = two_factor.provisioning_uri(secret, current_user)
+        shown = {"form": form, "secret": secret, "uri": uri, "picture": qr_code(uri)}
+        return render_page("accounts/set_up_two_factor.html", error, **shown)
+    return render_page(
+        "accounts/two_factor.html",
+        error,
+        row=row,
+        left=two_factor.count_recovery_codes(current_user),
+        turn_off=turn_off or TurnOffForm(formdata=None),
+        new_codes=new_codes or NewCodesForm(formdata=None),
+    )
+
+
+def seal_setup(secret: str) -> str:
+    """Return a secret for the form, which only this application can read, for this user and a limited time."""
+    expires_at = int((clock.now() + SETUP_MAX_AGE).timestamp())
+    return secrets_of_users().encrypt(f"{current_user.id} {expires_at} {secret}")
+
+
+def read_setup(sealed: str | None) -> str | None:
+    """Return the secret of the form, unless it is another user's or too old."""
+    user_id, _, rest = (secrets_of_users().decrypt(sealed or "") or "").partition(" ")
+    expires_at, _, secret = rest.partition(" ")
+    is_own = user_id == str(current_user.id) and secret
+    return secret if is_own and clock.now().timestamp() < int(expires_at) else None
+
+
+def qr_code(uri: str) -> Markup:
+    """Return the QR code of `uri` as an SVG without styles, which the content policy would refuse."""
+    picture = segno.make(uri, error="m", boost_error=False)
+    svg = picture.svg_inline(
+        border=4, dark="#000", light="#fff", omitsize=True, svgclass="qr-code", lineclass=None
+    )
+    # Only rectangles that segno has drawn.
+    return Markup(svg)  # noqa: S704
+
+
+def turn_on_two_factor() -> ResponseReturnValue:
+    """Turn two-factor authentication on with the first code, and show the recovery codes once."""
+    form = SetUpForm()
+    try:
+        if form.validate_on_submit() and (user := confirm(form)) is not None:
+            secret = read_setup(form.setup.data) or two_factor.new_secret()
+            codes = two_factor.turn_on(user, secret, form.code.data, secrets_of_users(), clock.now())
+            if codes is not None:
+                end_other_sessions(user)
+                log.info("two-factor authentication turned on: user %s from %s", user.id, request.remote_addr)
+                notify(user, "two_factor_on")
+                return render_page("accounts/recovery_codes.html", codes=codes, is_new=True)
+            db.session.rollback()
+            form.add_code_error()
+    except RateLimitedError as error:
+        return two_factor_page(set_up=form, error=error)
+    return two_factor_page(set_up=form)
+
+
+def turn_off_two_factor() -> ResponseReturnValue:
+    """Turn two-factor authentication off."""
+    form = TurnOffForm()
+    try:
+        if form.validate_on_submit() and (user := confirm(form)) is not None:
+            if two_factor.turn_off(user):
+                end_other_sessions(user)
+                log.info("two-factor authentication turned off: user %s from %s", user.id, request.remote_addr)
+                notify(user, "two_factor_off")
+            flash_message(gettext("Two-factor authentication is off. Other devices have to log in again."))
+            return redirect(url_for("show_two_factor"))
+    except RateLimitedError as error:
+        return two_factor_page(turn_off=form, error=error)
+    return two_factor_page(turn_off=form)
+
+
+def renew_recovery_codes() -> ResponseReturnValue:
+    """Replace the recovery codes, and show the new ones once."""
+    form = NewCodesForm()
+    try:
+        if form.validate_on_submit() and (user := confirm(form)) is not None:
+            if two_factor.find(user) is None:
+                abort(404)
+            codes = two_factor.renew_recovery_codes(user)
+            db.session.commit()
+            log.info("recovery codes renewed: user %s from %s", user.id, request.remote_addr)
+            return render_page("accounts/recovery_codes.html", codes=codes)
+    except RateLimitedError as error:
+        return two_factor_page(new_codes=form, error=error)
+    return two_factor_page(new_codes=form)
