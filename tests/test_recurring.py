@@ -421,7 +421,7 @@ def test_the_same_form_sent_twice_repeats_once(ana):
         ana.client.post(form["action"], data=values)
 
     assert len(ana.expenses()) == 1
-    assert len(ana.page("/recurring").one("section", class_="recurring").all("li")) == 1
+    assert len(ana.page("/recurring").one("section", class_="recurring").one("tbody").all("tr")) == 1
 
 
 def test_an_expense_can_be_said_to_repeat_later_but_once(ana):
@@ -435,7 +435,7 @@ def test_an_expense_can_be_said_to_repeat_later_but_once(ana):
     assert page.all(id="frequency") == []
     assert "It repeats every week." in page.one("main").text
     ana.post(address, {"amount": "6", "category": "Food", "date": weeks_ago(1), "frequency": "year"})
-    assert len(ana.page("/recurring").one("section", class_="recurring").all("li")) == 1
+    assert len(ana.page("/recurring").one("section", class_="recurring").one("tbody").all("tr")) == 1
     press(ana, "add")
     assert "It repeats every week." in ana.page(f"/expenses/{ana.expenses()[0].id}/edit").one("main").text
 
@@ -490,7 +490,10 @@ def test_only_some_of_many_due_expenses_are_shown_at_once(ana):
         db.session.commit()
 
     assert len(due_form(ana).all("li")) == MAX_DUE_SHOWN
-    assert len(ana.page("/recurring").one("section", class_="recurring").all("li")) == recurring.MAX_RECURRING
+    assert (
+        len(ana.page("/recurring").one("section", class_="recurring").one("tbody").all("tr"))
+        == recurring.MAX_RECURRING
+    )
 
 
 @pytest.mark.parametrize("address", ["/expenses/add", "/expenses"])

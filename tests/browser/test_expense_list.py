@@ -96,7 +96,7 @@ def test_one_button_is_filled(ledger, visit, screen):
     ana.go("/expenses")
 
     filled = ana.page.evaluate(
-        """() => Array.from(document.querySelectorAll("button, .outlined-button, .floating-add a"))
+        """() => Array.from(document.querySelectorAll("button, .outline, .floating-add a"))
             .filter(button => !button.ariaHidden)
             .filter(button => button.checkVisibility() && button.getBoundingClientRect().width > 1
                 && getComputedStyle(button).backgroundColor !== "rgba(0, 0, 0, 0)")
