@@ -248,7 +248,7 @@ def test_rows_that_are_no_bookings_are_left_out_and_pending_ones_wait():
 def test_habits_of_single_banks_are_known(text, lines):
     statement = read(text)
 
-    assert booked(statement) == lines
+    assert booked(statement) == booked(read(text, layout=statement.layout)) == lines
     assert asked(statement) == {}
 
 
@@ -340,6 +340,8 @@ def test_a_table_is_read_as_its_bank_means_it(kind):
     assert booked(statement) == lines
     assert asked(statement) == {}
     assert statement.in_state(State.BAD) == []
+    # As the next statement of this bank is read.
+    assert booked(read(text, layout=statement.layout)) == lines
 
 
 def test_balances_of_one_day_prove_no_sign():

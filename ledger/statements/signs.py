@@ -246,14 +246,22 @@ def _with_fee(table: Table, plan: MoneyPlan, rows: list[Record], is_rising: bool
 def _with_sign(
     table: Table, guess: SignGuess, rows: list[Record], chosen: str, is_rising: bool | None
 ) -> SignGuess:
-    """Decide whether a minus means money out, by the direction column, the balances, or the words of the file."""
-    plan = guess.plan
-    if plan.direction >= 0:
+    """Decide whether a minus means money out: by the direction column, as chosen, or by what the file shows."""
+    if guess.plan.direction >= 0:
         directed = _by_direction(guess, rows)
         if directed:
             return directed
-    if chosen in {"minus", "plus"}:
-        return replace(guess, plan=replace(plan, sign=1 if chosen == "minus" else -1))
+    shown = _by_file(table, guess, rows, is_rising)
+    if chosen not in {"minus", "plus"}:
+        return shown
+    # A fee, or a mark of money in, belongs to the sign that the file shows.
+    plan, sign = shown.plan, 1 if chosen == "minus" else -1
+    return replace(guess, plan=plan if plan.sign == sign else replace(guess.plan, sign=sign))
+
+
+def _by_file(table: Table, guess: SignGuess, rows: list[Record], is_rising: bool | None) -> SignGuess:
+    """Decide by the balances, or by the words of the file."""
+    plan = guess.plan
     values = [value for value in _values(replace(plan, sign=1), rows) if value]
     if plan.sign < 0 or not values:
         return guess
