@@ -248,7 +248,7 @@ def test_rows_that_are_no_bookings_are_left_out_and_pending_ones_wait():
 def test_habits_of_single_banks_are_known(text, lines):
     statement = read(text)
 
-    assert booked(statement) == lines
+    assert booked(statement) == booked(read(text, layout=statement.layout)) == lines
     assert asked(statement) == {}
 
 
@@ -299,6 +299,31 @@ READINGS = {
         "15/01/2026;Card;Payment;bar;-8,00\n",
         [("2026-01-13", "-12.30"), ("2026-01-15", "-8.00")],
     ),
+    "only money in has a plus": (
+        "Дата;Описание;Сумма\n15.01.2026;a;450,00\n16.01.2026;b;+50 000,00\n",
+        [("2026-01-15", "-450.00"), ("2026-01-16", "50000.00")],
+    ),
+    "a column for what is pending": (
+        "Date,Text,Amount,Pending\n2026-01-15,a,-5.00,false\n2026-01-16,b,-6.00,true\n",
+        [("2026-01-15", "-5.00")],
+    ),
+    "a fee beside two columns": (
+        "Date,Text,Money in,Money out,Fee,Balance\n2026-01-15,a,,-5.00,,95.00\n2026-01-16,b,9.00,,,104.00\n"
+        "2026-01-17,atm,,-4.00,-1.00,99.00\n",
+        [("2026-01-15", "-5.00"), ("2026-01-16", "9.00"), ("2026-01-17", "-5.00")],
+    ),
+    "directions in Greek": (
+        "Ημερομηνία;Αιτιολογία;Ποσό;Πρόσημο\n15/01/2026;a;25,50;Χ\n16/01/2026;b;1.200,00;Π\n",
+        [("2026-01-15", "-25.50"), ("2026-01-16", "1200.00")],
+    ),
+    "a time behind a hyphen": (
+        "Date;Text;Amount\n15/01/2026-10:00:00;a;-5,00\n",
+        [("2026-01-15", "-5.00")],
+    ),
+    "the day of the purchase, not of the booking": (
+        "Transaktionsdatum;Buchungsdatum;Text;Amount\n15.01.2026;16.01.2026;a;-5,00\n",
+        [("2026-01-15", "-5.00")],
+    ),
     "totals between": (
         "Datum;Text;Betrag\n15.01.2026;A;-10,00\n;Summe Januar;-10,00\n15.02.2026;C;-40,00\nSumme;;-50,00\n",
         [("2026-01-15", "-10.00"), ("2026-02-15", "-40.00")],
@@ -315,6 +340,8 @@ def test_a_table_is_read_as_its_bank_means_it(kind):
     assert booked(statement) == lines
     assert asked(statement) == {}
     assert statement.in_state(State.BAD) == []
+    # As the next statement of this bank is read.
+    assert booked(read(text, layout=statement.layout)) == lines
 
 
 def test_balances_of_one_day_prove_no_sign():

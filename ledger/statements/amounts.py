@@ -46,15 +46,11 @@ _SWISS = re.compile("[ ']")
 
 
 class AmountCell(NamedTuple):
-    """A cell that looks like an amount: its number as it is written, its sign (0 if it has none) and currency.
-
-    A `mark` is CR or DR.
-    """
+    """A cell that looks like an amount: its number as it is written, its sign (0 if it has none) and currency."""
 
     number: str
     sign: int
     currency: str
-    mark: str = ""
 
     @property
     def is_money(self) -> bool:
@@ -87,7 +83,7 @@ def read_cell(text: str) -> AmountCell | None:
         return None
     mark = (match["mark"] or "").strip().upper()
     sign = -1 if "-" in signs or match["open"] or mark == "DR" else 1 if signs or mark else 0
-    return AmountCell(match["number"], sign, currency, mark)
+    return AmountCell(match["number"], sign, currency)
 
 
 @lru_cache(maxsize=CACHE_SIZE)

@@ -90,6 +90,8 @@ class _RowReader:
         named = (("payee", "payee", PAYEE_MAX), ("bank_id", "id", ID_MAX), ("category", "category", CATEGORY_MAX))
         self._named = [(name, self._roles[role], limit) for name, role, limit in named if role in self._roles]
         self._has_account = "account" in self._roles and not plan.account
+        names = [fold(name) for name in plan.table.header]
+        self._pending = next((at for at, name in enumerate(names) if name in vocabulary.PENDING_COLUMNS), None)
         self._days: dict[str, date | None] = {}
         self._currencies: dict[str, str] = {}
 
@@ -109,13 +111,17 @@ class _RowReader:
             amount = amount.scaleb(self._plan.scale)
         if reason:
             return self._line(row, State.LEFT_OUT, reason, day, amount)
-        if "pending" in marks or fold(date_text) in vocabulary.PENDING:
+        if "pending" in marks or fold(date_text) in vocabulary.PENDING or self._is_ticked(row, self._pending):
             return self._line(row, State.PENDING, "pending", day, amount)
         return self._judged(row, day, amount)
 
     def _cell(self, row: Record, role: str) -> str:
         index = self._roles.get(role, -1)
         return row.fields[index] if 0 <= index < len(row.fields) else ""
+
+    @staticmethod
+    def _is_ticked(row: Record, index: int | None) -> bool:
+        return index is not None and index < len(row.fields) and fold(row.fields[index]) in vocabulary.TRUE
 
     def _day(self, text: str) -> date | None:
         if text not in self._days:

@@ -29,7 +29,7 @@ dec december dez dezember decembre dicembre dic diciembre dezembro des desember 
 """
 _MONTHS = {name: month for month, names in enumerate(_NAMES.strip().splitlines(), 1) for name in names.split()}
 _TIME = (
-    r"(?:[T, ]\s?(?P<hour>[0-9]{1,2})[:.h](?P<minute>[0-9]{2})(?:[:.](?P<second>[0-9]{2})(?:[.,][0-9]{1,9})?)?"
+    r"(?:[T, -]\s?(?P<hour>[0-9]{1,2})[:.h](?P<minute>[0-9]{2})(?:[:.](?P<second>[0-9]{2})(?:[.,][0-9]{1,9})?)?"
     r"(?:\s?[AaPp]\.?[Mm]\.?)?(?:\s?(?P<zone>Z|UTC|GMT|[A-Z]{3,4}|(?:UTC|GMT)?[+-][0-9]{2}:?(?:[0-9]{2})?))?)?"
 )
 _WEEKDAY = r"(?:[^\W\d_]{2,10}\.?,?\s)?"

@@ -39,7 +39,7 @@ class MoneyPlan:
     out_sign: int = -1
     in_sign: int = 1
     by_direction: bool = False
-    # Only money that came in is marked, by CR.
+    # Only money that came in is marked, by a plus or CR.
     is_unmarked_out: bool = False
 
     @property
@@ -62,9 +62,8 @@ class MoneyPlan:
         out, into = self._cell(fields, self.out), self._cell(fields, self.into)
         if out and into:
             raise UnreadableError("two_amounts")
-        if out:
-            return self.out_sign * out
-        return self.in_sign * into if into else (out if into is None else into)
+        value = self.out_sign * out if out else self.in_sign * into if into else out if into is None else into
+        return value if value is None or self.fee < 0 else value - abs(self._cell(fields, self.fee) or _ZERO)
 
     def _cell(self, fields: Sequence[str], index: int) -> Decimal | None:
         text = fields[index] if 0 <= index < len(fields) else ""
@@ -114,7 +113,7 @@ def plan_money(
     else:
         guess = _by_cells(table, plan, rows, is_rising)
     if guess.plan.amount < 0:
-        return replace(guess, plan=_with_pair_signs(guess.plan, rows))
+        return replace(guess, plan=_with_fee(table, _with_pair_signs(guess.plan, rows), rows, is_rising))
     return _with_sign(table, guess, rows, chosen_sign, is_rising)
 
 
@@ -235,29 +234,48 @@ def _with_pair_signs(plan: MoneyPlan, rows: list[Record]) -> MoneyPlan:
     return replace(plan, out_sign=1 if is_negative(plan.out) else -1, in_sign=-1 if is_negative(plan.into) else 1)
 
 
+def _with_fee(table: Table, plan: MoneyPlan, rows: list[Record], is_rising: bool | None) -> MoneyPlan:
+    """Take a fee off two columns if the balances say so."""
+    if not {"fee", "balance"} <= table.roles.keys():
+        return plan
+    proof = _proof(plan, table.roles["balance"], rows, is_rising)
+    less = replace(plan, fee=table.roles["fee"])
+    return less if proof(_values(less, rows)) > proof(_values(plan, rows)) else plan
+
+
 def _with_sign(
     table: Table, guess: SignGuess, rows: list[Record], chosen: str, is_rising: bool | None
 ) -> SignGuess:
-    """Decide whether a minus means money out, by the direction column, the balances, or the words of the file."""
-    plan = guess.plan
-    if plan.direction >= 0:
+    """Decide whether a minus means money out: by the direction column, as chosen, or by what the file shows."""
+    if guess.plan.direction >= 0:
         directed = _by_direction(guess, rows)
         if directed:
             return directed
-    if chosen in {"minus", "plus"}:
-        return replace(guess, plan=replace(plan, sign=1 if chosen == "minus" else -1))
+    shown = _by_file(table, guess, rows, is_rising)
+    if chosen not in {"minus", "plus"}:
+        return shown
+    # A fee, or a mark of money in, belongs to the sign that the file shows.
+    plan, sign = shown.plan, 1 if chosen == "minus" else -1
+    return replace(guess, plan=plan if plan.sign == sign else replace(guess.plan, sign=sign))
+
+
+def _by_file(table: Table, guess: SignGuess, rows: list[Record], is_rising: bool | None) -> SignGuess:
+    """Decide by the balances, or by the words of the file."""
+    plan = guess.plan
     values = [value for value in _values(replace(plan, sign=1), rows) if value]
     if plan.sign < 0 or not values:
         return guess
     if "balance" in table.roles:
         proof = _proof(plan, table.roles["balance"], rows, is_rising)
         plans = [replace(plan, sign=sign) for sign in (1, -1)]
-        if "fee" in table.roles:
+        if _marks_money_in(plan, rows):
+            plans.insert(0, replace(plan, is_unmarked_out=True))
+        elif "fee" in table.roles:
             plans.append(replace(plan, sign=1, fee=table.roles["fee"]))
         shares = [proof(_values(candidate, rows)) for candidate in plans]
         if max(shares) > PROOF:
             # Turned around in time, the balances would prove the opposite.
-            is_open = shares[0] == shares[1] == max(shares)
+            is_open = not plans[0].is_unmarked_out and shares[0] == shares[1] == max(shares)
             questions = (*guess.questions, "sign") if is_open else guess.questions
             return SignGuess(plans[shares.index(max(shares))], questions)
     negative = sum(value < 0 for value in values)
@@ -289,7 +307,7 @@ def _by_majority(table: Table, guess: SignGuess, rows: list[Record], negative: i
     plan = guess.plan
     read = (amounts.read_cell(row.fields[plan.amount]) for row in rows if plan.amount < len(row.fields))
     cells = [cell for cell in read if cell]
-    if {cell.mark for cell in cells} == {"", "CR"} and not negative:
+    if _marks_money_in(plan, rows):
         return replace(guess, plan=replace(plan, is_unmarked_out=True))
     has_plus = any(cell.sign > 0 for cell in cells)
     card = _is_card(table)
@@ -299,6 +317,12 @@ def _by_majority(table: Table, guess: SignGuess, rows: list[Record], negative: i
     spends_without_minus = _spends_without_minus(table, rows, plan, negative, positive)
     taken = reversed_plan if spends_without_minus else plan
     return SignGuess(taken, (*guess.questions, "sign"))
+
+
+def _marks_money_in(plan: MoneyPlan, rows: list[Record]) -> bool:
+    """Tell whether some amounts have a plus, and the others nothing."""
+    texts = (row.fields[plan.amount][: amounts.CELL_MAX + 1] for row in rows if plan.amount < len(row.fields))
+    return {cell.sign for text in texts if (cell := amounts.read_cell(text))} == {0, 1}
 
 
 def _is_card(table: Table) -> bool:

@@ -16,7 +16,7 @@ _ROLES = {
         *credit debit; *debit credit; *debit or credit; af bij; bij af; 收 支; 收支; 收 付; 借贷; soll haben;
         haben soll; s h; h s; +; sh; direction; bevetel kiadas; kennzeichen; *indicator; transaction type;
         dare avere; debet credit; *debet kredit; debit kredit; тип операции; приход расход; signe; sens;
-        in out; type de transaction; inflow outflow; 交易类型
+        in out; type de transaction; inflow outflow; 交易类型; προσημο
     """,
     "balance": """
         *balance; *saldo; *solde; *kontostand; *egyenleg; *zustatek; *zostatok; *余额; *残高; *bakiye; *остаток;
@@ -49,7 +49,7 @@ _ROLES = {
         *deposits; paid in; *money in; in; inflow; received; cr; cr amount; bij; *wplywy; *uznania; *uznanie;
         *bevetel; *jovairas; *prijmy; *prijem; haber; *abono; *abonos; *deposito; *depositos; entrate;
         *accrediti; *accredito; avere; *entradas; *creditos; insattning; insattningar; ind; inn;
-        ind pa konto; inn pa konto; *inn pa konto; *приход; *поступление; *зачисление; *收入; *入金; *預入;
+        ind pa konto; inn pa konto; *inn pa konto; *приход; *поступление; *зачисление; *收入; *入金; *預入; *存入;
         *입금; receipts; *ingreso; *ingresos; recettes; *entrees; *crediteur; valor credito; *primici; *uplata;
         *uplate; *potrazuje; *lodgement
     """,
@@ -65,7 +65,8 @@ _ROLES = {
         *date; *datum; *buchungstag; *buchung; *data; *fecha; *dato; *dag; *tag; *belegdatum; *datume;
         *paiva; *kuupaev; *datums; *dátum; *idopont; *时间; *日期; *日付; *年月日; *日時; *取引日; *дата; *tarih;
         *ημερομηνια; *תאריך; *التاريخ; *날짜; *거래일; *journaldate; created; *completed; *started; *time;
-        *datetime; day; when; *bogforingsdag; *kirjauspaiva; *bokforingsdag; *transaktionsdag; *zeitpunkt;
+        *datetime; day; when; *bogforingsdag; *kirjauspaiva; *bokforingsdag; *transaktionsdag; *transaktionsdatum;
+        *zeitpunkt;
         *created on; *datetime
     """,
     "amount": """
@@ -141,13 +142,13 @@ _OUT = """
     d; dr; db; debit; dbit; debet; soll; s; af; out; outflow; expense; withdrawal; withdraw; ausgang;
     belastung; lastschrift; 支出; debito; dare; cargo; egreso; gasto; kiadas; terheles; wydatek; obciazenie;
     расход; списание; uscita; debits; depense; paid; payment sent; spend; uit; ud; ut; charge; debit card;
-    terhelés; výdaj; saída; saida; expenses; 出金; 출금; debetas; deb; geld uit; deebet
+    χ; χρεωση; terhelés; výdaj; saída; saida; expenses; 出金; 출금; debetas; deb; geld uit; deebet
 """
 _IN = """
     c; k; cr; credit; crdt; kredit; haben; h; bij; in; inflow; income; deposit; eingang; gutschrift; 收入;
     credito; avere; abono; ingreso; bevetel; jovairas; wplyw; uznanie; приход; поступление; entrata; credits;
     recette; received; payment received; in; ind; inn; entrada; příjem; 入金; 입금; kreditas; cred; kreedit;
-    refund; kr
+    refund; kr; π; πιστωση
 """
 _NEUTRAL = "/; 不计收支; 其他; transfer; neutral; umbuchung; 转账; opening balance; balance; n a"
 _PENDING = """
@@ -195,6 +196,9 @@ OUT, IN, NEUTRAL = _phrases(_OUT), _phrases(_IN), _phrases(_NEUTRAL)
 CERTAINLY_PENDING = _phrases("vorgemerkt; umsatz vorgemerkt; vormerkung; pending")
 PENDING, CANCELLED = _phrases(_PENDING), _phrases(_CANCELLED)
 BALANCES, TOTALS = _phrases(_BALANCES), _phrases(_TOTALS)
+# Columns that say of a line whether it is pending, and how they say that it is.
+PENDING_COLUMNS = _phrases("pending; is pending; vorgemerkt; en attente; pendiente; in afwachting")
+TRUE = _phrases("true; yes; y; 1; ja; oui; si; x")
 # Words of accounts and of cards, which tell whose minus means what.
 CARD_WORDS = _words(
     """
@@ -213,11 +217,12 @@ INCOME_WORDS = _words(
 )
 REPAYMENT_WORDS = _words(
     """
-    autopay thank received refund erhalten merci payment cashback recebido recibido ricevuto ontvangen otrzymano
+    autopay thank received refund erhalten merci dank payment cashback recebido recibido
+    ricevuto ontvangen otrzymano
     """
 )
 # Of a repayment that only the bank can have written so, whatever its sign is.
-CERTAIN_REPAYMENT_WORDS = _words("thank received erhalten merci recebido recibido ricevuto ontvangen")
+CERTAIN_REPAYMENT_WORDS = _words("thank received erhalten merci dank recebido recibido ricevuto ontvangen")
 
 
 def marks_of(cells: Sequence[str]) -> set[str]:
