@@ -18,7 +18,7 @@ import logs
 import static_files
 from database import db
 from database.availability import Availability
-from database.engine import SAFE_METHODS, close_session, prepare_engine
+from database.engine import SAFE_METHODS, close_session, end_reading, prepare_engine
 from database.files import create_private_file
 from ledger.accounts import APPLICATION_NAME, allow_local_emails
 from ledger.pieces import recover
@@ -53,6 +53,7 @@ app.after_request(add_headers)
 db.init_app(app)
 # Before the session is closed, which would turn a page that is made already into a 500.
 app.teardown_appcontext(close_session)
+app.teardown_request(end_reading)
 with app.app_context():
     prepare_engine(db.engine)
     logs.init_app(app, db.engine)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from benchmarks import accounts, concurrency, exports, imports, login, pages, server, startup, writes
+from benchmarks import accounts, concurrency, exports, imports, login, pages, server, startup, tutorial, writes
 from benchmarks.bench import Bench, guest_of, owner_of
 from benchmarks.report import Row, table, write_json
 from database.engine import database_url, prepare_engine
@@ -44,7 +44,7 @@ def show(rows: list[Row], file: Path | None) -> int:
 
 
 def measure(database: sa.URL, quick: bool, emptied: bool) -> Iterator[Row]:
-    """Serve the application and the baseline, fill the database, and yield all rows.
+    """Serve the application, the baseline and the tutorial, fill the databases, and yield all rows.
 
     A database that outlives the measures is `emptied` when they end, however they do.
     """
@@ -65,11 +65,18 @@ def measure(database: sa.URL, quick: bool, emptied: bool) -> Iterator[Row]:
         if emptied:
             stack.callback(accounts.remove, engine)
         ids = accounts.create(engine, sizes_by_name)
-        application, baseline = server.application(environment), server.baseline(environment)
-        for process in (application, baseline):
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ledger-tutorial-"))
+        tutorial.open_database(f"sqlite:///{folder}/tutorial.db")
+        tutorial.create({owner_of(size): size for size in pages.TUTORIAL_SIZES})
+        served = (
+            server.application(environment),
+            server.baseline(environment),
+            server.tutorial(f"sqlite:///{folder}/tutorial.db"),
+        )
+        for process in served:
             stack.callback(process.stop)
             process.serve()
-        bench = Bench(application, baseline, engine, sizes, guests, quick, ids)
+        bench = Bench(*served, engine, sizes, guests, quick, ids)
         measures = [pages, writes, exports, imports, login, startup] + ([] if quick else [concurrency])
         for measure in measures:
             tell("measuring", measure.__name__.rpartition(".")[2])

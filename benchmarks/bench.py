@@ -1,4 +1,4 @@
-"""The common ground of all measurements: two served processes, a database, and accounts of all sizes."""
+"""The common ground of all measurements: the served processes, a database, and accounts of all sizes."""
 
 from dataclasses import dataclass, field
 
@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from benchmarks.accounts import email_of
 from benchmarks.client import Client
 from benchmarks.server import MeasuredServer
+from tests.browsing import HttpClient
 
 # Every target that names a small account means this one.
 FEW = 1_000
@@ -14,10 +15,11 @@ FEW = 1_000
 
 @dataclass
 class Bench:
-    """The application and the baseline, both served, and the accounts of the application by name."""
+    """The application, the baseline and the tutorial application, all served, and the accounts by name."""
 
     application: MeasuredServer
     baseline: MeasuredServer
+    tutorial: MeasuredServer
     engine: sa.Engine
     sizes: tuple[int, ...]
     guests: int
@@ -51,6 +53,12 @@ class Bench:
     def visitor(self) -> Client:
         """Return somebody who reads the baseline."""
         return Client(self.baseline.port)
+
+    def reader(self, size: int) -> HttpClient:
+        """Return who has so many expenses in the tutorial application, logged in."""
+        client = HttpClient(self.tutorial.port, keep_alive=True)
+        client.open("GET", f"/login/{owner_of(size)}")
+        return client
 
     def rounds(self, many: int) -> int:
         """Return how often to measure: a quarter when it has to be quick."""

@@ -13,6 +13,7 @@ DAYS = 3652
 # So many expenses are of this month even in a small account: else its page would have fewer rows than that of
 # a large one, and the two could not be compared.
 BUSY_MONTH, BUSY = date(2026, 3, 1), 60
+SHOPS = 500
 
 
 class Expense(NamedTuple):
@@ -34,4 +35,7 @@ def sample_expenses(number: int) -> Iterator[Expense]:
     kinds = chance.choices(IRREGULAR, weights, k=number)
     for day, (_times, category, descriptions, lowest, highest) in zip(days, kinds, strict=True):
         cents = lowest + int((highest - lowest) * chance.random() ** 2.5)
-        yield Expense(day, category, chance.choice(descriptions), Decimal(cents).scaleb(-2))
+        # As on bank statements: most of the shops differ, and some expenses have no description.
+        description = chance.choice(descriptions)
+        shop = f"{description} {chance.randrange(SHOPS)}" if description else ""
+        yield Expense(day, category, shop, Decimal(cents).scaleb(-2))

@@ -26,7 +26,7 @@ def measure(bench: Bench) -> Iterator[Row]:
     }
     taken = alternate(bench.rounds(ROUNDS), sides)
     # Turned over, because it compares rows a second.
-    target = 0.5 if bench.sqlite else None
+    target = 0.7 if bench.sqlite else None
     yield compare(
         f"CSV of {SIZE:,}, rows a second / bare loop", taken["loop"], taken["file"], target, at_least=True
     )

@@ -1,5 +1,6 @@
 """The served processes: the application and the baseline, whose memory can be measured."""
 
+import os
 import re
 import tempfile
 from collections.abc import Mapping
@@ -42,6 +43,12 @@ def baseline(environment: Mapping[str, str], driver: str = "") -> MeasuredServer
     """Return the baseline, not started yet; with a `driver`, one that imports the same libraries."""
     module = ["benchmarks.baseline", *(["--libraries", driver] if driver else [])]
     return MeasuredServer(module, "/", environment, _log())
+
+
+def tutorial(database: str) -> MeasuredServer:
+    """Return the tutorial application on its database, not started yet."""
+    module = ["benchmarks.tutorial", "--database", database]
+    return MeasuredServer(module, "/expenses/1/edit", os.environ, _log())
 
 
 def _log() -> Path:

@@ -19,7 +19,7 @@ CLIENTS = (1, 8, 32)
 # How often each client does the same within a round.
 TIMES = 3
 BULK = 100_000
-WAIT_MAX = 0.3
+WAIT_MAX = 0.2
 SCRATCH = sa.Table("benchmark_commit", sa.MetaData(), sa.Column("number", sa.Integer))
 
 

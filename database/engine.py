@@ -1,14 +1,23 @@
 """Engines: connection options and transactions of SQLite and PostgreSQL."""
 
+import math
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import click
 import sqlalchemy as sa
 from flask import has_request_context, request
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, TimeoutError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InvalidatePoolError,
+    OperationalError,
+    PendingRollbackError,
+    TimeoutError,
+)
 
 from database import db
 
@@ -33,6 +42,8 @@ STATEMENT_TIMEOUT_SECONDS = 30
 CONNECT_TIMEOUT_SECONDS = 2
 # How long a request waits for a free connection.
 POOL_TIMEOUT_SECONDS = 5
+# A connection that was not used for so long is asked whether it still works.
+MAX_IDLE_SECONDS = 1
 # The kernel closes a connection when the other machine has not acknowledged data for this long.
 TCP_USER_TIMEOUT_MS = 5000
 # Options in the query string of a database URL that are no secrets. Any other may be a password.
@@ -41,6 +52,8 @@ BAD_URL = (
     "DATABASE_URL cannot be read. It looks like postgresql://user:password@host/name. In the password, write @ as "
     "%40, : as %3A, / as %2F and % as %25."
 )
+# psycopg.IsolationLevel.REPEATABLE_READ, without importing the driver, which SQLite does not need.
+REPEATABLE_READ = 3
 # SQLSTATE classes: connection lost, transaction rolled back, out of resources, operator intervention.
 POSTGRESQL_UNAVAILABLE = ("08", "40", "53", "57")
 
@@ -52,7 +65,6 @@ def engine_options(url: sa.URL) -> dict[str, Any]:
     if url.get_backend_name() == "sqlite":
         return options
     return options | {
-        "pool_pre_ping": True,
         "pool_timeout": POOL_TIMEOUT_SECONDS,
         "connect_args": {
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
@@ -103,8 +115,10 @@ def prepare_engine(engine: sa.Engine) -> None:
         in_safe_request = has_request_context() and request.method in SAFE_METHODS
         reading = connection.get_execution_options().get("reading", in_safe_request)
         if not sqlite:
-            if reading:
-                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            # Sent with BEGIN, and not as a statement of its own.
+            driver_connection: Any = connection.connection.driver_connection
+            driver_connection.isolation_level = REPEATABLE_READ if reading else None
+            driver_connection.read_only = reading or None
             if in_command():
                 connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
         # An in-memory database has a single connection, which may already be in a transaction.
@@ -128,6 +142,19 @@ def prepare_engine(engine: sa.Engine) -> None:
                 connection.execute(f"PRAGMA {pragma}")
 
     else:
+
+        @sa.event.listens_for(engine, "checkin")
+        def note_use(_connection: Any, record: Any) -> None:
+            record.info["used_at"] = time.monotonic()
+
+        @sa.event.listens_for(engine, "checkout")
+        def ping_idle(connection: Any, record: Any, _fairy: Any) -> None:
+            if time.monotonic() - record.info.get("used_at", math.inf) >= MAX_IDLE_SECONDS:
+                try:
+                    engine.dialect.do_ping(connection)
+                except engine.dialect.loaded_dbapi.Error:
+                    # The pool opens new connections.
+                    raise InvalidatePoolError from None
 
         @sa.event.listens_for(engine, "handle_error")
         def note_failed_connect(context: sa.engine.ExceptionContext) -> None:
@@ -175,12 +202,25 @@ def _begin_within(connection: sa.Connection, timeout_ms: int) -> bool:
         time.sleep(POLL_SECONDS)
 
 
+def end_reading(error: BaseException | None = None) -> None:
+    """End the transaction of a page with COMMIT: psycopg forgets at a ROLLBACK which statements it prepared."""
+    if error is None and request.method in SAFE_METHODS:
+        _end(db.session.commit)
+
+
 def close_session(_error: BaseException | None = None) -> None:
     """Roll back and empty the session, even if the database has become unavailable."""
+    _end(db.session.rollback)
+
+
+def _end(end_transaction: Callable[[], None]) -> None:
     try:
         # Like close(), which however leaves a broken connection to the garbage collector.
         db.session.expunge_all()
-        db.session.rollback()
+        end_transaction()
+    except PendingRollbackError:
+        # The connection was lost, and is rolled back when the session is closed.
+        return
     except DBAPIError as error:
         if not is_unavailable(error):
             raise

@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import closing
-from functools import partial
+from functools import lru_cache, partial
 from io import StringIO
 from tempfile import SpooledTemporaryFile
 from typing import Any
@@ -31,6 +31,8 @@ _UNESCAPED = re.compile(f"{_CELL_START}(?={_FORMULA})")
 _ESCAPED = re.compile(f"{_CELL_START}'(?={_FORMULA})")
 
 
+# People use the same texts and amounts again and again.
+@lru_cache(maxsize=4096)
 def escape_formula(text: str) -> str:
     """Put an apostrophe before each part of a text that a spreadsheet would read as a formula."""
     # Nearly every text begins with a letter and has no separator, and asking for that is quicker.

@@ -224,6 +224,7 @@ def plain_amount(amount: Decimal, currency: str) -> str:
     return f"{amount:.{currency_digits(currency)}f}"
 
 
+@lru_cache(maxsize=4096)
 def plain_thousandths(amount: int, digits: int) -> str:
     """Write an amount in thousandths like `plain_amount`, with so many decimals, but faster."""
     whole, thousandths = divmod(abs(amount), 1000)

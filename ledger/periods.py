@@ -8,7 +8,7 @@ from calendar import monthrange
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from ledger.errors import LedgerError
@@ -183,13 +183,14 @@ def parse_period(
     raise DateError("not_a_period")
 
 
+@lru_cache(maxsize=64)
 def recent_months(
     today: date, count: int, first_day_of_month: int = 1, named_after_end: bool = False
-) -> list[str]:
+) -> tuple[str, ...]:
     """Return the names of `count` months (`2026-03`), from the one of `today` backwards."""
     this_month = Period.month(today, first_day_of_month)
     months = (this_month, *reversed(this_month.months_before(count - 1)))
-    return [month.text(named_after_end) for month in months]
+    return tuple(month.text(named_after_end) for month in months)
 
 
 def day_in(time_zone: str, moment: datetime) -> date:

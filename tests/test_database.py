@@ -75,7 +75,7 @@ def test_a_page_is_read_from_one_snapshot(app, ana):
     count = text("SELECT count(*) FROM throttle")
     with app.test_request_context(method="GET"):
         before = db.session.scalar(count)
-        with db.engine.connect() as other:
+        with db.engine.connect().execution_options(reading=False) as other:
             other.execute(text("INSERT INTO throttle (key, started_at, attempts) VALUES ('x', 1, 1)"))
             other.commit()
 

@@ -127,7 +127,7 @@ def test_whole_months_and_the_days_around_them_are_the_period(period, day):
 
 
 def test_recent_months_go_back_over_the_new_year():
-    assert recent_months(date(2026, 2, 15), 4) == ["2026-02", "2026-01", "2025-12", "2025-11"]
+    assert recent_months(date(2026, 2, 15), 4) == ("2026-02", "2026-01", "2025-12", "2025-11")
 
 
 # A month may begin on any day that every month has.
@@ -177,7 +177,7 @@ def test_a_month_is_called_after_the_one_in_which_it_begins(text, start_date, en
     today = date(2026, 1, 24)
 
     assert parse_period(text, today, 25) == Period(start_date, end_date)
-    assert recent_months(today, 2, 25) == ["2025-12", "2025-11"]
+    assert recent_months(today, 2, 25) == ("2025-12", "2025-11")
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_a_month_can_be_named_after_the_one_in_which_it_ends(text, start_date, e
     today = date(2026, 1, 24)
 
     assert parse_period(text, today, 25, named_after_end=True) == Period(start_date, end_date)
-    assert recent_months(today, 2, 25, named_after_end=True) == ["2026-01", "2025-12"]
+    assert recent_months(today, 2, 25, named_after_end=True) == ("2026-01", "2025-12")
 
 
 def test_a_month_that_begins_on_the_first_has_one_name():

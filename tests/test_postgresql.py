@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from database import db, postgresql
+from database import engine as engine_module
 from database.engine import database_url, engine_options, is_unavailable, prepare_engine
 from database.postgresql import Connection, limit_waiting
 
@@ -212,6 +213,7 @@ def test_commit_and_rollback_do_not_wait_for_an_unresponsive_server(app, monkeyp
 
 @postgresql_only
 def test_the_pool_replaces_an_unresponsive_connection(app, monkeypatch):
+    monkeypatch.setattr(engine_module, "MAX_IDLE_SECONDS", 0)
     with app.test_request_context():
         # The pool has one connection, so the next transaction uses it again.
         db.engine.dispose()
@@ -222,3 +224,16 @@ def test_the_pool_replaces_an_unresponsive_connection(app, monkeypatch):
         assert db.session.scalar(text("SELECT 1")) == 1
 
     assert connection.closed
+
+
+@postgresql_only
+def test_a_connection_that_was_just_used_is_not_asked_whether_it_works(app, monkeypatch):
+    pings = []
+    with app.test_request_context():
+        monkeypatch.setattr(db.engine.dialect, "do_ping", lambda connection: pings.append(connection))
+        for idle_seconds in (60, 0):
+            monkeypatch.setattr(engine_module, "MAX_IDLE_SECONDS", idle_seconds)
+            db.session.scalar(text("SELECT 1"))
+            db.session.rollback()
+
+    assert len(pings) == 1

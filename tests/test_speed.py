@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 
 from app import app as application
 from database import db
+from database.month_totals import has_month_totals
 from ledger import operations
 from ledger.spending import ExpenseValues
 from models import DEFAULT_CATEGORIES, Expense
@@ -218,6 +219,9 @@ def expenses_of(author, order, from_row=0):
 def keepers(migrated):
     """A person of every size. What a test changes is little, and so they are shared."""
     empty_tables(migrated)
+    with migrated.app_context():
+        # A process asks once.
+        has_month_totals(db.engine)
     yield {size: owner(migrated, size) for size in (*SIZES, FEW, MANY)}
     empty_tables(migrated)
 
