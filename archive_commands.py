@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 from flask.cli import with_appcontext
+from sqlalchemy.exc import DBAPIError
 
 import clock
 from account_commands import find_user
@@ -28,8 +29,9 @@ def _reporting_errors() -> Iterator[None]:
         yield
     except LedgerError as error:
         raise click.ClickException(f"{error_message(error)} Nothing was changed.") from None
-    except OSError as error:
-        raise click.ClickException(f"{error}. Nothing was changed.") from None
+    except (OSError, DBAPIError) as error:
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        raise click.ClickException(f"{reason}. Nothing was changed.") from None
 
 
 @click.command("export-account")

@@ -21,7 +21,7 @@ from models import (
 )
 
 # As many rows are deleted in one transaction, which takes about 50 ms.
-ROWS_AT_ONCE = 2_500
+ROWS_AT_ONCE = 1_000
 # What a user has entered, with its history: each table after those that it refers to.
 DATA_TABLES = [
     cast("sa.Table", model.__table__)

@@ -179,7 +179,7 @@ def test_a_full_disk_ends_the_export_with_a_message(ana, monkeypatch):
     response = ana.get("/account/export")
 
     assert response.status_code == 503
-    assert "not have enough disk space" in read(response).text
+    assert "not enough disk space" in read(response).text
     monkeypatch.undo()
     assert ana.get("/account/export").status_code == 200
 
@@ -387,7 +387,7 @@ def test_a_full_disk_ends_the_restore_with_a_message(filled, bob, monkeypatch):
     response = restore(bob, content)
 
     assert response.status_code == 503
-    assert "not have enough disk space" in read(response).text
+    assert "not enough disk space" in read(response).text
     assert everything() == before
 
 

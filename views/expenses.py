@@ -370,5 +370,5 @@ def write_file_or_503(write: Callable[[], csv_export.ExportFile]) -> csv_export.
 def disk_full(error: OSError) -> ServiceUnavailable:
     """Log that a temporary file cannot be written, and return what to tell the user."""
     log.error("a temporary file cannot be written: %s", error)
-    text = gettext("The server does not have enough disk space for this file. Try again later.")
+    text = gettext("There is not enough disk space for this file. Try again later.")
     return ServiceUnavailable(text, retry_after=60)

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -94,13 +95,16 @@ def _complete_change(row: dict[str, Any]) -> None:
 
 def bad_column(table: sa.Table, row: Mapping[str, Any], rules: Rules) -> str | None:
     """Return the name of a column with a value that its table or the forms would refuse, or None."""
-    wrong = (name for name, value in row.items() if not _is_valid(table.c[name], value, rules))
-    return next(wrong, None)
+    columns = table.c
+    for name, value in row.items():
+        if not (columns[name].nullable if value is None else _is_valid(columns[name], value, rules)):
+            return name
+    return None
 
 
 def _is_valid(column: sa.Column[Any], value: Any, rules: Rules) -> bool:
-    if value is None or not is_valid_value(column, value):
-        return is_valid_value(column, value)
+    if not is_valid_value(column, value):
+        return False
     if isinstance(value, Decimal):
         return _is_amount(column, value, rules)
     if isinstance(value, datetime):
@@ -125,6 +129,7 @@ def _is_amount(column: sa.Column[Any], value: Decimal, rules: Rules) -> bool:
     return value >= 0 if column.table is Budget.__table__ else value != 0
 
 
+@lru_cache(maxsize=1024)
 def _is_category_name(value: str) -> bool:
     return bool(clean_text(value)) and category_key(value) != category_key(NEW_CATEGORY)
 

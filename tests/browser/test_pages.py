@@ -170,6 +170,13 @@ def choose_columns(person):
     person.follow("Change columns")
 
 
+def refuse_export(person):
+    """Send a file that is no export."""
+    person.go("/account/restore")
+    person.page.get_by_label("Export file").set_input_files(__file__)
+    person.press("Restore export")
+
+
 def refuse_settings(person):
     """Opens the account as it is after two slips."""
     person.go("/account")
@@ -232,6 +239,10 @@ PAGES = {
     "category": ("ana", edit_category, "Edit category"),
     "account": ("bob", address("/account"), "Your account"),
     "account, refused": ("ana", refuse_settings, "Your account"),
+    "restore": ("ana", address("/account/restore"), "Restore an export"),
+    "restore, empty": ("dora", address("/account/restore"), "Restore an export"),
+    "restore, refused": ("dora", refuse_export, "Restore an export"),
+    "delete account": ("ana", address("/account/delete"), "Delete your account"),
     "list, due": ("cleo", address("/expenses"), "All categories · 1 expense"),
     "list, due, refused": ("cleo", refuse_due, "All categories · 1 expense"),
     "import, first": ("cleo", address("/imports"), "Import"),
@@ -263,15 +274,16 @@ def delete_everything(person):
 @pytest.fixture(scope="module")
 def states(chromium, running_server):
     """The cookies of all users: ana has sixty expenses; bob has none any more, and a long name;
-    cleo has due expenses."""
+    cleo has due expenses; dora has just registered."""
     running_server.empty_tables()
     running_server.create_person("ana")
     running_server.save("ana", SIXTY)
     running_server.create_person("cleo")
+    running_server.create_person("dora")
     running_server.create_person("bob", username="b" * 64)
     running_server.save("bob", [LONGEST, *SIXTY[-4:]])
     states = {"stranger": None}
-    for name in ("ana", "bob", "cleo"):
+    for name in ("ana", "bob", "cleo", "dora"):
         context = chromium.new_context()
         person = Person(context, running_server.address, name)
         person.go("/login")
