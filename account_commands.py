@@ -9,7 +9,7 @@ from flask.cli import with_appcontext
 
 import clock
 from database import db
-from ledger import accounts, invitations, sessions, throttling, two_factor
+from ledger import accounts, invitations, security_events, sessions, throttling, two_factor
 from messages import error_message
 from models import Invitation, User
 
@@ -24,12 +24,17 @@ def _checked(check: Callable[..., str | None], *values: object) -> str | None:
         raise click.ClickException(error_message(error)) from None
 
 
-def _find_user(email: str) -> User:
+def find_user(email: str) -> User:
     """Return the user with this email address, or end the command."""
     user = accounts.find_by_email(email)
     if user is None:
         raise click.ClickException(f"No account has the email address {email}.")
     return user
+
+
+def _record_event(user: User, kind: str) -> None:
+    """Record for the user's security page that the administrator changed something; the caller commits."""
+    security_events.record(user.id, kind, user_agent="", address="", now=clock.now())
 
 
 @click.command("create-user")
@@ -67,12 +72,13 @@ def save_new_user(user: User, password: str) -> None:
 @with_appcontext
 def reset_password(email: str, password: str) -> None:
     """Change the password of the account of EMAIL. Ends all its sessions and resets its failed logins."""
-    user = _find_user(email)
+    user = find_user(email)
     minimum = current_app.config["PASSWORD_MIN"]
     _checked(accounts.check_new_password, password, minimum, user.username, user.email)
     user.set_password(password)
     sessions.revoke_all_sessions(user)
     throttling.forget_account(user.email)
+    _record_event(user, "password_reset")
     db.session.commit()
     log.info("password reset by command: user %s", user.id)
     click.echo(f"The password of {user.username} was changed and all sessions were ended.")
@@ -83,8 +89,9 @@ def reset_password(email: str, password: str) -> None:
 @with_appcontext
 def end_sessions(email: str) -> None:
     """End all sessions of the account of EMAIL, on every device."""
-    user = _find_user(email)
+    user = find_user(email)
     sessions.revoke_all_sessions(user)
+    _record_event(user, "sessions_ended")
     db.session.commit()
     click.echo(f"All sessions of {user.username} were ended.")
 
@@ -94,9 +101,10 @@ def end_sessions(email: str) -> None:
 @with_appcontext
 def disable_two_factor(email: str) -> None:
     """Turn two-factor authentication off for the account of EMAIL. The password stays as it is."""
-    user = _find_user(email)
+    user = find_user(email)
     if not two_factor.turn_off(user):
         raise click.ClickException(f"{user.username} does not use two-factor authentication.")
+    _record_event(user, "two_factor_off")
     db.session.commit()
     log.info("two-factor authentication turned off by command: user %s", user.id)
     click.echo(f"{user.username} logs in with the password alone now.")

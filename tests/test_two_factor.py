@@ -95,14 +95,14 @@ def rows(model):
 
 def test_a_code_of_the_app_turns_it_on_and_shows_the_recovery_codes_once(app, ana, time, caplog):
     caplog.set_level(logging.INFO)
-    assert "It is off" in ana.page("/account").text
+    assert "It is off" in ana.page("/account/security").text
 
     authenticator = set_up(ana, time)
 
     assert len(set(authenticator.recovery_codes)) == 10
     assert all(re.fullmatch(r"([a-z2-7]{4}-){5}[a-z2-7]{4}", code) for code in authenticator.recovery_codes)
     assert is_in(ana)
-    assert "It is on" in ana.page("/account").text
+    assert "It is on" in ana.page("/account/security").text
     page = ana.page("/account/two-factor").text
     assert "10 recovery codes are left" in page
     assert not any(code in page for code in authenticator.recovery_codes)
