@@ -14,7 +14,7 @@ from database import db
 from ledger import two_factor
 from ledger.encryption import SecretBox
 from models import Draft, RecoveryCode, Throttle, TwoFactor
-from tests.browsing import PASSWORD, REDIRECTS, Visitor, at_once, form_values, read
+from tests.browsing import PASSWORD, REDIRECTS, Visitor, at_once, empty_tables, form_values, read
 from tests.test_account import device, is_in, send
 from tests.test_accounts import cookies, errors, with_cookies
 
@@ -661,6 +661,17 @@ def test_under_another_key_recovery_codes_still_work_and_the_doctor_warns(app, r
     assert enter(begin_login(app), authenticator.recovery_codes[0]).status_code in REDIRECTS
     (line,) = secret_lines(run)
     assert line.startswith("! 1 authenticator app cannot be checked, because SECRET_KEY has changed")
+
+
+def test_after_a_restore_with_another_key_recovery_codes_still_work(app, run, ana, authenticator, tmp_path):
+    assert run("backup", str(tmp_path / "backup.db"))[0] == 0
+    empty_tables(app)
+    assert run("restore", str(tmp_path / "backup.db"))[0] == 0
+    assert enter(begin_login(app), authenticator.next_code()).status_code in REDIRECTS
+    rotate(app, keep=False)
+
+    assert enter(begin_login(app), authenticator.next_code()).status_code == 422
+    assert enter(begin_login(app), authenticator.recovery_codes[0]).status_code in REDIRECTS
 
 
 def test_what_is_encrypted_is_read_with_its_key_only():

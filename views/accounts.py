@@ -12,7 +12,7 @@ from flask_login import current_user
 import clock
 from account_forms import AccountForm, PasswordForm, ProfileForm, RegisterForm, SettingsForm
 from database import db
-from ledger import accounts, history, invitations
+from ledger import accounts, history, invitations, password_resets
 from ledger.throttling import Counter
 from text import identity_key
 from views.common import flash_message, render_page
@@ -121,6 +121,7 @@ def change_profile() -> ResponseReturnValue:
             user.username, user.email = form.username.data, form.email.data
             accounts.save(user)
             if moved:
+                password_resets.delete_all(user)
                 record_event(user, "email_changed")
                 end_other_sessions(user)
                 notify(user, "email_changed", former)

@@ -216,6 +216,8 @@ PAGES = {
     "category": ("ana", edit_category, "Edit category"),
     "account": ("bob", address("/account"), "Your account"),
     "account, refused": ("ana", refuse_settings, "Your account"),
+    "security": ("bob", address("/account/security"), "Security"),
+    "two-factor authentication": ("bob", address("/account/two-factor"), "Two-factor authentication"),
     "list, due": ("cleo", address("/expenses"), "All categories · 1 expense"),
     "list, due, refused": ("cleo", refuse_due, "All categories · 1 expense"),
     "recurring": ("cleo", address("/recurring"), "Recurring expenses"),
