@@ -9,7 +9,7 @@ from flask.cli import with_appcontext
 
 import clock
 from database import db
-from ledger import accounts, deletion, invitations, sessions, throttling, two_factor
+from ledger import accounts, deletion, invitations, security_events, sessions, throttling, two_factor
 from ledger.errors import LedgerError
 from ledger.pieces import recover
 from messages import error_message
@@ -32,6 +32,11 @@ def find_user(email: str) -> User:
     if user is None:
         raise click.ClickException(f"No account has the email address {email}.")
     return user
+
+
+def _record_event(user: User, kind: str) -> None:
+    """Record for the user's security page that the administrator changed something; the caller commits."""
+    security_events.record(user.id, kind, user_agent="", address="", now=clock.now())
 
 
 @click.command("create-user")
@@ -75,6 +80,7 @@ def reset_password(email: str, password: str) -> None:
     user.set_password(password)
     sessions.revoke_all_sessions(user)
     throttling.forget_account(user.email)
+    _record_event(user, "password_reset")
     db.session.commit()
     log.info("password reset by command: user %s", user.id)
     click.echo(f"The password of {user.username} was changed and all sessions were ended.")
@@ -87,6 +93,7 @@ def end_sessions(email: str) -> None:
     """End all sessions of the account of EMAIL, on every device."""
     user = find_user(email)
     sessions.revoke_all_sessions(user)
+    _record_event(user, "sessions_ended")
     db.session.commit()
     click.echo(f"All sessions of {user.username} were ended.")
 
@@ -99,6 +106,7 @@ def disable_two_factor(email: str) -> None:
     user = find_user(email)
     if not two_factor.turn_off(user):
         raise click.ClickException(f"{user.username} does not use two-factor authentication.")
+    _record_event(user, "two_factor_off")
     db.session.commit()
     log.info("two-factor authentication turned off by command: user %s", user.id)
     click.echo(f"{user.username} logs in with the password alone now.")

@@ -149,49 +149,9 @@ class ReauthenticationForm(CurrentPasswordForm):
         errors.append(wrong_code_message())
 
 
-class CodeForm(Form):
-    """The second step of a login."""
-
-    code = CodeField(
-        lazy_gettext("Code"),
-        [InputRequired(lazy_gettext("Enter the code."))],
-        render_kw={"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"},
-    )
-
-    def add_code_error(self) -> None:
-        """Say that the code is not right."""
-        self.code.errors.append(wrong_code_message())
-
-
 def wrong_code_message() -> str:
     """Return what to do about a code that is not right, which can also be one that was used."""
     return gettext("This code is wrong or was used already. Enter the one that your app shows next.")
-
-
-class SetUpForm(ReauthenticationForm):
-    """The first code of an authenticator app, whose secret is in the form, encrypted."""
-
-    PART = "set-up"
-    UNSTORED = Form.UNSTORED | {"setup"}
-
-    setup = HiddenField()
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.code.description = ""
-        self.code.render_kw = self.code.render_kw | {"inputmode": "numeric"}
-
-
-class TurnOffForm(ReauthenticationForm):
-    """The end of two-factor authentication."""
-
-    PART = "turn-off"
-
-
-class NewCodesForm(ReauthenticationForm):
-    """New recovery codes."""
-
-    PART = "new-codes"
 
 
 class NewPasswordForm(Form):
@@ -242,16 +202,6 @@ class ResetPasswordForm(NewPasswordForm):
     def names(self) -> tuple[str, str]:
         """Return the username and the email address, which the password must not be."""
         return self.author.username, self.author.email
-
-
-class ForgotPasswordForm(Form):
-    """The address of an account whose password was forgotten."""
-
-    email = EmailField(
-        lazy_gettext("Email"),
-        [InputRequired(lazy_gettext("Enter your email address."))],
-        render_kw={"autocomplete": "username", "maxlength": User.EMAIL_MAX},
-    )
 
 
 def currency_choices() -> list[SelectChoice]:
@@ -386,9 +336,3 @@ class SettingsForm(AccountForm):
             "first_day_of_month": int(self.first_day_of_month.data),
             "named_after_end": is_after_end,
         }
-
-
-class EndSessionForm(Form):
-    """Ending one session."""
-
-    token_hash = HiddenField()

@@ -29,7 +29,17 @@ from database import Base, db
 from database.citus import citus_statements
 from database.engine import database_url
 from database.files import SQLITE_SUFFIXES
-from ledger import backups, deletion, demo, drafts, import_drafts, invitations, password_resets, retention
+from ledger import (
+    backups,
+    deletion,
+    demo,
+    drafts,
+    import_drafts,
+    invitations,
+    password_resets,
+    retention,
+    security_events,
+)
 from ledger.backup_checks import BackupError
 from ledger.periods import day_in
 from models import Expense, User
@@ -107,7 +117,7 @@ def _need_database() -> None:
 @click.command()
 @with_appcontext
 def purge() -> None:
-    """Permanently delete what has expired: undo history, drafts, imports, links, and deleted accounts."""
+    """Permanently delete what has expired: history, drafts, imports, links, events and deleted accounts."""
     number, has_more = 0, True
     while has_more:
         deleted, has_more = retention.purge(clock.now())
@@ -118,6 +128,7 @@ def purge() -> None:
     import_drafts.purge(clock.now())
     invitations.delete_expired(clock.now())
     password_resets.delete_expired(clock.now())
+    security_events.delete_old(clock.now())
     db.session.commit()
     removed = deletion.remove_expired(clock.now())
     click.echo(

@@ -115,6 +115,7 @@ def read_config(instance_path: str) -> dict[str, Any]:
         "SESSION_COOKIE_NAME": f"{cookie_prefix}session",
         "SESSION_COOKIE_SAMESITE": "Lax",
         "SESSION_COOKIE_SECURE": https,
+        "HSTS_SUBDOMAINS": env_bool("HSTS_SUBDOMAINS"),
         "DEVICE_COOKIE_NAME": f"{cookie_prefix}device",
         "REMEMBER_COOKIE_NAME": f"{cookie_prefix}remember_token",
         "REMEMBER_COOKIE_PATH": prefix or "/",

@@ -1,6 +1,6 @@
 """Tables: users, sessions, categories, budgets, expenses, history, recurring expenses, statements, throttling.
 
-Also those of the accounts: invitations, password resets and two-factor authentication.
+Also those of the accounts: invitations, password resets, two-factor authentication and security events.
 """
 
 import uuid
@@ -169,6 +169,42 @@ class RecoveryCode(Base):
 
     user_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
     code_hash: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+
+
+class SecurityEvent(Base):
+    """Something that happened to the login of a user, such as a failure or a new password.
+
+    One that the administrator caused has neither a user agent nor an address.
+    """
+
+    __tablename__ = "security_event"
+    KINDS = (
+        "registered",
+        "login",
+        "login_failed",
+        "code_failed",
+        "password_changed",
+        "password_reset",
+        "email_changed",
+        "two_factor_on",
+        "two_factor_off",
+        "recovery_code_used",
+        "recovery_codes_renewed",
+        "sessions_ended",
+    )
+    USER_AGENT_MAX = 200
+    ADDRESS_MAX = 43
+
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
+    # Sorts by time.
+    id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True, default=uuid7)
+    kind: Mapped[str] = mapped_column(sa.String(max(map(len, KINDS))))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utc_now)
+    user_agent: Mapped[str] = mapped_column(sa.String(USER_AGENT_MAX))
+    # That of a network, not of a single device.
+    address: Mapped[str] = mapped_column(sa.String(ADDRESS_MAX))
+
+    __table_args__ = (sa.CheckConstraint(f"kind IN {KINDS}", "kind_known"),)
 
 
 class Expense(Base):

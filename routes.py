@@ -17,6 +17,7 @@ from ledger.operations import CurrencyChangedError
 from ledger.pieces import LeaseLostError, OperationRunningError
 from security import csrf, refuse_foreign_form
 from views import (
+    account_security,
     accounts,
     archives,
     categories,
@@ -87,8 +88,9 @@ route("/account/two-factor", two_factor.show_two_factor)
 route("/account/two-factor", two_factor.turn_on_two_factor, "POST")
 route("/account/two-factor/off", two_factor.turn_off_two_factor, "POST")
 route("/account/two-factor/recovery-codes", two_factor.renew_recovery_codes, "POST")
-route("/account/sessions/end", sessions.end_session, "POST")
-route("/account/sessions/end-all", sessions.end_all_sessions, "POST")
+route("/account/security", account_security.show_security)
+route("/account/security/sessions/end", account_security.end_sessions, "POST")
+route("/account/security/sessions/end-all", account_security.end_all_sessions, "POST")
 route("/", expenses.index, public=True)
 route("/expenses", expenses.list_expenses)
 route("/expenses", expenses.add_to_list, "POST")

@@ -295,5 +295,6 @@ def add_headers(response: flask.Response) -> flask.Response:
     if flask.request.endpoint != "static":
         headers["Cache-Control"] = "no-store"
     if flask.current_app.config["SESSION_COOKIE_SECURE"]:
-        headers["Strict-Transport-Security"] = "max-age=31536000"
+        subdomains = "; includeSubDomains" if flask.current_app.config["HSTS_SUBDOMAINS"] else ""
+        headers["Strict-Transport-Security"] = f"max-age=31536000{subdomains}"
     return response

@@ -26,12 +26,12 @@ from ledger.backup_checks import (
     refuse_inconsistent,
     refuse_missing_tables,
 )
-from models import Backup, Draft, Invitation, LoginSession, PasswordReset, Throttle, User
+from models import Backup, Draft, Invitation, LoginSession, PasswordReset, SecurityEvent, Throttle, User
 
 ROWS_AT_ONCE = 2000
 MAX_RECORDS = 10
 # These belong to one database and the browsers that use it. Users log in again after a restore.
-EXCLUDED = (LoginSession, PasswordReset, Draft, Invitation, Throttle, Backup)
+EXCLUDED = (LoginSession, SecurityEvent, PasswordReset, Draft, Invitation, Throttle, Backup)
 EXCLUDED_TABLES = frozenset(model.__tablename__ for model in EXCLUDED)
 TABLES = [table for table in Base.metadata.sorted_tables if table.name not in EXCLUDED_TABLES]
 # Called with the name of a table and the number of rows written so far.

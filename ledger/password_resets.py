@@ -70,7 +70,7 @@ def redeem(key: str, password_hash: str, now: datetime) -> User | None:
         db.session.rollback()
         return None
     user.password_hash = password_hash
-    db.session.execute(sa.delete(PasswordReset).where(PasswordReset.user_id == user.id))
+    delete_all(user)
     revoke_all_sessions(user)
     return user
 
@@ -86,6 +86,11 @@ def _valid(user_id: int, token: str, now: datetime) -> tuple[sa.ColumnElement[bo
 def _mark(password_hash: str) -> str:
     """Return by what it is recognised that a password was changed, which says nothing about the password."""
     return hashlib.sha256(password_hash.encode()).hexdigest()
+
+
+def delete_all(user: User) -> None:
+    """Delete the resets of `user`, whose mailbox may not be theirs any more; the caller commits."""
+    db.session.execute(sa.delete(PasswordReset).where(PasswordReset.user_id == user.id))
 
 
 def delete_expired(now: datetime) -> None:

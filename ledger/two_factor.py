@@ -6,6 +6,7 @@ import hmac
 import re
 import secrets
 from datetime import datetime
+from typing import Literal
 
 import pyotp
 import sqlalchemy as sa
@@ -100,24 +101,24 @@ def _new_recovery_code() -> str:
 # --- Checking a code
 
 
-def use_code(user: User, code: str, box: SecretBox, now: datetime) -> bool:
-    """Tell whether `code` is one of the app or a recovery code of `user`, and use it up.
+def use_code(user: User, code: str, box: SecretBox, now: datetime) -> Literal["app", "recovery"] | None:
+    """Tell whether `code` is one of the app or a recovery code of `user`, and use it up; None if it is neither.
 
     The user is locked, so that of two who send the same code one succeeds. The caller commits.
     """
     row, code = find(user), _squeeze(code)
     if row is None:
-        return False
+        return None
     if re.fullmatch(r"[0-9]{6}", code, re.ASCII):
-        return _use_app_code(row, code, box, now)
+        return "app" if _use_app_code(row, code, box, now) else None
     used = sa.delete(RecoveryCode).where(
         RecoveryCode.user_id == user.id, RecoveryCode.code_hash == _code_hash(code)
     )
     if db.session.execute(used.returning(RecoveryCode.user_id)).first() is None:
-        return False
+        return None
     # Ends every other half-finished login, as a code of the app does.
     row.last_step = max(row.last_step, _step_at(now))
-    return True
+    return "recovery"
 
 
 def _use_app_code(row: TwoFactor, code: str, box: SecretBox, now: datetime) -> bool:

@@ -69,6 +69,9 @@ def fill(engine):
             {"id": 1, "username": "ana", "username_key": "ana", "email": "a@example.com", "password_hash": "x"}
         ],
         "login_session": [{"user_id": 1, "token_hash": "x", "remember": True, "user_agent": "x"}],
+        "security_event": [
+            {"user_id": 1, "kind": "login", "created_at": MOMENT, "user_agent": "x", "address": "192.0.2.0/24"}
+        ],
         "two_factor": [{"user_id": 1, "secret": "x", "last_step": 1, "created_at": MOMENT}],
         "recovery_code": [{"user_id": 1, "code_hash": "x"}],
         "password_reset": [{"user_id": 1, "token_hash": "x", "password_mark": "x", "expires_at": MOMENT}],

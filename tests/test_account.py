@@ -3,7 +3,6 @@
 import logging
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -77,7 +76,7 @@ def test_no_two_things_on_the_page_have_the_same_id(ana):
     assert len(ids) == len(set(ids))
 
 
-@pytest.mark.parametrize("part", [*PARTS, "sessions/end", "sessions/end-all"])
+@pytest.mark.parametrize("part", PARTS)
 def test_who_is_not_logged_in_comes_back_to_the_page(app, ana, part):
     stranger = Visitor(app)
 
@@ -164,7 +163,7 @@ def test_failed_logins_of_others_keep_nobody_from_changing_the_password(app, ana
 def test_a_browser_that_has_to_wait_takes_nobodys_turn_to_hash(app, ana, monkeypatch):
     app.config["THROTTLE_ACCOUNT"] = 1
     send(ana, "password", **NEW_PASSWORD | {"current_password": "guess"})
-    monkeypatch.setattr("views.accounts.hashing", PasswordHashLimiter(places=0))
+    monkeypatch.setattr("views.reauthentication.hashing", PasswordHashLimiter(places=0))
 
     def examine(*_args):
         raise AssertionError("too early")
@@ -564,113 +563,7 @@ def test_a_way_of_writing_that_is_no_longer_known_is_that_of_the_browser(ana):
     assert page.one(id="total").text == "1.234,56 €"
 
 
-# --- Where one is logged in
-
-
-def test_the_page_lists_the_active_sessions(app, ana):
-    phone = Visitor(app)
-    phone.client.environ_base["HTTP_USER_AGENT"] = "Mozilla/5.0 (Android 15; Mobile; rv:140.0) Firefox/140.0"
-    phone.name = "ana"
-    phone.log_in(remember_me="y")
-
-    here, other = ana.page("/account").one(class_="sessions").all("li")
-
-    assert "this one" in here.text
-    assert not here.all("form")
-    assert "this session only" in here.text
-    assert other.text.startswith("Firefox on Android")
-    assert "this one" not in other.text
-    assert "remembered" in other.text
-    assert "this session only" not in other.text
-    assert other.one("button").text.startswith("End Firefox on Android, logged in")
-
-
-def test_expired_sessions_are_not_listed(app, ana):
-    device(app)
-    with app.app_context():
-        mine = select(func.min(LoginSession.created_at)).scalar_subquery()
-        old = datetime.now(UTC) - timedelta(hours=25)
-        db.session.execute(
-            update(LoginSession).where(LoginSession.created_at > mine).values(created_at=old, last_seen_at=old)
-        )
-        db.session.commit()
-
-    assert len(ana.page("/account").one(class_="sessions").all("li")) == 1
-
-
-def test_a_long_list_of_sessions_is_cut_and_starts_with_the_current_one(app, ana):
-    now = datetime.now(UTC) + timedelta(seconds=1)
-    with app.app_context():
-        values = {"remember": True, "user_agent": "x", "created_at": now, "last_seen_at": now}
-        rows = [
-            LoginSession(user_id=ana.user().id, token_hash=f"{number:064x}", **values) for number in range(150)
-        ]
-        db.session.add_all(rows)
-        db.session.commit()
-
-    listed = ana.page("/account").one(class_="sessions").all("li")
-
-    assert len(listed) == 100
-    assert ["this one" in element.text for element in listed] == [True] + [False] * 99
-
-
-def test_one_session_can_be_ended(app, ana, caplog):
-    caplog.set_level(logging.INFO)
-    here = hashes(ana)
-    phone = device(app, remember=True)
-    (of_phone,) = hashes(ana) - here
-    laptop = device(app)
-
-    response = ana.post("/account/sessions/end", {"token_hash": of_phone})
-
-    assert response.location == "/account"
-    assert "That device is logged out." in ana.message("/account").text
-    assert not is_in(phone)
-    assert is_in(laptop)
-    assert is_in(ana)
-    assert "session ended: user" in caplog.text
-    assert of_phone not in caplog.text
-    assert ana.post("/account/sessions/end", {"token_hash": of_phone}).status_code == 404
-
-
-def test_each_end_button_ends_the_session_beside_it(app, ana):
-    for _ in range(2):
-        device(app)
-    values = [form_values(form) for form in ana.page("/account").all("form", action="/account/sessions/end")]
-
-    assert len(values) == 2
-    for before, after in pairwise([*values, None]):
-        assert ana.client.post("/account/sessions/end", data=before).status_code in REDIRECTS
-        assert before["token_hash"] not in hashes(ana)
-        assert after is None or after["token_hash"] in hashes(ana)
-    assert is_in(ana)
-
-
-def test_the_session_of_another_user_does_not_exist(ana, bob):
-    (bobs,) = hashes(bob)
-    tries = [bobs, "f" * 64, bobs.upper(), bobs[:10], "", "\0", "x\0" * 32, "é", f"{bobs}\n", "%"]
-
-    answers = [ana.post("/account/sessions/end", {"token_hash": token_hash}) for token_hash in tries]
-    answers.append(ana.post("/account/sessions/end"))
-
-    assert {answer.status_code for answer in answers} == {404}
-    assert len({answer.data for answer in answers}) == 1
-    assert is_in(bob)
-    assert is_in(ana)
-
-
-def test_log_out_everywhere_ends_all_of_them_and_this_one(app, ana, bob):
-    others = [device(app), device(app, remember=True)]
-    copied = [cookies(visitor) for visitor in (ana, *others)]
-
-    response = ana.post("/account/sessions/end-all")
-
-    assert response.location == "/login"
-    assert response.headers["Clear-Site-Data"] == '"cache"'
-    assert "You are logged out on all devices." in ana.message("/login").text
-    assert not any(is_in(visitor) for visitor in (ana, *others, *(with_cookies(app, jar) for jar in copied)))
-    assert hashes(ana) == set()
-    assert is_in(bob)
+# --- Nothing to save
 
 
 def test_preferences_that_are_saved_without_a_change_say_so(ana):

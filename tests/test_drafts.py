@@ -30,10 +30,12 @@ SHOW_A_FORM = {
     *("upload_statement", "choose_columns", "review_import", "review_payee"),
 }
 # They ask for secrets alone, which are not kept.
-SHOW_A_FORM_OF_SECRETS = {"turn_on_two_factor", "turn_off_two_factor", "renew_recovery_codes"}
+SHOW_A_FORM_OF_SECRETS = {
+    *("turn_on_two_factor", "turn_off_two_factor", "renew_recovery_codes", "end_sessions", "end_all_sessions"),
+}
 SHOW_NO_FORM = {
     *("delete_expense", "undo", "delete_category", "stop_recurring", "resume_recurring"),
-    *("end_session", "end_all_sessions", "swap_categories", "discard_import"),
+    *("swap_categories", "discard_import"),
     *("add_early", "delete_recurring", "skip_all_due"),
 }
 PUBLIC = {"login", "register", "logout", "forgot_password", "reset_password", "enter_code"}
@@ -128,7 +130,7 @@ def everything():
         return {
             table.name: sorted(str(row) for row in db.session.execute(select(table)))
             for table in Base.metadata.sorted_tables
-            if table.name not in {"login_session", "throttle", "draft"}
+            if table.name not in {"login_session", "security_event", "throttle", "draft"}
         }
 
 
@@ -350,13 +352,14 @@ def test_opening_a_draft_changes_nothing_although_its_view_does(ana, monkeypatch
         raise AssertionError("committed")
 
     ana.end_sessions()
-    response = ana.client.post("/account/sessions/end-all", data={"field": "typed"})
+    url = "/account/security/sessions/end-all"
+    response = ana.client.post(url, data={"field": "typed"})
     ana.log_in_at(response.location)
     monkeypatch.setitem(application.view_functions, "end_all_sessions", rename)
 
-    response = ana.get("/account/sessions/end-all")
+    response = ana.get(url)
 
-    assert response.location == "/account"
+    assert response.location == "/account/security"
     with application.app_context():
         assert ana.user().username == "ana"
 

@@ -28,6 +28,7 @@ import account_forms
 import category_forms
 import forms
 import import_forms
+import security_forms
 from app import app as application
 from database import Base, db
 from database.engine import SAFE_METHODS
@@ -115,7 +116,7 @@ METHODS = ["GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", 
 
 def names():
     """Every name that a form or a table knows."""
-    modules = (forms, account_forms, category_forms, import_forms)
+    modules = (forms, account_forms, security_forms, category_forms, import_forms)
     classes = {value for module in modules for value in vars(module).values() if isinstance(value, FormMeta)}
     fields = {
         name

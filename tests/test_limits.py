@@ -10,6 +10,7 @@ from wtforms.form import FormMeta
 import account_forms
 import category_forms
 import forms
+import security_forms
 from app import app as application
 from fields import BoundedMeta
 from tests.browsing import REDIRECTS, form_values, read
@@ -154,7 +155,7 @@ def test_only_the_first_languages_that_a_browser_asks_for_are_looked_up(ana):
 
 
 def test_every_form_bounds_its_fields():
-    modules = (account_forms, category_forms, forms)
+    modules = (account_forms, security_forms, category_forms, forms)
     form_classes = {form for module in modules for form in vars(module).values() if isinstance(form, FormMeta)}
     own = [form for form in form_classes if form.__module__ in {module.__name__ for module in modules}]
 

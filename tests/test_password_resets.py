@@ -307,6 +307,13 @@ def test_a_link_does_not_work_after_the_password_was_changed(link, ana, stranger
     assert stranger.get(link).status_code == 404
 
 
+def test_a_link_does_not_work_after_the_email_address_was_changed(link, ana, stranger):
+    values = {"username": "ana", "email": "new@example.com", "current_password": PASSWORD}
+    assert ana.post("/account/profile", values).status_code in REDIRECTS
+
+    assert stranger.get(link).status_code == 404
+
+
 def test_a_password_that_changes_while_the_new_one_is_hashed_stays(link, ana, stranger, monkeypatch):
     form = form_values(stranger.page(link).one("main").one("form"))
     real = User.set_password

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import ClassVar
 
 import flask_babel
+import pyotp
 import pytest
 from babel.messages.pofile import read_po
 from sqlalchemy.exc import TimeoutError
 from uuid_utils.compat import uuid7
 
+import clock
 from database import db
-from ledger import csv_export, spending
+from ledger import csv_export, password_resets, spending
 from ledger.categories import get_categories
 from ledger.import_summary import SECTIONS
 from ledger.operations import CurrencyChangedError
@@ -144,7 +146,8 @@ PAGES = [
         "/years/2026",
         "/years/1999",
     ),
-    *("/recurring", "/history", "/account", "/account/restore", "/account/delete", "/logout"),
+    *("/recurring", "/history", "/account", "/account/restore", "/account/delete", "/account/security", "/logout"),
+    "/forgot-password",
 ]
 
 
@@ -230,6 +233,8 @@ def test_every_reason_to_refuse_an_account_is_marked(user, stranger, username, p
         ("/account/profile", {"username": "a ж", "email": "x"}),
         ("/account/password", {"password": "x", "confirm_password": "y", "current_password": "z"}),
         ("/account/settings", {"currency": "x"}),
+        ("/account/security/sessions/end", {"current_password": PASSWORD}),
+        ("/account/security/sessions/end-all", {"current_password": "z"}),
         (
             "/account/settings",
             {"currency": "JPY", "time_zone": "Etc/UTC", "locale": "", "first_day_of_month": "1"},
@@ -444,7 +449,8 @@ def test_every_message_after_the_end_of_a_session_is_marked(user):
     names = {"current_password": PASSWORD, "password": f"{PASSWORD}!", "confirm_password": f"{PASSWORD}!"}
     assert user.post("/account/password", names).status_code in REDIRECTS
     assert unmarked(user.get("/account")) == set()
-    assert user.post("/account/sessions/end-all").status_code in REDIRECTS
+    all_devices = "/account/security/sessions/end-all"
+    assert user.post(all_devices, {"current_password": f"{PASSWORD}!"}).status_code in REDIRECTS
     assert unmarked(user.get("/login")) == set()
     for values in ({"amount": "1"}, {}, {"description": "´" * 5000}):
         user.client.post("/expenses/add", data=values)
@@ -523,3 +529,44 @@ def test_a_closed_registration_is_marked(pseudo, stranger, mode, query):
     assert response.status_code == 403
     assert unmarked(response) == set()
     assert unmarked(stranger.get("/login")) == set()
+
+
+def unmarked_beside_codes(response):
+    """The same, without the key for the app and the recovery codes."""
+    page = read(response)
+    codes = {word for code in page.all("code") for word in WORD.findall(code.text)}
+    return unmarked(response) - codes
+
+
+def test_every_text_of_two_factor_authentication_is_marked(user, app):
+    page = user.get("/account/two-factor")
+    assert unmarked_beside_codes(page) == set()
+    form = read(page).one("main").one("form")
+    secret = read(page).one("code", class_="secret").text.replace(" ", "")
+    for values in ({"code": ""}, {"code": "000000"}, {"code": pyotp.TOTP(secret).now()}):
+        typed = form_values(form) | {"current_password": PASSWORD} | values
+        response = user.client.post(form["action"], data=typed)
+        assert unmarked_beside_codes(response) == set()
+    assert response.status_code == 200
+    codes = [code.text for code in read(response).all("code")]
+    assert unmarked(user.get("/account/two-factor")) == set()
+    visitor = Visitor(app)
+    response = visitor.post("/login", {"email": "ana@example.com", "password": PASSWORD})
+    for url in ("/login/code", "/login/code?recovery=1"):
+        assert unmarked(visitor.get(url)) == set()
+        assert unmarked(visitor.post(url, {"code": "000000"})) == set()
+    typed = {"current_password": PASSWORD, "code": codes[0]}
+    assert user.post("/account/two-factor/off", typed).status_code in REDIRECTS
+    assert unmarked_beside_codes(user.get("/account/two-factor")) == set()
+    assert visitor.get("/login/code").status_code in REDIRECTS
+    assert unmarked(visitor.get("/login")) == set()
+
+
+def test_every_text_of_a_forgotten_password_is_marked(user, app):
+    stranger = Visitor(app)
+    with app.app_context():
+        key = password_resets.create(user.user(), clock.now())
+        db.session.commit()
+    for url in ("/forgot-password", f"/reset-password/{key}", "/reset-password/x"):
+        assert unmarked(stranger.get(url)) == set()
+        assert unmarked(stranger.post(url, {"password": "x"})) == set()

@@ -14,7 +14,7 @@ from database import db
 from ledger import two_factor
 from ledger.encryption import SecretBox
 from models import Draft, RecoveryCode, Throttle, TwoFactor
-from tests.browsing import PASSWORD, REDIRECTS, Visitor, at_once, form_values, read
+from tests.browsing import PASSWORD, REDIRECTS, Visitor, at_once, empty_tables, form_values, read
 from tests.test_account import device, is_in, send
 from tests.test_accounts import cookies, errors, with_cookies
 
@@ -95,14 +95,14 @@ def rows(model):
 
 def test_a_code_of_the_app_turns_it_on_and_shows_the_recovery_codes_once(app, ana, time, caplog):
     caplog.set_level(logging.INFO)
-    assert "It is off" in ana.page("/account").text
+    assert "It is off" in ana.page("/account/security").text
 
     authenticator = set_up(ana, time)
 
     assert len(set(authenticator.recovery_codes)) == 10
     assert all(re.fullmatch(r"([a-z2-7]{4}-){5}[a-z2-7]{4}", code) for code in authenticator.recovery_codes)
     assert is_in(ana)
-    assert "It is on" in ana.page("/account").text
+    assert "It is on" in ana.page("/account/security").text
     page = ana.page("/account/two-factor").text
     assert "10 recovery codes are left" in page
     assert not any(code in page for code in authenticator.recovery_codes)
@@ -661,6 +661,17 @@ def test_under_another_key_recovery_codes_still_work_and_the_doctor_warns(app, r
     assert enter(begin_login(app), authenticator.recovery_codes[0]).status_code in REDIRECTS
     (line,) = secret_lines(run)
     assert line.startswith("! 1 authenticator app cannot be checked, because SECRET_KEY has changed")
+
+
+def test_after_a_restore_with_another_key_recovery_codes_still_work(app, run, ana, authenticator, tmp_path):
+    assert run("backup", str(tmp_path / "backup.db"))[0] == 0
+    empty_tables(app)
+    assert run("restore", str(tmp_path / "backup.db"))[0] == 0
+    assert enter(begin_login(app), authenticator.next_code()).status_code in REDIRECTS
+    rotate(app, keep=False)
+
+    assert enter(begin_login(app), authenticator.next_code()).status_code == 422
+    assert enter(begin_login(app), authenticator.recovery_codes[0]).status_code in REDIRECTS
 
 
 def test_what_is_encrypted_is_read_with_its_key_only():

@@ -12,11 +12,12 @@ from flask_login import current_user
 import clock
 from account_forms import AccountForm, PasswordForm, ProfileForm, RegisterForm, SettingsForm
 from database import db
-from ledger import accounts, history, invitations, sessions
+from ledger import accounts, history, invitations, password_resets
 from ledger.throttling import Counter
 from text import identity_key
 from views.common import flash_message, render_page
 from views.emails import notify
+from views.events import record_event
 from views.rate_limits import (
     RateLimitedError,
     address_counter,
@@ -48,8 +49,8 @@ def register() -> ResponseReturnValue:
                 user.set_password(form.password.data)
             redeem(invitation)
             accounts.save(user)
+            record_event(user, "registered")
             start_session(user)
-            log.info("registered: user %s from %s", user.id, request.remote_addr)
             return redirect_after_login()
     except accounts.AlreadyTakenError as taken:
         form.add_taken_errors(taken.fields)
@@ -93,9 +94,6 @@ def account_page(sent: AccountForm | None = None, error: RateLimitedError | None
         "accounts/account.html",
         error,
         **shown,
-        uses_two_factor=uses_two_factor,
-        logins=sessions.list_sessions(current_user, clock.now()),
-        here=sessions.key_of(current_user),
     )
 
 
@@ -123,8 +121,9 @@ def change_profile() -> ResponseReturnValue:
             user.username, user.email = form.username.data, form.email.data
             accounts.save(user)
             if moved:
+                password_resets.delete_all(user)
+                record_event(user, "email_changed")
                 end_other_sessions(user)
-                log.info("email changed: user %s from %s", user.id, request.remote_addr)
                 notify(user, "email_changed", former)
             db.session.commit()
             flash_message(gettext("Saved. Other devices have to log in again.") if moved else gettext("Saved."))
@@ -143,8 +142,8 @@ def change_password() -> ResponseReturnValue:
     try:
         check_attempts(own_guesses())
         if form.validate_on_submit() and (user := confirm(form, form.password.data)) is not None:
+            record_event(user, "password_changed")
             end_other_sessions(user)
-            log.info("password changed: user %s from %s", user.id, request.remote_addr)
             notify(user, "password_changed")
             flash_message(gettext("Your password is changed. Other devices have to log in again."))
             return redirect(url_for("show_account"))

@@ -8,12 +8,14 @@ from flask_babel import gettext
 from flask_login import current_user
 
 import clock
-from account_forms import ForgotPasswordForm, ResetPasswordForm
+from account_forms import ResetPasswordForm
 from database import db
 from ledger import accounts, password_resets, throttling
 from models import User
+from security_forms import ForgotPasswordForm
 from views.common import flash_message, render_page
 from views.emails import can_send_mail, notify, send_reset_link
+from views.events import record_event
 from views.rate_limits import RateLimitedError, hashing, record_attempt, reset_counters
 
 log = logging.getLogger("ledger")
@@ -76,8 +78,8 @@ def save_new_password(key: str, password: str) -> ResponseReturnValue:
     if user is None:
         return show_invalid_link()
     throttling.forget_account(user.email)
+    record_event(user, "password_reset")
     db.session.commit()
-    log.info("password reset: user %s from %s", user.id, request.remote_addr)
     notify(user, "password_changed")
     flash_message(gettext("Your password is changed. Log in with the new one on every device."))
     return redirect(url_for("login"))

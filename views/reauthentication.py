@@ -12,6 +12,7 @@ from database import db
 from ledger import accounts, sessions, two_factor
 from ledger.throttling import Counter
 from models import User
+from views.events import record_event
 from views.rate_limits import check_attempts, hashing, password_counter, record_attempt, reset_attempts
 from views.sessions import secrets_of_users, start_session
 
@@ -54,7 +55,10 @@ def has_code(user: User, form: ReauthenticationForm) -> bool:
     if two_factor.find(user) is None:
         return True
     code = form.code.data if "code" in form else ""
-    return two_factor.use_code(user, code, secrets_of_users(), clock.now())
+    kind = two_factor.use_code(user, code, secrets_of_users(), clock.now())
+    if kind == "recovery":
+        record_event(user, "recovery_code_used")
+    return kind is not None
 
 
 def own_guesses() -> Counter:

@@ -4,21 +4,23 @@ import logging
 from datetime import timedelta
 from typing import TypedDict
 
-from flask import abort, current_app, redirect, render_template, request, session, url_for
+from flask import current_app, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import current_user, login_user, logout_user
 
 import clock
-from account_forms import CodeForm, EndSessionForm, LoginForm
+from account_forms import LoginForm
 from database import db
 from database.engine import SAFE_METHODS
 from ledger import accounts, deletion, drafts, retention, sessions, two_factor
 from ledger.encryption import SecretBox, secret_box
 from models import User
 from security import safe_redirect_target
+from security_forms import CodeForm
 from views.common import flash_message, redirect_within, render_page
 from views.drafts import drafts_of, page_of
+from views.events import record_event, record_failed_login
 from views.rate_limits import (
     RateLimitedError,
     address_counter,
@@ -83,7 +85,6 @@ def login() -> ResponseReturnValue:
             user = authenticate(form)
             if user is not None:
                 return finish_or_ask_for_code(user, form.remember_me.data)
-            log.info("login failed from %s", request.remote_addr)
             form.form_errors.append(gettext("The email address or password is wrong."))
     except RateLimitedError as error:
         log.warning("login refused (%s) from %s", error.status, request.remote_addr)
@@ -101,7 +102,9 @@ def authenticate(form: LoginForm) -> User | None:
     with hashing.slot():
         record_attempt(*counters)
         user = accounts.authenticate(email, form.password.data)
-    if user is not None:
+    if user is None:
+        record_failed_login(email)
+    else:
         reset_attempts(*counters)
     return user
 
@@ -128,8 +131,8 @@ def finish_or_ask_for_code(user: User, remember: bool) -> ResponseReturnValue:
 
 def finish_login(user: User, remember: bool) -> ResponseReturnValue:
     """Start a session and redirect to the page that the user wanted."""
+    record_event(user, "login")
     start_session(user, remember)
-    log.info("logged in: user %s from %s", user.id, request.remote_addr)
     return redirect_after_login()
 
 
@@ -176,10 +179,14 @@ def use_code(user: User, form: CodeForm) -> User | None:
     check_attempts(*counters)
     record_attempt(*counters)
     found = half_logged_in(lock=True)
-    if found is None or not two_factor.use_code(found, form.code.data, secrets_of_users(), clock.now()):
+    kind = two_factor.use_code(found, form.code.data, secrets_of_users(), clock.now()) if found else None
+    if found is None or kind is None:
         db.session.rollback()
-        log.info("code check failed: user %s from %s", user.id, request.remote_addr)
+        record_event(user, "code_failed")
+        db.session.commit()
         return None
+    if kind == "recovery":
+        record_event(found, "recovery_code_used")
     reset_attempts(*counters)
     return found
 
@@ -214,22 +221,3 @@ def logged_out_response(message: str) -> ResponseReturnValue:
     path = current_app.config["REMEMBER_COOKIE_PATH"]
     response.delete_cookie(name, path, secure=secure, httponly=True, samesite="Lax")
     return response
-
-
-def end_session() -> ResponseReturnValue:
-    """End one session of the user."""
-    form = EndSessionForm()
-    if not sessions.revoke_session(current_user, form.token_hash.data or ""):
-        abort(404)
-    db.session.commit()
-    log.info("session ended: user %s from %s", current_user.id, request.remote_addr)
-    flash_message(gettext("That device is logged out."))
-    return redirect(url_for("show_account"))
-
-
-def end_all_sessions() -> ResponseReturnValue:
-    """End every session of the user, including this one."""
-    sessions.revoke_all_sessions(current_user)
-    db.session.commit()
-    log.info("all sessions ended: user %s from %s", current_user.id, request.remote_addr)
-    return logged_out_response(gettext("You are logged out on all devices."))

@@ -1,26 +1,25 @@
 """Two-factor authentication: turning it on and off, and new recovery codes."""
 
-import logging
 from datetime import timedelta
 
 import segno
-from flask import abort, redirect, request, url_for
+from flask import abort, redirect, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import current_user
 from markupsafe import Markup
 
 import clock
-from account_forms import NewCodesForm, SetUpForm, TurnOffForm
 from database import db
 from ledger import two_factor
+from security_forms import NewCodesForm, SetUpForm, TurnOffForm
 from views.common import flash_message, render_page
 from views.emails import notify
+from views.events import record_event
 from views.rate_limits import RateLimitedError
 from views.reauthentication import confirm, end_other_sessions
 from views.sessions import secrets_of_users
 
-log = logging.getLogger("ledger")
 # How long the page with the QR code can be open.
 SETUP_MAX_AGE = timedelta(hours=1)
 
@@ -87,8 +86,8 @@ def turn_on_two_factor() -> ResponseReturnValue:
             secret = read_setup(form.setup.data) or two_factor.new_secret()
             codes = two_factor.turn_on(user, secret, form.code.data, secrets_of_users(), clock.now())
             if codes is not None:
+                record_event(user, "two_factor_on")
                 end_other_sessions(user)
-                log.info("two-factor authentication turned on: user %s from %s", user.id, request.remote_addr)
                 notify(user, "two_factor_on")
                 return render_page("accounts/recovery_codes.html", codes=codes, is_new=True)
             db.session.rollback()
@@ -104,8 +103,8 @@ def turn_off_two_factor() -> ResponseReturnValue:
     try:
         if form.validate_on_submit() and (user := confirm(form)) is not None:
             if two_factor.turn_off(user):
+                record_event(user, "two_factor_off")
                 end_other_sessions(user)
-                log.info("two-factor authentication turned off: user %s from %s", user.id, request.remote_addr)
                 notify(user, "two_factor_off")
             flash_message(gettext("Two-factor authentication is off. Other devices have to log in again."))
             return redirect(url_for("show_two_factor"))
@@ -122,8 +121,8 @@ def renew_recovery_codes() -> ResponseReturnValue:
             if two_factor.find(user) is None:
                 abort(404)
             codes = two_factor.renew_recovery_codes(user)
+            record_event(user, "recovery_codes_renewed")
             db.session.commit()
-            log.info("recovery codes renewed: user %s from %s", user.id, request.remote_addr)
             return render_page("accounts/recovery_codes.html", codes=codes)
     except RateLimitedError as error:
         return two_factor_page(new_codes=form, error=error)

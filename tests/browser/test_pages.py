@@ -243,6 +243,8 @@ PAGES = {
     "restore, empty": ("dora", address("/account/restore"), "Restore an export"),
     "restore, refused": ("dora", refuse_export, "Restore an export"),
     "delete account": ("ana", address("/account/delete"), "Delete your account"),
+    "security": ("bob", address("/account/security"), "Security"),
+    "two-factor authentication": ("bob", address("/account/two-factor"), "Two-factor authentication"),
     "list, due": ("cleo", address("/expenses"), "All categories · 1 expense"),
     "list, due, refused": ("cleo", refuse_due, "All categories · 1 expense"),
     "import, first": ("cleo", address("/imports"), "Import"),
