@@ -24,7 +24,7 @@ _OTHER_FILES = (
 )
 _WEB_PAGE = re.compile(r"\s*(?:<!doctype\s+html|<html|<table|<head|<meta|<body|<style)", re.IGNORECASE)
 _OFX = re.compile(r"OFXHEADER|<\?OFX|<OFX>|<STMTTRN>", re.IGNORECASE)
-_MT940 = re.compile(r"^:(?:20|25|28C?|60[FM]|61):", re.MULTILINE)
+_MT940 = re.compile(r"^:(?:20|25|28C?|60[FM]):|^:61:\d", re.MULTILINE)
 _QIF = re.compile(r"^!(?:Type|Account|Option|Clear)\b", re.MULTILINE | re.IGNORECASE)
 _SAMPLE = 20_000
 
