@@ -133,7 +133,7 @@ def summarise(rows: Iterable[Sequence[Any]]) -> Summary:
     """Add up the lines of a draft, of which the rows are COLUMNS, those of the latest days first."""
     sections: dict[str, dict[str, PayeeSummary]] = defaultdict(dict)
     reasons: dict[str, int] = defaultdict(int)
-    counts: dict[str, int] = defaultdict(int)
+    counts = dict.fromkeys(SECTIONS, 0)
     spending: list[Decimal] = []
     refunds: list[Decimal] = []
     missing, names, money_in = set(), set(), 0
@@ -163,7 +163,7 @@ def summarise(rows: Iterable[Sequence[Any]]) -> Summary:
         money_in += reason == "money_in"
     left_reasons = sorted(reasons, key=lambda reason: -reasons[reason])
     spent, refunded = (Figure(len(amounts), sum(amounts, Decimal(0))) for amounts in (spending, refunds))
-    figures = Figures(spent, refunded, dict(counts), left_reasons, len(missing), money_in)
+    figures = Figures(spent, refunded, counts, left_reasons, len(missing), money_in)
     pages = {section: _pages(payees.values()) for section, payees in sections.items()}
     return Summary(figures, sorted(names - {""}), pages)
 

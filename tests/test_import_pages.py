@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from app import app as application
 from database import db
 from ledger import import_drafts
+from ledger.import_summary import SECTIONS
 from models import Statement, StatementLine
 from tests.browsing import MULTIPART, form_values, read, with_file
 from tests.test_categories import category_id, edit, names
@@ -407,3 +408,12 @@ def test_others_can_write_while_a_file_is_read(ana, bob, monkeypatch):
 
     assert upload(ana).status_code == 302
     assert [str(expense.amount) for expense in bob.expenses()] == ["4.200"]
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_a_section_without_lines_says_so(ana, section):
+    url = upload(ana, "Date,Payee,Amount\n2026-01-13,Shop,-3.00\n").location
+
+    page = ana.page(f"{url}?show={section}")
+
+    assert len(page.all("li", class_="payee")) == (section == "add")

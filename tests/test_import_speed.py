@@ -3,9 +3,11 @@
 import sys
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 
 import http_server
 from app import app as application
@@ -54,9 +56,18 @@ class Writer(threading.Thread):
         with application.app_context():
             while not self.enough.wait(0.01):
                 started = time.process_time()
-                db.session.execute(update(User).where(User.id == self.user_id).values(first_day_of_month=2))
-                db.session.commit()
+                while not self.write():
+                    pass
                 self.waits.append(time.process_time() - started)
+
+    def write(self):
+        """Write once, unless a busy machine has let five seconds go by."""
+        with suppress(OperationalError):
+            db.session.execute(update(User).where(User.id == self.user_id).values(first_day_of_month=2))
+            db.session.commit()
+            return True
+        db.session.rollback()
+        return False
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ def test_a_summary_comes_back_from_its_text():
     assert back == summary
     assert back.figures.spending == (99, Decimal(-4950))
     assert back.figures.refunds == (1, Decimal("2.00"))
-    assert back.figures.sections == {"add": 100, "left": 1}
+    assert back.figures.sections == dict.fromkeys(SECTIONS, 0) | {"add": 100, "left": 1}
     assert [len(back.payees("add", page)) for page in (1, 2, 3, 4)] == [25, 25, 10, 0]
     assert back.payees("add", 1)[0].name == "Shop 39"
 
