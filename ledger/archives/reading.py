@@ -44,7 +44,7 @@ ROW_MAX_CHARACTERS = 64 * 1024
 # Unpacked, an export may be this many times as large as the largest that can be sent. One of 100,000 expenses with
 # as many changes becomes five times as large.
 UNPACKED_FACTOR = 10
-# How much smaller a file in it can be than its contents: a change of the longest texts to the same ones takes 2 kB,
+# How much smaller a file in it can be than its contents: a change of the longest texts to other ones takes 2 kB,
 # of which the id alone cannot be compressed.
 MAX_RATIO = 300
 # A file of this size may be as much smaller as it likes.
