@@ -263,3 +263,13 @@ def test_an_average_leaves_out_an_incomplete_first_month(ana, travel_to):
     with ana.app.app_context():
         report = month_report(ana.user(), Period.month(clock.now().date()), clock.now().date())
         assert (report.previous_months.months, report.previous_months.average) == (1, Decimal(40))
+
+
+def test_history_says_that_only_the_rollover_was_changed(ana):
+    set_budgets(ana, Food="100")
+    values = form_values(form_to(ana.page("/categories"), "/categories"))
+    ana.client.post("/categories", data=values | {f"{category_id(ana, 'Food')}-rollover": "y"})
+
+    (latest, _first) = operations_shown(ana)
+
+    assert "Food: what is left rolls over" in latest.text

@@ -26,6 +26,7 @@ from models import (
     ExpenseChange,
     Occurrence,
     RecurringExpense,
+    Statement,
     StatementLine,
     User,
     category_key,
@@ -39,6 +40,16 @@ MAX_BUDGETS = 50_000
 MAX_AHEAD = timedelta(days=1)
 # What users type. Files of banks have other texts, whose control characters are never shown.
 TYPED = frozenset({"name", "category", "description"})
+
+
+# What operations change of a row; the rest stays as it was added.
+CHANGING_COLUMNS: dict[type[Base], frozenset[str]] = {
+    Category: frozenset(TRACKED_COLUMNS[Category]),
+    Budget: frozenset({"amount", "rollover"}),
+    RecurringExpense: frozenset({*TRACKED_COLUMNS[RecurringExpense]} - {"created_at"}),
+    Occurrence: frozenset(),
+    Statement: frozenset(TRACKED_COLUMNS[Statement]),
+}
 
 
 class ArchiveError(LedgerError):
@@ -164,9 +175,10 @@ def _is_row_change(row: Mapping[str, Any], rules: Rules) -> bool:
     """Undo needs all columns of a row that was added or deleted, and of others the same ones before and after."""
     model = TABLES[row["table_name"]]
     before, after = row["before"], row["after"]
-    names = (after if before is None else before).keys()
-    is_whole = before is not None and after is not None
-    if names != (after.keys() if is_whole else set(TRACKED_COLUMNS[model])) or not names:
+    if before is not None and after is not None:
+        if not before or before.keys() != after.keys() or not before.keys() <= CHANGING_COLUMNS[model]:
+            return False
+    elif (after if before is None else before).keys() != {*TRACKED_COLUMNS[model]} or model is Statement:
         return False
     decoded = [decode(model, values) for values in (before, after) if values is not None]
     is_valid = not any(bad_column(model.__table__, values, rules) for values in decoded)  # type: ignore[arg-type]

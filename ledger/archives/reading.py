@@ -41,8 +41,14 @@ MAX_READ_BYTES = 128 * 1024
 MANIFEST_MAX_BYTES = 16 * 1024
 # The longest rows are those of history, whose values are limited as well.
 ROW_MAX_CHARACTERS = 64 * 1024
-# An export takes up to this many times as much space when it is unpacked.
-MAX_RATIO = 20
+# Unpacked, an export may be this many times as large as the largest that can be sent. One of 100,000 expenses with
+# as many changes becomes five times as large.
+UNPACKED_FACTOR = 10
+# How much smaller a file in it can be than its contents: a change of the longest texts to other ones takes 2 kB,
+# of which the id alone cannot be compressed.
+MAX_RATIO = 300
+# A file of this size may be as much smaller as it likes.
+SMALL_BYTES = 2**20
 
 
 class Limits(NamedTuple):
@@ -54,7 +60,7 @@ class Limits(NamedTuple):
     @classmethod
     def of(cls, max_bytes: int) -> "Limits":
         """Return the limits for a file of this size."""
-        return cls(max_bytes, MAX_RATIO * max_bytes)
+        return cls(max_bytes, UNPACKED_FACTOR * max_bytes)
 
 
 # For the command line.
@@ -149,7 +155,8 @@ def _check_members(archive: ZipFile, limits: Limits) -> None:
     for member in members:
         if member.flag_bits & 1 or member.compress_type not in {ZIP_STORED, ZIP_DEFLATED}:
             raise ArchiveError("archive_damaged", name=member.filename)
-    if sum(member.file_size for member in members) > limits.max_unpacked_bytes:
+    is_bomb = any(member.file_size > max(SMALL_BYTES, MAX_RATIO * member.compress_size) for member in members)
+    if is_bomb or sum(member.file_size for member in members) > limits.max_unpacked_bytes:
         raise ArchiveError("archive_too_large", limit=limits.max_bytes // 2**20)
 
 
