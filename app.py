@@ -18,7 +18,7 @@ import logs
 import static_files
 from database import db
 from database.availability import Availability
-from database.engine import SAFE_METHODS, close_session, end_reading, prepare_engine
+from database.engine import SAFE_METHODS, close_session, empty_session, prepare_engine
 from database.files import create_private_file
 from ledger.accounts import APPLICATION_NAME, allow_local_emails
 from ledger.pieces import recover
@@ -71,6 +71,13 @@ static_files.init_app(app)
 login_manager = LoginManager(app, add_context_processor=False)
 # Every session is a row of its own, so Flask-Login need not guess by network address.
 login_manager.session_protection = None
+
+
+@app.teardown_request
+def end_reading(error: BaseException | None) -> None:
+    """End the transaction of a page with COMMIT: psycopg forgets at a ROLLBACK which statements it prepared."""
+    if error is None and request.method in SAFE_METHODS and not csrf_failed():
+        empty_session(db.session.commit)
 
 
 @login_manager.user_loader

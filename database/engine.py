@@ -202,18 +202,13 @@ def _begin_within(connection: sa.Connection, timeout_ms: int) -> bool:
         time.sleep(POLL_SECONDS)
 
 
-def end_reading(error: BaseException | None = None) -> None:
-    """End the transaction of a page with COMMIT: psycopg forgets at a ROLLBACK which statements it prepared."""
-    if error is None and request.method in SAFE_METHODS:
-        _end(db.session.commit)
-
-
 def close_session(_error: BaseException | None = None) -> None:
     """Roll back and empty the session, even if the database has become unavailable."""
-    _end(db.session.rollback)
+    empty_session(db.session.rollback)
 
 
-def _end(end_transaction: Callable[[], None]) -> None:
+def empty_session(end_transaction: Callable[[], None]) -> None:
+    """Empty the session and end its transaction, even if the database has become unavailable."""
     try:
         # Like close(), which however leaves a broken connection to the garbage collector.
         db.session.expunge_all()
