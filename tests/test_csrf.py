@@ -173,7 +173,7 @@ def test_with_a_good_token_the_same_views_do_their_work(app, ana, bob, monkeypat
 def test_a_message_that_was_waiting_is_still_shown_after_a_refused_form(ana):
     ana.add("1")
 
-    assert ana.client.post("/account/sessions/end-all").status_code == 400
+    assert ana.client.post("/recurring/due/skip").status_code == 400
 
     assert "Added $1.00 to Food." in ana.message().text
 

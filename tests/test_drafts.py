@@ -352,14 +352,14 @@ def test_opening_a_draft_changes_nothing_although_its_view_does(ana, monkeypatch
         raise AssertionError("committed")
 
     ana.end_sessions()
-    url = "/account/security/sessions/end-all"
+    url = "/account/sessions/end-all"
     response = ana.client.post(url, data={"field": "typed"})
     ana.log_in_at(response.location)
     monkeypatch.setitem(application.view_functions, "end_all_sessions", rename)
 
     response = ana.get(url)
 
-    assert response.location == "/account/security"
+    assert response.location == "/account"
     with application.app_context():
         assert ana.user().username == "ana"
 

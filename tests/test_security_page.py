@@ -18,7 +18,7 @@ from tests.test_account import device, hashes, is_in
 from tests.test_accounts import cookies, errors, with_cookies
 
 PAGE = "/account/security"
-END, END_ALL = f"{PAGE}/sessions/end", f"{PAGE}/sessions/end-all"
+END, END_ALL = "/account/sessions/end", "/account/sessions/end-all"
 NEW = "a wide lake at dawn"
 
 
@@ -168,12 +168,12 @@ def test_no_session_is_ended_without_a_token(app, ana, url):
 
 
 @pytest.mark.parametrize("url", [END, END_ALL])
-def test_who_is_not_logged_in_comes_back_to_the_page(app, ana, url):
+def test_who_is_not_logged_in_ends_nothing_and_comes_back(app, ana, url):
     stranger = Visitor(app)
 
     response = stranger.post(url, {"current_password": PASSWORD})
 
-    assert response.location == f"/login?next={PAGE}"
+    assert response.location == "/login?next=/account"
     assert is_in(ana)
 
 

@@ -233,8 +233,8 @@ def test_every_reason_to_refuse_an_account_is_marked(user, stranger, username, p
         ("/account/profile", {"username": "a ж", "email": "x"}),
         ("/account/password", {"password": "x", "confirm_password": "y", "current_password": "z"}),
         ("/account/settings", {"currency": "x"}),
-        ("/account/security/sessions/end", {"current_password": PASSWORD}),
-        ("/account/security/sessions/end-all", {"current_password": "z"}),
+        ("/account/sessions/end", {"current_password": PASSWORD}),
+        ("/account/sessions/end-all", {"current_password": "z"}),
         (
             "/account/settings",
             {"currency": "JPY", "time_zone": "Etc/UTC", "locale": "", "first_day_of_month": "1"},
@@ -449,7 +449,7 @@ def test_every_message_after_the_end_of_a_session_is_marked(user):
     names = {"current_password": PASSWORD, "password": f"{PASSWORD}!", "confirm_password": f"{PASSWORD}!"}
     assert user.post("/account/password", names).status_code in REDIRECTS
     assert unmarked(user.get("/account")) == set()
-    all_devices = "/account/security/sessions/end-all"
+    all_devices = "/account/sessions/end-all"
     assert user.post(all_devices, {"current_password": f"{PASSWORD}!"}).status_code in REDIRECTS
     assert unmarked(user.get("/login")) == set()
     for values in ({"amount": "1"}, {}, {"description": "´" * 5000}):
