@@ -366,7 +366,7 @@ def test_what_was_changed_or_deleted_since_is_left_alone(ana_with_rent):
 def test_one_of_those_that_were_added_can_be_undone(ana_with_rent):
     press(ana_with_rent, "all")
 
-    lines = operations_shown(ana_with_rent)[0].all("li")
+    lines = operations_shown(ana_with_rent)[0].all("tr")
     send(ana_with_rent, lines[1].one("form"))
 
     assert [line.one("time")["datetime"] for line in due_form(ana_with_rent).all("li")] == [weeks_ago(1)]
