@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import segno
-from flask import abort, redirect, url_for
+from flask import redirect, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import current_user
@@ -17,7 +17,7 @@ from views.common import flash_message, render_page
 from views.emails import notify
 from views.events import record_event
 from views.rate_limits import RateLimitedError
-from views.reauthentication import confirm, end_other_sessions
+from views.reauthentication import asks_code, confirm, end_other_sessions
 from views.sessions import secrets_of_users
 
 # How long the page with the QR code can be open.
@@ -80,6 +80,8 @@ def qr_code(uri: str) -> Markup:
 
 def turn_on_two_factor() -> ResponseReturnValue:
     """Turn two-factor authentication on with the first code, and show the recovery codes once."""
+    if asks_code():
+        return redirect(url_for("show_two_factor"))
     form = SetUpForm()
     try:
         if form.validate_on_submit() and (user := confirm(form)) is not None:
@@ -99,6 +101,8 @@ def turn_on_two_factor() -> ResponseReturnValue:
 
 def turn_off_two_factor() -> ResponseReturnValue:
     """Turn two-factor authentication off."""
+    if not asks_code():
+        return redirect(url_for("show_two_factor"))
     form = TurnOffForm()
     try:
         if form.validate_on_submit() and (user := confirm(form)) is not None:
@@ -115,11 +119,13 @@ def turn_off_two_factor() -> ResponseReturnValue:
 
 def renew_recovery_codes() -> ResponseReturnValue:
     """Replace the recovery codes, and show the new ones once."""
+    if not asks_code():
+        return redirect(url_for("show_two_factor"))
     form = NewCodesForm()
     try:
         if form.validate_on_submit() and (user := confirm(form)) is not None:
             if two_factor.find(user) is None:
-                abort(404)
+                return redirect(url_for("show_two_factor"))
             codes = two_factor.renew_recovery_codes(user)
             record_event(user, "recovery_codes_renewed")
             db.session.commit()
