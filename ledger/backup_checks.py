@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -112,7 +112,7 @@ def is_valid_value(column: Any, value: Any) -> bool:
     return _check_of(kind)(column.type, value)
 
 
-@cache
+@lru_cache(maxsize=64)
 def _check_of(kind: type[Any]) -> Callable[[Any, Any], bool]:
     """Return the check of a type of columns; asking it anew for each of a million values takes a second."""
     return next((check for type_, check in TYPES if issubclass(kind, type_)), lambda _kind, _value: True)

@@ -547,7 +547,7 @@ def test_a_merge_that_is_undone_one_by_one_gives_back_place_and_budget(ana):
     assert state(ana)[1] == {}
     merged = operations_shown(ana)[0]
 
-    for line in merged.all("ul")[0].all("li"):
+    for line in merged.one("table").all("tr"):
         assert press(ana, line.one("form")).status_code in REDIRECTS
 
     assert state(ana) == before

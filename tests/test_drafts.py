@@ -29,9 +29,10 @@ SHOW_A_FORM = {
     *("edit_recurring", "post_due", "change_profile", "change_password", "change_settings"),
     *("upload_statement", "choose_columns", "review_import", "review_payee"),
 }
-# They ask for secrets alone, which are not kept.
+# They ask for secrets or a file alone, which are not kept.
 SHOW_A_FORM_OF_SECRETS = {
     *("turn_on_two_factor", "turn_off_two_factor", "renew_recovery_codes", "end_sessions", "end_all_sessions"),
+    *("delete_account", "restore_account"),
 }
 SHOW_NO_FORM = {
     *("delete_expense", "undo", "delete_category", "stop_recurring", "resume_recurring"),

@@ -188,7 +188,7 @@ def test_history_says_what_became_what(ana_with_expenses):
         f"/expenses/{ids(ana_with_expenses)[0]}/edit", category="Health", amount="9", date="2026-04-01"
     )
 
-    row = operations_shown(ana_with_expenses)[0].one("li").text
+    row = operations_shown(ana_with_expenses)[0].one("tr").text
 
     assert "Mar 31, 2026 → Apr 1, 2026" in row
     assert "Food → Health" in row
@@ -322,7 +322,7 @@ def test_each_expense_of_an_operation_can_be_restored_by_itself(ana_with_expense
 
     for left in (3, 2, 1, 0):
         deletion = operations_shown(ana_with_expenses)[3 - left]
-        press(ana_with_expenses, next(line for line in deletion.all("li") if line.all("form")).one("form"))
+        press(ana_with_expenses, next(line for line in deletion.all("tr") if line.all("form")).one("form"))
         assert len(ana_with_expenses.expenses()) == 4 - left
 
     assert everything(ana_with_expenses) == before
@@ -516,7 +516,7 @@ def test_every_operation_of_30_days_can_be_reached(ana, monkeypatch):
         pages.append(ana.page(older[0]["href"]))
 
     shown = [section for page in pages for section in page.all("section")]
-    amounts = [section.one("span", class_="amount").text for section in shown]
+    amounts = [section.one("td", class_="amount").text for section in shown]
     assert amounts == ["$1.00", "$2.00", "$3.00", "$3.00", "$2.00", "$1.00"]
     assert len(pages) == 3
 
@@ -623,8 +623,8 @@ def test_of_a_large_operation_the_first_expenses_are_shown(ana_with_expenses, mo
 
     small, large = operations_shown(ana_with_expenses)[:2]
 
-    assert len(small.all("li")) == 2
-    assert len(large.all("li")) == 3
+    assert len(small.all("tr")) == 2
+    assert len(large.all("tr")) == 3
     assert "and 1 more expense" in large.text
     assert large.one("header").all("form")
 
