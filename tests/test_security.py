@@ -253,7 +253,8 @@ def test_an_address_never_waits_longer_than_an_hour_because_many_may_share_it(ap
         response = stranger.log_in(email="b@example.com")
         let_time_pass(app, int(response.headers["Retry-After"]))
 
-    assert response.headers["Retry-After"] == "3600"
+    # A second can have begun since.
+    assert response.headers["Retry-After"] in {"3599", "3600"}
 
 
 def test_registrations_count_and_a_throttled_one_loses_nothing(app, stranger):
