@@ -151,7 +151,7 @@ class ReauthenticationForm(CurrentPasswordForm):
 
 def wrong_code_message() -> str:
     """Return what to do about a code that is not right, which can also be one that was used."""
-    return gettext("This code is wrong or was used already. Enter the one that your app shows next.")
+    return gettext("This code is wrong or was already used. Enter the next one that your app shows.")
 
 
 class NewPasswordForm(Form):

@@ -72,10 +72,10 @@ MESSAGES = {
         "This account has data already. An export can only be restored into an empty one, such as a new account."
     ),
     "archive_not_zip": lazy_gettext(
-        "The file is not a complete zip file. Choose the file that “Download your data” has given you."
+        "The file is not a complete zip file. Choose a file from “Download your data”."
     ),
     "archive_not_export": lazy_gettext(
-        "The file is not an export of an account. Choose the file that “Download your data” has given you."
+        "The file is not an export of an account. Choose a file from “Download your data”."
     ),
     "archive_too_large": lazy_gettext(
         "The file is larger than %(limit)s MB, or too large when unpacked. The administrator can restore it with "
@@ -86,7 +86,7 @@ MESSAGES = {
     ),
     "archive_manifest": lazy_gettext("ledger.json in the file is not what an export contains."),
     "archive_setting": lazy_gettext("ledger.json in the file has a value of %(name)s that is not valid here."),
-    "archive_unexpected": lazy_gettext("The file contains %(name)s, which no export contains once."),
+    "archive_unexpected": lazy_gettext("The file does not contain exactly one %(name)s."),
     "archive_missing": lazy_gettext("The file lacks %(name)s, which every export contains."),
     "archive_damaged": lazy_gettext("%(name)s in the file is damaged. Download the export again."),
     "archive_header": lazy_gettext("The first line of %(name)s in the file is not that of an export."),

@@ -417,3 +417,10 @@ def test_a_section_without_lines_says_so(ana, section):
     page = ana.page(f"{url}?show={section}")
 
     assert len(page.all("li", class_="payee")) == (section == "add")
+
+
+@pytest.mark.parametrize(("day", "is_said"), [("2026-03-31", False), ("31 Mar 2026", False), ("31.03.2026", True)])
+def test_the_review_says_how_dates_are_read_unless_they_say_it_themselves(ana, day, is_said):
+    page = ana.page(upload(ana, f"Date,Payee,Amount\n{day},Baker,-3.00\n").location)
+
+    assert ("Dates are read as day, month, year." in page.one("main").text) == is_said

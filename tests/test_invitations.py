@@ -15,7 +15,7 @@ from tests.browsing import PASSWORD, REDIRECTS, Visitor, at_once, form_values, r
 from url_prefix import check_public_url
 
 NEEDED = "Registration needs an invitation. Ask the administrator for a link."
-GONE = "This invitation has expired or was used already. Ask the administrator for a new link."
+GONE = "This invitation has expired or was already used. Ask the administrator for a new link."
 TYPED = {"username": "bob", "email": "bob@example.com", "password": PASSWORD, "confirm_password": PASSWORD}
 
 

@@ -276,7 +276,7 @@ def test_a_link_works_once(app, link, ana, stranger):
 
     again = Visitor(app)
     assert again.get(link).status_code == 404
-    assert read(again.get(link)).one("h1").text == "This link does not work any more"
+    assert read(again.get(link)).one("h1").text == "This link no longer works"
     assert (
         again.post(link, {"password": "another meadow", "confirm_password": "another meadow"}).status_code == 404
     )

@@ -19,7 +19,7 @@ from tests.test_account import device, is_in, send
 from tests.test_accounts import cookies, errors, with_cookies
 
 NEW = "a wide lake at dawn"
-WRONG = "This code is wrong or was used already. Enter the one that your app shows next."
+WRONG = "This code is wrong or was already used. Enter the next one that your app shows."
 KEY, OTHER_KEY = "k" * 20 + "0123456789abcdef", "o" * 20 + "0123456789abcdef"
 
 
@@ -203,7 +203,7 @@ def test_turning_it_on_twice_changes_nothing(ana, authenticator):
     response = ana.post("/account/two-factor", typed | {"csrf_token": ana.token()})
 
     assert response.location == "/account/two-factor"
-    assert "It is on since" in ana.page("/account/two-factor").text
+    assert "It has been on since" in ana.page("/account/two-factor").text
     assert rows(TwoFactor) == 1
 
 

@@ -78,7 +78,7 @@ def redeem(invitation: str | None) -> None:
 
 def refuse_invitation() -> NoReturn:
     """Say that an invitation is not valid, whatever the reason."""
-    abort(403, gettext("This invitation has expired or was used already. Ask the administrator for a new link."))
+    abort(403, gettext("This invitation has expired or was already used. Ask the administrator for a new link."))
 
 
 def account_page(sent: AccountForm | None = None, error: RateLimitedError | None = None) -> ResponseReturnValue:

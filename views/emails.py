@@ -43,7 +43,8 @@ def send_reset_link(email: str) -> None:
     # The link is filled in later.
     text = gettext(
         "Somebody asked for a new password for your account at %(site)s. To choose one, open this link within an "
-        "hour. It works once.\n\n%(link)s\n\nIf it was not you, ignore this email: your password stays as it is.",
+        "hour. It works once.\n\n%(link)s\n\n"
+        "If this was not you, ignore this email: your password stays as it is.",
         site=current_app.config["PUBLIC_URL"],
         link="%(link)s",
     )
@@ -72,7 +73,7 @@ def notify(user: User, change: str, email: str | None = None) -> None:
         return
     site = current_app.config["PUBLIC_URL"]
     happened = str(NOTICES[change]) % {"username": user.username}
-    advice = gettext("If it was not you, ask the administrator of %(site)s for help at once.", site=site)
+    advice = gettext("If this was not you, ask the administrator of %(site)s for help right away.", site=site)
     mail = Mail(email or user.email, gettext("Your account was changed"), f"{happened}\n\n{advice}\n")
     run_in_background(partial(_send, mail))
 

@@ -17,7 +17,7 @@ EVENTS = {
     "registered": (lazy_gettext("Account created"), "registered"),
     "login": (lazy_gettext("Logged in"), "logged in"),
     "login_failed": (lazy_gettext("Failed login: wrong password"), "login failed"),
-    "code_failed": (lazy_gettext("Right password, but a wrong code"), "code check failed"),
+    "code_failed": (lazy_gettext("Failed login: wrong code"), "code check failed"),
     "password_changed": (lazy_gettext("Password changed"), "password changed"),
     "password_reset": (lazy_gettext("Password reset"), "password reset"),
     "email_changed": (lazy_gettext("Email address changed"), "email changed"),

@@ -81,5 +81,5 @@ def save_new_password(key: str, password: str) -> ResponseReturnValue:
     record_event(user, "password_reset")
     db.session.commit()
     notify(user, "password_changed")
-    flash_message(gettext("Your password is changed. Log in with the new one on every device."))
+    flash_message(gettext("Your password was changed. Log in with the new one on every device."))
     return redirect(url_for("login"))

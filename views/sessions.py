@@ -142,7 +142,7 @@ def enter_code() -> ResponseReturnValue:
     user = half_logged_in()
     if user is None:
         session.pop("half_login", None)
-        flash_message(gettext("Log in again. There is no login that waits for a code."))
+        flash_message(gettext("Log in again. Your last login is no longer waiting for a code."))
         return redirect(url_for("login", next=target))
     form = CodeForm()
     refusal = None

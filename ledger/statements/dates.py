@@ -68,7 +68,7 @@ class DayCell(NamedTuple):
         """Return the day in this order of its numbers, or None if there is no such day."""
         if self.numbers is None:
             return self.fixed
-        day, month, year = (self.numbers[order.index(letter)] for letter in "dmy")
+        day, month, year = (self.numbers[(order or "dmy").index(letter)] for letter in "dmy")
         if order == "ymd" and not self.short_year:
             return None
         if self.short_year and order == "ymd" and year > 99:
@@ -166,11 +166,13 @@ def _read_named(text: str) -> DayCell | None:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The order of day, month and year in a column; `is_certain` if no other one can be meant."""
+    """The order of day, month and year in a column; `is_certain` if no other one can be meant.
+
+    It is empty if every text says by itself which number is the day.
+    """
 
     order: str
     is_certain: bool
-    is_relevant: bool = True
 
 
 def decide_order(cells: Iterable[DayCell], locale: str, today: date, chosen: str = "") -> Order:
@@ -181,7 +183,7 @@ def decide_order(cells: Iterable[DayCell], locale: str, today: date, chosen: str
     """
     open_cells = [cell for cell in cells if cell.numbers is not None]
     if not open_cells:
-        return Order(chosen or "dmy", is_certain=True, is_relevant=False)
+        return Order(chosen, is_certain=True)
     distinct = dict.fromkeys(open_cells)
     days = {order: {cell: cell.read(order, today) for cell in distinct} for order in ORDERS}
     possible = {order: [of_order[cell] for cell in open_cells] for order, of_order in days.items()}

@@ -118,7 +118,7 @@ def test_somebody_uses_an_authenticator_app_on_a_phone(server, visit, scripts):
     ana.press("Turn on two-factor authentication")
     codes = ana.page.locator(".recovery-codes code").all_inner_texts()
     assert len(codes) == 10
-    ana.follow("I have kept them")
+    ana.follow("I have saved them")
     assert "10 recovery codes are left" in ana.text
 
     other = visit("ana", viewport=PHONE, java_script_enabled=scripts)
