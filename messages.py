@@ -86,7 +86,9 @@ MESSAGES = {
     ),
     "archive_manifest": lazy_gettext("ledger.json in the file is not what an export contains."),
     "archive_setting": lazy_gettext("ledger.json in the file has a value of %(name)s that is not valid here."),
-    "archive_unexpected": lazy_gettext("The file does not contain exactly one %(name)s."),
+    "archive_unexpected": lazy_gettext(
+        "The file contains %(name)s, which is not part of an export or is there twice."
+    ),
     "archive_missing": lazy_gettext("The file lacks %(name)s, which every export contains."),
     "archive_damaged": lazy_gettext("%(name)s in the file is damaged. Download the export again."),
     "archive_header": lazy_gettext("The first line of %(name)s in the file is not that of an export."),

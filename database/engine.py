@@ -118,7 +118,6 @@ def prepare_engine(engine: sa.Engine) -> None:
             # Sent with BEGIN, and not as a statement of its own.
             driver_connection: Any = connection.connection.driver_connection
             driver_connection.isolation_level = REPEATABLE_READ if reading else None
-            driver_connection.read_only = reading or None
             if in_command():
                 connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
         # An in-memory database has a single connection, which may already be in a transaction.

@@ -101,7 +101,7 @@ def test_whoever_forgot_the_password_gets_a_link_and_logs_in_with_a_new_one(app,
     response = stranger.fill(path, **TYPED)
     app.extensions["worker"].finish()
     assert response.location == "/login"
-    assert "Your password is changed." in stranger.message("/login").text
+    assert "Your password was changed." in stranger.message("/login").text
     assert has_password(ana, NEW)
     assert not is_in(ana)
     assert not is_in(stranger)

@@ -5,6 +5,7 @@ import sqlalchemy as sa
 
 from database import Base, db
 from database.citus import citus_statements, owner_column
+from database.month_totals import POSTGRESQL_WITHOUT_MONTH_TOTALS
 from tests.owners import OWNERS
 
 TABLES = Base.metadata.tables
@@ -52,10 +53,12 @@ def test_what_is_unique_is_unique_for_its_owner(name):
         assert next(iter(constraint.columns)).name == OWNERS[name]
 
 
-def test_no_table_of_an_owner_has_a_trigger_on_postgresql(app):
+def test_no_table_of_an_owner_has_a_trigger_once_it_is_spread(app):
     with app.app_context():
         if db.engine.dialect.name == "sqlite":
             pytest.skip("SQLite is not spread")
+        for statement in POSTGRESQL_WITHOUT_MONTH_TOTALS:
+            db.session.execute(sa.text(statement))
         query = "SELECT tgrelid::regclass::text FROM pg_trigger WHERE NOT tgisinternal"
         found = set(db.session.scalars(sa.text(query)))
 
