@@ -528,12 +528,13 @@ CHANGES = {
     "/account/two-factor/recovery-codes": {},
     "/account/profile": {"username": "ana", "email": "new@example.com"},
     "/account/password": {"password": NEW, "confirm_password": NEW},
+    "/account/delete": {},
 }
 
 
 @pytest.mark.parametrize("url", CHANGES)
 @pytest.mark.parametrize("code", [None, "", "000000"])
-def test_nothing_about_the_login_changes_without_a_code(app, ana, authenticator, url, code):
+def test_nothing_about_the_account_changes_without_a_code(app, ana, authenticator, url, code):
     other = begin_login(app)
     enter(other, authenticator.next_code())
     typed = CHANGES[url] | {"current_password": PASSWORD} | ({} if code is None else {"code": code})
@@ -545,6 +546,7 @@ def test_nothing_about_the_login_changes_without_a_code(app, ana, authenticator,
     with application.app_context():
         assert ana.user().email == "ana@example.com"
         assert ana.user().check_password(PASSWORD)
+        assert ana.user().delete_at is None
     assert (rows(TwoFactor), rows(RecoveryCode)) == (1, 10)
     assert is_in(other)
 
