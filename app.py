@@ -53,6 +53,14 @@ app.after_request(add_headers)
 db.init_app(app)
 # Before the session is closed, which would turn a page that is made already into a 500.
 app.teardown_appcontext(close_session)
+
+
+def end_page(error: BaseException | None) -> None:
+    """End the transaction of a page. One that shows a form after a failed check must not commit."""
+    if not csrf_failed():
+        end_reading(error)
+
+
 with app.app_context():
     prepare_engine(db.engine)
     logs.init_app(app, db.engine)
@@ -60,8 +68,7 @@ with app.app_context():
     if db.engine.dialect.name == "postgresql":
         # Imported here, because SQLite does not need the driver, which takes 9 MB and a tenth of a second.
         importlib.import_module("database.postgresql").limit_waiting(db.engine, availability)
-        # A form that is shown after a failed check must not commit.
-        app.teardown_request(lambda error: None if csrf_failed() else end_reading(error))
+        app.teardown_request(end_page)
 Migrate(app, db, render_as_batch=True, compare_type=True)
 background.init_app(app)
 commands.init_app(app)

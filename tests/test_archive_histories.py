@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from itertools import count
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -143,6 +144,7 @@ class Account:
             undo.undo(self.user, operation_id, clock.now())
 
 
+@pytest.mark.slow
 @given(done=actions, chosen=preferences)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_the_export_of_what_was_restored_is_the_export_itself(app, done, chosen):

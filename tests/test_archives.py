@@ -223,6 +223,7 @@ def test_everything_comes_back_exactly(app, filled, bob):
     assert chosen[3] == "25"
 
 
+@pytest.mark.slow
 def test_what_was_restored_can_be_undone_step_by_step(filled, bob):
     restore(bob, export_of(filled))
     number = len(operations_shown(bob))
@@ -317,6 +318,7 @@ def interrupt_after(monkeypatch, number, error):
     monkeypatch.setattr(pieces, "commit", commit_some)
 
 
+@pytest.mark.slow
 def test_others_write_between_the_pieces(app, filled, bob, small_pieces, monkeypatch):
     carol = Visitor(app).register("carol")
     commit, added = pieces.commit, []
@@ -335,6 +337,7 @@ def test_others_write_between_the_pieces(app, filled, bob, small_pieces, monkeyp
     assert rows_of(bob) == rows_of(filled)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [0, 1, 5, 12])
 def test_a_restore_that_fails_leaves_an_empty_account(app, filled, bob, small_pieces, monkeypatch, number):
     content, before = export_of(filled), everything()
@@ -351,6 +354,7 @@ def test_a_restore_that_fails_leaves_an_empty_account(app, filled, bob, small_pi
     assert rows_of(bob) == rows_of(filled)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [1, 12])
 def test_the_next_request_clears_a_restore_whose_process_was_killed(
     app, filled, bob, small_pieces, monkeypatch, number
@@ -457,6 +461,7 @@ NOT_ZIP = "The file is not a complete zip file."
 NOT_EXPORT = "The file is not an export of an account."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -612,6 +617,7 @@ VALUES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "column", "value"), VALUES)
 def test_values_that_the_forms_or_tables_refuse_are_refused(files, bob, name, column, value):
     rows = table(files[f"{name}.csv"])
@@ -668,6 +674,7 @@ ROWS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "values"), ROWS)
 def test_rows_that_contradict_themselves_or_others_are_refused(files, bob, name, values):
     rows = changed(table(files[f"{name}.csv"]), **values)
@@ -714,6 +721,7 @@ JSON_VALUES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("table_name", "values"), JSON_VALUES)
 def test_history_that_could_not_be_undone_is_refused(files, bob, table_name, values):
     rows = row_change(files, table_name, has_before=False, has_after=True)
@@ -821,6 +829,7 @@ def test_an_export_cannot_name_another_owner(files, bob):
 # --- Memory and commands
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_account(app, ana, bob):
     with app.app_context():
         user, other = ana.user(), bob.user()
@@ -888,6 +897,7 @@ def test_the_commands_say_why_nothing_was_done(app, filled, bob, run, tmp_path):
     assert not (tmp_path / "x.zip").exists()
 
 
+@pytest.mark.slow
 def test_whatever_history_is_accepted_can_be_shown_and_undone(files, bob):
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     done, changes = [], []

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -224,6 +225,7 @@ def test_nothing_is_lost_and_nothing_is_doubled(app, history):
             world.check()
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=list(HealthCheck))
 @given(
     known=st.lists(st.tuples(st.integers(0, 3), st.integers(1, 2)), min_size=1, max_size=6),

@@ -826,5 +826,6 @@ class TestHistories(HistoryMachine.TestCase):
 
 
 @pytest.mark.usefixtures("app")
+@pytest.mark.slow
 class TestHistoriesInPieces(HistoryInPiecesMachine.TestCase):
     pass

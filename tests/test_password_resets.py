@@ -212,6 +212,7 @@ def test_an_address_gets_three_links_before_a_wait_and_so_does_one_that_is_unkno
     assert "Retry-After" in ask(visitor, "ana@example.com").headers
 
 
+@pytest.mark.slow
 def test_all_network_addresses_together_get_nine_links(app, mailbox, ana):
     answers = []
     for number in range(5):
@@ -222,6 +223,7 @@ def test_all_network_addresses_together_get_nine_links(app, mailbox, ana):
     assert answers == [302] * 9 + [429]
 
 
+@pytest.mark.slow
 def test_a_device_that_is_known_can_ask_whatever_others_did(app, mailbox, ana):
     ana.post("/logout")
     for number in range(5):
@@ -243,6 +245,7 @@ def test_links_count_for_the_network_address_like_failed_logins(app, mailbox, st
     assert stranger.log_in(email="another@example.com").status_code == 429
 
 
+@pytest.mark.slow
 def test_a_mail_server_that_never_answers_keeps_nobody_waiting(app, ana, stranger, monkeypatch, caplog):
     monkeypatch.setattr("mail.TIMEOUT_SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -206,6 +206,7 @@ def latest_operation():
 
 
 @pytest.mark.usefixtures("app")
+@pytest.mark.slow
 class TestRenames(RenameMachine.TestCase):
     pass
 

@@ -258,6 +258,7 @@ def test_a_code_works_once_and_none_before_it(app, ana, authenticator):
         assert enter(begin_login(app), used).status_code == 422
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", ["", "x", "12345", "1234567", "0" * 6, "\0", "é" * 6, "١٢٣٤٥٦", "1" * 5000])
 def test_garbage_is_no_code(app, ana, authenticator, code):
     visitor = begin_login(app)
@@ -327,6 +328,7 @@ def test_a_form_that_was_interrupted_comes_back_after_the_code(app, ana, authent
 PAGES = ["/", "/expenses", "/account", "/account/two-factor", "/expenses.csv", "/history"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_a_half_finished_login_reaches_nothing(app, ana, authenticator, page):
     visitor = begin_login(app)
@@ -532,6 +534,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("url", CHANGES)
 @pytest.mark.parametrize("code", [None, "", "000000"])
 def test_nothing_about_the_account_changes_without_a_code(app, ana, authenticator, url, code):
