@@ -335,19 +335,6 @@ def test_axe_finds_nothing(opened, axe, screen, scheme):
     assert results.violations_count == 0, results.generate_report()
 
 
-def test_nothing_is_wider_than_the_screen(opened):
-    too_wide = {}
-
-    for width in WIDTHS:
-        look(opened, {"width": width, "height": 800})
-        root = "document.documentElement"
-        needed, shown = opened.evaluate(f"[{root}.scrollWidth, {root}.clientWidth]")
-        if needed > shown:
-            too_wide[width] = needed
-
-    assert too_wide == {}
-
-
 OUT_OF_LINE = """() => Array.from(document.querySelectorAll("td.amount:last-child"))
     .filter(amount => amount.checkVisibility())
     .map(amount => [amount.innerText, amount.getBoundingClientRect().right,
@@ -356,10 +343,18 @@ OUT_OF_LINE = """() => Array.from(document.querySelectorAll("td.amount:last-chil
 """
 
 
-def test_amounts_at_the_end_of_a_row_are_at_its_edge(opened):
+def test_nothing_is_wider_than_the_screen_and_amounts_end_at_the_edge_of_their_table(opened):
+    too_wide = {}
+
     for width in WIDTHS:
         look(opened, {"width": width, "height": 800})
+        root = "document.documentElement"
+        needed, shown = opened.evaluate(f"[{root}.scrollWidth, {root}.clientWidth]")
+        if needed > shown:
+            too_wide[width] = needed
         assert opened.evaluate(OUT_OF_LINE) == []
+
+    assert too_wide == {}
 
 
 BUTTONS = """() => Array.from(
