@@ -28,16 +28,8 @@ def utc_now() -> datetime:
 
 # Every new user begins with these.
 DEFAULT_CATEGORIES = (
-    "Food",
-    "Housing",
-    "Transport",
-    "Utilities",
-    "Health",
-    "Entertainment",
-    "Shopping",
-    "Travel",
-    "Education",
-    "Other",
+    *("Food", "Housing", "Transport", "Utilities", "Health"),
+    *("Entertainment", "Shopping", "Travel", "Education", "Other"),
 )
 
 
@@ -179,17 +171,8 @@ class SecurityEvent(Base):
 
     __tablename__ = "security_event"
     KINDS = (
-        "registered",
-        "login",
-        "login_failed",
-        "code_failed",
-        "password_changed",
-        "password_reset",
-        "email_changed",
-        "two_factor_on",
-        "two_factor_off",
-        "recovery_code_used",
-        "recovery_codes_renewed",
+        *("registered", "login", "login_failed", "code_failed", "password_changed", "password_reset"),
+        *("email_changed", "two_factor_on", "two_factor_off", "recovery_code_used", "recovery_codes_renewed"),
         "sessions_ended",
     )
     USER_AGENT_MAX = 200
@@ -264,25 +247,10 @@ class Operation(Base):
 
     __tablename__ = "operation"
     KINDS = (
-        "add",
-        "edit",
-        "delete",
-        "bulk_edit",
-        "bulk_delete",
-        "import",
-        "add_category",
-        "edit_category",
-        "edit_budgets",
-        "delete_category",
-        "merge_categories",
-        "post_recurring",
-        "skip_recurring",
-        "edit_recurring",
-        "stop_recurring",
-        "resume_recurring",
-        "delete_recurring",
-        "restore",
-        "undo",
+        *("add", "edit", "delete", "bulk_edit", "bulk_delete", "import"),
+        *("add_category", "edit_category", "edit_budgets", "delete_category", "merge_categories"),
+        *("post_recurring", "skip_recurring", "edit_recurring", "stop_recurring", "resume_recurring"),
+        *("delete_recurring", "restore", "undo"),
     )
     LABEL_MAX = 200
 

@@ -9,12 +9,8 @@ from collections.abc import Callable
 from flask import request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
-from sqlalchemy.exc import DBAPIError, TimeoutError
-from werkzeug.exceptions import HTTPException
 
 from app import app, login_manager
-from ledger.operations import CurrencyChangedError
-from ledger.pieces import LeaseLostError, OperationRunningError
 from security import csrf, refuse_foreign_form
 from views import (
     account_security,
@@ -131,8 +127,4 @@ route("/healthz", health.healthz, public=True)
 route("/readyz", health.readyz, public=True)
 
 login_manager.unauthorized_handler(drafts.ask_to_log_in)
-for error in (DBAPIError, TimeoutError):
-    app.register_error_handler(error, errors.show_database_error)
-for conflict in (CurrencyChangedError, OperationRunningError, LeaseLostError):
-    app.register_error_handler(conflict, errors.show_conflict)
-app.register_error_handler(HTTPException, errors.show_error)
+errors.init_app(app)

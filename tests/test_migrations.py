@@ -502,6 +502,7 @@ def test_a_copy_that_there_was_no_room_for_does_not_look_like_one(go, url, engin
 
 def test_migrations_have_one_head_and_names_in_order():
     names = sorted(path.name for path in (ROOT / "migrations" / "versions").glob("*.py"))
-    steps = list(ScriptDirectory(str(MIGRATIONS)).walk_revisions())
+    steps = ScriptDirectory(str(MIGRATIONS)).walk_revisions()
 
-    assert [step.revision for step in reversed(steps)] == [name[:4] for name in names]
+    assert [name[:4] for name in names] == [f"{number:04}" for number in range(1, len(names) + 1)]
+    assert [step.revision for step in reversed(list(steps))] == [name[:4] for name in names]

@@ -2,14 +2,17 @@
 
 import logging
 
-from flask import current_app, render_template, request
+from flask import Flask, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, lazy_gettext
 from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import DBAPIError, TimeoutError
 from werkzeug.exceptions import Conflict, HTTPException, SecurityError, ServiceUnavailable
 
 from database.engine import close_session, is_unavailable
 from ledger.errors import LedgerError
+from ledger.operations import CurrencyChangedError
+from ledger.pieces import LeaseLostError, OperationRunningError
 from messages import CSRF_MESSAGES, error_message
 from security import csrf_reason, quoted
 
@@ -22,6 +25,15 @@ UNKNOWN_HOST = lazy_gettext(
     "This site does not respond to the host name in the address. Check the address. If you run this site and the "
     "name is right, add it to the setting TRUSTED_HOSTS; the log has the name that arrived."
 )
+
+
+def init_app(app: Flask) -> None:
+    """Answer errors of `app` with pages."""
+    for error in (DBAPIError, TimeoutError):
+        app.register_error_handler(error, show_database_error)
+    for conflict in (CurrencyChangedError, OperationRunningError, LeaseLostError):
+        app.register_error_handler(conflict, show_conflict)
+    app.register_error_handler(HTTPException, show_error)
 
 
 def show_database_error(error: Exception) -> ResponseReturnValue:

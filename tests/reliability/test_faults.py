@@ -29,7 +29,7 @@ def test_a_server_that_is_killed_again_and_again(serve, chance, tally, times, pr
     people, writers = people_who_write([server], chance, tally)
 
     with working(writers):
-        for _ in range(times(2)):
+        for _ in range(times(3)):
             time.sleep(chance.uniform(0.3, 1.2))
             server.kill()
             tally.tries += 1

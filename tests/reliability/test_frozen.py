@@ -141,7 +141,7 @@ def test_a_database_that_freezes_while_many_write(serve, postgres, postgres_url,
     stranger = Client(server)
 
     with working(writers):
-        for _ in range(times(1)):
+        for _ in range(times(2)):
             time.sleep(chance.uniform(0.5, 1.5))
             acknowledged = tally.acknowledged
             with frozen(postgres):
