@@ -338,8 +338,10 @@ class SettingsForm(AccountForm):
         currency = self.currency.data
         limit = decimals_message(currency, currency_digits(currency))
         excess = ngettext(
-            "%(num)d of yours has more, counting budgets, recurring expenses and the last 30 days of History.",
-            "%(num)d of yours have more, counting budgets, recurring expenses and the last 30 days of History.",
+            "%(num)d of your amounts has more, counting budgets, recurring expenses and the last 30 days of "
+            "History.",
+            "%(num)d of your amounts have more, counting budgets, recurring expenses and the last 30 days of "
+            "History.",
             number,
         )
         self.currency.errors = [limit, excess]
