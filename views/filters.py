@@ -1,5 +1,6 @@
 """Template filters: amounts, dates and counts as the visitor reads them."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -18,7 +19,7 @@ from ledger.locales import full_day_pattern, month_name
 from ledger.money import currency_digits, with_true_minus
 from ledger.periods import Period
 from ledger.sessions import parse_user_agent
-from messages import FREQUENCY_NAMES, REPEATS, isolate
+from messages import FREQUENCY_NAMES, REPEATS, isolate, list_separator
 from statement_messages import reason_text
 from views.formats import formats, visitor_locale
 
@@ -45,6 +46,8 @@ def init_app(app: Flask) -> None:
         reason=reason_text,
         full_date=full_date,
         isolate=isolate,
+        number=number,
+        separated=separated,
     )
     # The methods that Jinja's extension installs call each other three times for each text.
     app.jinja_env.newstyle_gettext = True  # type: ignore[attr-defined]
@@ -134,6 +137,16 @@ def short_month(value: date) -> str:
 @lru_cache(maxsize=1024)
 def _date(value: date, pattern: str, language: str) -> str:
     return format_date(value, pattern, language)
+
+
+def separated(texts: Iterable[str]) -> Markup:
+    """Join texts as the language of the page separates the items of a list: "Food, Travel"."""
+    return Markup(list_separator()).join(texts)  # noqa: S704
+
+
+def number(value: int | Decimal) -> str:
+    """Write a number with all of its decimals."""
+    return isolate(with_true_minus(format_decimal(value, locale=visitor_locale(), decimal_quantization=False)))
 
 
 def short_number(value: Decimal) -> str:
