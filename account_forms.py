@@ -36,6 +36,7 @@ from ledger.accounts import (
     check_new_password,
     check_username,
 )
+from languages import LANGUAGES, language_tag
 from ledger.locales import LOCALES
 from ledger.money import (
     currencies,
@@ -45,7 +46,7 @@ from ledger.periods import (
     is_time_zone,
     time_zones,
 )
-from messages import decimals_message, error_message
+from messages import CATEGORY_NAMES, decimals_message, error_message
 from models import User
 
 # A day that shows which number is which in a date format.
@@ -242,7 +243,8 @@ class RegisterForm(IdentityFields, NewPasswordForm):
     def new_user(self) -> User:
         """Return the person that the form describes, still without a password."""
         names = ("username", "email", "currency", "time_zone")
-        return User(**{name: self[name].data for name in names})
+        values = {name: self[name].data for name in names}
+        return User(category_names=[str(name) for name in CATEGORY_NAMES], **values)
 
 
 def _checked(check: Any, *values: Any) -> Any:
@@ -266,9 +268,15 @@ class PasswordForm(ReauthenticationForm, ResetPasswordForm):
 
 
 class SettingsForm(AccountForm):
-    """Preferences: currency, time zone, formats and first day of the month."""
+    """Preferences: language, currency, time zone, formats and first day of the month."""
 
     PART = "settings"
+
+    language = SelectField(
+        lazy_gettext("Language"),
+        [Listed(lazy_gettext("Choose a language from the list."))],
+        validate_choice=False,
+    )
 
     currency = SelectField(
         lazy_gettext("Currency"),
@@ -315,6 +323,8 @@ class SettingsForm(AccountForm):
         self.currency.choices = currency_choices()
         self.time_zone.choices = [*map(SelectChoice, time_zones())]
         self.locale.choices = locale_choices(get_locale())
+        names = [SelectChoice(code, name, {"lang": language_tag(code)}) for code, name in LANGUAGES.items()]
+        self.language.choices = [SelectChoice("", gettext("Same as my browser")), *names]
 
     def add_currency_error(self, number: int) -> None:
         """Say that this number of amounts cannot be written in the currency."""
@@ -330,7 +340,7 @@ class SettingsForm(AccountForm):
     @property
     def values(self) -> dict[str, Any]:
         """The columns that the form fills."""
-        texts = {name: self[name].data for name in ("currency", "time_zone", "locale")}
+        texts = {name: self[name].data for name in ("language", "currency", "time_zone", "locale")}
         is_after_end = self.month_name.data == "end"
         return texts | {
             "first_day_of_month": int(self.first_day_of_month.data),

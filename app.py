@@ -26,7 +26,7 @@ from ledger.sessions import find_session, touch
 from models import User
 from security import BoundedSessionInterface, Request, add_headers, csrf_failed
 from url_prefix import UrlPrefix
-from views import filters
+from views import filters, languages
 
 # A page makes thousands of objects; looking through the new ones every 700 takes 4 % of its time.
 gc.set_threshold(10_000)
@@ -101,8 +101,8 @@ def load_user(session_id: str) -> User | None:
     return user
 
 
-# Amounts and dates follow the visitor; the sentences are English only, so far.
-Babel(app, locale_selector=lambda: "en")
+Babel(app, locale_selector=languages.page_language)
+languages.init_app(app)
 app.jinja_env.policies["ext.i18n.trimmed"] = True
 app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 filters.init_app(app)

@@ -117,6 +117,7 @@ def read_config(instance_path: str) -> dict[str, Any]:
         "SESSION_COOKIE_SECURE": https,
         "HSTS_SUBDOMAINS": env_bool("HSTS_SUBDOMAINS"),
         "DEVICE_COOKIE_NAME": f"{cookie_prefix}device",
+        "LANGUAGE_COOKIE_NAME": f"{cookie_prefix}language",
         "REMEMBER_COOKIE_NAME": f"{cookie_prefix}remember_token",
         "REMEMBER_COOKIE_PATH": prefix or "/",
         "REMEMBER_COOKIE_DURATION": SESSION_MAX_AGE,

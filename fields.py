@@ -82,7 +82,10 @@ def options_html(field: SelectField) -> str:
         # A browser would send a label with single spaces.
         is_said = choice.value == " ".join(choice.label.split())
         value = "" if is_said else f' value="{escape(choice.value)}"'
-        options.append(f"<option{value}{' selected' if choice.selected else ''}>{escape(choice.label)}</option>")
+        own = f" {attributes_html(choice.render_kw)}" if choice.render_kw else ""
+        options.append(
+            f"<option{value}{own}{' selected' if choice.selected else ''}>{escape(choice.label)}</option>"
+        )
     return "".join(options)
 
 

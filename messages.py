@@ -132,6 +132,19 @@ CSRF_MESSAGES = {
         "including the port."
     ),
 }
+# The categories that a new user begins with, in the order of `models.DEFAULT_CATEGORIES`.
+CATEGORY_NAMES = (
+    lazy_gettext("Food"),
+    lazy_gettext("Housing"),
+    lazy_gettext("Transport"),
+    lazy_gettext("Utilities"),
+    lazy_gettext("Health"),
+    lazy_gettext("Entertainment"),
+    lazy_gettext("Shopping"),
+    lazy_gettext("Travel"),
+    lazy_gettext("Education"),
+    lazy_gettext("Other"),
+)
 FREQUENCY_NAMES = {
     "week": lazy_gettext("Every week"),
     "two-weeks": lazy_gettext("Every two weeks"),

@@ -26,7 +26,7 @@ def utc_now() -> datetime:
     return clock.now()
 
 
-# Every new user begins with these.
+# Every new user begins with these; `messages.CATEGORY_NAMES` has them in the language of the registration.
 DEFAULT_CATEGORIES = (
     *("Food", "Housing", "Transport", "Utilities", "Health"),
     *("Entertainment", "Shopping", "Travel", "Education", "Other"),
@@ -40,6 +40,7 @@ class User(UserMixin, Base):
     USERNAME_MAX = 64
     EMAIL_MAX = 254
     LOCALE_MAX = 32
+    LANGUAGE_MAX = 16
     # The last day that every month has.
     FIRST_DAY_MAX = 28
     # OWASP's floor for scrypt at 32 MiB a hash; a hash made otherwise is renewed at the next login.
@@ -54,6 +55,8 @@ class User(UserMixin, Base):
     time_zone: Mapped[str] = mapped_column(sa.String(64), default="UTC")
     # How amounts and days are written, such as `de_AT`; empty is as the browser asks.
     locale: Mapped[str] = mapped_column(sa.String(LOCALE_MAX), default="", server_default="")
+    # The language of the pages, such as `pt_BR`; empty is as the browser asks.
+    language: Mapped[str] = mapped_column(sa.String(LANGUAGE_MAX), default="", server_default="")
     # Months begin on this day and are named after the calendar month in which they begin, or in which they end.
     first_day_of_month: Mapped[int] = mapped_column(default=1, server_default="1")
     named_after_end: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
@@ -86,10 +89,10 @@ class User(UserMixin, Base):
     __allow_unmapped__ = True
     login_token: str | None = None
 
-    def __init__(self, **columns: Any) -> None:
-        """Create a user who has the default categories. A user that is loaded keeps their own."""
+    def __init__(self, category_names: Sequence[str] = DEFAULT_CATEGORIES, **columns: Any) -> None:
+        """Create a user who begins with these categories. A user that is loaded keeps their own."""
         super().__init__(**columns)
-        self.categories = default_categories()
+        self.categories = new_categories(category_names)
 
     @validates("username")
     def set_username_key(self, _name: str, username: str) -> str:
@@ -381,9 +384,9 @@ class Category(Base):
         return name
 
 
-def default_categories(**owner: int) -> list[Category]:
+def new_categories(names: Sequence[str] = DEFAULT_CATEGORIES, **owner: int) -> list[Category]:
     """Return the categories of a new user; `owner` is their `author_id` unless they are added through the user."""
-    return [Category(name=name, position=position, **owner) for position, name in enumerate(DEFAULT_CATEGORIES, 1)]
+    return [Category(name=name, position=position, **owner) for position, name in enumerate(names, 1)]
 
 
 def category_key(name: str) -> str:

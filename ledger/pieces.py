@@ -18,7 +18,7 @@ from database import db
 from ledger import account_rows
 from ledger.errors import LedgerError
 from ledger.journal import CHANGE, row_count, touched_columns, write_changes
-from models import Category, Expense, ExpenseChange, Operation, RowChange, User, default_categories, utc_now
+from models import Category, Expense, ExpenseChange, Operation, RowChange, User, new_categories, utc_now
 
 # As many expenses are changed in one transaction, which takes about 50 ms.
 PIECE_SIZE = 2_500
@@ -211,7 +211,7 @@ def _empty_account(author_id: int, operation_id: uuid.UUID) -> None:
         others = [table.c.id != operation_id] if table is Operation.__table__ else []
         while account_rows.delete_some(table, author_id, *others):
             _commit_rollback(author_id, operation_id)
-    db.session.add_all(default_categories(author_id=author_id))
+    db.session.add_all(new_categories(author_id=author_id))
     row_count(sa.delete(Operation).where(*_key(author_id, operation_id)))
     _release(author_id, operation_id)
     db.session.commit()

@@ -18,6 +18,7 @@ from text import identity_key
 from views.common import flash_message, render_page
 from views.emails import notify
 from views.events import record_event
+from views.languages import remember_language, use_language_of, visitor_language
 from views.rate_limits import (
     RateLimitedError,
     address_counter,
@@ -44,6 +45,7 @@ def register() -> ResponseReturnValue:
             check_attempts(address_counter(request.remote_addr))
         if form.validate_on_submit():
             user = form.new_user()
+            user.language = visitor_language()
             with hashing.slot():
                 record_attempt(address_counter(request.remote_addr))
                 user.set_password(form.password.data)
@@ -153,7 +155,7 @@ def change_password() -> ResponseReturnValue:
 
 
 def change_settings() -> ResponseReturnValue:
-    """Change currency, time zone, format and first day of the month."""
+    """Change language, currency, time zone, format and first day of the month."""
     form = SettingsForm(obj=current_user)
     if form.validate_on_submit():
         finer = history.count_unrepresentable_amounts(current_user, form.currency.data, clock.now())
@@ -162,6 +164,8 @@ def change_settings() -> ResponseReturnValue:
                 setattr(current_user, name, value)
             is_changed = db.session.is_modified(current_user)
             db.session.commit()
+            remember_language(current_user.language)
+            use_language_of(current_user)
             flash_message(gettext("Saved.") if is_changed else gettext("No changes to save."))
             return redirect(url_for("show_account"))
         form.add_currency_error(finer)

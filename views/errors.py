@@ -2,7 +2,7 @@
 
 import logging
 
-from flask import Flask, current_app, render_template, request
+from flask import Flask, current_app, g, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, lazy_gettext
 from flask_wtf.csrf import CSRFError
@@ -41,6 +41,7 @@ def show_database_error(error: Exception) -> ResponseReturnValue:
     if not is_unavailable(error):
         raise error
     log.error("the database is unavailable: %s", type(error).__name__)
+    g.without_user = True
     return show_error(ServiceUnavailable(str(DATABASE_UNAVAILABLE), retry_after=5))
 
 
@@ -53,6 +54,7 @@ def show_error(error: HTTPException) -> ResponseReturnValue:
     """Show the one error page, with the status and the headers that belong to it."""
     cause = getattr(error, "original_exception", None)
     if cause is not None and is_unavailable(cause):
+        g.without_user = True
         error = ServiceUnavailable(str(DATABASE_UNAVAILABLE), retry_after=5)
     # Closed first, else the next query, the error page's own, would fail as well.
     close_session()

@@ -2,15 +2,14 @@
 
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
 from babel import Locale
 from babel.dates import format_date, format_time, get_timezone
 from babel.numbers import format_compact_decimal, format_decimal, format_percent
-from babel.support import Translations
 from flask import Flask
-from flask_babel import Domain, get_domain, get_locale, gettext, ngettext
+from flask_babel import get_domain, get_locale, gettext, ngettext
 from flask_login import current_user
 from markupsafe import Markup
 
@@ -24,30 +23,8 @@ from statement_messages import reason_text
 from views.formats import formats, visitor_locale
 
 
-class PageDomain(Domain):
-    """The translations of one page, whose look-up for each single text took 6 % of a page.
-
-    The `catalogues` that have been read are kept from one page to the next.
-    """
-
-    def __init__(self, catalogues: dict[Any, Translations]) -> None:
-        super().__init__()
-        self.cache = catalogues
-
-    @cached_property
-    def translations(self) -> Translations:
-        """The texts in the language of the page."""
-        return super().get_translations()
-
-    def get_translations(self) -> Translations:
-        """Return the texts in the language of the page."""
-        return self.translations
-
-
 def init_app(app: Flask) -> None:
     """Add the filters to the templates of `app`."""
-    catalogues: dict[Any, Translations] = {}
-    app.before_request(lambda: PageDomain(catalogues).as_default())
     app.jinja_env.filters.update(
         money=money,
         expense_count=expense_count,

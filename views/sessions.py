@@ -21,6 +21,7 @@ from security_forms import CodeForm
 from views.common import flash_message, redirect_within, render_page
 from views.drafts import drafts_of, page_of
 from views.events import record_event, record_failed_login
+from views.languages import remember_language, use_language_of
 from views.rate_limits import (
     RateLimitedError,
     address_counter,
@@ -61,6 +62,9 @@ def start_session(user: User, remember: bool = False) -> None:
     if kept:
         session["drafts"] = kept
     login_user(user, remember=remember)
+    if user.language:
+        remember_language(user.language)
+        use_language_of(user)
     remember_device(user.email)
     if is_kept:
         log.info("deletion cancelled: user %s from %s", user.id, request.remote_addr)

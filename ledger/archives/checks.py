@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from database import Base, Money
+from languages import LANGUAGES
 from ledger.backup_checks import CHECKS, BackupError, is_valid_value
 from ledger.categories import MAX_CATEGORIES, NEW_CATEGORY
 from ledger.errors import LedgerError
@@ -66,6 +67,7 @@ class Rules(NamedTuple):
 def check_settings(settings: Any) -> None:
     """Raise ArchiveError unless these are settings that the account page accepts."""
     checks: dict[str, Callable[[Any], bool]] = {
+        "language": lambda value: value in {"", *LANGUAGES},
         "currency": lambda value: value in currencies(),
         "time_zone": is_time_zone,
         "locale": lambda value: value in {"", *LOCALES},

@@ -30,7 +30,7 @@ from models import (
 FORMAT, VERSION = "ledger-account", 1
 MANIFEST = "ledger.json"
 # What is restored of the user; the names are those of the columns.
-SETTINGS = ("currency", "time_zone", "locale", "first_day_of_month", "named_after_end")
+SETTINGS = ("language", "currency", "time_zone", "locale", "first_day_of_month", "named_after_end")
 FILE_NAMES = {
     Category: "categories.csv",
     Budget: "budgets.csv",
