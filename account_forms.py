@@ -2,6 +2,7 @@
 
 from datetime import date
 from functools import lru_cache
+from itertools import starmap
 from typing import Any
 
 from babel import Locale
@@ -29,6 +30,7 @@ from fields import (
     normalise_text,
 )
 from forms import Form
+from languages import LANGUAGES, language_tag
 from ledger.accounts import (
     PASSWORD_MAX,
     AccountError,
@@ -36,17 +38,11 @@ from ledger.accounts import (
     check_new_password,
     check_username,
 )
-from languages import LANGUAGES, language_tag
 from ledger.locales import LOCALES
-from ledger.money import (
-    currencies,
-    currency_digits,
-)
-from ledger.periods import (
-    is_time_zone,
-    time_zones,
-)
-from messages import CATEGORY_NAMES, decimals_message, error_message
+from ledger.money import currency_digits
+from ledger.names import MAX_LANGUAGES, currency_names, locale_names, time_zone_names
+from ledger.periods import is_time_zone
+from messages import CATEGORY_NAMES, decimals_message, error_message, isolate
 from models import User
 
 # A day that shows which number is which in a date format.
@@ -205,18 +201,30 @@ class ResetPasswordForm(NewPasswordForm):
         return self.author.username, self.author.email
 
 
+def language_choices() -> list[SelectChoice]:
+    """Return every language, by what its readers call it."""
+    names = [SelectChoice(code, name, {"lang": language_tag(code)}) for code, name in LANGUAGES.items()]
+    return [SelectChoice("", gettext("Same as my browser")), *names]
+
+
 def currency_choices() -> list[SelectChoice]:
     """Return every currency, by its code and its name."""
-    return [SelectChoice(code, f"{code} – {name}") for code, name in currencies().items()]
+    return [SelectChoice(code, f"{code} – {name}") for code, name in currency_names(str(get_locale())).items()]
 
 
-@lru_cache(maxsize=16)
+def time_zone_choices() -> list[SelectChoice]:
+    """Return every time zone, by its country and city."""
+    return [*starmap(SelectChoice, time_zone_names(str(get_locale())).items())]
+
+
+@lru_cache(maxsize=MAX_LANGUAGES)
 def locale_choices(language: Locale) -> list[SelectChoice]:
     """Return every number and date format, by its name and an example whose month is in `language`."""
-    examples = [
-        SelectChoice(name, f"{title}: {amount} · {format_date(EXAMPLE_DAY, pattern, language)}")
-        for name, (title, amount, pattern) in LOCALES.items()
-    ]
+    examples = []
+    for code, name in locale_names(str(language)).items():
+        amount, pattern = LOCALES[code]
+        day = format_date(EXAMPLE_DAY, pattern, language)
+        examples.append(SelectChoice(code, f"{name}: {isolate(amount)} · {isolate(day)}"))
     return [SelectChoice("", gettext("Same as my browser")), *examples]
 
 
@@ -321,18 +329,19 @@ class SettingsForm(AccountForm):
     def __init__(self, *args: Any, obj: User, **kwargs: Any) -> None:
         super().__init__(*args, obj=obj, month_name="end" if obj.named_after_end else "start", **kwargs)
         self.currency.choices = currency_choices()
-        self.time_zone.choices = [*map(SelectChoice, time_zones())]
+        self.time_zone.choices = time_zone_choices()
         self.locale.choices = locale_choices(get_locale())
-        names = [SelectChoice(code, name, {"lang": language_tag(code)}) for code, name in LANGUAGES.items()]
-        self.language.choices = [SelectChoice("", gettext("Same as my browser")), *names]
+        self.language.choices = language_choices()
 
     def add_currency_error(self, number: int) -> None:
         """Say that this number of amounts cannot be written in the currency."""
         currency = self.currency.data
         limit = decimals_message(currency, currency_digits(currency))
         excess = ngettext(
-            "%(num)d of yours has more, counting budgets, recurring expenses and the last 30 days of History.",
-            "%(num)d of yours have more, counting budgets, recurring expenses and the last 30 days of History.",
+            "%(num)d of your amounts has more, counting budgets, recurring expenses and the last 30 days of "
+            "History.",
+            "%(num)d of your amounts have more, counting budgets, recurring expenses and the last 30 days of "
+            "History.",
             number,
         )
         self.currency.errors = [limit, excess]

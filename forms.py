@@ -4,13 +4,12 @@ import re
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property
 from itertools import starmap
 from typing import Any
 from urllib.parse import urlencode
 
 from babel import Locale
-from babel.dates import format_date
 from flask import request
 from flask_babel import get_locale, gettext, lazy_gettext
 from flask_wtf import FlaskForm
@@ -43,6 +42,7 @@ from fields import (
     options,
 )
 from ledger.categories import NEW_CATEGORY, CategoryData, CategoryError
+from ledger.locales import month_title
 from ledger.money import (
     TEXT_MAX,
     plain_amount,
@@ -52,7 +52,6 @@ from ledger.periods import (
     LAST_YEAR,
     DateError,
     Period,
-    parse_date,
     parse_period,
     recent_months,
 )
@@ -336,12 +335,6 @@ class DueForm(Form):
         return not self.errors and not csrf_failed()
 
 
-@lru_cache(maxsize=256)
-def month_name(month: str, language: str) -> str:
-    """Return the name of a month written as `2026-03`."""
-    return format_date(parse_date(f"{month}-01"), "MMMM y", language)
-
-
 class ExpenseFilterForm(FlaskForm):
     """Filter of the expense list. It changes nothing, so its URL needs no CSRF token and can be shared."""
 
@@ -405,7 +398,7 @@ class ExpenseFilterForm(FlaskForm):
         }
         months = recent_months(today, self.MONTHS, author.first_day_of_month, author.named_after_end)
         language = str(get_locale())
-        names = {name: month_name(name, language) for name in months}
+        names = {name: month_title(name, language) for name in months}
         if self.period.data and self.period.data not in named | names:
             names[self.period.data] = self.period.data
         self.period.choices = [SelectChoice(*pair) for pair in (named | names).items()]

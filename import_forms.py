@@ -56,7 +56,7 @@ class UploadForm(Form):
 
     file = FileField(lazy_gettext("File"), render_kw={"required": True})
     account = StringField(
-        lazy_gettext("Account"),
+        lazy_gettext("Bank account"),
         [Text(Statement.SOURCE_MAX)],
         filters=[normalise_name],
         description=lazy_gettext("Only if the file does not name it, for example “Visa”."),
@@ -92,7 +92,7 @@ class ColumnsForm(Form):
     day = SelectField(lazy_gettext("Day of a time"), validate_choice=False)
     minor = SelectField(lazy_gettext("Amounts are in"), validate_choice=False)
     account = StringField(
-        lazy_gettext("Account"),
+        lazy_gettext("Bank account"),
         [Text(Statement.SOURCE_MAX)],
         filters=[normalise_name],
         render_kw={"list": "accounts"},

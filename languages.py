@@ -6,11 +6,13 @@ Each folder of `translations` is a language; the texts in the sources are Englis
 import re
 import threading
 from collections.abc import Iterable
-from functools import cache
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 
 from babel.core import get_global
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
 
 ENGLISH = "en"
@@ -34,6 +36,7 @@ NAMES = {
 }
 # How many characters of a language tag are read.
 TAG_MAX = 35
+# Codes that browsers send, and Babel's.
 _OTHER_CODES = {"iw": "he", "in": "id", "no": "nb"}
 
 
@@ -60,7 +63,7 @@ def closest_language(tags: Iterable[str]) -> str | None:
     """
     scripts: dict[str, str] = {}
     for tag in tags:
-        language, script, region = _parse_tag(tag)
+        language, script, region = parse_tag(tag)
         if not (script or region):
             script = scripts.get(language, "")
         script = script or _likely_script(language, region)
@@ -71,7 +74,7 @@ def closest_language(tags: Iterable[str]) -> str | None:
     return None
 
 
-def _parse_tag(tag: str) -> tuple[str, str, str]:
+def parse_tag(tag: str) -> tuple[str, str, str]:
     """Return the language, the script and the region of a tag; the last two can be empty."""
     language, *subtags = re.split("[-_]", tag[:TAG_MAX])
     script = next((subtag.title() for subtag in subtags if len(subtag) == 4), "")
@@ -85,10 +88,10 @@ def _likely_script(language: str, region: str) -> str:
     return str(found).split("_")[1] if found.count("_") == 2 else ""
 
 
-@cache
+@lru_cache(maxsize=64)
 def _parts(code: str) -> tuple[str, str]:
     """Return the language and the script of one of the LANGUAGES."""
-    language, script, region = _parse_tag(code)
+    language, script, region = parse_tag(code)
     return language, script or _likely_script(language, region)
 
 
@@ -115,10 +118,6 @@ class Catalogues:
 
 def read_catalogue(folder: Path, language: str) -> Translations:
     """Read the translations into a language."""
-    # Imported here, because an installation in English needs neither.
-    from babel.messages.mofile import write_mo
-    from babel.messages.pofile import read_po
-
     compiled = BytesIO()
     with (folder / language / "LC_MESSAGES" / "messages.po").open("rb") as file:
         write_mo(compiled, read_po(file))

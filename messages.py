@@ -177,6 +177,11 @@ def isolate(value: Value) -> Value:
     return value
 
 
+def list_separator() -> str:
+    """Return what stands between the items of a list in the language of the page: a comma and a space."""
+    return gettext("%(items)s, %(item)s", items="", item="")
+
+
 def error_message(error: LedgerError) -> str:
     """Return the sentence that tells a user how to correct an error."""
     if error.code in {"amount_too_precise", "result_too_precise"}:

@@ -24,7 +24,6 @@ from views import (
     health,
     history,
     imports,
-    languages,
     password_resets,
     recurring,
     report_filters,
@@ -61,7 +60,6 @@ def require_login() -> ResponseReturnValue | None:
     return login_manager.unauthorized()
 
 
-app.before_request(languages.choose_language)
 # After require_login: whoever is not logged in is asked to log in, whatever became of the token with the session.
 # The drafts come first, because they answer in place of the check.
 drafts.init_app(app)

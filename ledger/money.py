@@ -209,8 +209,12 @@ def format_amount(amount: Decimal, currency: str, locale: Locale) -> str:
 
 
 def with_true_minus(number: str) -> str:
-    """Return a formatted number with a minus sign in place of the hyphen, which is narrower than a digit."""
-    return number.replace("-", "\u2212")
+    """Return a formatted number with a minus sign in place of the hyphen, which is narrower than a digit.
+
+    Where text runs from right to left, a mark keeps the sign on the left of the digits.
+    """
+    is_marked = "\u200e" in number or "\u200f" in number
+    return number.replace("\u200e-", "-").replace("-", "\u200e\u2212" if is_marked else "\u2212")
 
 
 @lru_cache(maxsize=64)

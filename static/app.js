@@ -18,9 +18,13 @@ function countTicked() {
   const chosen = boxes.filter((box) => box.checked);
   const sum = chosen.reduce((total, box) => total + minorUnits(box), 0) / 10 ** digits;
   const form = { style: "currency", currency, minimumFractionDigits: digits, maximumFractionDigits: digits };
-  const sumText = new Intl.NumberFormat(locale, form).format(sum).replace("-", "\u2212");
-  // An amount written from right to left would change places with the number.
-  const total = /[\u0590-\u08ff\u200f]/.test(sumText) ? `\u2068${sumText}\u2069` : sumText;
+  // The digits of the list.
+  const format = new Intl.NumberFormat(locale, { ...form, numberingSystem: "latn" });
+  const sumText = format.format(sum).replace("-", "\u2212");
+  // An amount written from right to left would change places with the number, and US$ would be $US.
+  const isolated = (text) => `\u2068${text}\u2069`;
+  const sign = format.formatToParts(sum).find((part) => part.type === "currency").value;
+  const total = /[\u0590-\u08ff\u200f]/.test(sumText) ? isolated(sumText.replace(sign, isolated)) : sumText;
   ticked.textContent = ticked.dataset.text.replace("{count}", chosen.length).replace("{total}", () => total);
 }
 if (ticked && boxes.length) {

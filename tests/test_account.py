@@ -465,9 +465,9 @@ def test_another_currency_keeps_the_digits_of_every_amount(ana):
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
-        ("USD", "JPY", "Amounts in JPY have no decimals. 2 of yours have more"),
-        ("KWD", "JPY", "Amounts in JPY have no decimals. 2 of yours have more"),
-        ("KWD", "EUR", "Amounts in EUR have at most 2 decimals. 1 of yours has more"),
+        ("USD", "JPY", "Amounts in JPY have no decimals. 2 of your amounts have more"),
+        ("KWD", "JPY", "Amounts in JPY have no decimals. 2 of your amounts have more"),
+        ("KWD", "EUR", "Amounts in EUR have at most 2 decimals. 1 of your amounts has more"),
     ],
 )
 def test_a_currency_in_which_amounts_could_not_be_written_is_refused(stranger, before, after, message):
@@ -496,7 +496,7 @@ def test_what_can_be_undone_counts_for_another_currency(ana, change):
     else:
         ana.fill(f"/expenses/{expense.id}/edit", amount="12")
 
-    assert "1 of yours has more" in errors(send(ana, "settings", currency="JPY"))["settings-currency"]
+    assert "1 of your amounts has more" in errors(send(ana, "settings", currency="JPY"))["settings-currency"]
 
     long_ago = datetime.now(UTC) - timedelta(days=31)
     with application.app_context():

@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 
 import clock
 from database import Money, db
+from languages import LANGUAGES
 from ledger import budgets, categories, operations, recurring, undo
 from ledger.archives import restoring
 from ledger.archives.reading import Limits, open_archive
@@ -50,6 +51,7 @@ actions = st.lists(
 )
 preferences = st.fixed_dictionaries(
     {
+        "language": st.sampled_from(["", *LANGUAGES]),
         "currency": st.sampled_from(sorted(currencies())),
         "time_zone": st.sampled_from(list(time_zones())),
         "locale": st.sampled_from(["", *LOCALES]),

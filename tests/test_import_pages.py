@@ -199,7 +199,7 @@ def test_a_doubtful_file_is_asked_about_once(ana):
     assert sent.location.endswith("/columns")
     form = page.one("main").one("form")
     shown = ana.client.post(form["action"], data=form_values(form) | {"date": "dmy", "go": "show"})
-    assert "1 February 2026" in shown.text
+    assert "February 1, 2026" in shown.text
     saved = ana.client.post(form["action"], data=form_values(form) | {"date": "dmy", "go": "save"})
     send(ana, ana.page(saved.location), "add-all")
     assert sorted(str(expense.date) for expense in ana.expenses()) == ["2026-02-01", "2026-02-02"]

@@ -9,7 +9,6 @@ from datetime import date
 from pathlib import Path
 from typing import ClassVar
 
-import flask_babel
 import pyotp
 import pytest
 from babel.messages.pofile import read_po
@@ -18,12 +17,13 @@ from uuid_utils.compat import uuid7
 
 import clock
 from database import db
+from languages import catalogues
 from ledger import csv_export, password_resets, spending
 from ledger.categories import get_categories
 from ledger.import_summary import SECTIONS
 from ledger.operations import CurrencyChangedError
 from ledger.pieces import LeaseLostError, OperationRunningError
-from models import Expense
+from models import DEFAULT_CATEGORIES, Expense
 from tests.archives import export_of, restore
 from tests.browsing import PASSWORD, REDIRECTS, Visitor, form_values, read
 from tests.test_import_pages import review, upload, values_of
@@ -47,7 +47,7 @@ MONTHS = re.compile(r"\b(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\
 WORD = re.compile(r"[^\W\d_]{2,}")
 ATTRIBUTES = ("title", "aria-label", "placeholder", "alt", "label", "data-label", "data-text")
 # Their options are names of currencies, time zones and formats, from the locale database.
-NAMES = {"currency", "time_zone", "locale"}
+NAMES = {"language", "currency", "time_zone", "locale"}
 
 
 class PseudoTranslations(gettext.NullTranslations):
@@ -57,7 +57,8 @@ class PseudoTranslations(gettext.NullTranslations):
 
     def gettext(self, message):
         self.used.add(message)
-        return f"{OPEN}{message}{CLOSE}"
+        # The names of the first categories become data.
+        return message if message in DEFAULT_CATEGORIES else f"{OPEN}{message}{CLOSE}"
 
     def ngettext(self, singular, plural, number):
         self.used.add(singular)
@@ -69,7 +70,7 @@ class PseudoTranslations(gettext.NullTranslations):
 @pytest.fixture
 def pseudo(app, monkeypatch):
     """The application in the pseudo-locale; every text that it uses must be in the template."""
-    monkeypatch.setattr(flask_babel.Domain, "get_translations", lambda _domain: PseudoTranslations())
+    monkeypatch.setattr(catalogues, "load", lambda _language: PseudoTranslations())
     monkeypatch.setattr(PseudoTranslations, "used", set())
     yield app
     with POT.open("rb") as file:

@@ -6,14 +6,16 @@ import time
 from functools import partial
 
 from flask import current_app
-from flask_babel import gettext, lazy_gettext
+from flask_babel import get_locale, gettext, lazy_gettext
 
 import clock
 from background import run_in_background
 from database import db
 from ledger import accounts, password_resets
 from mail import Mail, MailServer, send
+from messages import isolate
 from models import User
+from views.languages import language_of, speaking
 
 log = logging.getLogger("ledger")
 # A link is sent at some moment within this time.
@@ -39,19 +41,10 @@ def send_reset_link(email: str) -> None:
 
     Whether one has it is looked up in the background, so that the page takes the same time.
     """
-    subject = gettext("Choose a new password")
-    # The link is filled in later.
-    text = gettext(
-        "Somebody asked for a new password for your account at %(site)s. To choose one, open this link within an "
-        "hour. It works once.\n\n%(link)s\n\n"
-        "If this was not you, ignore this email: your password stays as it is.",
-        site=current_app.config["PUBLIC_URL"],
-        link="%(link)s",
-    )
-    run_in_background(partial(_send_reset_link, email, subject, text))
+    run_in_background(partial(_send_reset_link, email, str(get_locale())))
 
 
-def _send_reset_link(email: str, subject: str, text: str) -> None:
+def _send_reset_link(email: str, page_language: str) -> None:
     # For whoever asks, and then measures whether the next page has to wait for an email that is being sent.
     time.sleep(secrets.randbelow(DELAY_MAX_MS) / 1000)
     user = accounts.find_by_email(email)
@@ -59,23 +52,33 @@ def _send_reset_link(email: str, subject: str, text: str) -> None:
         return
     key = password_resets.create(user, clock.now())
     db.session.commit()
-    link = f"{current_app.config['PUBLIC_URL']}/reset-password/{key}"
-    _send(Mail(user.email, subject, text.replace("%(link)s", link)))
+    site = current_app.config["PUBLIC_URL"]
+    with speaking(language_of(user) or page_language):
+        subject = gettext("Choose a new password")
+        text = gettext(
+            "Somebody asked for a new password for your account at %(site)s. To choose one, open this link within "
+            "an hour. It works once.\n\n%(link)s\n\n"
+            "If this was not you, ignore this email: your password stays as it is.",
+            site=site,
+            link=f"{site}/reset-password/{key}",
+        )
+    _send(Mail(user.email, subject, text))
     log.info("password reset link sent: user %s", user.id)
 
 
 def notify(user: User, change: str, email: str | None = None) -> None:
     """Tell a user at their address, or at a former one, that their account was changed, if there is a mail server.
 
-    Called after the transaction.
+    In the language that the user has chosen, or else in that of the page. Called after the transaction.
     """
     if not can_send_mail():
         return
     site = current_app.config["PUBLIC_URL"]
-    happened = str(NOTICES[change]) % {"username": user.username}
-    advice = gettext("If this was not you, ask the administrator of %(site)s for help right away.", site=site)
-    mail = Mail(email or user.email, gettext("Your account was changed"), f"{happened}\n\n{advice}\n")
-    run_in_background(partial(_send, mail))
+    with speaking(language_of(user) or str(get_locale())):
+        subject = gettext("Your account was changed")
+        happened = str(NOTICES[change]) % {"username": isolate(user.username)}
+        advice = gettext("If this was not you, ask the administrator of %(site)s for help right away.", site=site)
+    run_in_background(partial(_send, Mail(email or user.email, subject, f"{happened}\n\n{advice}\n")))
 
 
 def _send(mail: Mail) -> None:

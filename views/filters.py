@@ -1,13 +1,13 @@
 """Template filters: amounts, dates and counts as the visitor reads them."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from babel import Locale
 from babel.dates import format_date, format_time, get_timezone
-from babel.numbers import format_compact_decimal, format_decimal, format_percent
+from babel.numbers import format_compact_decimal, format_decimal, format_percent, get_decimal_symbol
 from flask import Flask
 from flask_babel import get_domain, get_locale, gettext, ngettext
 from flask_login import current_user
@@ -15,10 +15,11 @@ from markupsafe import Markup
 
 from fields import control
 from ledger.axis import axis_for
+from ledger.locales import full_day_pattern, month_name
 from ledger.money import currency_digits, with_true_minus
 from ledger.periods import Period
 from ledger.sessions import parse_user_agent
-from messages import FREQUENCY_NAMES, REPEATS, isolate
+from messages import FREQUENCY_NAMES, REPEATS, isolate, list_separator
 from statement_messages import reason_text
 from views.formats import formats, visitor_locale
 
@@ -45,6 +46,8 @@ def init_app(app: Flask) -> None:
         reason=reason_text,
         full_date=full_date,
         isolate=isolate,
+        number=number,
+        separated=separated,
     )
     # The methods that Jinja's extension installs call each other three times for each text.
     app.jinja_env.newstyle_gettext = True  # type: ignore[attr-defined]
@@ -123,25 +126,38 @@ def month_text(period: Period) -> str:
 
 def month(value: date) -> str:
     """Write the month of a date in the language of the sentences around it: "October 2026"."""
-    return _month(value, "MMMM y", get_locale())
+    return month_name(value.isoformat()[:7], str(get_locale()))
 
 
 def short_month(value: date) -> str:
     """Write the month of a date without its year, in short: "Oct"."""
-    return _month(value, "LLL", get_locale())
+    return _date(value, "MMM", str(get_locale()))
 
 
 @lru_cache(maxsize=1024)
-def _month(value: date, pattern: str, locale: Locale) -> str:
-    return format_date(value, pattern, locale)
+def _date(value: date, pattern: str, language: str) -> str:
+    return format_date(value, pattern, language)
+
+
+def separated(texts: Iterable[str]) -> Markup:
+    """Join texts as the language of the page separates the items of a list: "Food, Travel"."""
+    return Markup(list_separator()).join(texts)  # noqa: S704
+
+
+def number(value: int | Decimal) -> str:
+    """Write a number with all of its decimals."""
+    return isolate(with_true_minus(format_decimal(value, locale=visitor_locale(), decimal_quantization=False)))
 
 
 def short_number(value: Decimal) -> str:
     """Write a number in short for an axis: 0.5, 200, 1.5K."""
-    locale = visitor_locale()
+    locale, language = visitor_locale(), get_locale()
     if abs(value) < 1:
         return isolate(with_true_minus(format_decimal(value.normalize(), locale=locale)))
-    return isolate(with_true_minus(format_compact_decimal(value, locale=locale, fraction_digits=1)))
+    written = format_compact_decimal(value, locale=language, fraction_digits=1)
+    # The K is a word of the language, the point is not.
+    written = written.replace(get_decimal_symbol(language), get_decimal_symbol(locale))
+    return isolate(with_true_minus(written))
 
 
 def percent(share: Decimal) -> str:
@@ -152,7 +168,7 @@ def percent(share: Decimal) -> str:
 
 def full_date(value: date) -> str:
     """Write a date with the name of its month, which cannot be misread: "3 February 2026"."""
-    return _month(value, "d MMMM y", get_locale())
+    return _date(value, full_day_pattern(visitor_locale(), get_locale()), str(get_locale()))
 
 
 def datetime_text(value: datetime) -> str:

@@ -46,13 +46,13 @@ class Formats:
     """The formats of one user, which a page looks up once for all of its amounts and dates."""
 
     def __init__(self) -> None:
-        locale = visitor_locale()
+        locale, language = visitor_locale(), get_locale()
         self.locale = str(locale)
-        self.language = str(get_locale())
+        self.language = str(language)
         self.currency = current_user.currency
         self.isolates = is_page_right_to_left()
-        self.day_pattern = day_pattern(locale)
-        self.list_day_pattern = day_pattern(locale, with_year=False)
+        self.day_pattern = day_pattern(locale, language=language)
+        self.short_day_pattern = day_pattern(locale, with_year=False, language=language)
         self.this_year = day_in(current_user.time_zone, clock.now()).year
 
     def money(self, amount: Decimal) -> Markup:
@@ -70,7 +70,11 @@ class Formats:
     def list_day(self, value: date) -> str:
         """Write a date in the visitor's format, without its year when that is the current one."""
         is_this_year = value.year == self.this_year
-        return _day(value, self.list_day_pattern if is_this_year else self.day_pattern, self.language)
+        return _day(value, self.short_day_pattern if is_this_year else self.day_pattern, self.language)
+
+    def short_day(self, value: date) -> str:
+        """Write a date in the visitor's format, without its year."""
+        return _day(value, self.short_day_pattern, self.language)
 
 
 def formats() -> Formats:

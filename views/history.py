@@ -16,7 +16,7 @@ from ledger.categories import CategoryError
 from ledger.retention import UNDO_MAX_CHANGES
 from ledger.undo import Undone
 from ledger.undo import undo as undo_operation
-from messages import error_message, isolate
+from messages import error_message, isolate, list_separator
 from security import safe_redirect_target
 from views.common import flash_message, redirect_within
 
@@ -78,7 +78,7 @@ def undo_message(undone: Undone) -> str:
 def conflict_message(undone: Undone) -> str:
     """Return the sentence that names what was changed later and left alone."""
     names = [isolate(shortened(name or gettext("the total budget"))) for name in undone.conflicts]
-    named, more = ", ".join(names), undone.conflict_count - len(names)
+    named, more = list_separator().join(names), undone.conflict_count - len(names)
     if more:
         return ngettext(
             "Not undone because they were changed later: %(names)s and %(num)d more.",

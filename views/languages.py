@@ -12,6 +12,7 @@ from flask_babel import Domain, force_locale, get_domain, get_locale, refresh
 from flask_login import current_user
 from sqlalchemy.exc import DBAPIError, TimeoutError
 
+from database.engine import SAFE_METHODS
 from languages import ENGLISH, LANGUAGES, catalogues, closest_language, language_tag
 from models import User
 
@@ -40,6 +41,7 @@ class PageDomain(Domain):
 def init_app(app: Flask) -> None:
     """Translate the pages of `app`."""
     app.before_request(lambda: PageDomain().as_default())
+    app.before_request(choose_language)
     app.after_request(add_language_headers)
     app.jinja_env.globals.update(language_links=language_links, language_tag=page_language_tag)
 
@@ -56,11 +58,15 @@ def user_language() -> str:
     if "without_user" in g:
         return ""
     try:
-        language = current_user.language if current_user.is_authenticated else ""
+        return language_of(current_user) if current_user.is_authenticated else ""
     except (DBAPIError, TimeoutError):
         # The page that says so is in the language of the cookie.
         return ""
-    return language if language in LANGUAGES else ""
+
+
+def language_of(user: User) -> str:
+    """Return the language that a user has chosen, or "" also if its translations are no longer there."""
+    return user.language if user.language in LANGUAGES else ""
 
 
 def visitor_language() -> str:
@@ -78,7 +84,7 @@ def browser_language() -> str:
 
 def choose_language() -> None:
     """Remember the language that a visitor has chosen by a link."""
-    asked = request.args.get("language", "")
+    asked = request.args.get("language", "") if request.method in SAFE_METHODS else ""
     if asked in LANGUAGES and request.endpoint in PUBLIC_PAGES and not current_user.is_authenticated:
         g.chosen_language = asked
         remember_language(asked)

@@ -3,15 +3,13 @@
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
-from babel.dates import format_skeleton
 from babel.numbers import format_decimal
 from flask import Flask
-from flask_babel import get_locale
 
 from ledger.axis import axis_to, axis_without_outliers
 from ledger.money import with_true_minus
 from messages import isolate
-from views.formats import visitor_locale
+from views.formats import formats, visitor_locale
 
 
 def init_app(app: Flask) -> None:
@@ -21,8 +19,8 @@ def init_app(app: Flask) -> None:
 
 
 def short_day(value: date) -> str:
-    """Write a date without its year: "Oct 27"."""
-    return isolate(format_skeleton("MMMd", value, locale=get_locale()))
+    """Write a date in the visitor's format, without its year: "Oct 27"."""
+    return formats().short_day(value)
 
 
 def whole_number(value: Decimal) -> str:
