@@ -203,8 +203,7 @@ class ResetPasswordForm(NewPasswordForm):
 
 def language_choices() -> list[SelectChoice]:
     """Return every language, by what its readers call it."""
-    names = [SelectChoice(code, name, {"lang": language_tag(code)}) for code, name in LANGUAGES.items()]
-    return [SelectChoice("", gettext("Same as my browser")), *names]
+    return [SelectChoice(code, name, {"lang": language_tag(code)}) for code, name in LANGUAGES.items()]
 
 
 def currency_choices() -> list[SelectChoice]:
@@ -218,14 +217,14 @@ def time_zone_choices() -> list[SelectChoice]:
 
 
 @lru_cache(maxsize=MAX_LANGUAGES)
-def locale_choices(language: Locale) -> list[SelectChoice]:
+def locale_choices(language: Locale) -> tuple[SelectChoice, ...]:
     """Return every number and date format, by its name and an example whose month is in `language`."""
     examples = []
     for code, name in locale_names(str(language)).items():
         amount, pattern = LOCALES[code]
         day = format_date(EXAMPLE_DAY, pattern, language)
         examples.append(SelectChoice(code, f"{name}: {isolate(amount)} · {isolate(day)}"))
-    return [SelectChoice("", gettext("Same as my browser")), *examples]
+    return tuple(examples)
 
 
 class RegisterForm(IdentityFields, NewPasswordForm):
@@ -330,8 +329,9 @@ class SettingsForm(AccountForm):
         super().__init__(*args, obj=obj, month_name="end" if obj.named_after_end else "start", **kwargs)
         self.currency.choices = currency_choices()
         self.time_zone.choices = time_zone_choices()
-        self.locale.choices = locale_choices(get_locale())
-        self.language.choices = language_choices()
+        as_browser = SelectChoice("", gettext("Same as my browser"))
+        self.locale.choices = [as_browser, *locale_choices(get_locale())]
+        self.language.choices = [as_browser, *language_choices()]
 
     def add_currency_error(self, number: int) -> None:
         """Say that this number of amounts cannot be written in the currency."""
