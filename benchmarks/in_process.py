@@ -24,15 +24,17 @@ from models import User
 
 # The first pages fill the caches.
 WARM_UP, PAGES = 5, 10
+# What the browser asks for in a side that is named after its language.
+LANGUAGES = {"german": "de"}
 
 
 def main() -> None:
     """Make the pages of one side."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("side", choices=["application", "baseline"])
+    parser.add_argument("side", choices=["application", "german", "baseline"])
     parser.add_argument("--pages", type=int, default=PAGES)
     asked = parser.parse_args()
-    app, environ = application() if asked.side == "application" else baseline()
+    app, environ = baseline() if asked.side == "baseline" else application(LANGUAGES.get(asked.side, "en"))
     make_pages(app, environ, WARM_UP)
     os.getppid()
     make_pages(app, environ, asked.pages)
@@ -47,8 +49,11 @@ def make_pages(app: Flask, environ: dict[str, Any], number: int) -> None:
         assert b"".join(chunks)
 
 
-def application() -> tuple[Flask, dict[str, Any]]:
-    """Return the application, and a request of somebody who is logged in and has FEW expenses, for the list."""
+def application(language: str = "en") -> tuple[Flask, dict[str, Any]]:
+    """Return the application, and a request of somebody who is logged in and has FEW expenses, for the list.
+
+    The browser asks for `language`.
+    """
     app: Flask = importlib.import_module("app").app
     client = app.test_client()
     with app.app_context():
@@ -61,7 +66,8 @@ def application() -> tuple[Flask, dict[str, Any]]:
     assert client.get("/expenses").status_code == 200
     cookie = client.get_cookie(app.config["SESSION_COOKIE_NAME"])
     assert cookie
-    return app, create_environ("/expenses", headers={"Cookie": f"{cookie.key}={cookie.value}"})
+    headers = {"Cookie": f"{cookie.key}={cookie.value}", "Accept-Language": language}
+    return app, create_environ("/expenses", headers=headers)
 
 
 def baseline() -> tuple[Flask, dict[str, Any]]:

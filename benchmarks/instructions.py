@@ -2,6 +2,8 @@
 
     python -m benchmarks.instructions --limit 3.5   # ends with 1 when the ratio is above the limit
 
+The same page in German may take 3 % more than in English.
+
 Unlike a time, such a count is the same at every run, whatever else the machine does. Needs valgrind.
 
 Each side makes its page in a process of its own under callgrind, without a server: see in_process.py.
@@ -25,11 +27,12 @@ from benchmarks.in_process import PAGES
 from database.engine import database_url, prepare_engine
 from tests.server import ROOT, environment_of, upgrade
 
-SIDES = ("application", "baseline")
+SIDES = ("application", "german", "baseline")
+GERMAN_LIMIT = 1.03
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Count, print the ratio, and return 1 where it is above the limit, else 0."""
+    """Count, print the ratios, and return 1 where one is above its limit, else 0."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.instructions", description=main.__doc__)
     parser.add_argument("--limit", type=float, help="the highest ratio that is accepted")
     asked = parser.parse_args(arguments)
@@ -38,12 +41,14 @@ def main(arguments: list[str] | None = None) -> int:
         create_account(environment)
         with ThreadPoolExecutor() as both:
             count = partial(instructions_of_a_page, folder=Path(folder), environment=environment)
-            application, baseline = both.map(count, SIDES)
-    ratio = application / baseline
+            application, german, baseline = both.map(count, SIDES)
+    ratio, german_ratio = application / baseline, german / application
     print(f"list page of {FEW:,}: {application / 1e6:.2f} million instructions")
     print(f"baseline: {baseline / 1e6:.2f} million instructions")
     print(f"ratio: {ratio:.3f}" + (f", limit: {asked.limit:g}" if asked.limit else ""))
-    return 1 if asked.limit and ratio > asked.limit else 0
+    print(f"in German: {german / 1e6:.2f} million instructions")
+    print(f"German to English: {german_ratio:.3f}, limit: {GERMAN_LIMIT:g}")
+    return 1 if german_ratio > GERMAN_LIMIT or (asked.limit and ratio > asked.limit) else 0
 
 
 def create_account(environment: Mapping[str, str]) -> None:

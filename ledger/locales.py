@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from babel import Locale
 from babel.core import get_global
-from babel.dates import format_skeleton
+from babel.dates import format_date
 
 from languages import parse_tag
 
@@ -106,7 +106,8 @@ def day_pattern(locale: Locale, with_year: bool = True, language: Locale | None 
 @lru_cache(maxsize=256)
 def month_name(month: str, language: str) -> str:
     """Return the name in a language of a month that is written as `2026-03`: "March 2026"."""
-    return format_skeleton("yMMMM", date.fromisoformat(f"{month}-01"), locale=language)
+    pattern = Locale.parse(language).datetime_skeletons["yMMMM"].pattern
+    return format_date(date.fromisoformat(f"{month}-01"), _without_last_word(pattern), language)
 
 
 @lru_cache(maxsize=256)
@@ -121,14 +122,19 @@ def full_day_pattern(locale: Locale, language: Locale) -> str:
 
     Its words are those of `language`; months without names, as in Japanese, leave no other order.
     """
-    own = str(language.date_formats["long"].pattern)
+    own = _without_last_word(language.date_formats["long"].pattern)
     if "MMMM" not in own:
         return own
     if locale.language == language.language:
-        return str(locale.date_formats["long"].pattern)
+        return _without_last_word(locale.date_formats["long"].pattern)
     if _order(locale) == "dM":
         return own if _order(language) == "dM" else "d MMMM y"
     return "y MMMM d" if day_pattern(locale).startswith("y") else "MMMM d, y"
+
+
+def _without_last_word(pattern: str) -> str:
+    """Return a pattern without the abbreviation of "year" after it, whose point would end a sentence."""
+    return re.sub(r"\s*'[^']*'\.?$", "", pattern)
 
 
 def _order(locale: Locale) -> str:

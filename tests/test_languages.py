@@ -203,9 +203,9 @@ def test_pages_say_what_their_language_depends_on(app, ana, stranger):
         assert {"Accept-Language", "Cookie"} <= set(response.vary)
         assert response.headers["Cache-Control"] == "no-store"
     for url in (f"/static/{app.config['STATIC_VERSION']}/app.css", "/healthz", "/expenses"):
-        response = stranger.get(url)
-        assert "Content-Language" not in response.headers
-        assert "Accept-Language" not in response.vary
+        with stranger.get(url) as response:
+            assert "Content-Language" not in response.headers
+            assert "Accept-Language" not in response.vary
 
 
 # --- The language of an account
