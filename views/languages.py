@@ -10,7 +10,7 @@ from babel.support import NullTranslations
 from flask import Flask, Response, after_this_request, current_app, g, has_request_context, request
 from flask_babel import Domain, force_locale, get_domain, get_locale, refresh
 from flask_login import current_user
-from sqlalchemy.exc import DBAPIError, TimeoutError
+from sqlalchemy.exc import SQLAlchemyError
 
 from database.engine import SAFE_METHODS
 from languages import ENGLISH, LANGUAGES, catalogues, closest_language, language_tag
@@ -59,7 +59,7 @@ def user_language() -> str:
         return ""
     try:
         return language_of(current_user) if current_user.is_authenticated else ""
-    except (DBAPIError, TimeoutError):
+    except SQLAlchemyError:
         # The page that says so is in the language of the cookie.
         return ""
 
