@@ -34,6 +34,7 @@ from ledger.budgets import MonthlyBudget
 from ledger.categories import CategoryData
 from ledger.money import (
     TEXT_MAX,
+    field_amount,
     plain_amount,
 )
 from models import Expense, User
@@ -63,7 +64,7 @@ class BudgetFields(Fields):
         self.currency = author.currency
         self.locale = locale
         self.budget = budget
-        self.stored = "" if budget.amount is None else plain_amount(budget.amount, author.currency)
+        self.stored = "" if budget.amount is None else field_amount(budget.amount, author.currency, locale)
         self.was_sent = formdata is not None and f"{prefix}-monthly_budget" in formdata
         sent = formdata if self.was_sent else None
         data = {"monthly_budget": self.stored, "rollover": budget.rollover, "seen": self.state}
@@ -71,8 +72,9 @@ class BudgetFields(Fields):
 
     @property
     def state(self) -> str:
-        """The stored budget as the page remembers it."""
-        return f"{self.stored} +" if self.budget.rollover else self.stored
+        """The stored budget as the page remembers it, in any language."""
+        amount = "" if self.budget.amount is None else plain_amount(self.budget.amount, self.currency)
+        return f"{amount} +" if self.budget.rollover else amount
 
     @property
     def entered(self) -> MonthlyBudget:

@@ -45,7 +45,7 @@ from ledger.categories import NEW_CATEGORY, CategoryData, CategoryError
 from ledger.locales import month_title
 from ledger.money import (
     TEXT_MAX,
-    plain_amount,
+    field_amount,
 )
 from ledger.periods import (
     FIRST_YEAR,
@@ -199,7 +199,7 @@ class ExpenseForm(Form):
     @classmethod
     def showing(cls, expense: Expense, **kwargs: Any) -> "ExpenseForm":
         """Return the form filled in with an expense, but for its id."""
-        amount = plain_amount(abs(expense.amount), kwargs["author"].currency)
+        amount = field_amount(abs(expense.amount), kwargs["author"].currency, kwargs["locale"])
         shown = {name: getattr(expense, name) for name in VALUES}
         data = shown | {"amount": amount, "refund": expense.amount < 0}
         return cls(data=data, former=expense.category, **kwargs)
@@ -272,7 +272,7 @@ class RecurringForm(ExpenseForm):
     def of(cls, recurring: RecurringExpense, **kwargs: Any) -> "RecurringForm":
         """Return the form filled in with what repeats."""
         shown = {
-            "amount": plain_amount(abs(recurring.amount), kwargs["author"].currency),
+            "amount": field_amount(abs(recurring.amount), kwargs["author"].currency, kwargs["locale"]),
             "refund": recurring.amount < 0,
             "category": recurring.category,
             "description": recurring.description,
@@ -303,7 +303,7 @@ class DueForm(Form):
     def process(self, formdata: Any = None, *args: Any, **kwargs: Any) -> None:
         """Fill the form in, which has a field for each line."""
         for line in self.due.lines:
-            amount = plain_amount(abs(line.recurring.amount), self.currency)
+            amount = field_amount(abs(line.recurring.amount), self.currency, self.locale)
             attributes = {"inputmode": "decimal", "autocomplete": "off", "maxlength": TEXT_MAX}
             field = AmountField(gettext("Amount"), default=amount, render_kw=attributes)
             self._fields[line.key] = self.meta.bind_field(self, field, {"name": line.key})

@@ -58,7 +58,7 @@ def parse_amount(text: str, currency: str, locale: Locale | None = None, least: 
     input is refused, never guessed. Calculates (`12+3.50`, `(10+5)/2`) exactly. The result has at most as many
     decimals as `currency`. Raises AmountError.
     """
-    example = "1250" if currency_digits(currency) == 0 else "12.50"
+    example = "1250" if currency_digits(currency) == 0 else _localized("12.50", locale)
     if len(text) > TEXT_MAX:
         raise AmountError("amount_too_long", example=example)
     text = _plain_characters(text)
@@ -73,7 +73,7 @@ def parse_amount(text: str, currency: str, locale: Locale | None = None, least: 
         amount = _calculate(number, currency, locale, example)
     except AmountError as error:
         raise _with_possible_suggestions(error, number, currency, locale, least) from None
-    return _checked(amount, currency, least, is_calculation(number))
+    return _checked(amount, currency, locale, least, is_calculation(number))
 
 
 def _plain_characters(text: str) -> str:
@@ -83,7 +83,7 @@ def _plain_characters(text: str) -> str:
     return " ".join(re.split(r"[^\S\n\r]+", text.strip()))
 
 
-def _checked(amount: Fraction, currency: str, least: Decimal, is_result: bool) -> Decimal:
+def _checked(amount: Fraction, currency: str, locale: Locale | None, least: Decimal, is_result: bool) -> Decimal:
     """Return a result as an amount in `currency`. Raises AmountError when it cannot be one."""
     digits = currency_digits(currency)
     # Wide enough that no result of what fits into the field is rounded.
@@ -91,17 +91,18 @@ def _checked(amount: Fraction, currency: str, least: Decimal, is_result: bool) -
         nearest = Decimal(round(amount * 10**digits)).scaleb(-digits)
         exact = (Decimal(amount.numerator) / amount.denominator).normalize()
     if amount < 0:
-        raise AmountError("amount_negative", amount=plain_amount(nearest, currency))
+        raise AmountError("amount_negative", amount=field_amount(nearest, currency, locale))
     if amount > Money.MAX:
         raise AmountError("amount_too_large")
     if amount != Fraction(nearest):
         if not is_result:
             raise AmountError("amount_too_precise", currency=currency, digits=digits)
         if Fraction(exact) == amount:
-            raise AmountError("result_too_precise", amount=f"{exact:f}", currency=currency, digits=digits)
-        raise AmountError(
-            "result_not_exact", amount=plain_amount(max(nearest, Decimal(1).scaleb(-digits)), currency)
-        )
+            raise AmountError(
+                "result_too_precise", amount=_localized(f"{exact:f}", locale), currency=currency, digits=digits
+            )
+        closest = max(nearest, Decimal(1).scaleb(-digits))
+        raise AmountError("result_not_exact", amount=field_amount(closest, currency, locale))
     if amount < least:
         raise AmountError("amount_zero")
     return nearest
@@ -151,8 +152,8 @@ def _read_thousands(
         return Fraction(f"{whole}{fraction}")
     if digits < len(fraction):
         raise AmountError("amount_grouped", number=number, amount=f"{whole}{fraction}")
-    # Fields show amounts with a point, whatever the locale.
-    if "." in number or (locale is not None and get_decimal_symbol(locale) == ","):
+    # Files, and fields in most languages, have a point.
+    if "." in number or _has_decimal_comma(locale):
         return Fraction(f"{whole}.{fraction}")
     values = {"amount": f"{whole}{fraction}", "other": f"{whole}.{fraction}"}
     raise AmountError("amount_ambiguous", number=number, **values)
@@ -170,7 +171,7 @@ def _with_possible_suggestions(
     for suggestion in [error.values[name] for name in ("amount", "other") if name in error.values]:
         changed = re.sub(rf"(?<![0-9.,]){re.escape(number)}(?![0-9.,])", suggestion, text, count=1)
         try:
-            _checked(_calculate(changed, currency, locale, ""), currency, least, is_calculation(changed))
+            _checked(_calculate(changed, currency, locale, ""), currency, locale, least, is_calculation(changed))
             possible.append(suggestion)
         except AmountError as found:
             if "number" in found.values:
@@ -224,8 +225,22 @@ def _pattern(locale: Locale) -> NumberPattern:
 
 
 def plain_amount(amount: Decimal, currency: str) -> str:
-    """Write `amount` with a point, all decimals of `currency` and nothing else, for fields and files."""
+    """Write `amount` with a point, all decimals of `currency` and nothing else, for files."""
     return f"{amount:.{currency_digits(currency)}f}"
+
+
+def field_amount(amount: Decimal, currency: str, locale: Locale | None) -> str:
+    """Write `amount` like `plain_amount`, but with the decimal separator of `locale`, for a person to edit."""
+    return _localized(plain_amount(amount, currency), locale)
+
+
+def _localized(number: str, locale: Locale | None) -> str:
+    """Write a plain number with a comma where `locale` has one; other separators are on few keyboards."""
+    return number.replace(".", ",") if _has_decimal_comma(locale) else number
+
+
+def _has_decimal_comma(locale: Locale | None) -> bool:
+    return locale is not None and get_decimal_symbol(locale) == ","
 
 
 @lru_cache(maxsize=4096)

@@ -15,6 +15,7 @@ from ledger.money import (
     currencies,
     currency_digits,
     currency_sign,
+    field_amount,
     format_amount,
     parse_amount,
     plain_amount,
@@ -246,6 +247,7 @@ def test_a_formatted_amount_can_be_parsed_again(units, currency, name):
     assert parse_amount(shown, currency, locale) == amount
     assert parse_amount(f"\u2068{shown}\u2069", currency, locale) == amount
     assert parse_amount(plain_amount(amount, currency), currency, locale) == amount
+    assert parse_amount(field_amount(amount, currency, locale), currency, locale) == amount
 
 
 @pytest.mark.parametrize(
@@ -350,10 +352,24 @@ def test_a_message_suggests_only_what_will_be_accepted(text, currency, message):
     assert error_message(refusal.value) == message
 
 
-@given(st.text("0123456789.,*/+-()'", max_size=14), st.sampled_from(["JPY", "USD", "KWD"]))
-def test_a_suggested_amount_is_accepted(text, currency):
+def test_amounts_to_edit_and_in_errors_have_the_decimal_separator_of_the_number_format():
+    assert field_amount(Decimal("1234.5"), "EUR", DE) == "1234,50"
+    assert field_amount(Decimal("1234.5"), "EUR", EN) == "1234.50"
+    assert field_amount(Decimal("1234"), "JPY", DE) == "1234"
+    for text, amount in (("", "12,50"), ("10/3", "3,33"), ("3-4.5", "-1,50"), ("1,5*1,55", "2,325")):
+        with pytest.raises(AmountError) as refusal:
+            parse_amount(text, "EUR", DE)
+        assert amount in refusal.value.values.values()
+
+
+@given(
+    st.text("0123456789.,*/+-()'", max_size=14),
+    st.sampled_from(["JPY", "USD", "KWD"]),
+    st.sampled_from([None, EN, DE]),
+)
+def test_a_suggested_amount_is_accepted(text, currency, locale):
     try:
-        parse_amount(text, currency)
+        parse_amount(text, currency, locale)
     except AmountError as refusal:
         if refusal.code == "result_not_exact":
-            parse_amount(refusal.values["amount"], currency)
+            parse_amount(refusal.values["amount"], currency, locale)

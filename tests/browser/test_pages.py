@@ -636,4 +636,4 @@ def test_nothing_moves_while_a_page_loads_and_the_bar_stays_on_one_line(ana, pag
         links = ana.page.locator(".navigation > ul > li").filter(visible=True).all()
         middles = {round(box["y"] + box["height"] / 2) for box in (link.bounding_box() for link in links)}
         assert max(middles) - min(middles) <= 1
-        assert ana.page.locator(".navigation").bounding_box()["height"] <= (49 if width < 800 else 61)
+        assert ana.page.locator(".navigation").bounding_box()["height"] <= (49 if width < 960 else 61)
