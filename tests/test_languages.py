@@ -473,3 +473,14 @@ def test_the_folders_of_the_translations_are_the_languages(tmp_path):
 
 def test_a_language_is_as_long_as_the_column(app):
     assert max(map(len, ALL)) <= User.LANGUAGE_MAX
+
+
+def test_a_change_points_from_what_was_to_what_is(users):
+    for code, arrow in (("en", "→"), ("de", "→"), ("ar", "←")):
+        visitor = users[code]
+        expense = next(expense for expense in visitor.expenses() if expense.category == "Travel")
+        values = {"amount": "4", "category": "Travel", "date": str(expense.date), "refund": "y"}
+        assert visitor.post(f"/expenses/{expense.id}/edit", values).status_code in REDIRECTS
+
+        amount = visitor.page("/history").all("td", class_="amount")[0].raw_text()
+        assert arrow in amount, amount

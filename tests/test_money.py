@@ -373,3 +373,10 @@ def test_a_suggested_amount_is_accepted(text, currency, locale):
     except AmountError as refusal:
         if refusal.code == "result_not_exact":
             parse_amount(refusal.values["amount"], currency, locale)
+
+
+def test_a_minus_sign_stands_before_the_digits_in_every_direction():
+    written = {name: format_amount(Decimal("-59.90"), "USD", Locale.parse(name)) for name in ("ar_EG", "en_US")}
+
+    # The mark before the sign is one from left to right.
+    assert written == {"ar_EG": "\u200f\u200e\u221259.90\u00a0US$", "en_US": "\u2212$59.90"}

@@ -31,10 +31,11 @@ def drawn(person, selector):
 
 @pytest.fixture
 def expense(server, visit):
-    """Opens the list with an expense of this category in a browser of this language."""
+    """Opens the English list with an expense of this category in a browser of this language."""
 
     def open_list(language, category, **options):
         ana = visit("ana", locale=language, **options)
+        ana.go("/login?language=en")
         ana.register("ana")
         ana.go("/expenses/add")
         ana.fill_expense("7", "New …", "", "2026-11-05")

@@ -8,6 +8,7 @@ from languages import LANGUAGES, catalogues, language_tag
 from tests.browser.person import LAPTOP
 from tests.browsing import PASSWORD
 
+LEFT_EDGES = "texts => texts.map(text => text.getBoundingClientRect().left)"
 MARKS = re.compile("[\u200e\u200f\u2066-\u2069]")
 
 
@@ -86,4 +87,10 @@ def test_a_newcomer_reads_one_language_all_the_way(server, visit, code):
 
     reader.press("Undo")
     assert (reader.total(), ana.count) == ("$15.50", 2)
+    assert reader.english_texts() == set()
+
+    ana.go("/months")
+    boxes = reader.page.locator(".chart").first.locator("text").evaluate_all(LEFT_EDGES)
+    # The figures of the axis come first, then the days.
+    assert (boxes[0] > boxes[-1]) == (code == "ar")
     assert reader.english_texts() == set()
