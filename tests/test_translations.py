@@ -17,7 +17,7 @@ from uuid_utils.compat import uuid7
 
 import clock
 from database import db
-from languages import catalogues
+from languages import LANGUAGES, catalogues
 from ledger import csv_export, password_resets, spending
 from ledger.categories import get_categories
 from ledger.import_summary import SECTIONS
@@ -30,6 +30,7 @@ from tests.test_import_pages import review, upload, values_of
 
 POT = Path(__file__).parent.parent / "translations" / "messages.pot"
 OPEN, CLOSE = "⟦", "⟧"
+WORD = re.compile(r"[^\W\d_]{2,}")
 # Names and data, which are the same in every language.
 DATA = {
     # The application, the users of these tests and what they typed.
@@ -37,6 +38,8 @@ DATA = {
     # The default categories belong to the user from the start.
     *("Food", "Housing", "Transport", "Utilities", "Health", "Entertainment", "Shopping", "Travel"),
     *("Education", "Other"),
+    # The languages, each by its own name.
+    *WORD.findall(" ".join(LANGUAGES.values())),
     # Codes of currencies and formats.
     *("USD", "CSV", "EUR"),
     # Of a time of day, from the locale database.
@@ -44,7 +47,6 @@ DATA = {
 }
 # Names of months, which the locale database has in every language.
 MONTHS = re.compile(r"\b(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\b")
-WORD = re.compile(r"[^\W\d_]{2,}")
 ATTRIBUTES = ("title", "aria-label", "placeholder", "alt", "label", "data-label", "data-text")
 # Their options are names of currencies, time zones and formats, from the locale database.
 NAMES = {"language", "currency", "time_zone", "locale"}

@@ -15,8 +15,8 @@ from markupsafe import Markup
 
 from fields import control
 from ledger.axis import axis_for
-from ledger.locales import full_day_pattern, month_name
-from ledger.money import currency_digits, with_true_minus
+from ledger.locales import full_day_pattern, month_name, month_title
+from ledger.money import currency_digits, format_amount, with_true_minus
 from ledger.periods import Period
 from ledger.sessions import parse_user_agent
 from messages import FREQUENCY_NAMES, REPEATS, isolate, list_separator
@@ -28,6 +28,7 @@ def init_app(app: Flask) -> None:
     """Add the filters to the templates of `app`."""
     app.jinja_env.filters.update(
         money=money,
+        amount_in=amount_in,
         expense_count=expense_count,
         frequency=frequency,
         named_day=named_day,
@@ -35,6 +36,7 @@ def init_app(app: Flask) -> None:
         month_text=month_text,
         repetition=repetition,
         month=month,
+        titled_month=titled_month,
         short_month=short_month,
         short_number=short_number,
         percent=percent,
@@ -84,6 +86,11 @@ def money_text(amount: Decimal) -> str:
     return formats().money_text(amount)
 
 
+def amount_in(amount: Decimal, currency: str) -> str:
+    """Write an amount in another currency than that of the account."""
+    return isolate(format_amount(amount, currency, visitor_locale()))
+
+
 def expense_count(number: int) -> str:
     """Write a number of expenses."""
     return ngettext("%(num)d expense", "%(num)d expenses", number)
@@ -127,6 +134,11 @@ def month_text(period: Period) -> str:
 def month(value: date) -> str:
     """Write the month of a date in the language of the sentences around it: "October 2026"."""
     return month_name(value.isoformat()[:7], str(get_locale()))
+
+
+def titled_month(value: date) -> str:
+    """Write the same where no words stand before it: "Octobre 2026", not "octobre 2026"."""
+    return month_title(value.isoformat()[:7], str(get_locale()))
 
 
 def short_month(value: date) -> str:
