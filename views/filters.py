@@ -16,7 +16,7 @@ from markupsafe import Markup
 from fields import control
 from ledger.axis import axis_for
 from ledger.locales import full_day_pattern, month_name, month_title
-from ledger.money import currency_digits, format_amount, with_true_minus
+from ledger.money import currency_digits, with_true_minus
 from ledger.periods import Period
 from ledger.sessions import parse_user_agent
 from messages import FREQUENCY_NAMES, REPEATS, isolate, list_separator
@@ -28,7 +28,7 @@ def init_app(app: Flask) -> None:
     """Add the filters to the templates of `app`."""
     app.jinja_env.filters.update(
         money=money,
-        amount_in=amount_in,
+        money_in=money_in,
         expense_count=expense_count,
         frequency=frequency,
         named_day=named_day,
@@ -86,9 +86,9 @@ def money_text(amount: Decimal) -> str:
     return formats().money_text(amount)
 
 
-def amount_in(amount: Decimal, currency: str) -> str:
-    """Write an amount in another currency than that of the account."""
-    return isolate(format_amount(amount, currency, visitor_locale()))
+def money_in(amount: Decimal, currency: str) -> Markup:
+    """Write an amount in `currency`, with its sign in an `i` element."""
+    return formats().money(amount, currency)
 
 
 def expense_count(number: int) -> str:

@@ -55,9 +55,9 @@ class Formats:
         self.short_day_pattern = day_pattern(locale, with_year=False, language=language)
         self.this_year = day_in(current_user.time_zone, clock.now()).year
 
-    def money(self, amount: Decimal) -> Markup:
-        """Write an amount in the currency of the account, with its sign in an `i` element."""
-        return _money(amount, self.currency, self.locale, self.isolates)
+    def money(self, amount: Decimal, currency: str | None = None) -> Markup:
+        """Write an amount in the currency of the account, or in another one, with its sign in an `i` element."""
+        return _money(amount, currency or self.currency, self.locale, self.isolates)
 
     def money_text(self, amount: Decimal) -> str:
         """Write an amount in the currency of the account, as plain text."""
