@@ -538,6 +538,18 @@ def test_the_first_link_skips_the_navigation(ana):
     assert ana.page.evaluate(FOCUSED)["name"] == "This month"
 
 
+def test_the_menu_of_a_phone_has_each_page_once(ana):
+    ana.page.set_viewport_size(PHONE)
+    ana.go("/expenses")
+
+    ana.page.locator("summary", has_text="Menu").click()
+
+    names = [link.inner_text() for link in ana.page.locator(".navigation a").filter(visible=True).all()]
+    assert names == [
+        *("Ledger", "Expenses", "Reports", "Recurring", "Categories", "History", "Account", "Import", "Export CSV")
+    ]
+
+
 def test_an_everyday_total_stays_on_one_line_of_a_small_phone(ana):
     ana.page.set_viewport_size({"width": 320, "height": 700})
 
