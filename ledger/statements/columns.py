@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from ledger.statements import amounts, dates, vocabulary
 from ledger.statements.amounts import AmountCell
-from ledger.statements.table import MAX_PREAMBLE, Record, is_booking
+from ledger.statements.table import MAX_PREAMBLE, Record, bookings_of, is_booking
 from ledger.statements.text import fold
 
 SAMPLE = 1000
@@ -132,7 +132,7 @@ def divide(records: list[Record]) -> Table:
         start = first if first is not None else len(records)
         header = ()
     rows = records[start:]
-    bookings = [row for row in rows if is_booking(row.fields)]
+    bookings = bookings_of(rows)
     preamble = records[:header_at] if header_at is not None else records[:start]
     return Table(preamble, header, rows, bookings, _profile(bookings, header))
 

@@ -11,6 +11,8 @@ from ledger.periods import FIRST_YEAR, LAST_YEAR
 from ledger.statements.text import fold
 
 CELL_MAX = 40
+# Many lines of a file have the same days. Its amounts are looked at as well.
+CACHE_SIZE = 16_384
 ORDERS = ("dmy", "mdy", "ymd")
 # The beginnings of the months' names, without accents, in the languages whose banks write them out.
 _NAMES = """
@@ -90,7 +92,7 @@ def _make(year: int, month: int, day: int) -> date | None:
         return None
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=CACHE_SIZE)
 def read_cell(text: str) -> DayCell | None:
     """Return the day of a cell, or None if it holds none. A time after the day is ignored."""
     text = text.strip().lstrip("'")

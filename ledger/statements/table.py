@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 from typing import NamedTuple
 
@@ -175,15 +175,38 @@ def _score(sample: str, delimiter: str) -> tuple[int, int]:
 
 def is_booking(fields: Sequence[str]) -> bool:
     """Return whether a day and an amount stand in fields of their own."""
+    return _find_booking(fields) is not None
+
+
+def bookings_of(rows: Iterable[Record]) -> list[Record]:
+    """Return the records that are bookings. Most have their day and amount where the one before has them."""
+    found, places = [], (0, 1)
+    for row in rows:
+        if not _has_booking(row.fields, *places):
+            others = _find_booking(row.fields)
+            if others is None:
+                continue
+            places = others
+        found.append(row)
+    return found
+
+
+def _find_booking(fields: Sequence[str]) -> tuple[int, int] | None:
+    """Return the indexes of the first day and of an amount, or None."""
     day = next((index for index, cell in enumerate(fields) if dates.read_cell(cell[: dates.CELL_MAX + 1])), -1)
     if day < 0:
-        return False
-    return any(
-        index != day
-        and amounts.read_cell(cell[: amounts.CELL_MAX + 1])
+        return None
+    return next(((day, index) for index in range(len(fields)) if _has_booking(fields, day, index)), None)
+
+
+def _has_booking(fields: Sequence[str], day: int, amount: int) -> bool:
+    return (
+        day != amount
+        and len(fields) > max(day, amount)
+        and dates.read_cell(fields[day][: dates.CELL_MAX + 1]) is not None
+        and amounts.read_cell(fields[amount][: amounts.CELL_MAX + 1]) is not None
         # Two days are the period of a statement.
-        and not dates.read_cell(cell[: dates.CELL_MAX + 1])
-        for index, cell in enumerate(fields)
+        and dates.read_cell(fields[amount][: dates.CELL_MAX + 1]) is None
     )
 
 
