@@ -18,6 +18,7 @@ _MAY_BE_EMPTY = {
     *("status", "payee", "text", "check"),
 }
 _WORD_MAX = 60
+_LONGEST_WHOLE_AMOUNT = 10
 
 
 def roles_of(name: str) -> list[str]:
@@ -83,6 +84,11 @@ class Column:
         """True if the cells are amounts that can hardly be numbers of another kind."""
         padded = any(len(value) > 1 and value[0] == "0" and value[1] in "0123456789" for value in self.values)
         return self.is_numbers and not padded and self.money > 0
+
+    @property
+    def is_identifiers(self) -> bool:
+        """True if the cells are longer whole numbers than amounts are."""
+        return all(value.isdigit() and len(value) > _LONGEST_WHOLE_AMOUNT for value in self.values)
 
     @property
     def directions(self) -> tuple[set[str], set[str], set[str]]:
@@ -253,7 +259,7 @@ def _fits(column: Column, role: str) -> bool:
     if role in _DATE_ROLES:
         return column.is_days
     if role in _AMOUNT_ROLES:
-        return column.is_numbers
+        return column.is_numbers and not column.is_identifiers
     if role == "currency":
         return column.codes >= 0.6 * column.filled
     if role == "direction":

@@ -132,7 +132,7 @@ def _date_order(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Qu
     if not order.is_certain and beside:
         wider = dates.decide_order([*main, *beside], hints.locale, hints.today, hints.layout.date)
         order = wider if wider.is_certain else order
-    question = None if order.is_certain else Question("date", ("dmy", "mdy"), order.order)
+    question = None if order.is_certain else Question("date", dates.ORDERS, order.order)
     return order.order, question
 
 
@@ -210,6 +210,8 @@ def _currency(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Ques
         index = table.roles.get(role, -1)
         found = _currency_in(table.header[index]) if 0 <= index < len(table.header) else ""
         if found:
+            # A column of currencies then says in which one was paid abroad.
+            table.roles.pop("currency", None)
             return found, None
     signs = Counter(
         cell.currency for row in rows[:500] for text in row.fields if (cell := amount_cell(text)) and cell.currency

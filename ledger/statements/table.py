@@ -15,6 +15,8 @@ MAX_RECORD_LINES = 30
 SAMPLE_RECORDS = 400
 # A line in quotes with delimiters, but without any other single quote.
 _WRAPPED = re.compile(r'^"((?:[^"\r\n]|""){3,2000})"$')
+# A field that is a formula of nothing but a text.
+_FORMULA = re.compile(r'(?:(?<=[;,\t|\r\n])|^)="((?:[^"\r\n]|""){0,2000})"(?=[;,\t|\r\n]|$)')
 MAX_SAMPLE_CELLS = 60_000
 # How many records may stand above the first line.
 MAX_PREAMBLE = 400
@@ -141,7 +143,12 @@ def _read_loosely(lines: _Lines, start: int, delimiter: str) -> list[str] | None
 
 
 def unwrap(text: str) -> str:
-    """Return the text without quotes around every whole line, which make one field of each."""
+    """Return the text without quotes around every whole line, which make one field of each, and without `="..."`.
+
+    The latter are formulas, by which a spreadsheet keeps a text as it is.
+    """
+    if '="' in text:
+        text = _FORMULA.sub(r'"\1"', text)
     lines = text.splitlines() if len(text) < 200 else text[: text.find("\n", 200) + 1].splitlines()
     shown = [line.strip() for line in lines if line.strip()]
     if not shown or not all(_WRAPPED.fullmatch(line) for line in shown):
