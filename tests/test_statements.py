@@ -355,6 +355,32 @@ READINGS = {
         'Tarih,Açıklama,Borç,Alacak\n15.01.2026,a,"89,90",\n16.01.2026,b,,"1.000,00"\n',
         [("2026-01-15", "-89.90"), ("2026-01-16", "1000.00")],
     ),
+    "an amount abroad with its currency before that of the account": (
+        "Data;Szczegóły;Kwota operacji;Waluta operacji;Kwota w walucie rachunku;Waluta rachunku\n"
+        "15-01-2026;a;-10,00;USD;-43,20;EUR\n16-01-2026;b;5000,00;EUR;5000,00;EUR\n",
+        [("2026-01-15", "-43.20"), ("2026-01-16", "5000.00")],
+    ),
+    "Ukrainian income and expenses": (
+        "Дата;Опис;Надходження;Витрати\n15.01.2026;a;;100,50\n16.01.2026;b;5000,00;\n",
+        [("2026-01-15", "-100.50"), ("2026-01-16", "5000.00")],
+    ),
+    "directions in Ukrainian": (
+        "Дата;Сума;Тип операції;Призначення\n15.01.2026;100,50;Дебет;a\n16.01.2026;5000,00;Кредит;b\n",
+        [("2026-01-15", "-100.50"), ("2026-01-16", "5000.00")],
+    ),
+    "Chinese out and in of Taiwan": (
+        "交易日期,說明,提出,存入,餘額\n2026/01/15,a,12.5,,98.5\n2026/01/16,b,,50.5,149\n",
+        [("2026-01-15", "-12.5"), ("2026-01-16", "50.5")],
+    ),
+    "Arabic out and in": (
+        "تاريخ,تفاصيل,سحب,إيداع,رصيد\n15/01/2026,a,125.50,,874.50\n16/01/2026,b,,1000.00,1874.50\n",
+        [("2026-01-15", "-125.50"), ("2026-01-16", "1000.00")],
+    ),
+    "Japanese out and in": (
+        "お取り引き日,摘要,お引き出し額,お預け入れ額,差し引き残高\n2026年1月15日,a,1200,,98800\n"
+        "2026年1月16日,b,,5000,103800\n",
+        [("2026-01-15", "-1200.0"), ("2026-01-16", "5000.0")],
+    ),
     "totals between": (
         "Datum;Text;Betrag\n15.01.2026;A;-10,00\n;Summe Januar;-10,00\n15.02.2026;C;-40,00\nSumme;;-50,00\n",
         [("2026-01-15", "-10.00"), ("2026-02-15", "-40.00")],
@@ -397,7 +423,7 @@ def test_two_digits_of_a_year_in_front_are_asked_about(cells):
     assert {line.date.year for line in statement.lines} == {2026}
 
 
-@pytest.mark.parametrize("kind", [kind for kind in READINGS if kind.startswith("a currency abroad")])
+@pytest.mark.parametrize("kind", [kind for kind in READINGS if "abroad" in kind and "currency" in kind])
 def test_an_amount_keeps_its_own_currency_beside_that_of_a_purchase_abroad(kind):
     assert {line.currency for line in read(READINGS[kind][0]).lines} == {"EUR"}
 

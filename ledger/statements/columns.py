@@ -189,12 +189,30 @@ def assign_roles(table: Table, chosen: dict[str, int]) -> None:
         table.roles = dict(chosen)
     else:
         _assign_by_name(table)
+        _prefer_account_currency(table)
         _drop_empty_amount(table)
         _drop_original_amount(table)
         _join_pair(table)
         _assign_dates(table)
     _assign_direction(table)
     _assign_texts(table)
+
+
+def _prefer_account_currency(table: Table) -> None:
+    """Of two amounts with currencies, take the one whose currency is always the same: that of the account."""
+    if not {"amount", "currency"} <= table.roles.keys():
+        return
+    amount, currency = table.roles["amount"], table.roles["currency"]
+    if len(table.columns[currency].values) < 2:
+        return
+    for column in table.columns:
+        beside = column.index + amount - currency
+        is_constant = "currency" in roles_of(column.name) and len(column.values) == 1 and _fits(column, "currency")
+        if is_constant and 0 <= beside < len(table.columns):
+            other = table.columns[beside]
+            if beside != amount and "amount" in roles_of(other.name) and _fits(other, "amount"):
+                table.roles |= {"amount": beside, "currency": column.index}
+                return
 
 
 def _drop_empty_amount(table: Table) -> None:

@@ -21,7 +21,7 @@ _ROLES = {
     "balance": """
         *balance; *saldo; *solde; *kontostand; *egyenleg; *zustatek; *zostatok; *余额; *残高; *bakiye; *остаток;
         *баланс; stan konta; *stan po; *sold final; sold; *saldoen; *likutis; *jaak; *atlikums; *잔액;
-        *kontostanden; *running bal; *الرصيد
+        *kontostanden; *running bal; *رصيد; *餘額
     """,
     "other_amount": """
         *original amount; *originalamount; *orig amount; *foreign; *fremdwahrung; *fremdbetrag;
@@ -45,7 +45,8 @@ _ROLES = {
         af; uit; uitgaven; *wydatki; *obciazenia; *obciazenie; *kiadas; *terheles; *vydaje; *vydaj; debe;
         *cargo; *cargos; *retiro; *retiros; uscite; *addebiti; *addebito; dare; *saidas; *debitos; uttag; ut;
         ud; ud af konto; *ut av konto; ut fra konto; *расход; *списание; *支出; *支払; *出金; *引出; *출금;
-        *borc; *払出; *مدين;
+        *borc; *giden; *cikis; *払出; *引き出し; *引出し; *提出; *提款; *支取; *مدين; *سحب; *витрат; *видат; *дебет;
+        *списання;
         payments; payment; *pagos; *egreso; *egresos; *gasto; *gastos; depenses; *sorties; *debiteur;
         *debits; valor debito; *izdaci; *isplata; *isplate; *duguje
     """,
@@ -57,7 +58,8 @@ _ROLES = {
         *accrediti; *accredito; avere; *entradas; *creditos; insattning; insattningar; ind; inn;
         ind pa konto; inn pa konto; *inn pa konto; *приход; *поступление; *зачисление; *收入; *入金; *預入; *存入;
         *입금; receipts; *ingreso; *ingresos; recettes; *entrees; *crediteur; valor credito; *primici; *uplata;
-        *uplate; *potrazuje; *lodgement; *alacak; *受入; *預り; *دائن
+        *uplate; *potrazuje; *lodgement; *alacak; *gelen; *giris; *受入; *預り; *預け入れ; *دائن; *ايداع;
+        *надходження; *зарахування; *кредит
     """,
     "value_date": """
         valuta; *valutadatum; *valuta datum; *valutadate; *wertstellung; *wertstellungsdatum;
@@ -148,13 +150,13 @@ _OUT = """
     d; dr; db; debit; dbit; debet; soll; s; af; out; outflow; expense; withdrawal; withdraw; ausgang;
     belastung; lastschrift; 支出; debito; dare; cargo; egreso; gasto; kiadas; terheles; wydatek; obciazenie;
     расход; списание; uscita; debits; depense; paid; payment sent; spend; uit; ud; ut; charge; debit card;
-    χ; χρεωση; terhelés; výdaj; saída; saida; expenses; 出金; 출금; debetas; deb; geld uit; deebet
+    дебет; витрата; витрати; видаток; списання; borc; giden; مدين; χ; χρεωση; terhelés; výdaj; saída; saida; expenses; 出金; 출금; debetas; deb; geld uit; deebet
 """
 _IN = """
     c; k; cr; credit; crdt; kredit; haben; h; bij; in; inflow; income; deposit; eingang; gutschrift; 收入;
     credito; avere; abono; ingreso; bevetel; jovairas; wplyw; uznanie; приход; поступление; entrata; credits;
     recette; received; payment received; in; ind; inn; entrada; příjem; 入金; 입금; kreditas; cred; kreedit;
-    refund; kr; π; πιστωση
+    refund; kr; π; πιστωση; кредит; надходження; зарахування; зачисление; alacak; gelen; دائن
 """
 _NEUTRAL = "/; 不计收支; 其他; transfer; neutral; umbuchung; 转账; opening balance; balance; n a"
 _PENDING = """
