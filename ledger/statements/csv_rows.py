@@ -101,7 +101,8 @@ class _RowReader:
             return self._line(row, State.BAD, "quote", None, None)
         date_text = self._cell(row, "date")
         day = self._day(date_text)
-        marks = vocabulary.marks_of(row.fields)
+        # In our own export, these are words that somebody chose.
+        marks = set() if self._is_exact else vocabulary.marks_of(row.fields)
         reason = self._no_booking(row, date_text, marks)
         try:
             amount = self._plan.money.value(row.fields)
