@@ -207,8 +207,9 @@ def _proof(plan: MoneyPlan, balance: int, rows: list[Record], is_rising: bool | 
 
     def share(values: Sequence[Decimal | None]) -> float:
         # What is pending has no balance, and is in none.
-        steps = pairwise(row for row in zip(balances, values, strict=True) if row[0] is not None)
-        known = [(before, amount or _ZERO, after, later or _ZERO) for (before, amount), (after, later) in steps]
+        pairs = zip(balances, values, strict=True)
+        with_balance = [(after, amount or _ZERO) for after, amount in pairs if after is not None]
+        known = [(*before, *after) for before, after in pairwise(with_balance)]
         if not any(before != after for before, _, after, _ in known):
             return 0
         explained = [0]

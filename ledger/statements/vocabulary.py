@@ -45,8 +45,8 @@ _ROLES = {
         af; uit; uitgaven; *wydatki; *obciazenia; *obciazenie; *kiadas; *terheles; *vydaje; *vydaj; debe;
         *cargo; *cargos; *retiro; *retiros; uscite; *addebiti; *addebito; dare; *saidas; *debitos; uttag; ut;
         ud; ud af konto; *ut av konto; ut fra konto; *расход; *списание; *支出; *支払; *出金; *引出; *출금;
-        *borc; *giden; *cikis; *払出; *引き出し; *引出し; *提出; *提款; *支取; *مدين; *سحب; *витрат; *видат; *дебет;
-        *списання;
+        *borc; *giden; *cikis; *払出; *引き出し; *引出し; *提出; *提款; *支取; *مدين; *سحب;
+        *витрат; *видат; *дебет; *списання;
         payments; payment; *pagos; *egreso; *egresos; *gasto; *gastos; depenses; *sorties; *debiteur;
         *debits; valor debito; *izdaci; *isplata; *isplate; *duguje
     """,
@@ -150,7 +150,8 @@ _OUT = """
     d; dr; db; debit; dbit; debet; soll; s; af; out; outflow; expense; withdrawal; withdraw; ausgang;
     belastung; lastschrift; 支出; debito; dare; cargo; egreso; gasto; kiadas; terheles; wydatek; obciazenie;
     расход; списание; uscita; debits; depense; paid; payment sent; spend; uit; ud; ut; charge; debit card;
-    дебет; витрата; витрати; видаток; списання; borc; giden; مدين; χ; χρεωση; terhelés; výdaj; saída; saida; expenses; 出金; 출금; debetas; deb; geld uit; deebet
+    дебет; витрата; витрати; видаток; списання; borc; giden; مدين;
+    χ; χρεωση; terhelés; výdaj; saída; saida; expenses; 出金; 출금; debetas; deb; geld uit; deebet
 """
 _IN = """
     c; k; cr; credit; crdt; kredit; haben; h; bij; in; inflow; income; deposit; eingang; gutschrift; 收入;
