@@ -3,7 +3,9 @@
 import re
 import time
 import uuid
+from collections.abc import Callable
 from http.client import HTTPResponse
+from typing import TypeVar
 
 from uuid_utils.compat import uuid7
 
@@ -11,6 +13,8 @@ from tests.browsing import FORM, PASSWORD, REDIRECTS, HttpClient, read
 
 # The server ends a connection after 20 seconds without a request.
 IDLE_SECONDS = 10
+PAUSE_SECONDS = 0.01
+Answer = TypeVar("Answer")
 CHUNK = 64 * 1024
 EXPENSE = {"amount": "4.20", "category": "Food", "description": "Coffee", "date": "2026-06-30"}
 
@@ -21,6 +25,15 @@ class UnexpectedAnswerError(RuntimeError):
 
 class BusyError(UnexpectedAnswerError):
     """The answer while the database is busy (503)."""
+
+
+def until_accepted(action: Callable[[], Answer]) -> Answer:
+    """Do `action` again as long as the answer is that the database is busy, as the page says."""
+    while True:
+        try:
+            return action()
+        except BusyError:
+            time.sleep(PAUSE_SECONDS)
 
 
 class Client(HttpClient):

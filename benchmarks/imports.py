@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from uuid_utils.compat import uuid7
 
 from benchmarks.bench import FEW, Bench, guest_of
-from benchmarks.client import Client
+from benchmarks.client import Client, until_accepted
 from benchmarks.expenses import sample_expenses
 from benchmarks.report import Row, compare
 from benchmarks.timing import alternate, seconds_of
@@ -32,10 +32,11 @@ def measure(bench: Bench) -> Iterator[Row]:
 
 
 def _waits(bench: Bench) -> Iterator[Row]:
-    """Measure how long one person's add waits at the most, while another imports the largest file."""
+    """Measure how long one person's add waits at the most, while another imports and undoes the largest file."""
     client, guest = bench.guest(3), bench.guest(4)
     content = _statement(LARGEST)
     yield longest_wait(guest, f"upload, review and Add of {LARGEST:,} lines", partial(_import, client, content))
+    yield longest_wait(guest, f"undo of an import of {LARGEST:,} lines", partial(until_accepted, client.undo))
 
 
 def _imports(bench: Bench) -> Iterator[Row]:
@@ -83,9 +84,10 @@ def _upload(client: Client, content: bytes) -> str:
 
 
 def _import(client: Client, content: bytes) -> None:
-    url = _upload(client, content)
+    url = until_accepted(partial(_upload, client, content))
     form = read(client.get(url)).one("form", class_="review")
-    client.post(url, {"csrf_token": client.token, "others": form_values(form)["others"], "go": "add-all"})
+    sent = {"csrf_token": client.token, "others": form_values(form)["others"], "go": "add-all"}
+    until_accepted(partial(client.post, url, sent))
 
 
 class _BareInserts:

@@ -1,7 +1,6 @@
 """Adding, changing and deleting: against a commit of the same database, and while bulk work is under way."""
 
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from functools import partial
 import sqlalchemy as sa
 
 from benchmarks.bench import Bench
-from benchmarks.client import BusyError, Client
+from benchmarks.client import Client, until_accepted
 from benchmarks.report import Row, compare
 from benchmarks.timing import alternate, at_once, seconds_of
 
@@ -130,19 +129,11 @@ class Adds(threading.Thread):
         """Add one after the other until it is enough."""
         try:
             while not self.enough.is_set():
-                self.longest = max(self.longest, seconds_of(self._add_at_last))
+                self.longest = max(self.longest, seconds_of(partial(until_accepted, self.person.add)))
                 self.begun.set()
         except Exception as error:
             self.error = error
             self.begun.set()
-
-    def _add_at_last(self) -> None:
-        while True:
-            try:
-                self.person.add()
-                return
-            except BusyError:
-                time.sleep(0.01)
 
     def start(self) -> None:
         """Begin, and return when the first one is there."""

@@ -31,7 +31,8 @@ def insert_rows(
 def _convert(kind: sa.types.TypeEngine[Any], dialect: sa.Dialect, column: Sequence[Any]) -> Iterable[Any]:
     """Return the values of a column as the driver of the database takes them."""
     processor = kind.dialect_impl(dialect).bind_processor(dialect)
-    if processor is None:
+    # All drivers take bytes as they are.
+    if processor is None or isinstance(kind, sa.LargeBinary):
         return column
     distinct = set(column)
     if len(distinct) > len(column) / 2:

@@ -3,11 +3,12 @@
 import time
 import uuid
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from operator import itemgetter
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import undefer
@@ -17,7 +18,7 @@ from database import db
 from database.bulk import insert_rows
 from ledger import operations
 from ledger.import_knowledge import LINE, LINES, STATEMENT, reading, state_of
-from ledger.import_lines import Owner, build_rows
+from ledger.import_lines import Owner, Row, build_rows
 from ledger.import_summary import COLUMNS, summarise
 from ledger.journal import row_count
 from ledger.pieces import PAUSE_SECONDS
@@ -56,43 +57,52 @@ def save_draft(
 
     `source` is the account, if the file names none.
     """
-    accounts = statement.accounts
     with reading() as connection:
         compared_with = state_of(connection, owner.id)
         rows = build_rows(connection, owner, statement, source)
-    # The ids are in the order of the days.
-    newest_first = sorted(rows, key=lambda row: row["id"].int, reverse=True)
-    preview = summarise(map(itemgetter(*COLUMNS), newest_first)).to_text()
-    draft_id = uuid7()
-    days = [row["date"] for row in rows if row["state"] in StatementLine.BOOKED]
-    draft = {
+    # The ids are in the order of the days, and rows that are inserted in the order of their key take less time.
+    rows.sort(key=lambda row: row["id"].int)
+    accounts = statement.accounts
+    draft = _values_of(statement, rows) | {
         "author_id": owner.id,
-        "id": draft_id,
+        "id": uuid7(),
         "source": (accounts[0] if accounts else source)[: Statement.SOURCE_MAX],
-        "format": statement.format,
         "file_name": file_name[-Statement.FILE_NAME_MAX :],
         "file_hash": hash_of(content),
+        "compared_with": compared_with,
+        "read_at": now,
+    }
+    packed = zlib.compress(content, 1)
+    db.session.execute(sa.insert(Statement), [draft])
+    _insert_lines(owner.id, draft["id"], rows)
+    mine = STATEMENT.author_id == owner.id, STATEMENT.id == draft["id"]
+    row_count(sa.update(Statement).where(*mine).values(content=packed))
+    db.session.commit()
+    return cast("uuid.UUID", draft["id"])
+
+
+def _values_of(statement: ReadStatement, rows: Sequence[Row]) -> dict[str, Any]:
+    """Return what a statement itself says, as columns of Statement, with the preview of its rows."""
+    days = [row["date"] for row in rows if row["state"] in StatementLine.BOOKED]
+    return {
+        "format": statement.format,
         "signature": hash_of(statement.signature.encode(errors="replace")),
         "layout": statement.layout.to_json(),
         "balances_agree": statement.balances_agree,
         "start_date": min(days, default=None),
         "end_date": max(days, default=None),
-        "preview": preview,
-        "compared_with": compared_with,
-        "read_at": now,
+        "preview": summarise(map(itemgetter(*COLUMNS), reversed(rows))).to_text(),
     }
-    packed = zlib.compress(content, 1)
+
+
+def _insert_lines(user_id: int, statement_id: uuid.UUID, rows: Sequence[Row]) -> None:
+    """Insert the lines of a statement, and commit all pieces but the last one."""
     names = ("author_id", "statement_id", *rows[0])
-    values = [(owner.id, draft_id, *row.values()) for row in rows]
-    db.session.execute(sa.insert(Statement), [draft])
+    values = [(user_id, statement_id, *row.values()) for row in rows]
     for start in range(0, len(values), LINES_AT_ONCE):
         insert_rows(db.session.connection(), LINES, names, values[start : start + LINES_AT_ONCE])
         if start + LINES_AT_ONCE < len(values):
             commit_piece()
-    mine = STATEMENT.author_id == owner.id, STATEMENT.id == draft_id
-    row_count(sa.update(Statement).where(*mine).values(content=packed))
-    db.session.commit()
-    return draft_id
 
 
 def commit_piece() -> None:

@@ -144,6 +144,10 @@ class PayeeHistory:
 
 def payee_histories(connection: sa.Connection, user_id: int, keys: Collection[str]) -> dict[str, PayeeHistory]:
     """Return what is known of payees, by their keys."""
+    counts = STATEMENT.author_id == user_id, STATEMENT.added_at.is_not(None), STATEMENT.undone_at.is_(None)
+    if connection.scalar(sa.select(STATEMENT.id).where(*counts).limit(1)) is None:
+        # The first import of somebody is often the largest.
+        return {}
     is_left_out = sa.and_(LINE.state == "skip", LINE.reason == "payee_left_out")
     expense_id = sa.case((LINE.state == "add", LINE.id), else_=LINE.expense_id)
     category = sa.select(EXPENSE.category).where(EXPENSE.author_id == user_id, EXPENSE.id == expense_id)
@@ -154,10 +158,8 @@ def payee_histories(connection: sa.Connection, user_id: int, keys: Collection[st
         LINE.date,
     ).where(
         LINE.author_id == user_id,
-        STATEMENT.author_id == user_id,
         STATEMENT.id == LINE.statement_id,
-        STATEMENT.added_at.is_not(None),
-        STATEMENT.undone_at.is_(None),
+        *counts,
         LINE.amount < 0,
     )
     found: dict[str, PayeeHistory] = {}

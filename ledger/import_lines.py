@@ -60,10 +60,11 @@ def build_rows(connection: sa.Connection, owner: Owner, statement: Statement, so
         lines,
         known_lines(connection, owner.id, lines),
         typed_expenses(connection, owner.id, lines),
-        [row["id"] for row in booked if row["state"] == "add"],
+        [line for line, row in zip(lines, booked, strict=True) if row["state"] == "add"],
     )
-    for row in booked:
-        set_duplicate(row, duplicates.get(row["id"]))
+    if duplicates:
+        for row in booked:
+            set_duplicate(row, duplicates.get(row["id"]))
     return rows
 
 
@@ -206,12 +207,13 @@ def _set_categories(
             row["category"] = histories[row["payee_key"]].category
     rest = [row for row in booked if not row["category"]]
     # Who typed an expense has named it after the payee, more often than not.
-    payees = {name: description_key(name) for name in {row["payee"] for row in rest}}
-    suggested = categories_of_descriptions(
-        connection, owner.id, {row["text_key"] for row in rest} | set(payees.values())
-    )
-    for row in rest:
-        row["category"] = suggested.get(row["text_key"]) or suggested.get(payees[row["payee"]], "")
+    keys = {row["text"]: row["text_key"] for row in rest}
+    payees = {row["payee"] for row in rest}
+    keys |= {name: description_key(name) for name in payees - keys.keys()}
+    suggested = categories_of_descriptions(connection, owner.id, set(keys.values()))
+    if suggested:
+        for row in rest:
+            row["category"] = suggested.get(row["text_key"]) or suggested.get(keys[row["payee"]], "")
 
 
 def _new_names(used: Iterable[str], names: dict[str, str]) -> dict[str, str]:

@@ -29,7 +29,11 @@ def bare_text(text: str) -> str:
 
 def digest_of(source: str, day: date, amount: Decimal, currency: str, text: str) -> bytes:
     """Return the same bytes for lines that cannot be told apart."""
-    values = (source, day.isoformat(), f"{amount.normalize():f}", currency, bare_text(text))
+    written = f"{amount:f}"
+    if "." in written:
+        # 3.2 and 3.20 are the same.
+        written = written.rstrip("0").rstrip(".")
+    values = (source, day.isoformat(), written, currency, bare_text(text))
     return blake2b("\x1f".join(values).encode(errors="replace"), digest_size=DIGEST_BYTES).digest()
 
 
@@ -80,22 +84,25 @@ def find_duplicates(
     lines: Sequence[Line],
     known: Sequence[KnownLine],
     typed: Sequence[TypedExpense],
-    wanted: Iterable[uuid.UUID],
+    wanted: Iterable[Line],
 ) -> dict[uuid.UUID, Duplicate]:
     """Return the lines that are here already, by their ids.
 
     Every line that is known stands for one line at the most: of equal ones, only as many are duplicates. Only
-    lines that are `wanted` as expenses are compared with what was typed.
+    those of the lines that are `wanted` as expenses are compared with what was typed.
     """
+    if not known and not typed:
+        return {}
     matching = _Matching(lines, known)
     matching.pair("", lambda line: (line.digest, line.bank_id) if line.bank_id else None)
     matching.pair("", lambda line: line.digest, first_form_only=True)
     matching.pair("", lambda line: line.digest)
     matching.pair("same_id", lambda line: (*_place(line), line.bank_id) if line.bank_id else None)
     matching.pair_reworded()
-    wanted = set(wanted)
-    rest = [line for line in lines if line.id in wanted and line.id not in matching.found]
-    return matching.found | _match_typed(rest, typed)
+    amounts = {-expense.amount for expense in typed}
+    # Most lines have an amount that was never typed.
+    possible = [line for line in wanted if line.amount in amounts and line.id not in matching.found]
+    return matching.found | _match_typed(possible, typed)
 
 
 def _place(line: Line) -> tuple[str, date, Decimal]:
@@ -172,12 +179,9 @@ def _match_typed(lines: Sequence[Line], typed: Sequence[TypedExpense]) -> dict[u
     available: dict[tuple[Decimal, date], list[uuid.UUID]] = defaultdict(list)
     for expense in typed:
         available[expense.amount, expense.date].append(expense.id)
-    amounts = {-expense.amount for expense in typed}
-    # Most lines have an amount that was never typed.
-    possible = [line for line in lines if line.amount in amounts]
     found: dict[uuid.UUID, Duplicate] = {}
     for distance in map(timedelta, range(TYPED_DAYS + 1)):
-        for line in possible:
+        for line in lines:
             places = ((-line.amount, day) for day in (line.date - distance, line.date + distance))
             ids = next((available[place] for place in places if available.get(place)), None)
             if ids and line.id not in found:

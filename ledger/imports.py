@@ -99,7 +99,9 @@ def _refresh(connection: sa.Connection, owner: Owner, statement_id: uuid.UUID) -
     )
     rows = [dict(row) for row in connection.execute(query.order_by(LINE.line_number)).mappings()]
     lines = [line_of(row) for row in rows]
-    wanted = [row["id"] for row in rows if row["state"] == "add" or row["duplicate"] == "typed"]
+    wanted = [
+        line for line, row in zip(lines, rows, strict=True) if row["state"] == "add" or row["duplicate"] == "typed"
+    ]
     known, typed = known_lines(connection, owner.id, lines), typed_expenses(connection, owner.id, lines)
     duplicates = find_duplicates(lines, known, typed, wanted)
     changed = []

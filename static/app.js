@@ -33,12 +33,18 @@ if (ticked && boxes.length) {
   window.addEventListener("pageshow", countTicked);
 }
 
-// Reading a large file takes a few seconds, in which the button says so.
+// Reading a large file takes a few seconds, in which the button says so. Going back, browsers may show the page as
+// it was left.
 const upload = document.querySelector("[data-busy]");
-upload?.form.addEventListener("submit", () => {
-  upload.textContent = upload.dataset.busy;
-  upload.setAttribute("aria-busy", "true");
-});
+if (upload) {
+  const label = upload.textContent;
+  const say = (isBusy) => {
+    upload.textContent = isBusy ? upload.dataset.busy : label;
+    upload.setAttribute("aria-busy", isBusy);
+  };
+  upload.form.addEventListener("submit", () => say(true));
+  window.addEventListener("pageshow", () => say(false));
+}
 
 // The field that begins with the focus has it before the first key is read: what is typed is never taken for a shortcut.
 const first = document.querySelector("[autofocus]");

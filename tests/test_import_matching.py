@@ -22,7 +22,7 @@ def known(*arguments, fate="same", aliases=(), **values):
 
 
 def codes(lines, known_lines, typed=()):
-    found = find_duplicates(lines, known_lines, typed, [line.id for line in lines])
+    found = find_duplicates(lines, known_lines, typed, lines)
     return [(found[line.id].code, found[line.id].is_left_out) if line.id in found else None for line in lines]
 
 
@@ -84,7 +84,7 @@ def test_the_closest_typed_expense_of_the_same_amount_is_possibly_the_line():
     near, far = (TypedExpense(uuid7(), DAY + timedelta(days=days), Decimal(3)) for days in (1, -3))
     lines = [line(), line("TEA"), line("BOOKS", "-4"), line("PEN", day=DAY + timedelta(days=9))]
 
-    found = find_duplicates(lines, [], [far, near], [line.id for line in lines])
+    found = find_duplicates(lines, [], [far, near], lines)
 
     assert found == {lines[0].id: Duplicate("typed", near.id), lines[1].id: Duplicate("typed", far.id)}
 
@@ -92,6 +92,6 @@ def test_the_closest_typed_expense_of_the_same_amount_is_possibly_the_line():
 def test_money_that_is_not_wanted_takes_no_typed_expense():
     first, second = line(), line()
 
-    found = find_duplicates([first, second], [], [TypedExpense(uuid7(), DAY, Decimal(3))], [second.id])
+    found = find_duplicates([first, second], [], [TypedExpense(uuid7(), DAY, Decimal(3))], [second])
 
     assert list(found) == [second.id]

@@ -324,6 +324,63 @@ READINGS = {
         "Transaktionsdatum;Buchungsdatum;Text;Amount\n15.01.2026;16.01.2026;a;-5,00\n",
         [("2026-01-15", "-5.00")],
     ),
+    "a currency abroad before the one of the amount": (
+        "Date;Text;Original amount;Original currency;Amount;Currency\n2026-01-15;a;-10,00;USD;-9,00;EUR\n",
+        [("2026-01-15", "-9.00")],
+    ),
+    "a currency abroad beside an amount that names its own": (
+        "Date,Text,Amount (EUR),Original amount,Currency\n2026-01-15,a,-9.00,-10.00,USD\n2026-01-16,b,5.00,,\n",
+        [("2026-01-15", "-9.00"), ("2026-01-16", "5.00")],
+    ),
+    "long numbers beside two columns": (
+        "取引日,入出金明細ＩＤ,受入金額（円）,払出金額（円）,詳細\n20260115,202601150001,,2000,a\n"
+        "20260116,202601160001,5000,,b\n",
+        [("2026-01-15", "-2000.0"), ("2026-01-16", "5000.0")],
+    ),
+    "opening and closing balance without names": (
+        "123\tEUR\t20260115\t1000,00\t976,55\t20260115\t-23,45\ta\n"
+        "123\tEUR\t20260116\t976,55\t1976,55\t20260116\t1000,00\tb\n",
+        [("2026-01-15", "-23.45"), ("2026-01-16", "1000.00")],
+    ),
+    "formulas of a spreadsheet": (
+        'sep=;\n="Date";="Text";="Amount"\n="15.01.2026";="a";"-1.234,50"\n',
+        [("2026-01-15", "-1234.50")],
+    ),
+    "a pending line between balances": (
+        "Date,Text,Amount,Fee,State,Balance\n2026-01-15,a,-5.00,0,done,95.00\n2026-01-16,b,-6.00,0,pending,\n"
+        "2026-01-17,c,-4.00,0.50,done,90.50\n",
+        [("2026-01-15", "-5.00"), ("2026-01-17", "-4.50")],
+    ),
+    "Turkish debit and credit": (
+        'Tarih,Açıklama,Borç,Alacak\n15.01.2026,a,"89,90",\n16.01.2026,b,,"1.000,00"\n',
+        [("2026-01-15", "-89.90"), ("2026-01-16", "1000.00")],
+    ),
+    "an amount abroad with its currency before that of the account": (
+        "Data;Szczegóły;Kwota operacji;Waluta operacji;Kwota w walucie rachunku;Waluta rachunku\n"
+        "15-01-2026;a;-10,00;USD;-43,20;EUR\n16-01-2026;b;5000,00;EUR;5000,00;EUR\n",
+        [("2026-01-15", "-43.20"), ("2026-01-16", "5000.00")],
+    ),
+    "Ukrainian income and expenses": (
+        "Дата;Опис;Надходження;Витрати\n15.01.2026;a;;100,50\n16.01.2026;b;5000,00;\n",
+        [("2026-01-15", "-100.50"), ("2026-01-16", "5000.00")],
+    ),
+    "directions in Ukrainian": (
+        "Дата;Сума;Тип операції;Призначення\n15.01.2026;100,50;Дебет;a\n16.01.2026;5000,00;Кредит;b\n",
+        [("2026-01-15", "-100.50"), ("2026-01-16", "5000.00")],
+    ),
+    "Chinese out and in of Taiwan": (
+        "交易日期,說明,提出,存入,餘額\n2026/01/15,a,12.5,,98.5\n2026/01/16,b,,50.5,149\n",
+        [("2026-01-15", "-12.5"), ("2026-01-16", "50.5")],
+    ),
+    "Arabic out and in": (
+        "تاريخ,تفاصيل,سحب,إيداع,رصيد\n15/01/2026,a,125.50,,874.50\n16/01/2026,b,,1000.00,1874.50\n",
+        [("2026-01-15", "-125.50"), ("2026-01-16", "1000.00")],
+    ),
+    "Japanese out and in": (
+        "お取り引き日,摘要,お引き出し額,お預け入れ額,差し引き残高\n2026年1月15日,a,1200,,98800\n"
+        "2026年1月16日,b,,5000,103800\n",
+        [("2026-01-15", "-1200.0"), ("2026-01-16", "5000.0")],
+    ),
     "totals between": (
         "Datum;Text;Betrag\n15.01.2026;A;-10,00\n;Summe Januar;-10,00\n15.02.2026;C;-40,00\nSumme;;-50,00\n",
         [("2026-01-15", "-10.00"), ("2026-02-15", "-40.00")],
@@ -342,6 +399,33 @@ def test_a_table_is_read_as_its_bank_means_it(kind):
     assert statement.in_state(State.BAD) == []
     # As the next statement of this bank is read.
     assert booked(read(text, layout=statement.layout)) == lines
+
+
+def test_a_column_of_both_signs_is_not_one_side_of_two():
+    title = "Giro;Giro;*1234;31/03/2026;;976,60\n"
+    statement = read(f"{title}15/03/2026;;;shop;-23,40\n16/03/2026;;;boss;100,00\n")
+
+    assert booked(statement) == [("2026-03-15", "-23.40"), ("2026-03-16", "100.00")]
+
+
+def test_what_a_card_will_cost_next_month_is_no_balance():
+    statement = read("利用日,利用店名・商品名,利用金額,5月繰越残高\n2026/03/28,a,680,0\n", currency="JPY")
+
+    assert asked(statement) == {"sign": "plus"}
+    assert booked(statement) == [("2026-03-28", "-680.0")]
+
+
+@pytest.mark.parametrize("cells", [["26.03.05", "26.03.06"], ["26-03-15"]])
+def test_two_digits_of_a_year_in_front_are_asked_about(cells):
+    statement = read("Date;Text;Amount\n" + "".join(f"{cell};shop;-1.00\n" for cell in cells), locale="de")
+
+    assert asked(statement) == {"date": "ymd"}
+    assert {line.date.year for line in statement.lines} == {2026}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in READINGS if "abroad" in kind and "currency" in kind])
+def test_an_amount_keeps_its_own_currency_beside_that_of_a_purchase_abroad(kind):
+    assert {line.currency for line in read(READINGS[kind][0]).lines} == {"EUR"}
 
 
 def test_balances_of_one_day_prove_no_sign():

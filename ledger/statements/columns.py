@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from ledger.statements import amounts, dates, vocabulary
 from ledger.statements.amounts import AmountCell
-from ledger.statements.table import MAX_PREAMBLE, Record, is_booking
+from ledger.statements.table import MAX_PREAMBLE, Record, bookings_of, is_booking
 from ledger.statements.text import fold
 
 SAMPLE = 1000
@@ -18,6 +18,7 @@ _MAY_BE_EMPTY = {
     *("status", "payee", "text", "check"),
 }
 _WORD_MAX = 60
+_LONGEST_WHOLE_AMOUNT = 10
 
 
 def roles_of(name: str) -> list[str]:
@@ -85,6 +86,11 @@ class Column:
         return self.is_numbers and not padded and self.money > 0
 
     @property
+    def is_identifiers(self) -> bool:
+        """True if the cells are longer whole numbers than amounts are."""
+        return all(value.isdigit() and len(value) > _LONGEST_WHOLE_AMOUNT for value in self.values)
+
+    @property
     def directions(self) -> tuple[set[str], set[str], set[str]]:
         """The values that mean money out, money in, and anything else."""
         out = {value for value in self.values if value == "-" or fold(value) in vocabulary.OUT}
@@ -132,7 +138,7 @@ def divide(records: list[Record]) -> Table:
         start = first if first is not None else len(records)
         header = ()
     rows = records[start:]
-    bookings = [row for row in rows if is_booking(row.fields)]
+    bookings = bookings_of(rows)
     preamble = records[:header_at] if header_at is not None else records[:start]
     return Table(preamble, header, rows, bookings, _profile(bookings, header))
 
@@ -183,12 +189,30 @@ def assign_roles(table: Table, chosen: dict[str, int]) -> None:
         table.roles = dict(chosen)
     else:
         _assign_by_name(table)
+        _prefer_account_currency(table)
         _drop_empty_amount(table)
         _drop_original_amount(table)
         _join_pair(table)
         _assign_dates(table)
     _assign_direction(table)
     _assign_texts(table)
+
+
+def _prefer_account_currency(table: Table) -> None:
+    """Of two amounts with currencies, take the one whose currency is always the same: that of the account."""
+    if not {"amount", "currency"} <= table.roles.keys():
+        return
+    amount, currency = table.roles["amount"], table.roles["currency"]
+    if len(table.columns[currency].values) < 2:
+        return
+    for column in table.columns:
+        beside = column.index + amount - currency
+        is_constant = "currency" in roles_of(column.name) and len(column.values) == 1 and _fits(column, "currency")
+        if is_constant and 0 <= beside < len(table.columns):
+            other = table.columns[beside]
+            if beside != amount and "amount" in roles_of(other.name) and _fits(other, "amount"):
+                table.roles |= {"amount": beside, "currency": column.index}
+                return
 
 
 def _drop_empty_amount(table: Table) -> None:
@@ -253,7 +277,7 @@ def _fits(column: Column, role: str) -> bool:
     if role in _DATE_ROLES:
         return column.is_days
     if role in _AMOUNT_ROLES:
-        return column.is_numbers
+        return column.is_numbers and not column.is_identifiers
     if role == "currency":
         return column.codes >= 0.6 * column.filled
     if role == "direction":

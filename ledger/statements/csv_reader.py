@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from dataclasses import replace
+from itertools import groupby
 
 from ledger.money import currency_digits
 from ledger.statements import amounts, dates, trackers
@@ -118,28 +119,33 @@ def _plan(table: Table, hints: Hints) -> Plan:
 def _date_order(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Question | None]:
     """Decide the order of day and month by all columns of days that are written like the one that counts."""
     index = table.roles.get("date", -1)
-    main = [cell for row in rows if (cell := day_cell(row, index))]
+    main = _days_in(rows, index)
     shape = next(((cell.separator, cell.short_year) for cell in main if cell.numbers), None)
     others = [column.index for column in table.columns if column.is_days and column.index != index]
     beside = [
         cell
         for other in others
-        for row in rows
-        if (cell := day_cell(row, other)) and cell.numbers and (cell.separator, cell.short_year) == shape
+        for cell in _days_in(rows, other)
+        if cell.numbers and (cell.separator, cell.short_year) == shape
     ]
     order = dates.decide_order(main, hints.locale, hints.today, hints.layout.date)
     if not order.is_certain and beside:
         wider = dates.decide_order([*main, *beside], hints.locale, hints.today, hints.layout.date)
         order = wider if wider.is_certain else order
-    question = None if order.is_certain else Question("date", ("dmy", "mdy"), order.order)
+    question = None if order.is_certain else Question("date", dates.ORDERS, order.order)
     return order.order, question
+
+
+def _days_in(rows: list[Record], index: int) -> list[dates.DayCell]:
+    """Return the days of a column; of equal ones that follow each other, one."""
+    texts = (row.fields[index] for row in rows if 0 <= index < len(row.fields))
+    return [cell for text, _ in groupby(texts) if (cell := dates.read_cell(text[: dates.CELL_MAX + 1]))]
 
 
 def _is_rising(table: Table, rows: list[Record], order: str, hints: Hints) -> bool | None:
     """Tell whether the rows go on in time, or back; None if neither."""
     index = table.roles.get("date", -1)
-    cells = (day_cell(row, index) for row in rows)
-    days = [day for cell in cells if cell and (day := cell.read(order, hints.today))]
+    days = [day for cell in _days_in(rows, index) if (day := cell.read(order, hints.today))]
     if not days or days[0] == days[-1]:
         return None
     ordered = sorted(days)
@@ -204,6 +210,8 @@ def _currency(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Ques
         index = table.roles.get(role, -1)
         found = _currency_in(table.header[index]) if 0 <= index < len(table.header) else ""
         if found:
+            # A column of currencies then says in which one was paid abroad.
+            table.roles.pop("currency", None)
             return found, None
     signs = Counter(
         cell.currency for row in rows[:500] for text in row.fields if (cell := amount_cell(text)) and cell.currency

@@ -87,8 +87,8 @@ class _RowReader:
         # Our own export is read to the letter.
         self._is_exact = plan.preset is not None and plan.preset.is_guarded
         self._clean: Callable[[str], str] = unescape_formula if self._is_exact else str
-        named = (("payee", "payee", PAYEE_MAX), ("bank_id", "id", ID_MAX), ("category", "category", CATEGORY_MAX))
-        self._named = [(name, self._roles[role], limit) for name, role, limit in named if role in self._roles]
+        named = (("payee", PAYEE_MAX), ("id", ID_MAX), ("category", CATEGORY_MAX))
+        self._named = [(self._roles.get(role, -1), limit) for role, limit in named]
         self._has_account = "account" in self._roles and not plan.account
         names = [fold(name) for name in plan.table.header]
         self._pending = next((at for at, name in enumerate(names) if name in vocabulary.PENDING_COLUMNS), None)
@@ -101,7 +101,8 @@ class _RowReader:
             return self._line(row, State.BAD, "quote", None, None)
         date_text = self._cell(row, "date")
         day = self._day(date_text)
-        marks = vocabulary.marks_of(row.fields)
+        # In our own export, these are words that somebody chose.
+        marks = set() if self._is_exact else vocabulary.marks_of(row.fields)
         reason = self._no_booking(row, date_text, marks)
         try:
             amount = self._plan.money.value(row.fields)
@@ -180,12 +181,12 @@ class _RowReader:
     def _line(
         self, row: Record, state: State, reason: str, day: date | None, amount: Decimal | None
     ) -> StatementLine:
-        clean, fields = self._clean, row.fields
-        texts = [clean(fields[index]) for index in self._texts if index < len(fields) and fields[index]]
+        clean, fields, width = self._clean, row.fields, len(row.fields)
+        texts = [clean(fields[index]) for index in self._texts if index < width and fields[index]]
         text = texts[0] if len(texts) == 1 else " ".join(dict.fromkeys(texts))
-        others = {
-            name: tidy(clean(fields[index]), limit) for name, index, limit in self._named if index < len(fields)
-        }
+        payee, bank_id, category = [
+            tidy(clean(fields[index]), limit) if 0 <= index < width else "" for index, limit in self._named
+        ]
         return StatementLine(
             row.line_number,
             state,
@@ -194,7 +195,9 @@ class _RowReader:
             amount,
             self._currency(row),
             text[:TEXT_MAX] if self._is_exact else tidy(text, TEXT_MAX),
-            account=tidy(self._cell(row, "account"), ID_MAX) if self._has_account else self._plan.account,
-            reason=reason,
-            **others,
+            payee,
+            bank_id,
+            category,
+            tidy(self._cell(row, "account"), ID_MAX) if self._has_account else self._plan.account,
+            reason,
         )

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -11,6 +11,8 @@ from ledger.periods import FIRST_YEAR, LAST_YEAR
 from ledger.statements.text import fold
 
 CELL_MAX = 40
+# Many lines of a file have the same days. Its amounts are looked at as well.
+CACHE_SIZE = 16_384
 ORDERS = ("dmy", "mdy", "ymd")
 # The beginnings of the months' names, without accents, in the languages whose banks write them out.
 _NAMES = """
@@ -90,7 +92,7 @@ def _make(year: int, month: int, day: int) -> date | None:
         return None
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=CACHE_SIZE)
 def read_cell(text: str) -> DayCell | None:
     """Return the day of a cell, or None if it holds none. A time after the day is ignored."""
     text = text.strip().lstrip("'")
@@ -193,8 +195,12 @@ def decide_order(cells: Iterable[DayCell], locale: str, today: date, chosen: str
         return Order(chosen, is_certain=True)
     if misses["ymd"] == 0 < fewest:
         return Order("ymd", is_certain=True)
+    likely = min("dmy", "mdy", key=lambda order: misses[order])
+    if misses["ymd"] == 0 and _distance(possible["ymd"], today) < _distance(possible[likely], today):
+        # Two digits of a year can stand first as well.
+        return Order("ymd", is_certain=False)
     if misses["dmy"] != misses["mdy"]:
-        return Order(min("dmy", "mdy", key=lambda order: misses[order]), is_certain=True)
+        return Order(likely, is_certain=True)
     if possible["dmy"] == possible["mdy"]:
         return Order("dmy", is_certain=True)
     return Order(_likelier(possible, open_cells[0].separator, locale, today), is_certain=False)
@@ -214,6 +220,12 @@ def _likelier(possible: dict[str, list[date | None]], separator: str, locale: st
             return "dmy" if rising["dmy"] else "mdy"
     # Americans write the month first; so do people whose account says nothing, more often than not.
     return "mdy" if locale in {"", "en_US"} else "dmy"
+
+
+def _distance(days: Iterable[date | None], today: date) -> timedelta:
+    """Return how far days are from each other and from today: those of a statement are close to both."""
+    known = [day for day in days if day]
+    return max(known) - min(known) + abs(today - max(known)) if known else timedelta.max
 
 
 def _is_sorted(days: list[date]) -> bool:

@@ -25,5 +25,9 @@ STOCK_WORDS = frozenset(
 def payee_key(text: str) -> str:
     """Return a payee without digits, references and stock words; the text itself if nothing else is left of it."""
     folded = fold(text)
-    words = (word for word in folded.split() if len(word) > 1 and word not in STOCK_WORDS)
-    return " ".join(word for word in words if word.isalpha() or not any(map(str.isdigit, word))) or folded
+    words = [
+        word
+        for word in folded.split()
+        if len(word) > 1 and word not in STOCK_WORDS and (word.isalpha() or not any(map(str.isdigit, word)))
+    ]
+    return " ".join(words) or folded

@@ -142,7 +142,7 @@ def _proven_by_balance(
 ) -> MoneyPlan | None:
     """Return the columns whose amounts explain every step of a balance, which becomes a column of its own."""
     indexes = [column.index for column in candidates]
-    best, best_score = None, (PROOF, 0)
+    best, best_score = None, (PROOF, 0, False)
     for balance in reversed(indexes):
         share_of = _proof(plan, balance, rows, is_rising)
         others = [index for index in indexes if index != balance]
@@ -152,7 +152,9 @@ def _proven_by_balance(
         ]
         for candidate in plans:
             values = _values(candidate, rows)
-            score = (share_of(values), sum(value is not None for value in values))
+            # Of two that explain as much, the amount is the one with signs.
+            is_signed = any(value is not None and value < 0 for value in values)
+            score = (share_of(values), sum(value is not None for value in values), is_signed)
             if score > best_score:
                 best, best_score, table.roles["balance"] = candidate, score, balance
     return best
@@ -163,6 +165,9 @@ def _complementary(candidates: list[Column], plan: MoneyPlan, rows: list[Record]
     for first, second in combinations(candidates, 2):
         cells = [(_safe(plan, row, first.index), _safe(plan, row, second.index)) for row in rows]
         if any(one and other for one, other in cells) or not all(map(any, zip(*cells, strict=True))):
+            continue
+        if any({cell > 0 for cell in side if cell} == {True, False} for side in zip(*cells, strict=True)):
+            # A column with both signs says itself where the money went.
             continue
         counts = [sum(bool(cell) for cell in side) for side in zip(*cells, strict=True)]
         negative = [any(cell and cell < 0 for cell in side) for side in zip(*cells, strict=True)]
@@ -201,12 +206,10 @@ def _proof(plan: MoneyPlan, balance: int, rows: list[Record], is_rising: bool | 
     balances = [_safe(plan, row, balance) for row in rows]
 
     def share(values: Sequence[Decimal | None]) -> float:
-        steps = list(pairwise(zip(balances, values, strict=True)))
-        known = [
-            (before, amount or _ZERO, after, later or _ZERO)
-            for (before, amount), (after, later) in steps
-            if before is not None and after is not None
-        ]
+        # What is pending has no balance, and is in none.
+        pairs = zip(balances, values, strict=True)
+        with_balance = [(after, amount or _ZERO) for after, amount in pairs if after is not None]
+        known = [(*before, *after) for before, after in pairwise(with_balance)]
         if not any(before != after for before, _, after, _ in known):
             return 0
         explained = [0]
@@ -328,6 +331,8 @@ def _marks_money_in(plan: MoneyPlan, rows: list[Record]) -> bool:
 def _is_card(table: Table) -> bool:
     """Return whether the words of header and preamble speak of a card."""
     names = {fold(name) for name in table.header}
+    if names & vocabulary.CERTAIN_CARD_HEADERS:
+        return True
     words = {word for name in names for word in name.split()}
     if {"balance", "check"} & table.roles.keys():
         return False

@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 from typing import NamedTuple
 
@@ -15,6 +15,8 @@ MAX_RECORD_LINES = 30
 SAMPLE_RECORDS = 400
 # A line in quotes with delimiters, but without any other single quote.
 _WRAPPED = re.compile(r'^"((?:[^"\r\n]|""){3,2000})"$')
+# A field that is a formula of nothing but a text.
+_FORMULA = re.compile(r'(?:(?<=[;,\t|\r\n])|^)="((?:[^"\r\n]|""){0,2000})"(?=[;,\t|\r\n]|$)')
 MAX_SAMPLE_CELLS = 60_000
 # How many records may stand above the first line.
 MAX_PREAMBLE = 400
@@ -141,7 +143,12 @@ def _read_loosely(lines: _Lines, start: int, delimiter: str) -> list[str] | None
 
 
 def unwrap(text: str) -> str:
-    """Return the text without quotes around every whole line, which make one field of each."""
+    """Return the text without quotes around every whole line, which make one field of each, and without `="..."`.
+
+    The latter are formulas, by which a spreadsheet keeps a text as it is.
+    """
+    if '="' in text:
+        text = _FORMULA.sub(r'"\1"', text)
     lines = text.splitlines() if len(text) < 200 else text[: text.find("\n", 200) + 1].splitlines()
     shown = [line.strip() for line in lines if line.strip()]
     if not shown or not all(_WRAPPED.fullmatch(line) for line in shown):
@@ -175,15 +182,38 @@ def _score(sample: str, delimiter: str) -> tuple[int, int]:
 
 def is_booking(fields: Sequence[str]) -> bool:
     """Return whether a day and an amount stand in fields of their own."""
+    return _find_booking(fields) is not None
+
+
+def bookings_of(rows: Iterable[Record]) -> list[Record]:
+    """Return the records that are bookings. Most have their day and amount where the one before has them."""
+    found, places = [], (0, 1)
+    for row in rows:
+        if not _has_booking(row.fields, *places):
+            others = _find_booking(row.fields)
+            if others is None:
+                continue
+            places = others
+        found.append(row)
+    return found
+
+
+def _find_booking(fields: Sequence[str]) -> tuple[int, int] | None:
+    """Return the indexes of the first day and of an amount, or None."""
     day = next((index for index, cell in enumerate(fields) if dates.read_cell(cell[: dates.CELL_MAX + 1])), -1)
     if day < 0:
-        return False
-    return any(
-        index != day
-        and amounts.read_cell(cell[: amounts.CELL_MAX + 1])
+        return None
+    return next(((day, index) for index in range(len(fields)) if _has_booking(fields, day, index)), None)
+
+
+def _has_booking(fields: Sequence[str], day: int, amount: int) -> bool:
+    return (
+        day != amount
+        and len(fields) > max(day, amount)
+        and dates.read_cell(fields[day][: dates.CELL_MAX + 1]) is not None
+        and amounts.read_cell(fields[amount][: amounts.CELL_MAX + 1]) is not None
         # Two days are the period of a statement.
-        and not dates.read_cell(cell[: dates.CELL_MAX + 1])
-        for index, cell in enumerate(fields)
+        and dates.read_cell(fields[amount][: dates.CELL_MAX + 1]) is None
     )
 
 

@@ -21,7 +21,7 @@ _ROLES = {
     "balance": """
         *balance; *saldo; *solde; *kontostand; *egyenleg; *zustatek; *zostatok; *余额; *残高; *bakiye; *остаток;
         *баланс; stan konta; *stan po; *sold final; sold; *saldoen; *likutis; *jaak; *atlikums; *잔액;
-        *kontostanden
+        *kontostanden; *running bal; *رصيد; *餘額
     """,
     "other_amount": """
         *original amount; *originalamount; *orig amount; *foreign; *fremdwahrung; *fremdbetrag;
@@ -32,6 +32,11 @@ _ROLES = {
         split_amount; *counter value; *originalbetrag; *ausgangsbetrag; *urspr; *monto original;
         *importo originario; *limit; *credit line
     """,
+    "other_currency": """
+        *original currency; *originalwahrung; *orig currency; *foreign currency; *fremdwahrung;
+        *instructed currency; *oorspr munt; *oorspronkelijke munt; *divisa original; *moneda original;
+        *devise d origine; *ursprungswahrung; *exchange currency; *waluta oryginalna; *valuta originale
+    """,
     "fee": "fee; fees; *gebuhr; transaction fee; teenustasu",
     "out": """
         debit; debits; *debit amount; *debit eur; debet; *debito; *debet amount; soll; *lastschrift;
@@ -40,6 +45,8 @@ _ROLES = {
         af; uit; uitgaven; *wydatki; *obciazenia; *obciazenie; *kiadas; *terheles; *vydaje; *vydaj; debe;
         *cargo; *cargos; *retiro; *retiros; uscite; *addebiti; *addebito; dare; *saidas; *debitos; uttag; ut;
         ud; ud af konto; *ut av konto; ut fra konto; *расход; *списание; *支出; *支払; *出金; *引出; *출금;
+        *borc; *giden; *cikis; *払出; *引き出し; *引出し; *提出; *提款; *支取; *مدين; *سحب;
+        *витрат; *видат; *дебет; *списання;
         payments; payment; *pagos; *egreso; *egresos; *gasto; *gastos; depenses; *sorties; *debiteur;
         *debits; valor debito; *izdaci; *isplata; *isplate; *duguje
     """,
@@ -51,7 +58,8 @@ _ROLES = {
         *accrediti; *accredito; avere; *entradas; *creditos; insattning; insattningar; ind; inn;
         ind pa konto; inn pa konto; *inn pa konto; *приход; *поступление; *зачисление; *收入; *入金; *預入; *存入;
         *입금; receipts; *ingreso; *ingresos; recettes; *entrees; *crediteur; valor credito; *primici; *uplata;
-        *uplate; *potrazuje; *lodgement
+        *uplate; *potrazuje; *lodgement; *alacak; *gelen; *giris; *受入; *預り; *預け入れ; *دائن; *ايداع;
+        *надходження; *зарахування; *кредит
     """,
     "value_date": """
         valuta; *valutadatum; *valuta datum; *valutadate; *wertstellung; *wertstellungsdatum;
@@ -142,13 +150,14 @@ _OUT = """
     d; dr; db; debit; dbit; debet; soll; s; af; out; outflow; expense; withdrawal; withdraw; ausgang;
     belastung; lastschrift; 支出; debito; dare; cargo; egreso; gasto; kiadas; terheles; wydatek; obciazenie;
     расход; списание; uscita; debits; depense; paid; payment sent; spend; uit; ud; ut; charge; debit card;
+    дебет; витрата; витрати; видаток; списання; borc; giden; مدين;
     χ; χρεωση; terhelés; výdaj; saída; saida; expenses; 出金; 출금; debetas; deb; geld uit; deebet
 """
 _IN = """
     c; k; cr; credit; crdt; kredit; haben; h; bij; in; inflow; income; deposit; eingang; gutschrift; 收入;
     credito; avere; abono; ingreso; bevetel; jovairas; wplyw; uznanie; приход; поступление; entrata; credits;
     recette; received; payment received; in; ind; inn; entrada; příjem; 入金; 입금; kreditas; cred; kreedit;
-    refund; kr; π; πιστωση
+    refund; kr; π; πιστωση; кредит; надходження; зарахування; зачисление; alacak; gelen; دائن
 """
 _NEUTRAL = "/; 不计收支; 其他; transfer; neutral; umbuchung; 转账; opening balance; balance; n a"
 _PENDING = """
@@ -175,7 +184,7 @@ _BALANCES = """
     saldo anterior; saldo iniziale; saldo finale; 期初余额; 期末余额; initial balance; обороты; apyvarta;
     likutis pradziai; likutis pabaigai; algsaldo; loppsaldo; kaive; kaibed; alkusaldo; loppusaldo;
     ingaende saldo; utgaende saldo; saldo do dia; pradinis likutis; galutinis likutis; apgrozijums;
-    sakuma atlikums; beigu atlikums
+    sakuma atlikums; beigu atlikums; s a l d o
 """
 # A shop can have such a name too, so these count only where there is no day.
 _TOTALS = """
@@ -208,7 +217,9 @@ CARD_WORDS = _words(
 )
 CARD_HEADERS = frozenset(
     ("transaction date", "trans date", "posted date", "post date", "clearing date", "what", "cost")
-) | _phrases("利用日; ご利用日; 利用金額; ご利用金額; 利用店名; 利用店名 商品名")
+)
+# Those of which no account has one, not even beside what is left to pay.
+CERTAIN_CARD_HEADERS = _phrases("利用日; ご利用日; 利用金額; ご利用金額; 利用店名; 利用店名 商品名")
 INCOME_WORDS = _words(
     """
     salary payroll gehalt lohn salaire nomina stipendio wynagrodzenie salaris loon lon vyplata interest

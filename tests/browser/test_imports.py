@@ -35,3 +35,18 @@ def test_a_statement_gets_from_the_upload_to_the_list_and_back(server, visit, tm
     assert page.locator("#count").inner_text() == "4"
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
     assert ana.complaints() == []
+
+
+def test_a_page_that_the_browser_kept_does_not_say_that_a_file_is_still_being_read(server, visit):
+    server.create_person("ana")
+    ana = visit("ana")
+    ana.go("/login")
+    ana.log_in()
+    ana.go("/imports")
+    button = ana.page.locator("[data-busy]")
+
+    ana.page.evaluate("document.querySelector('.upload').dispatchEvent(new Event('submit'))")
+    assert (button.inner_text(), button.get_attribute("aria-busy")) == ("Reading the file…", "true")
+    ana.page.evaluate("window.dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+
+    assert (button.inner_text(), button.get_attribute("aria-busy")) == ("Upload", "false")

@@ -1,7 +1,6 @@
 """Acknowledged expenses survive whatever happens to the servers while sixteen users write."""
 
 import secrets
-import subprocess
 import time
 from collections import Counter
 
@@ -11,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from models import Expense, ExpenseChange
 from tests.browsing import at_once, form_values
+from tests.postgres import stopped
 from tests.reliability.writers import (
     PATIENCE,
     Person,
@@ -50,14 +50,9 @@ def test_a_postgresql_that_is_restarted_again_and_again(
     with working(writers):
         for number in range(times(2)):
             time.sleep(chance.uniform(0.3, 1))
-            mode = ("immediate", "fast")[number % 2]
-            stop = [postgres.bin_path / "pg_ctl", "-w", "-D", postgres.pgdata, "-m", mode, "stop"]
-            subprocess.run(stop, user=postgres.system_user, check=True, capture_output=True)
-            try:
+            with stopped(postgres, ("immediate", "fast")[number % 2]):
                 for address in ("/expenses", "/expenses/add", "/expenses.csv"):
                     assert_back_in_a_moment(people[0].get(address))
-            finally:
-                postgres.ensure_postgres_running()
             tally.tries += 1
         acknowledged = tally.acknowledged
         time.sleep(1)

@@ -1,4 +1,7 @@
-"""Imports over a real server: killed between the upload and Add and during Add, Add pressed often, a full disk."""
+"""Imports over a real server.
+
+It, or its PostgreSQL, ends between the upload and Add and during Add; Add is pressed often; the disk is full.
+"""
 
 import contextlib
 import threading
@@ -9,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from models import Expense, ExpenseChange, Operation, Statement, StatementLine
 from tests.browsing import REDIRECTS, at_once, read
-from tests.reliability.writers import LOST, Person
+from tests.postgres import stopped
+from tests.reliability.writers import LOST, Person, assert_back_in_a_moment
 from tests.test_import_pages import review, upload, values_of
 
 MANY = 12_000
@@ -24,6 +28,8 @@ def statement(number):
 
 
 def count(server, model):
+    # Connections of before a restart are no good.
+    server.engine.dispose()
     with Session(server.engine) as session:
         return session.scalar(sa.select(sa.func.count()).select_from(model))
 
@@ -59,6 +65,30 @@ def test_an_import_whose_server_is_killed_is_all_or_nothing(serve, url, chance, 
     thread.join()
     tally.tries += 1
     server.serve()
+
+    wait_until_rolled_back(ana)
+    assert [count(server, model) for model in (Expense, ExpenseChange, Operation)] == [0, 0, 0]
+    assert press_add(ana.client, ana.page(preview)).status_code in REDIRECTS
+    assert [count(server, model) for model in (Expense, ExpenseChange, Operation)] == [MANY, MANY, 1]
+
+
+def test_an_import_whose_postgresql_is_restarted_is_all_or_nothing(serve, postgres, postgres_url, tally):
+    server = serve(postgres_url)
+    ana = Person(server).register("ana")
+    preview = upload(ana, statement(MANY)).location
+    with stopped(postgres, "fast"):
+        assert_back_in_a_moment(ana.get(preview))
+    tally.tries += 1
+    page = ana.page(preview)
+    assert count(server, StatementLine) == MANY
+
+    thread = threading.Thread(target=press_add, args=[ana.another_window(), page])
+    thread.start()
+    while not count(server, ExpenseChange):
+        time.sleep(0.005)
+    with stopped(postgres, "immediate"):
+        thread.join()
+    tally.tries += 1
 
     wait_until_rolled_back(ana)
     assert [count(server, model) for model in (Expense, ExpenseChange, Operation)] == [0, 0, 0]
