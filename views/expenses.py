@@ -29,7 +29,7 @@ from models import Expense, Operation
 from views.common import back_to_list, filter_form, flash_message, own_or_404, render_page, today, user_categories
 from views.filters import day as day_text
 from views.filters import money_text
-from views.formats import list_rows, visitor_locale
+from views.formats import visitor_locale
 
 log = logging.getLogger("ledger")
 
@@ -92,7 +92,6 @@ def list_page(sent: ExpenseForm | BulkForm | DueForm | None = None) -> ResponseR
         summary=summary,
         budget=month_budget(filters, summary),
         page=page,
-        rows=list(list_rows(page.rows)),
         descriptions=spending.recent_descriptions(current_user),
     )
 

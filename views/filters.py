@@ -1,5 +1,6 @@
 """Template filters: amounts, dates and counts as the visitor reads them."""
 
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property, lru_cache
@@ -12,7 +13,7 @@ from babel.support import Translations
 from flask import Flask
 from flask_babel import Domain, get_domain, get_locale, gettext, ngettext
 from flask_login import current_user
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from fields import control
 from ledger.axis import axis_for
@@ -21,7 +22,7 @@ from ledger.periods import Period
 from ledger.sessions import parse_user_agent
 from messages import FREQUENCY_NAMES, REPEATS, isolate
 from statement_messages import reason_text
-from views.formats import formats, visitor_locale
+from views.formats import formats, list_rows, visitor_locale
 
 
 class PageDomain(Domain):
@@ -63,6 +64,8 @@ def init_app(app: Flask) -> None:
         datetime=datetime_text,
         day=day,
         list_day=list_day,
+        list_rows=list_rows,
+        for_each=for_each,
         digits=currency_digits,
         device=device_name,
         reason=reason_text,
@@ -92,6 +95,25 @@ def _fill_in(text: str, values: dict[str, Any]) -> Markup:
     if not values:
         return Markup(text % ())  # noqa: S704
     return Markup(text) % {name: isolate(value) for name, value in values.items()}  # noqa: S704
+
+
+def for_each(pattern: Markup, rows: Iterable[Mapping[str, object]], **parts: object) -> Markup:
+    """Write a pattern once for each of the rows, whose values stand in the places of its `%(name)s`.
+
+    The `parts` stand in every row, but for those where the value of their name is False. A loop of Jinja would take
+    six times as long, which was a sixth of the list.
+    """
+    text, always = str(pattern), {name: escape(part) for name, part in parts.items()}
+    written = []
+    for row in rows:
+        values = dict(always)
+        for name, value in row.items():
+            if value is False:
+                values[name] = Markup()
+            elif value is not True:
+                values[name] = value if isinstance(value, Markup) else escape(value)
+        written.append(text % values)
+    return Markup("".join(written))  # noqa: S704
 
 
 def money(amount: Decimal) -> Markup:
