@@ -362,7 +362,7 @@ class ExpenseFilterForm(FlaskForm):
     MONTHS = 12
     written: dict[Any, Markup] | None = None
 
-    category = SelectMultipleField(lazy_gettext("Category"), validate_choice=False)
+    category = SelectMultipleField(lazy_gettext("Category"), validate_choice=False, default=())
     period = SelectField(lazy_gettext("Period"), validate_choice=False, default="")
     start_date = DateField(lazy_gettext("From"), bound=True)
     end_date = DateField(lazy_gettext("To"), bound=True)
