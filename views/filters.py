@@ -9,7 +9,7 @@ from typing import Any
 from babel import Locale
 from babel.dates import format_date, format_time, get_timezone
 from babel.numbers import format_compact_decimal, format_decimal, format_percent
-from babel.support import Translations
+from babel.support import NullTranslations, Translations
 from flask import Flask
 from flask_babel import Domain, get_domain, get_locale, gettext, ngettext
 from flask_login import current_user
@@ -87,7 +87,14 @@ def init_app(app: Flask) -> None:
 
 def translate(text: str, /, **values: Any) -> Markup:
     """Return a sentence of a template in the language of the page, with `values` whose words keep their order."""
-    return _fill_in(get_domain().get_translations().gettext(text), values)
+    translations = get_domain().get_translations()
+    return _fill_in(translations.gettext(text), values) if values else _sentence(text, translations)
+
+
+@lru_cache(maxsize=4096)
+def _sentence(text: str, translations: NullTranslations) -> Markup:
+    """Return a sentence without values as HTML, in which a percent sign is doubled as in all others."""
+    return Markup(translations.gettext(text) % ())  # noqa: S704
 
 
 def translate_number(singular: str, plural: str, number: int, /, **values: Any) -> Markup:
@@ -97,8 +104,6 @@ def translate_number(singular: str, plural: str, number: int, /, **values: Any) 
 
 def _fill_in(text: str, values: dict[str, Any]) -> Markup:
     """Return a translated sentence as HTML, in which a percent sign is always doubled."""
-    if not values:
-        return Markup(text % ())  # noqa: S704
     return Markup(text) % {name: isolate(value) for name, value in values.items()}  # noqa: S704
 
 
