@@ -512,9 +512,14 @@ class ExpenseFilterForm(FlaskForm):
         sent = {field.name: (field.raw_data or [])[: None if field is self.category else 1] for field in self}
         return {name: filled for name, values in sent.items() if (filled := [value for value in values if value])}
 
+    @cached_property
+    def all_args(self) -> dict[str, list[str]]:
+        """The query arguments of this page and the empty ones, in the order of the fields."""
+        return {name: self.sent_args.get(name, []) for name in self._fields}
+
     def query_args(self, **changes: Any) -> dict[str, list[str]]:
         """Return the query arguments of this page with `changes`, for a link; None removes one."""
-        args = dict.fromkeys(self._fields, ()) | self.sent_args
+        args = self.all_args.copy()
         for name, value in changes.items():
             args[name] = value if isinstance(value, list) else [] if value is None else [str(value)]
         return {name: values for name, values in args.items() if values}

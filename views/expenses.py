@@ -94,17 +94,18 @@ def list_page(sent: ExpenseForm | BulkForm | DueForm | None = None) -> ResponseR
     filters = form.filters
     summary = spending.summarise(current_user, filters)
     page = spending.read_page(current_user, filters, form.after.data, form.before.data)
+    is_whole = not form.query_string()
     return render_page(
         "expenses/list.html",
         add_form=sent if isinstance(sent, ExpenseForm) else blank_expense_form(),
         bulk_form=sent if isinstance(sent, BulkForm) else blank_form(BulkForm, categories=user_categories()),
-        due_form=sent if isinstance(sent, DueForm) else due_form(filtered=bool(form.query_string())),
+        due_form=sent if isinstance(sent, DueForm) else due_form(filtered=not is_whole),
         filter_form=form,
         filters=filters,
         summary=summary,
         budget=month_budget(filters, summary),
         page=page,
-        descriptions=spending.recent_descriptions(current_user),
+        descriptions=spending.recent_descriptions(current_user, page if is_whole else None),
     )
 
 

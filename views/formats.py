@@ -89,8 +89,8 @@ def _money(amount: Decimal, currency: str, locale: str, isolates: bool) -> Marku
 
 
 @lru_cache(maxsize=4096)
-def _without_elements(text: Markup) -> str:
-    return text.striptags()
+def _without_elements(text: Markup) -> Markup:
+    return escape(text.striptags())
 
 
 def _amount_parts(amount: Decimal, currency: str, locale: str, isolates: bool) -> tuple[str, str, str]:
@@ -113,10 +113,10 @@ def list_rows(
 
     `name` and `amount_text` are those in the names of their controls.
     """
-    own, day, day_above = formats(), "", None
+    own, iso, day, day_above = formats(), Markup(), Markup(), None
     for row_id, spent_on, category, description, amount in expenses:
         if spent_on != day_above:
-            day = own.list_day(spent_on)
+            iso, day = escape(spent_on), escape(own.list_day(spent_on))
         text_id, category, description, written = (
             str(row_id),
             escape(category),
@@ -127,7 +127,7 @@ def list_rows(
             "id": text_id,
             "changed": text_id in changed,
             "ticked": text_id in ticked,
-            "date": spent_on,
+            "date": iso,
             "day": day,
             "repeats_day": spent_on == day_above,
             "description": description,
