@@ -18,7 +18,8 @@ with app.app.test_client() as client:
     from flask import request
     print(json.dumps({
         "config": {name: str(value) for name, value in app.app.config.items()},
-        "modules": [*sys.modules], "headers": dict(response.headers), "address": request.remote_addr, "scheme": request.scheme,
+        "modules": [*sys.modules],
+        "headers": dict(response.headers), "address": request.remote_addr, "scheme": request.scheme,
     }))
 """
 

@@ -116,13 +116,12 @@ def for_each(pattern: Markup, rows: Iterable[Mapping[str, object]], **parts: obj
     text, always = str(pattern), {name: escape(part) for name, part in parts.items()}
     written = []
     for row in rows:
-        values = dict(always)
-        for name, value in row.items():
-            if value is False:
-                values[name] = Markup()
-            elif value is not True:
-                values[name] = value if isinstance(value, Markup) else escape(value)
-        written.append(text % values)
+        values = {
+            name: value if isinstance(value, Markup) else escape(value) if value is not False else ""
+            for name, value in row.items()
+            if value is not True
+        }
+        written.append(text % (always | values))
     return Markup("".join(written))  # noqa: S704
 
 
