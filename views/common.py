@@ -63,12 +63,14 @@ def user_categories() -> tuple[CategoryData, ...]:
 
 
 def form_options() -> dict[str, Any]:
-    """Return what the forms for an expense depend on besides what was sent."""
-    return {
-        "preferences": current_user.preferences,
-        "locale": visitor_locale(),
-        "categories": user_categories(),
-    }
+    """Return what the forms of a page depend on besides what was sent."""
+    if "form_options" not in g:
+        g.form_options = {
+            "preferences": current_user.preferences,
+            "locale": visitor_locale(),
+            "categories": user_categories(),
+        }
+    return {**g.form_options}
 
 
 def filter_form(args: MultiDict[str, str] | None = None) -> ExpenseFilterForm:
