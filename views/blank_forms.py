@@ -1,6 +1,6 @@
 """Forms that nobody has filled in yet: they are the same on every page with the same settings, and made once.
 
-A page of the list has three of them, which took more than half of its time.
+A page of the list has three of them, which took a quarter of its time.
 """
 
 from collections.abc import Callable
