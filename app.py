@@ -93,11 +93,11 @@ def load_user(session_id: str) -> User | None:
     found = find_session(session_id, clock.now())
     if found is None:
         return None
-    user, login_session = found
+    user, times = found
     if user.running_operation is not None and not csrf_failed():
         recover(user)
     if request.method not in SAFE_METHODS:
-        touch(login_session, clock.now())
+        touch(user, times, clock.now())
     return user
 
 

@@ -305,6 +305,11 @@ class NewIdField(HiddenField):
     def process_data(self, value: Any) -> None:
         """Begin with a fresh id."""
         self.data = uuid7()
+        self.raw_data = None
+
+    def _value(self) -> str:
+        """Return the id that was sent, or else another one each time: a blank form is on many pages."""
+        return str(self.data if self.raw_data else uuid7())
 
     def process_formdata(self, valuelist: list[str]) -> None:
         """Take the id that was sent, if it is one that we could have made."""

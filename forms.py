@@ -13,6 +13,7 @@ from babel import Locale
 from flask import request
 from flask_babel import get_locale, gettext, lazy_gettext
 from flask_wtf import FlaskForm
+from markupsafe import Markup
 from werkzeug.datastructures import MultiDict
 from wtforms import (
     BooleanField,
@@ -59,7 +60,7 @@ from ledger.recurring import FREQUENCIES, Due, DueDays
 from ledger.schedule import last_day
 from ledger.spending import ORDERS, VALUES, ExpenseFilter, ExpenseValues, suggest_category
 from messages import FREQUENCY_NAMES, error_message
-from models import Expense, RecurringExpense, User
+from models import Expense, Preferences, RecurringExpense, User
 from security import csrf_failed
 from text import search_key
 
@@ -67,8 +68,10 @@ from text import search_key
 class Form(FlaskForm):
     """A form that is never valid when the check of the request's CSRF token has failed, however it failed."""
 
-    # Whether this request has filled the form in; a page may show fresh forms beside it.
+    # Whether this request has filled the form in; a page may show blank forms beside it.
     was_sent = False
+    # Of a blank form that many pages share, the parts that have been written; see views/blank_forms.py.
+    written: dict[Any, Markup] | None = None
     # Names of fields that no draft may hold, apart from passwords.
     UNSTORED = frozenset({"csrf_token"})
 
@@ -140,19 +143,26 @@ class ExpenseForm(Form):
     def __init__(
         self,
         *args: Any,
-        author: User,
+        preferences: Preferences,
         locale: Locale,
         categories: Sequence[CategoryData],
+        author: User | None = None,
         former: str = "",
+        proposed: Any = None,
         **kwargs: Any,
     ) -> None:
-        """Offer the author's `categories`, and the `former` one of the expense, whatever became of it."""
+        """Offer the `categories`, and the `former` one of the expense, whatever became of it; propose a day.
+
+        Only a form that is going to be checked needs its author.
+        """
         self.author = author
-        self.currency = author.currency
+        self.currency = preferences.currency
         self.locale = locale
         self.known = {*(category.name for category in categories), former} - {""}
         super().__init__(*args, **kwargs)
-        self.date.time_zone = author.time_zone
+        self.date.time_zone = preferences.time_zone
+        if proposed is not None:
+            self.date.propose(proposed)
         self.offered = [category.name for category in categories if not category.archived]
         # An archived one is shown where it was chosen already.
         kept = [name for name in (former, self.category.data) if name in self.known - {*self.offered}]
@@ -166,6 +176,7 @@ class ExpenseForm(Form):
         """The category that was chosen; left open, the one that the description had the last time, or nothing."""
         if self.category.data:
             return self.category.data
+        assert self.author is not None
         usual = suggest_category(self.author, self.description.data) or ""
         # What was archived since is not chosen for anybody.
         return usual if usual in self.offered else ""
@@ -199,7 +210,7 @@ class ExpenseForm(Form):
     @classmethod
     def showing(cls, expense: Expense, **kwargs: Any) -> "ExpenseForm":
         """Return the form filled in with an expense, but for its id."""
-        amount = field_amount(abs(expense.amount), kwargs["author"].currency, kwargs["locale"])
+        amount = field_amount(abs(expense.amount), kwargs["preferences"].currency, kwargs["locale"])
         shown = {name: getattr(expense, name) for name in VALUES}
         data = shown | {"amount": amount, "refund": expense.amount < 0}
         return cls(data=data, former=expense.category, **kwargs)
@@ -272,7 +283,7 @@ class RecurringForm(ExpenseForm):
     def of(cls, recurring: RecurringExpense, **kwargs: Any) -> "RecurringForm":
         """Return the form filled in with what repeats."""
         shown = {
-            "amount": field_amount(abs(recurring.amount), kwargs["author"].currency, kwargs["locale"]),
+            "amount": field_amount(abs(recurring.amount), kwargs["preferences"].currency, kwargs["locale"]),
             "refund": recurring.amount < 0,
             "category": recurring.category,
             "description": recurring.description,
@@ -296,8 +307,8 @@ class DueForm(Form):
     skip = StringField()
     all = StringField()
 
-    def __init__(self, *args: Any, due: DueDays, author: User, locale: Locale, **kwargs: Any) -> None:
-        self.due, self.currency, self.locale = due, author.currency, locale
+    def __init__(self, *args: Any, due: DueDays, currency: str, locale: Locale, **kwargs: Any) -> None:
+        self.due, self.currency, self.locale = due, currency, locale
         super().__init__(*args, **kwargs)
 
     def process(self, formdata: Any = None, *args: Any, **kwargs: Any) -> None:
@@ -342,8 +353,9 @@ class ExpenseFilterForm(FlaskForm):
         csrf = False
 
     MONTHS = 12
+    written: dict[Any, Markup] | None = None
 
-    category = SelectMultipleField(lazy_gettext("Category"), validate_choice=False)
+    category = SelectMultipleField(lazy_gettext("Category"), validate_choice=False, default=())
     period = SelectField(lazy_gettext("Period"), validate_choice=False, default="")
     start_date = DateField(lazy_gettext("From"), bound=True)
     end_date = DateField(lazy_gettext("To"), bound=True)
@@ -376,14 +388,20 @@ class ExpenseFilterForm(FlaskForm):
     before = CursorField()
 
     def __init__(
-        self, *args: Any, today: date, author: User, locale: Locale, categories: Sequence[CategoryData]
+        self,
+        *args: Any,
+        today: date,
+        preferences: Preferences,
+        locale: Locale,
+        categories: Sequence[CategoryData],
+        **kwargs: Any,
     ) -> None:
         self.today = today
-        self.author = author
-        self.currency = author.currency
+        self.preferences = preferences
+        self.currency = preferences.currency
         self.locale = locale
         self.chosen = self.days = Period()
-        super().__init__(*args)
+        super().__init__(*args, **kwargs)
         offered, archived = (
             [category.name for category in categories if category.archived == kind] for kind in (False, True)
         )
@@ -396,7 +414,8 @@ class ExpenseFilterForm(FlaskForm):
             "last-month": gettext("Last month"),
             "this-year": gettext("This year"),
         }
-        months = recent_months(today, self.MONTHS, author.first_day_of_month, author.named_after_end)
+        naming = preferences.first_day_of_month, preferences.named_after_end
+        months = recent_months(today, self.MONTHS, *naming)
         language = str(get_locale())
         names = {name: month_title(name, language) for name in months}
         if self.period.data and self.period.data not in named | names:
@@ -423,10 +442,8 @@ class ExpenseFilterForm(FlaskForm):
         """Return the period that the field calls `name`; without one, any time. Raises DateError."""
         if not name:
             return Period()
-        author = self.author
-        return parse_period(
-            name, self.today, author.first_day_of_month, self.locale.first_week_day, author.named_after_end
-        )
+        first_day, named_after_end = self.preferences.first_day_of_month, self.preferences.named_after_end
+        return parse_period(name, self.today, first_day, self.locale.first_week_day, named_after_end)
 
     def validate_end_date(self, field: Field) -> None:
         """Refuse an end date before the start date."""
@@ -488,9 +505,14 @@ class ExpenseFilterForm(FlaskForm):
         sent = {field.name: (field.raw_data or [])[: None if field is self.category else 1] for field in self}
         return {name: filled for name, values in sent.items() if (filled := [value for value in values if value])}
 
+    @cached_property
+    def all_args(self) -> dict[str, list[str]]:
+        """The query arguments of this page and the empty ones, in the order of the fields."""
+        return {name: self.sent_args.get(name, []) for name in self._fields}
+
     def query_args(self, **changes: Any) -> dict[str, list[str]]:
         """Return the query arguments of this page with `changes`, for a link; None removes one."""
-        args = dict.fromkeys(self._fields, ()) | self.sent_args
+        args = self.all_args.copy()
         for name, value in changes.items():
             args[name] = value if isinstance(value, list) else [] if value is None else [str(value)]
         return {name: values for name, values in args.items() if values}

@@ -5,6 +5,7 @@ import json
 import logging
 import secrets
 import time
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -107,6 +108,9 @@ def user_mark() -> str | None:
     if not isinstance(user, User):
         return None
     # The key is known without asking the database, which may be away.
-    person = str(sa.inspect(user).identity)
-    key = current_app.config["SECRET_KEY"].encode()
-    return hmac.digest(key, person.encode(), "sha256").hex()[:12]
+    return _mark(str(sa.inspect(user).identity), current_app.config["SECRET_KEY"])
+
+
+@lru_cache(maxsize=256)
+def _mark(person: str, key: str) -> str:
+    return hmac.digest(key.encode(), person.encode(), "sha256").hex()[:12]

@@ -221,8 +221,8 @@ class BoundedSessionInterface(SecureCookieSessionInterface):
         if flask.request.endpoint == "static":
             # The same for everybody: a browser would ask again whenever its cookie changed.
             return
-        serializer = self.get_signing_serializer(app)
-        while session.modified and serializer and len(serializer.dumps(dict(session))) > SESSION_COOKIE_MAX_BYTES:
+        serializer = self.get_signing_serializer(app) if session.modified else None
+        while serializer and len(serializer.dumps(dict(session))) > SESSION_COOKIE_MAX_BYTES:
             name = next((name for name in DISPENSABLE if session.get(name)), None)
             if name is None:
                 break

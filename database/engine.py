@@ -114,16 +114,16 @@ def prepare_engine(engine: sa.Engine) -> None:
     def begin(connection: sa.Connection) -> None:
         in_safe_request = has_request_context() and request.method in SAFE_METHODS
         reading = connection.get_execution_options().get("reading", in_safe_request)
+        driver_connection: Any = connection.connection.driver_connection
         if not sqlite:
             # Sent with BEGIN, and not as a statement of its own.
-            driver_connection: Any = connection.connection.driver_connection
             driver_connection.isolation_level = REPEATABLE_READ if reading else None
             if in_command():
                 connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
         # An in-memory database has a single connection, which may already be in a transaction.
-        elif not getattr(connection.connection.driver_connection, "in_transaction", False):
+        elif not getattr(driver_connection, "in_transaction", False):
             if reading:
-                connection.exec_driver_sql("BEGIN")
+                driver_connection.execute("BEGIN")
             else:
                 take_write_lock(connection)
 

@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -39,7 +40,15 @@ def create_session(user: User, remember: bool, user_agent: str, now: datetime) -
     )
 
 
-def find_session(login_id: str, now: datetime) -> tuple[User, LoginSession] | None:
+class SessionTimes(NamedTuple):
+    """When a session was created and last used, and whether it is remembered."""
+
+    created_at: datetime
+    last_seen_at: datetime
+    remember: bool
+
+
+def find_session(login_id: str, now: datetime) -> tuple[User, SessionTimes] | None:
     """Return the user and the session that `User.get_id` named, or None if there is no such session any more."""
     key = parse_key(login_id)
     if key is None:
@@ -47,24 +56,26 @@ def find_session(login_id: str, now: datetime) -> tuple[User, LoginSession] | No
     user_id, token = key
     parameters = {"owner_id": user_id, "token_hash": token_hash(token)}
     row = db.session.execute(_session_query(), parameters).one_or_none()
-    if row is None or not _lasts(row.LoginSession, now) or row.User.delete_at is not None:
+    if row is None:
         return None
-    user, login = row
+    user, times = row[0], SessionTimes(*row[1:])
+    if not _lasts(times, now) or user.delete_at is not None:
+        return None
     user.login_token = token
-    return user, login
+    return user, times
 
 
 @built_once
-def _session_query() -> sa.Select[User, LoginSession]:
-    """Return the Select of a user with one of their sessions."""
+def _session_query() -> sa.Select[User, datetime, datetime, bool]:
+    """Return the Select of a user with the times of one of their sessions."""
     return (
-        sa.select(User, LoginSession)
+        sa.select(User, LoginSession.created_at, LoginSession.last_seen_at, LoginSession.remember)
         .join(LoginSession, LoginSession.user_id == User.id)
         .where(LoginSession.user_id == OWNER_ID, LoginSession.token_hash == sa.bindparam("token_hash"))
     )
 
 
-def _lasts(login: LoginSession, now: datetime) -> bool:
+def _lasts(login: LoginSession | SessionTimes, now: datetime) -> bool:
     """Tell whether a session is still young enough."""
     idle_max = SESSION_MAX_AGE if login.remember else SESSION_MAX_IDLE
     return now - login.last_seen_at <= idle_max and now - login.created_at <= SESSION_MAX_AGE
@@ -106,16 +117,17 @@ def revoke_all_sessions(user: User) -> None:
     db.session.execute(sa.delete(LoginSession).where(LoginSession.user_id == user.id))
 
 
-def touch(login: LoginSession, now: datetime) -> None:
-    """Note, at most once in five minutes, that `login` is in use; the caller commits.
+def touch(user: User, times: SessionTimes, now: datetime) -> None:
+    """Note, at most once in five minutes, that the current session is in use; the caller commits.
 
     One that was begun in the future, by a clock that has been set back since, is taken to begin now: else it
     would last until then, and longer.
     """
-    if login.created_at > now:
-        login.created_at = login.last_seen_at = now
-    if now - login.last_seen_at >= TOUCH_INTERVAL:
-        login.last_seen_at = now
+    is_ahead = times.created_at > now
+    if is_ahead or now - times.last_seen_at >= TOUCH_INTERVAL:
+        noted = {"created_at": now, "last_seen_at": now} if is_ahead else {"last_seen_at": now}
+        where = (LoginSession.user_id == user.id, LoginSession.token_hash == key_of(user))
+        db.session.execute(sa.update(LoginSession).where(*where).values(noted))
 
 
 # Each browser also names those that it is like, and so the first that is found counts.

@@ -1,7 +1,7 @@
 """Every question about expenses: which ones, how many, how much, and what is usual."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -354,10 +354,21 @@ def suggest_category(user: User, description: str) -> str | None:
     return db.session.scalar(query) if key else None
 
 
-def recent_descriptions(user: User) -> list[str]:
-    """Return the descriptions that the user has used lately, the latest first, each once."""
-    used = db.session.scalars(_descriptions_query(), {"owner_id": user.id}).all()
-    return [text for text in dict.fromkeys(used) if text][:MAX_SUGGESTIONS]
+def recent_descriptions(user: User, newest: Page | None = None) -> list[str]:
+    """Return the descriptions that the user has used lately, the latest first, each once.
+
+    The `newest` expenses, if they have been read already, mostly have enough of them.
+    """
+    if newest is not None:
+        found = _each_once(row.description for row in newest.rows)
+        if len(found) == MAX_SUGGESTIONS or newest.after is None:
+            return found
+    return _each_once(db.session.scalars(_descriptions_query(), {"owner_id": user.id}).all())
+
+
+def _each_once(descriptions: Iterable[str]) -> list[str]:
+    """Return the first of these texts, each once."""
+    return [text for text in dict.fromkeys(descriptions) if text][:MAX_SUGGESTIONS]
 
 
 @built_once

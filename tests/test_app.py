@@ -12,12 +12,13 @@ import app as application
 
 ROOT = Path(__file__).parent.parent
 ASK = """
-import json, app
+import json, sys, app
 with app.app.test_client() as client:
     response = client.get("/login", headers={"X-Forwarded-For": "192.0.2.9", "X-Forwarded-Proto": "https"})
     from flask import request
     print(json.dumps({
         "config": {name: str(value) for name, value in app.app.config.items()},
+        "modules": [*sys.modules],
         "headers": dict(response.headers), "address": request.remote_addr, "scheme": request.scheme,
     }))
 """
@@ -180,6 +181,11 @@ def test_a_secret_that_is_not_there_is_never_replaced_by_another(start, tmp_path
     assert f"{name}_FILE: {empty} is empty" in start(**{name: "", f"{name}_FILE": str(empty)})
     assert f"{name}_FILE: {missing} cannot be read" in start(**{name: "", f"{name}_FILE": str(missing)})
     assert f"Set {name} or {name}_FILE, not both" in start(**{f"{name}_FILE": str(missing)})
+
+
+@pytest.mark.slow
+def test_the_library_for_encryption_takes_no_memory_until_it_is_needed(start):
+    assert "cryptography" not in start()["modules"]
 
 
 @pytest.mark.slow

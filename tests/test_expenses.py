@@ -296,6 +296,16 @@ def test_the_name_of_a_row_cannot_break_out_of_its_attribute(ana):
     assert row.one("button")["aria-label"].startswith('Delete %(day)s "quoted" <b>%s, ')
 
 
+def test_a_percent_sign_in_the_address_survives_an_operation(ana):
+    ana.add("1", description="Sale, 100 % %(id)s")
+
+    page = ana.page("/expenses?search=100+%25")
+
+    assert expense_rows(page)[0].one("td", class_="description").text == "Sale, 100 % %(id)s"
+    assert press_delete(ana, page, 0).location == "/expenses?search=100+%25"
+    assert ana.expenses() == []
+
+
 def test_a_page_of_fifty_rows_is_small(ana):
     give(ana, 60)
 

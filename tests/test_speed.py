@@ -28,7 +28,7 @@ OPERATIONS, POOL = 3, 12
 
 # Every page, and how many statements it sends. {id} and {place} are those of an expense.
 PAGES = {
-    "/expenses": 6,
+    "/expenses": 5,
     "/expenses?category=Food": 5,
     "/expenses?period=2026-03": 6,
     "/expenses?search=tea": 5,

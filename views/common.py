@@ -2,7 +2,7 @@
 
 import uuid
 from datetime import date
-from typing import Literal, TypedDict, TypeVar
+from typing import Any, Literal, TypedDict, TypeVar
 
 from flask import abort, flash, g, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -19,6 +19,7 @@ from ledger.periods import day_in
 from messages import CSRF_MESSAGES
 from models import Operation
 from security import csrf_failed, csrf_reason
+from views.blank_forms import blank_form
 from views.formats import visitor_locale
 from views.rate_limits import RateLimitedError
 
@@ -54,19 +55,29 @@ def today() -> date:
     return day_in(current_user.time_zone, clock.now())
 
 
-def user_categories() -> list[CategoryData]:
+def user_categories() -> tuple[CategoryData, ...]:
     """Return the current user's categories, which a page with several forms asks for once."""
     if "categories" not in g:
-        g.categories = categories.get_categories(current_user)
+        g.categories = tuple(categories.get_categories(current_user))
     return g.categories
+
+
+def form_options() -> dict[str, Any]:
+    """Return what the forms of a page depend on besides what was sent."""
+    if "form_options" not in g:
+        g.form_options = {
+            "preferences": current_user.preferences,
+            "locale": visitor_locale(),
+            "categories": user_categories(),
+        }
+    return {**g.form_options}
 
 
 def filter_form(args: MultiDict[str, str] | None = None) -> ExpenseFilterForm:
     """Return the filter form with `args`, or with the query string of this request."""
     args = request.args if args is None else args
-    return ExpenseFilterForm(
-        args, today=today(), author=current_user, locale=visitor_locale(), categories=user_categories()
-    )
+    options = form_options() | {"today": today()}
+    return ExpenseFilterForm(args, **options) if args else blank_form(ExpenseFilterForm, **options)
 
 
 def redirect_within(path: str) -> ResponseReturnValue:

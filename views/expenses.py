@@ -26,43 +26,55 @@ from ledger.reports import Budget
 from ledger.spending import ExpenseFilter, ExpenseValues, Summary
 from messages import FREQUENCY_NAMES, REPEATS, error_message, isolate
 from models import Expense, Operation
-from views.common import back_to_list, filter_form, flash_message, own_or_404, render_page, today, user_categories
+from views.blank_forms import blank_form
+from views.common import (
+    back_to_list,
+    filter_form,
+    flash_message,
+    form_options,
+    own_or_404,
+    render_page,
+    today,
+    user_categories,
+)
 from views.filters import day as day_text
 from views.filters import money_text
-from views.formats import list_rows, visitor_locale
+from views.formats import visitor_locale
 
 log = logging.getLogger("ledger")
 
 
-def bulk_form(**options: Any) -> BulkForm:
-    """Return the form that changes many expenses."""
-    return BulkForm(categories=user_categories(), **options)
-
-
 def expense_form(shown: Expense | None = None, **values: Any) -> ExpenseForm:
     """Return a form for an expense: as it was sent, or showing `shown` or `values`."""
-    options = {"author": current_user, "locale": visitor_locale(), "categories": user_categories()} | values
+    options = form_options() | {"author": current_user} | values
     return ExpenseForm.showing(shown, **options) if shown is not None else ExpenseForm(**options)
 
 
 def new_expense_form(day: date | None = None, **values: Any) -> ExpenseForm:
     """Return the form for another expense, of today unless another `day` is known."""
-    form = expense_form(date=day or today(), **values)
-    form.date.propose(today())
-    return form
+    return expense_form(date=day or today(), proposed=today(), **values)
 
 
-def next_expense_form() -> ExpenseForm:
-    """Return the form for another expense, like the last one that was added on the list."""
+def blank_expense_form() -> ExpenseForm:
+    """Return the form for another expense on the list."""
+    return blank_form(ExpenseForm, **form_options(), **values_for_next())
+
+
+def values_for_next() -> dict[str, Any]:
+    """Return the values of the form for another expense, like the last one that was added on the list."""
     last = session.pop("last", None) or {"category": "", "date": ""}
-    day = date.fromisoformat(last["date"]) if last["date"] else None
-    return new_expense_form(day, formdata=None, category=last["category"])
+    day = date.fromisoformat(last["date"]) if last["date"] else today()
+    return {"category": last["category"], "date": day, "proposed": today()}
 
 
 def due_form(filtered: bool) -> DueForm | None:
     """Return the form of due expenses, if there are any, for the whole list; a filtered one has none above it."""
     due = recurring.DueDays() if filtered else recurring.due(current_user, today())
-    return DueForm(formdata=None, due=due, author=current_user, locale=visitor_locale()) if due.lines else None
+    return (
+        DueForm(formdata=None, due=due, currency=current_user.currency, locale=visitor_locale())
+        if due.lines
+        else None
+    )
 
 
 def month_budget(filters: ExpenseFilter, summary: Summary) -> Budget | None:
@@ -82,18 +94,18 @@ def list_page(sent: ExpenseForm | BulkForm | DueForm | None = None) -> ResponseR
     filters = form.filters
     summary = spending.summarise(current_user, filters)
     page = spending.read_page(current_user, filters, form.after.data, form.before.data)
+    is_whole = not form.query_string()
     return render_page(
         "expenses/list.html",
-        add_form=sent if isinstance(sent, ExpenseForm) else next_expense_form(),
-        bulk_form=sent if isinstance(sent, BulkForm) else bulk_form(formdata=None),
-        due_form=sent if isinstance(sent, DueForm) else due_form(filtered=bool(form.query_string())),
+        add_form=sent if isinstance(sent, ExpenseForm) else blank_expense_form(),
+        bulk_form=sent if isinstance(sent, BulkForm) else blank_form(BulkForm, categories=user_categories()),
+        due_form=sent if isinstance(sent, DueForm) else due_form(filtered=not is_whole),
         filter_form=form,
         filters=filters,
         summary=summary,
         budget=month_budget(filters, summary),
         page=page,
-        rows=list(list_rows(page.rows)),
-        descriptions=spending.recent_descriptions(current_user),
+        descriptions=spending.recent_descriptions(current_user, page if is_whole else None),
     )
 
 
@@ -197,7 +209,11 @@ def add_expense() -> ResponseReturnValue:
     if request.method in SAFE_METHODS and request.args.keys() - {"list"}:
         form = new_expense_form(formdata=request.args)
     else:
-        form = next_expense_form() if request.method in SAFE_METHODS else new_expense_form()
+        form = (
+            expense_form(formdata=None, **values_for_next())
+            if request.method in SAFE_METHODS
+            else new_expense_form()
+        )
     url = url_for("add_expense", list=here[1:] or None)
     values = save_new(form)
     if values is not None and form.another.data:
@@ -278,7 +294,7 @@ def continuing(operation: Operation) -> tuple[str, str]:
 
 def change_expenses() -> ResponseReturnValue:
     """Change or delete many expenses, as one operation."""
-    form = bulk_form()
+    form = BulkForm(categories=user_categories())
     if not form.validate_on_submit():
         return list_page(form)
     matching = spending.expenses_query(current_user, filter_form().filters).with_only_columns(Expense.id)

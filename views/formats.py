@@ -1,20 +1,19 @@
 """Amounts and dates as the visitor reads them, and the rows of the list."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from itertools import islice
-from typing import NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
 from babel import Locale
 from babel.dates import format_date
-from flask import g, request, url_for
-from flask_babel import get_locale, gettext
+from flask import g, request
+from flask_babel import get_locale
 from flask_login import current_user
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 import clock
 from ledger.locales import LOCALES, closest_locale, day_pattern
@@ -94,8 +93,8 @@ def _money(amount: Decimal, currency: str, locale: str, isolates: bool) -> Marku
 
 
 @lru_cache(maxsize=4096)
-def _without_elements(text: Markup) -> str:
-    return text.striptags()
+def _without_elements(text: Markup) -> Markup:
+    return escape(text.striptags())
 
 
 def _amount_parts(amount: Decimal, currency: str, locale: str, isolates: bool) -> tuple[str, str, str]:
@@ -111,47 +110,35 @@ def _day(value: date, pattern: str, language: str) -> str:
     return isolate(format_date(value, pattern, language))
 
 
-class ListRow(NamedTuple):
-    """An expense as the list shows it, where `repeats_day` says that it is of the same day as the one above.
+def list_rows(
+    expenses: Iterable[sa.Row[UUID, date, str, str, Decimal]], changed: Container[str], ticked: Container[str]
+) -> Iterator[dict[str, object]]:
+    """Yield the values of expenses as the list shows them; `changed` and `ticked` have the ids of some.
 
-    The last three are the names of its controls.
+    `name` and `amount_text` are those in the names of their controls.
     """
-
-    id: str
-    date: str
-    day: str
-    repeats_day: bool
-    description: str
-    category: str
-    amount: Markup
-    is_refund: bool
-    url: str
-    select: str
-    edit: str
-    delete: str
-
-
-def list_rows(expenses: Iterable[sa.Row[UUID, date, str, str, Decimal]]) -> Iterator[ListRow]:
-    """Yield expenses as rows of the list."""
-    own, day_above, list_url = formats(), None, url_for("list_expenses")
-    select = gettext("Select %(name)s, %(day)s, %(amount)s")
-    edit = gettext("Edit %(name)s, %(day)s, %(amount)s")
-    delete = gettext("Delete %(name)s, %(day)s, %(amount)s")
+    own, iso, day, day_above = formats(), Markup(), Markup(), None
     for row_id, spent_on, category, description, amount in expenses:
-        day, written = own.list_day(spent_on), own.money(amount)
-        names = {"name": description or category, "day": day, "amount": _without_elements(written)}
-        yield ListRow(
-            id=str(row_id),
-            date=spent_on.isoformat(),
-            day=day,
-            repeats_day=spent_on == day_above,
-            description=description,
-            category=category,
-            amount=written,
-            is_refund=amount < 0,
-            url=f"{list_url}/{row_id}",
-            select=select % names,
-            edit=edit % names,
-            delete=delete % names,
+        if spent_on != day_above:
+            iso, day = escape(spent_on), escape(own.list_day(spent_on))
+        text_id, category, description, written = (
+            str(row_id),
+            escape(category),
+            escape(description),
+            own.money(amount),
         )
+        yield {
+            "id": text_id,
+            "changed": text_id in changed,
+            "ticked": text_id in ticked,
+            "date": iso,
+            "day": day,
+            "repeats_day": spent_on == day_above,
+            "description": description,
+            "category": category,
+            "amount": written,
+            "refund": amount < 0,
+            "name": description or category,
+            "amount_text": _without_elements(written),
+        }
         day_above = spent_on

@@ -14,7 +14,7 @@ from forms import DueForm, EarlyForm, RecurringForm
 from ledger import categories, operations, recurring
 from ledger.categories import CategoryError
 from models import Operation, RecurringExpense
-from views.common import flash_message, own_or_404, render_page, today, user_categories
+from views.common import flash_message, form_options, own_or_404, render_page, today
 from views.expenses import list_page, submitted_values
 from views.filters import day, money_text
 from views.formats import visitor_locale
@@ -34,7 +34,7 @@ def list_recurring() -> ResponseReturnValue:
 def edit_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
     """Edit a recurring expense."""
     row = own_or_404(RecurringExpense, recurring_id)
-    form = RecurringForm.of(row, author=current_user, locale=visitor_locale(), categories=user_categories())
+    form = RecurringForm.of(row, author=current_user, **form_options())
     if not form.validate_on_submit():
         return render_page("recurring/form.html", form=form, recurring=row)
     try:
@@ -115,7 +115,7 @@ def skip_all_due() -> ResponseReturnValue:
 def post_due() -> ResponseReturnValue:
     """Add or skip due expenses: one, or all that were on the page."""
     due = recurring.due(current_user, today(), lock=True)
-    form = DueForm(due=due, author=current_user, locale=visitor_locale())
+    form = DueForm(due=due, currency=current_user.currency, locale=visitor_locale())
     if not form.validate_on_submit():
         return list_page(form)
     if not form.chosen:

@@ -1,0 +1,54 @@
+"""Blank forms, which pages share."""
+
+from jinja2 import meta, nodes
+
+from app import app as application
+from tests.browsing import form_values, read
+
+
+def test_every_page_has_an_id_and_a_token_of_its_own(ana, bob):
+    pages = [ana.page("/expenses"), ana.page("/expenses"), bob.page("/expenses")]
+
+    first, second, bobs = (form_values(page.one(id="add")) | {"amount": "1", "category": "Food"} for page in pages)
+
+    assert len({first["id"], second["id"], bobs["id"]}) == 3
+    assert bob.client.post("/expenses", data=first).status_code == 400
+    assert bob.client.post("/expenses", data=bobs).location == "/expenses"
+    assert (len(ana.expenses()), len(bob.expenses())) == (0, 1)
+
+
+def test_forms_follow_the_settings_and_the_categories_of_the_person(ana, bob):
+    ana.add("1", new_category="Gifts")
+    bob.add("1")
+    settings = {"currency": "JPY", "time_zone": "Asia/Tokyo", "locale": "ja_JP", "first_day_of_month": "1"}
+    bob.post("/account/settings", settings)
+
+    anas, bobs = ana.page("/expenses"), bob.page("/expenses")
+
+    for field in ("category", "filter-category", "bulk-category"):
+        assert "Gifts" in anas.one(id=field).text
+        assert "Gifts" not in bobs.one(id=field).text
+    assert anas.one(id="amount")["placeholder"] == "USD"
+    assert bobs.one(id="amount")["placeholder"] == "JPY"
+    assert bobs.one("input", name="date_proposed")["data-zone"] == "Asia/Tokyo"
+
+
+def test_what_somebody_typed_is_on_no_other_page(ana):
+    refused = ana.post("/expenses", {"amount": "much", "category": "Food", "description": "Tea"})
+    assert read(refused).one("input", name="amount")["value"] == "much"
+
+    page = ana.page("/expenses")
+
+    assert page.one("input", name="amount")["value"] == ""
+    assert page.one("input", name="description")["value"] == ""
+
+
+def test_what_is_written_once_depends_on_nothing_but_its_arguments():
+    templates = application.jinja_env
+    source, _path, _is_current = templates.loader.get_source(templates, "expenses/_tools.html")
+    tree = templates.parse(source)
+
+    known = {name.name for name in tree.find_all(nodes.Name)} & set(templates.globals)
+
+    assert known == {"_", "control", "dict"}
+    assert not meta.find_undeclared_variables(tree)
