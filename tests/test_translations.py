@@ -17,7 +17,7 @@ from uuid_utils.compat import uuid7
 
 import clock
 from database import db
-from languages import catalogues
+from languages import LANGUAGES, catalogues
 from ledger import csv_export, password_resets, spending
 from ledger.categories import get_categories
 from ledger.import_summary import SECTIONS
@@ -45,6 +45,8 @@ DATA = {
 # Names of months, which the locale database has in every language.
 MONTHS = re.compile(r"\b(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\b")
 WORD = re.compile(r"[^\W\d_]{2,}")
+# Each language is called by its own name.
+DATA |= {word for name in LANGUAGES.values() for word in WORD.findall(name)}
 ATTRIBUTES = ("title", "aria-label", "placeholder", "alt", "label", "data-label", "data-text")
 # Their options are names of currencies, time zones and formats, from the locale database.
 NAMES = {"language", "currency", "time_zone", "locale"}

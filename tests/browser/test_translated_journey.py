@@ -20,7 +20,7 @@ class Reader:
         self.translations = catalogues.load(code)
 
     def name(self, english):
-        """What the language calls something."""
+        """The name of something in the language."""
         return self.translations.gettext(english)
 
     def fill(self, label, text, within=None):
