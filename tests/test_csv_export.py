@@ -108,7 +108,7 @@ def test_amounts_have_the_decimals_of_their_currency(stranger, currency, amount)
 
 def test_a_file_that_cannot_be_begun_is_a_page_and_leaves_no_connection_behind(app, ana):
     def fail(_connection, _cursor, _statement, _parameters, context, _many):
-        if context.execution_options.get("yield_per"):
+        if str(_statement).startswith("SELECT expense.date"):
             raise TimeoutError("no connection is free")
 
     ana.add("1")
