@@ -36,6 +36,8 @@ SQLITE_UNAVAILABLE = frozenset(
 BUSY_TIMEOUT_MS, SHORT_TIMEOUT_MS = 5000, 250
 long_waiters = threading.BoundedSemaphore(6)
 POLL_SECONDS = 0.002
+# The threads of this process that wait for the write lock.
+waiting_threads: set[int] = set()
 # PostgreSQL cancels a statement of a request after this time. Commands have no limit.
 STATEMENT_TIMEOUT_SECONDS = 30
 # The minimum that the driver accepts.
@@ -170,6 +172,7 @@ def in_command() -> bool:
 def take_write_lock(connection: sa.Connection) -> None:
     """Wait for the write lock of SQLite and begin a transaction. Raises OperationalError after the timeout."""
     connection.exec_driver_sql("PRAGMA busy_timeout=0")
+    waiting_threads.add(threading.get_ident())
     try:
         begun = _begin_within(connection, SHORT_TIMEOUT_MS)
         if not begun and long_waiters.acquire(blocking=False):
@@ -180,7 +183,13 @@ def take_write_lock(connection: sa.Connection) -> None:
         if not begun:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
     finally:
+        waiting_threads.discard(threading.get_ident())
         connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+
+
+def others_wait() -> bool:
+    """Tell whether another thread of this process waits for the write lock of SQLite."""
+    return bool(waiting_threads - {threading.get_ident()})
 
 
 def _begin_within(connection: sa.Connection, timeout_ms: int) -> bool:

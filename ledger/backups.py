@@ -17,6 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 
 from database import Base, Money, db
+from database.bulk import insert_rows
 from database.revision import MIGRATIONS, migration_head
 from ledger.backup_checks import (
     BackupError,
@@ -218,7 +219,7 @@ def _copy_rows(source: sa.Connection, target: sa.Connection, progress: Progress,
                 if check:
                     for row in some:
                         refuse_bad_row(table, row)
-                target.execute(sa.insert(table), [dict(row) for row in some])
+                insert_rows(target, table, table.c.keys(), [tuple(row.values()) for row in some])
                 written += len(some)
                 progress(table.name, written)
         before, after = _figures(source, table), _figures(target, table)
