@@ -1,4 +1,4 @@
-"""How many rows are written in one transaction: as many as nobody has to wait long for."""
+"""The number of rows that are written in one transaction: so many that nobody has to wait for long."""
 
 import time
 

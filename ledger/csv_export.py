@@ -111,7 +111,7 @@ export_files = ExportFiles()
 
 
 class AmountTexts(dict[int, str]):
-    """How amounts in thousandths are written in a file. People spend the same amounts again and again."""
+    """Amounts in thousandths, as they are written in a file. People spend the same amounts again and again."""
 
     def __init__(self, currency: str) -> None:
         super().__init__()
