@@ -21,6 +21,7 @@ from ledger.csv_export import (
     MAX_BYTES_IN_MEMORY,
     MAX_FILES_PER_USER,
     escape_formula,
+    escape_formulas,
     unescape_formula,
     write_csv,
     write_file,
@@ -73,6 +74,22 @@ def test_any_other_text_is_left_as_it_is(text):
 def test_the_guard_can_be_taken_off_again(text):
     assert unescape_formula(escape_formula(text)) == text
     assert not escape_formula(text).startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
+
+
+@given(st.lists(st.text("'=-;|\t\n＝ab", max_size=4) | st.text(max_size=10), max_size=4))
+def test_many_texts_are_guarded_like_each_of_them(texts):
+    assert list(escape_formulas(texts)) == [escape_formula(text) for text in texts]
+
+
+def test_every_amount_is_exact_when_there_are_more_than_are_remembered(ana, monkeypatch):
+    monkeypatch.setattr(csv_export, "MAX_REMEMBERED", 2)
+    amounts = ["1.00", "2.00", "1.00", "3.50", "4.05", "1.00"]
+    for number, amount in enumerate(amounts, 1):
+        ana.add(amount, date=f"2026-03-0{number}")
+
+    rows = csv.DictReader(StringIO(ana.get("/expenses.csv").text))
+
+    assert [row["amount"] for row in rows] == amounts[::-1]
 
 
 def test_the_file_is_the_view_in_its_order_and_exact(ana):
