@@ -6,7 +6,7 @@ import time
 import pytest
 
 from database import engine, pace
-from database.pace import FIRST_ROWS, LEAST_ROWS, MAX_PAUSE_SECONDS, TRANSACTION_SECONDS, Pace
+from database.pace import LEAST_ROWS, MAX_PAUSE_SECONDS, TRANSACTION_SECONDS, Pace
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def write(pace, clock, seconds_per_row):
     return took
 
 
-@pytest.mark.parametrize("seconds_per_row", [0.00003, 0.0002, 0.0005])
+@pytest.mark.parametrize("seconds_per_row", [0.00003, 0.00006, 0.0001])
 def test_transactions_take_about_the_same_time_on_every_computer(clock, seconds_per_row):
     own = Pace(5_000)
 
@@ -53,7 +53,6 @@ def test_a_transaction_has_neither_very_few_rows_nor_more_than_was_asked_for(clo
         write(small, clock, 0.0001)
 
     assert (slow.rows, fast.rows, small.rows) == (LEAST_ROWS, 2_000, 2)
-    assert Pace(2_000).rows == FIRST_ROWS
 
 
 def test_a_pause_lasts_until_whoever_waits_has_got_the_lock_but_not_forever(clock, monkeypatch):
