@@ -18,6 +18,7 @@ from werkzeug.security import check_password_hash, generate_password_hash
 import clock
 from database import Base, Money, UTCDateTime
 from database.month_totals import keep_month_totals
+from database.pace import Pace
 from text import identity_key, search_key
 
 
@@ -288,9 +289,11 @@ class Operation(Base):
     # While categories with many expenses are being renamed: up to this one, the expenses have the new names.
     last_renamed: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid)
 
-    # The expenses that a large operation is changing right now. Not a column.
+    # The expenses that a large operation is changing right now, by their ids in order, and how many it changes in
+    # one transaction. Not columns.
     __allow_unmapped__ = True
     piece: Sequence[uuid.UUID] | None = None
+    pace: Pace | None = None
 
     row_changes: Mapped[list["RowChange"]] = relationship(cascade="all, delete-orphan", passive_deletes=True)
 

@@ -3,16 +3,21 @@
 from datetime import UTC, datetime
 from functools import cache
 from itertools import islice
+from typing import cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
+from benchmarks.expenses import Expense as Bought
 from benchmarks.expenses import sample_expenses
+from database.bulk import insert_rows
 from models import Expense, User, description_key
 from tests.browsing import PASSWORD
 
 AT_ONCE = 10_000
+EXPENSES = cast("sa.Table", Expense.__table__)
+COLUMNS = ("author_id", "id", "created_at", "description_key", *Bought._fields)
 key_of = cache(description_key)
 
 
@@ -38,7 +43,7 @@ def create(engine: sa.Engine, sizes: dict[str, int]) -> dict[str, int]:
     if engine.dialect.name == "postgresql":
         # As autovacuum would have done by the time somebody has so many.
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("VACUUM ANALYZE expense")
+            connection.exec_driver_sql("VACUUM ANALYZE expense, month_total")
     return ids
 
 
@@ -55,12 +60,8 @@ def email_of(name: str) -> str:
 
 
 def _spend(engine: sa.Engine, author_id: int, number: int) -> None:
-    bought = sample_expenses(number)
-    own = {"author_id": author_id, "created_at": datetime.now(UTC)}
+    bought, now = sample_expenses(number), datetime.now(UTC)
     while lot := list(islice(bought, AT_ONCE)):
-        rows = [
-            own | expense._asdict() | {"id": uuid7(), "description_key": key_of(expense.description)}
-            for expense in lot
-        ]
+        rows = [(author_id, uuid7(), now, key_of(expense.description), *expense) for expense in lot]
         with engine.begin() as connection:
-            connection.execute(sa.insert(Expense), rows)
+            insert_rows(connection, EXPENSES, COLUMNS, rows)

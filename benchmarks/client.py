@@ -1,6 +1,5 @@
 """Clients of a served application that keep their connection and check every answer."""
 
-import re
 import time
 import uuid
 from collections.abc import Callable
@@ -109,11 +108,12 @@ class Client(HttpClient):
         self.send("/expenses/bulk", all_matching="y", action=action, **values)
 
     def undo(self) -> None:
-        """Undo the latest operation, from History."""
-        match = re.search(r'action="(/history/[0-9a-f-]+/undo)"', self.get("/history").text)
-        if match is None:
+        """Undo the latest operation, from History, and not from the messages about earlier ones above it."""
+        operations = read(self.get("/history")).all("section", class_="operation")
+        forms = operations[0].one("header").all("form") if operations else []
+        if not forms:
             raise UnexpectedAnswerError("a history without anything to undo")
-        self.send(match[1])
+        self.send(forms[0]["action"])
 
     def _read_token(self, url: str) -> None:
         self.token = read(self.get(url)).all("input", name="csrf_token")[0]["value"]

@@ -13,7 +13,10 @@ ROWS_PER_STATEMENT = 50
 def insert_rows(
     connection: sa.Connection, table: sa.Table, names: Sequence[str], rows: Sequence[Sequence[Any]]
 ) -> None:
-    """Insert `rows`, each with the values of the columns `names`."""
+    """Insert `rows`, each with the values of the columns `names`.
+
+    On PostgreSQL, this calls the triggers of the table once for each statement, and not for each row.
+    """
     columns = zip(*rows, strict=True)
     converted = [
         _convert(table.c[name].type, connection.dialect, column)
@@ -22,7 +25,8 @@ def insert_rows(
     ready = list(zip(*converted, strict=True))
     mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
     values = f"({', '.join([mark] * len(names))})"
-    start = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES "  # noqa: S608 - the names are ours.
+    quote = connection.dialect.identifier_preparer.quote
+    start = f"INSERT INTO {quote(table.name)} ({', '.join(map(quote, names))}) VALUES "  # noqa: S608 - the names are ours.
     for at in range(0, len(ready), ROWS_PER_STATEMENT):
         some = ready[at : at + ROWS_PER_STATEMENT]
         connection.exec_driver_sql(start + ", ".join([values] * len(some)), tuple(chain.from_iterable(some)))
@@ -34,7 +38,7 @@ def _convert(kind: sa.types.TypeEngine[Any], dialect: sa.Dialect, column: Sequen
     # All drivers take bytes as they are.
     if processor is None or isinstance(kind, sa.LargeBinary):
         return column
-    distinct = set(column)
+    distinct = set(column) if kind.hashable else column
     if len(distinct) > len(column) / 2:
         return map(processor, column)
     # Days and amounts repeat.

@@ -36,6 +36,8 @@ SQLITE_UNAVAILABLE = frozenset(
 BUSY_TIMEOUT_MS, SHORT_TIMEOUT_MS = 5000, 250
 long_waiters = threading.BoundedSemaphore(6)
 POLL_SECONDS = 0.002
+# The threads of this process that wait for the write lock.
+waiting_threads: set[int] = set()
 # PostgreSQL cancels a statement of a request after this time. Commands have no limit.
 STATEMENT_TIMEOUT_SECONDS = 30
 # The minimum that the driver accepts.
@@ -108,58 +110,66 @@ def prepare_engine(engine: sa.Engine) -> None:
     outside a request has the execution option `reading`.
     PostgreSQL: a page is read from one snapshot, as on SQLite. Commands have no statement timeout.
     """
-    sqlite = engine.dialect.name == "sqlite"
-
-    @sa.event.listens_for(engine, "begin")
-    def begin(connection: sa.Connection) -> None:
-        in_safe_request = has_request_context() and request.method in SAFE_METHODS
-        reading = connection.get_execution_options().get("reading", in_safe_request)
-        driver_connection: Any = connection.connection.driver_connection
-        if not sqlite:
-            # Sent with BEGIN, and not as a statement of its own.
-            driver_connection.isolation_level = REPEATABLE_READ if reading else None
-            if in_command():
-                connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-        # An in-memory database has a single connection, which may already be in a transaction.
-        elif not getattr(driver_connection, "in_transaction", False):
-            if reading:
-                driver_connection.execute("BEGIN")
-            else:
-                take_write_lock(connection)
-
-    if sqlite:
-
-        @sa.event.listens_for(engine, "connect")
-        def open_sqlite(connection: Any, _record: Any) -> None:
-            connection.isolation_level = None
-            for pragma in (
-                f"busy_timeout={BUSY_TIMEOUT_MS}",
-                "journal_mode=WAL",
-                "synchronous=FULL",
-                "foreign_keys=ON",
-            ):
-                connection.execute(f"PRAGMA {pragma}")
-
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _open_sqlite)
+        sa.event.listen(engine, "begin", _begin_on_sqlite)
     else:
+        sa.event.listen(engine, "begin", _begin_on_postgresql)
+        _discard_lost_connections(engine)
 
-        @sa.event.listens_for(engine, "checkin")
-        def note_use(_connection: Any, record: Any) -> None:
-            record.info["used_at"] = time.monotonic()
 
-        @sa.event.listens_for(engine, "checkout")
-        def ping_idle(connection: Any, record: Any, _fairy: Any) -> None:
-            if time.monotonic() - record.info.get("used_at", math.inf) >= MAX_IDLE_SECONDS:
-                try:
-                    engine.dialect.do_ping(connection)
-                except engine.dialect.loaded_dbapi.Error:
-                    # The pool opens new connections.
-                    raise InvalidatePoolError from None
+def _is_reading(connection: sa.Connection) -> bool:
+    in_safe_request = has_request_context() and request.method in SAFE_METHODS
+    return bool(connection.get_execution_options().get("reading", in_safe_request))
 
-        @sa.event.listens_for(engine, "handle_error")
-        def note_failed_connect(context: sa.engine.ExceptionContext) -> None:
-            # SQLAlchemy recognises a lost connection by its state, so it does not count a failure to connect.
-            if context.connection is None and isinstance(context.sqlalchemy_exception, OperationalError):
-                context.is_disconnect = True
+
+def _open_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+    pragmas = f"busy_timeout={BUSY_TIMEOUT_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"
+    for pragma in pragmas:
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_on_sqlite(connection: sa.Connection) -> None:
+    driver_connection: Any = connection.connection.driver_connection
+    # An in-memory database has a single connection, which may already be in a transaction.
+    if getattr(driver_connection, "in_transaction", False):
+        return
+    if _is_reading(connection):
+        driver_connection.execute("BEGIN")
+    else:
+        take_write_lock(connection)
+
+
+def _begin_on_postgresql(connection: sa.Connection) -> None:
+    # Sent with BEGIN, and not as a statement of its own.
+    driver_connection: Any = connection.connection.driver_connection
+    driver_connection.isolation_level = REPEATABLE_READ if _is_reading(connection) else None
+    if in_command():
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+
+
+def _discard_lost_connections(engine: sa.Engine) -> None:
+    """Replace connections to PostgreSQL that were lost while nobody used them."""
+
+    @sa.event.listens_for(engine, "checkin")
+    def note_use(_connection: Any, record: Any) -> None:
+        record.info["used_at"] = time.monotonic()
+
+    @sa.event.listens_for(engine, "checkout")
+    def ping_idle(connection: Any, record: Any, _fairy: Any) -> None:
+        if time.monotonic() - record.info.get("used_at", math.inf) >= MAX_IDLE_SECONDS:
+            try:
+                engine.dialect.do_ping(connection)
+            except engine.dialect.loaded_dbapi.Error:
+                # The pool opens new connections.
+                raise InvalidatePoolError from None
+
+    @sa.event.listens_for(engine, "handle_error")
+    def note_failed_connect(context: sa.engine.ExceptionContext) -> None:
+        # SQLAlchemy recognises a lost connection by its state, so it does not count a failure to connect.
+        if context.connection is None and isinstance(context.sqlalchemy_exception, OperationalError):
+            context.is_disconnect = True
 
 
 def in_command() -> bool:
@@ -170,6 +180,7 @@ def in_command() -> bool:
 def take_write_lock(connection: sa.Connection) -> None:
     """Wait for the write lock of SQLite and begin a transaction. Raises OperationalError after the timeout."""
     connection.exec_driver_sql("PRAGMA busy_timeout=0")
+    waiting_threads.add(threading.get_ident())
     try:
         begun = _begin_within(connection, SHORT_TIMEOUT_MS)
         if not begun and long_waiters.acquire(blocking=False):
@@ -180,7 +191,13 @@ def take_write_lock(connection: sa.Connection) -> None:
         if not begun:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
     finally:
+        waiting_threads.discard(threading.get_ident())
         connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+
+
+def others_wait() -> bool:
+    """Tell whether another thread of this process waits for the write lock of SQLite."""
+    return bool(waiting_threads - {threading.get_ident()})
 
 
 def _begin_within(connection: sa.Connection, timeout_ms: int) -> bool:

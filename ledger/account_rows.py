@@ -20,8 +20,8 @@ from models import (
     StatementLine,
 )
 
-# As many rows are deleted in one transaction, which takes about 50 ms.
-ROWS_AT_ONCE = 1_000
+# No more rows are deleted in one transaction.
+ROWS_AT_ONCE = 2_000
 # What a user has entered, with its history: each table after those that it refers to.
 DATA_TABLES = [
     cast("sa.Table", model.__table__)
@@ -37,11 +37,11 @@ def owned_tables() -> list[sa.Table]:
     return [table for table in reversed(Base.metadata.sorted_tables) if owner_column(table) is not None]
 
 
-def delete_some(table: sa.Table, user_id: int, *conditions: sa.ColumnElement[bool]) -> bool:
-    """Delete up to ROWS_AT_ONCE rows of a user, and tell whether there were any; the caller commits."""
+def delete_some(table: sa.Table, user_id: int, number: int, *conditions: sa.ColumnElement[bool]) -> bool:
+    """Delete up to a `number` of rows of a user, and tell whether there were any; the caller commits."""
     owner, *others = table.primary_key.columns
     own: list[sa.ColumnElement[bool]] = [owner == user_id, *conditions]
     if others:
         key: Any = sa.tuple_(*others) if len(others) > 1 else others[0]
-        own = [owner == user_id, key.in_(sa.select(*others).where(*own).limit(ROWS_AT_ONCE))]
+        own = [owner == user_id, key.in_(sa.select(*others).where(*own).limit(number))]
     return row_count(sa.delete(table).where(*own)) > 0

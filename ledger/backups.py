@@ -17,6 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 
 from database import Base, Money, db
+from database.bulk import insert_rows
 from database.revision import MIGRATIONS, migration_head
 from ledger.backup_checks import (
     BackupError,
@@ -46,14 +47,7 @@ def write_backup(engine: sa.Engine, file: Path, progress: Progress) -> dict[str,
     """
     if os.path.lexists(file):
         raise BackupError(f"{file} already exists. Choose another name, because a backup never overwrites a file.")
-    unfinished = file.with_name(f"{file.name}.part")
-    try:
-        os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    except FileExistsError:
-        raise BackupError(
-            f"{unfinished} exists: another backup is running or was interrupted. Delete it if none is running."
-        ) from None
-    try:
+    with _unfinished(file) as unfinished:
         copy = _open_file(unfinished, "rw")
         if engine.dialect.name == "sqlite":
             _copy_file(engine, unfinished)
@@ -65,11 +59,28 @@ def write_backup(engine: sa.Engine, file: Path, progress: Progress) -> dict[str,
             counts = count_rows(connection, TABLES)
         _sync(unfinished)
         unfinished.rename(file)
+    _sync(file.absolute().parent)
+    return counts
+
+
+@contextmanager
+def _unfinished(file: Path) -> Iterator[Path]:
+    """Create an empty file beside `file` that only its owner can read, and delete it unless it is renamed.
+
+    Raises BackupError.
+    """
+    unfinished = file.with_name(f"{file.name}.part")
+    try:
+        os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        raise BackupError(
+            f"{unfinished} exists: another backup is running or was interrupted. Delete it if none is running."
+        ) from None
+    try:
+        yield unfinished
     finally:
         for suffix in ("", "-journal"):
             Path(f"{unfinished}{suffix}").unlink(missing_ok=True)
-    _sync(file.absolute().parent)
-    return counts
 
 
 def _open_file(file: Path, mode: str) -> sa.Engine:
@@ -218,7 +229,7 @@ def _copy_rows(source: sa.Connection, target: sa.Connection, progress: Progress,
                 if check:
                     for row in some:
                         refuse_bad_row(table, row)
-                target.execute(sa.insert(table), [dict(row) for row in some])
+                insert_rows(target, table, table.c.keys(), [tuple(row.values()) for row in some])
                 written += len(some)
                 progress(table.name, written)
         before, after = _figures(source, table), _figures(target, table)

@@ -1,16 +1,16 @@
 """Deletion of accounts: first scheduled, which a login takes back, then every row is removed."""
 
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
 from database import db
-from ledger import sessions, throttling
+from database.pace import Pace
+from ledger import account_rows, sessions, throttling
 from ledger.account_rows import delete_some, owned_tables
 from ledger.journal import row_count
-from ledger.pieces import PAUSE_SECONDS, OperationRunningError
+from ledger.pieces import OperationRunningError
 from models import User
 
 # For so long an account that its user has deleted is kept.
@@ -70,10 +70,11 @@ def _begin(user_id: int, *conditions: sa.ColumnElement[bool]) -> bool:
 
 def _remove_rows(user_id: int) -> bool:
     """Delete all rows of a user, a piece at a time so that nobody waits for long, and then the user."""
+    pace = Pace(account_rows.ROWS_AT_ONCE)
     for table in owned_tables():
-        while delete_some(table, user_id):
+        while delete_some(table, user_id, pace.rows):
             db.session.commit()
-            time.sleep(PAUSE_SECONDS)
+            pace.pause()
     email = db.session.scalar(sa.select(User.email).where(User.id == user_id))
     if email is not None:
         throttling.forget_account(email)

@@ -1,6 +1,5 @@
 """Drafts of imports: statements that were read but not added yet, and what is remembered of earlier ones."""
 
-import time
 import uuid
 import zlib
 from collections.abc import Sequence
@@ -16,12 +15,12 @@ from uuid_utils.compat import uuid7
 
 from database import db
 from database.bulk import insert_rows
+from database.pace import Pace
 from ledger import operations
 from ledger.import_knowledge import LINE, LINES, STATEMENT, reading, state_of
 from ledger.import_lines import Owner, Row, build_rows
 from ledger.import_summary import COLUMNS, summarise
 from ledger.journal import row_count
-from ledger.pieces import PAUSE_SECONDS
 from ledger.statements import Layout, read_statement
 from ledger.statements import Statement as ReadStatement
 from models import Statement, StatementLine, User
@@ -30,8 +29,7 @@ DRAFT_MAX_AGE = timedelta(days=7)
 MAX_DRAFTS = 20
 # At how many earlier statements of a kind of file is looked.
 MAX_REMEMBERED = 200
-# SQLite lets one writer in at a time: so many lines are written in one transaction, which takes about 50 ms, and
-# others get their turn in the pause before the next one.
+# No more lines are written in one transaction.
 LINES_AT_ONCE = 2_500
 # No file that is uploaded is larger; the command has no such limit.
 CONTENT_MAX_BYTES = 2**30
@@ -99,16 +97,13 @@ def _insert_lines(user_id: int, statement_id: uuid.UUID, rows: Sequence[Row]) ->
     """Insert the lines of a statement, and commit all pieces but the last one."""
     names = ("author_id", "statement_id", *rows[0])
     values = [(user_id, statement_id, *row.values()) for row in rows]
-    for start in range(0, len(values), LINES_AT_ONCE):
-        insert_rows(db.session.connection(), LINES, names, values[start : start + LINES_AT_ONCE])
-        if start + LINES_AT_ONCE < len(values):
-            commit_piece()
-
-
-def commit_piece() -> None:
-    """Commit, and let others write before the next piece."""
-    db.session.commit()
-    time.sleep(PAUSE_SECONDS)
+    pace = Pace(LINES_AT_ONCE)
+    while values:
+        insert_rows(db.session.connection(), LINES, names, values[: pace.rows])
+        del values[: pace.rows]
+        if values:
+            db.session.commit()
+            pace.pause()
 
 
 def find_draft(user: User, statement_id: uuid.UUID) -> Statement | None:
@@ -143,7 +138,6 @@ def discard(user: User, statement_id: uuid.UUID) -> bool:
     # From here on it is no draft any more; whatever an interruption leaves is purged.
     if not row_count(sa.update(Statement).where(*draft).values(content=None)):
         return False
-    commit_piece()
     _delete(user.id, statement_id)
     return True
 
@@ -151,9 +145,14 @@ def discard(user: User, statement_id: uuid.UUID) -> bool:
 def _delete(user_id: int, statement_id: uuid.UUID) -> None:
     """Delete a statement that is no draft any more, and its lines, a piece at a time. Commits by itself."""
     of_statement = LINE.author_id == user_id, LINE.statement_id == statement_id
-    some = sa.select(LINE.id).where(*of_statement).limit(LINES_AT_ONCE)
-    while row_count(sa.delete(StatementLine).where(LINE.author_id == user_id, LINE.id.in_(some))) == LINES_AT_ONCE:
-        commit_piece()
+    some = sa.select(LINE.id).where(*of_statement)
+    pace = Pace(LINES_AT_ONCE)
+    deleted = 1
+    while deleted:
+        db.session.commit()
+        pace.pause()
+        chosen = LINE.author_id == user_id, LINE.id.in_(some.limit(pace.rows))
+        deleted = row_count(sa.delete(StatementLine).where(*chosen))
     row_count(sa.delete(Statement).where(Statement.author_id == user_id, Statement.id == statement_id))
     db.session.commit()
 
@@ -179,7 +178,6 @@ def purge(now: datetime, user: User | None = None) -> None:
             continue
         of_draft = Statement.author_id == author_id, Statement.id == statement_id, Statement.added_at.is_(None)
         if row_count(sa.update(Statement).where(*of_draft).values(content=None)):
-            commit_piece()
             _delete(author_id, statement_id)
 
 

@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from itertools import zip_longest
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -53,9 +52,8 @@ def add(user: User, statement_id: uuid.UUID, now: datetime, category: str) -> tu
         outcome = _prepare(user, statement_id, operation)
         if outcome == "added":
             names = _category_names(user, statement_id, category)
-            for is_in_piece in _pieces(user, statement_id):
-                _add_piece(user, statement_id, operation, is_in_piece, names)
-                pieces.commit(operation)
+            for piece in pieces.split(operation, ids):
+                _add_piece(user, statement_id, operation, piece, names)
             categories.lock(user)
             categories.ensure_exist(user, operation, set(names.values()))
             statement = db.session.get_one(Statement, (user.id, statement_id), populate_existing=True)
@@ -153,13 +151,13 @@ def _add_piece(
     user: User,
     statement_id: uuid.UUID,
     operation: Operation,
-    is_in_piece: sa.ColumnElement[bool],
+    ids: Sequence[uuid.UUID],
     names: Mapping[str, str],
 ) -> None:
     """Add the lines of one piece as expenses of the operation."""
-    # The lines of a piece are neighbours by their ids: no other index is of use.
+    # The lines of a piece are neighbours by their ids, which are in order: no other index is of use.
     is_of_statement = sa.func.coalesce(LINE.statement_id, LINE.statement_id) == statement_id
-    piece = (LINE.author_id == user.id, is_of_statement, LINE.state == "add", is_in_piece)
+    piece = (LINE.author_id == user.id, is_of_statement, LINE.state == "add", LINE.id.between(ids[0], ids[-1]))
     values: dict[str, sa.ColumnElement[Any]] = {
         "amount": -LINE.amount,
         "category": sa.case(dict(names), value=LINE.category),
@@ -176,19 +174,6 @@ def _add_piece(
     count, total = db.session.execute(sa.select(sa.func.count(), sa.func.sum(-LINE.amount)).where(*piece)).one()
     operation.count += count
     operation.total += total
-
-
-def _pieces(user: User, statement_id: uuid.UUID) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions of the pieces in which the lines of a statement are added, by their ids."""
-    number = sa.func.row_number().over(order_by=LINE.id).label("number")
-    lines = sa.select(LINE.id, number).where(*_to_add(user, statement_id)).subquery().c
-    firsts = sa.select(lines.id).where((lines.number - 1) % pieces.PIECE_SIZE == 0).order_by(lines.id)
-    with reading() as connection:
-        ids = connection.scalars(firsts).all()
-    bounds = zip_longest(ids, ids[1:])
-    return [
-        sa.and_(LINE.id >= first, LINE.id < following if following else sa.true()) for first, following in bounds
-    ]
 
 
 def is_added_or_running(user: User, statement_id: uuid.UUID) -> bool:

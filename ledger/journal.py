@@ -28,7 +28,8 @@ def changes_of(operation: Operation, *changes: str) -> list[sa.ColumnElement[boo
     """
     conditions = [CHANGE.author_id == operation.author_id, CHANGE.operation_id == operation.id]
     if operation.piece is not None:
-        conditions.append(CHANGE.id.in_(operation.piece))
+        # Its ids are in order, and what is recorded between two of them is in the piece as well.
+        conditions.append(CHANGE.id.between(operation.piece[0], operation.piece[-1]))
     return [*conditions, CHANGE.change.in_(changes)] if changes else conditions
 
 

@@ -6,7 +6,6 @@ was killed: then the user's next request rolls it back. Once a category has its 
 completed in both cases, because the journal does not hold the expenses of a category.
 """
 
-import time
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -15,16 +14,16 @@ import sqlalchemy as sa
 from sqlalchemy.orm.attributes import set_committed_value
 
 from database import db
+from database.pace import Pace
 from ledger import account_rows
 from ledger.errors import LedgerError
 from ledger.journal import CHANGE, row_count, touched_columns, write_changes
 from models import Category, Expense, ExpenseChange, Operation, RowChange, User, new_categories, utc_now
 
-# As many expenses are changed in one transaction, which takes about 50 ms.
-PIECE_SIZE = 2_500
+# An operation on more expenses is made in pieces, none of which has more.
+PIECE_SIZE = 2_000
 # A piece that has taken longer was interrupted.
 LEASE = timedelta(seconds=5)
-PAUSE_SECONDS = 0.005
 ID_BYTES = 16
 # Ids of expenses, for `in_`.
 Piece = sa.Select[uuid.UUID] | Sequence[uuid.UUID]
@@ -74,14 +73,22 @@ def split(operation: Operation, ids: sa.Select[uuid.UUID]) -> Iterator[Sequence[
     """
     commit(operation)
     packed = _read(ids)
-    size = PIECE_SIZE * ID_BYTES
-    for start in range(0, len(packed), size):
-        piece = packed[start : start + size]
-        found = [uuid.UUID(bytes=bytes(piece[at : at + ID_BYTES])) for at in range(0, len(piece), ID_BYTES)]
-        operation.piece = found
-        yield found
+    start, pace = 0, pace_of(operation)
+    while start < len(packed):
+        end = min(start + pace.rows * ID_BYTES, len(packed))
+        piece = [uuid.UUID(bytes=bytes(packed[at : at + ID_BYTES])) for at in range(start, end, ID_BYTES)]
+        operation.piece = piece
+        yield piece
         commit(operation)
+        start = end
     operation.piece = None
+
+
+def pace_of(operation: Operation) -> Pace:
+    """Return how many rows a large operation changes in one transaction."""
+    if operation.pace is None:
+        operation.pace = Pace(PIECE_SIZE)
+    return operation.pace
 
 
 def commit(operation: Operation, leases: int = 1) -> None:
@@ -91,8 +98,7 @@ def commit(operation: Operation, leases: int = 1) -> None:
     """
     _keep_lease(operation, utc_now() + leases * LEASE)
     db.session.commit()
-    # Whoever waits for the write lock of SQLite tries to get it every 2 ms.
-    time.sleep(PAUSE_SECONDS)
+    pace_of(operation).pause()
 
 
 def _keep_lease(operation: Operation, until: datetime | None) -> None:
@@ -183,34 +189,36 @@ def end(author_id: int, operation_id: uuid.UUID) -> None:
 def roll_back(author_id: int, operation_id: uuid.UUID) -> None:
     """Make the user's expenses as they were before an operation, which nothing has changed since. Commits."""
     own = CHANGE.author_id == author_id, CHANGE.operation_id == operation_id
-    some = sa.select(CHANGE.id).where(*own).order_by(CHANGE.id).limit(PIECE_SIZE)
-    while ids := db.session.scalars(some).all():
-        piece = *own, CHANGE.id.in_(ids)
+    some = sa.select(CHANGE.id).where(*own).order_by(CHANGE.id)
+    pace = Pace(PIECE_SIZE)
+    while ids := db.session.scalars(some.limit(pace.rows)).all():
+        piece = *own, CHANGE.id.between(ids[0], ids[-1])
         for change in ExpenseChange.CHANGES:
             recorded = *piece, CHANGE.change == change
             write_changes(author_id, change, recorded, touched_columns(recorded), backwards=True)
         row_count(sa.delete(ExpenseChange).where(*piece))
-        _commit_rollback(author_id, operation_id)
+        _commit_rollback(author_id, operation_id, pace)
     row_count(sa.delete(Operation).where(*_key(author_id, operation_id)))
     _release(author_id, operation_id)
     db.session.commit()
 
 
-def _commit_rollback(author_id: int, operation_id: uuid.UUID) -> None:
+def _commit_rollback(author_id: int, operation_id: uuid.UUID, pace: Pace) -> None:
     """Commit a piece that was rolled back, and let others write before the next one."""
     running = sa.update(Operation).where(*_key(author_id, operation_id))
     row_count(running.values(running_until=utc_now() + LEASE))
     db.session.commit()
-    time.sleep(PAUSE_SECONDS)
+    pace.pause()
     _begin_writing()
 
 
 def _empty_account(author_id: int, operation_id: uuid.UUID) -> None:
     """Make an account as empty as it was before a restore began, with the default categories. Commits."""
+    pace = Pace(account_rows.ROWS_AT_ONCE)
     for table in reversed(account_rows.DATA_TABLES):
         others = [table.c.id != operation_id] if table is Operation.__table__ else []
-        while account_rows.delete_some(table, author_id, *others):
-            _commit_rollback(author_id, operation_id)
+        while account_rows.delete_some(table, author_id, pace.rows, *others):
+            _commit_rollback(author_id, operation_id, pace)
     db.session.add_all(new_categories(author_id=author_id))
     row_count(sa.delete(Operation).where(*_key(author_id, operation_id)))
     _release(author_id, operation_id)

@@ -30,7 +30,7 @@ OWNERS = {
 WATCHED = OWNERS | {month_total.name: "author_id"}
 NAMES = re.compile(rf"\b(?:{'|'.join(WATCHED)})\b", re.IGNORECASE)
 # As `database.bulk` writes them: the owner is in the first column of every row.
-BULK_INSERT = re.compile(r"INSERT INTO (\w+) \((\w+)(?=,)([\w, ]*)\) VALUES [(?%s, )]+")
+BULK_INSERT = re.compile(r'INSERT INTO (\w+) \((\w+)(?=,)([\w", ]*)\) VALUES [(?%s, )]+')
 _known: WeakKeyDictionary[Any, frozenset[str]] = WeakKeyDictionary()
 
 

@@ -17,6 +17,7 @@ from uuid_utils.compat import uuid7
 import clock
 from database import Base, db
 from database.citus import owner_column
+from database.pace import Pace
 from ledger import pieces
 from ledger.account_rows import DATA_TABLES
 from ledger.archives import checks, layout, reading, writing
@@ -310,7 +311,7 @@ def test_restoring_twice_at_once_does_it_once(app, filled, bob):
 
 @pytest.fixture
 def small_pieces(monkeypatch):
-    monkeypatch.setattr(reading, "ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(pieces, "PIECE_SIZE", 3)
 
 
 def interrupt_after(monkeypatch, number, error):
@@ -863,7 +864,7 @@ def test_memory_does_not_grow_with_the_account(app, ana, bob):
             exported = tracemalloc.get_traced_memory()[1]
             tracemalloc.reset_peak()
             with open_archive(file, other.id, now, ROOMY) as archive:
-                for _table, _rows in archive.pieces():
+                for _table, _rows in archive.pieces(Pace(pieces.PIECE_SIZE)):
                     pass
             read_back = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()

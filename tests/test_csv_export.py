@@ -21,6 +21,7 @@ from ledger.csv_export import (
     MAX_BYTES_IN_MEMORY,
     MAX_FILES_PER_USER,
     escape_formula,
+    escape_formulas,
     unescape_formula,
     write_csv,
     write_file,
@@ -75,6 +76,22 @@ def test_the_guard_can_be_taken_off_again(text):
     assert not escape_formula(text).startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
 
 
+@given(st.lists(st.text("'=-;|\t\n＝ab", max_size=4) | st.text(max_size=10), max_size=4))
+def test_many_texts_are_guarded_like_each_of_them(texts):
+    assert list(escape_formulas(texts)) == [escape_formula(text) for text in texts]
+
+
+def test_every_amount_is_exact_when_there_are_more_than_are_remembered(ana, monkeypatch):
+    monkeypatch.setattr(csv_export, "MAX_REMEMBERED", 2)
+    amounts = ["1.00", "2.00", "1.00", "3.50", "4.05", "1.00"]
+    for number, amount in enumerate(amounts, 1):
+        ana.add(amount, date=f"2026-03-0{number}")
+
+    rows = csv.DictReader(StringIO(ana.get("/expenses.csv").text))
+
+    assert [row["amount"] for row in rows] == amounts[::-1]
+
+
 def test_the_file_is_the_view_in_its_order_and_exact(ana):
     ana.add("1234.5", "Food", description='=HYPERLINK("x"), "é"', date="2026-03-01")
     ana.add("0.10", "Travel", description="a, b", date="2026-03-02", refund="y")
@@ -108,7 +125,7 @@ def test_amounts_have_the_decimals_of_their_currency(stranger, currency, amount)
 
 def test_a_file_that_cannot_be_begun_is_a_page_and_leaves_no_connection_behind(app, ana):
     def fail(_connection, _cursor, _statement, _parameters, context, _many):
-        if context.execution_options.get("yield_per"):
+        if str(_statement).startswith("SELECT expense.date"):
             raise TimeoutError("no connection is free")
 
     ana.add("1")

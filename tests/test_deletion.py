@@ -2,6 +2,7 @@
 
 import logging
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 import clock
 from database import Base, db
 from database.citus import owner_column
+from database.pace import Pace
 from ledger import account_rows, backups, deletion, pieces
 from ledger.deletion import GRACE_PERIOD
 from models import Operation, User
@@ -235,13 +237,12 @@ def test_the_removal_empties_every_table_that_there_is(app, ana):
 
 def test_others_write_between_the_pieces_of_a_removal(app, ana_with_rows, bob, run, monkeypatch):
     monkeypatch.setattr(account_rows, "ROWS_AT_ONCE", 1)
-    monkeypatch.setattr(deletion, "PAUSE_SECONDS", 0)
     added = []
 
-    def pause(_seconds):
+    def pause(_pace):
         added.append(bob.add("1").status_code)
 
-    monkeypatch.setattr(deletion.time, "sleep", pause)
+    monkeypatch.setattr(Pace, "pause", pause)
     code, _printed = run("delete-user", EMAIL, "--yes")
 
     assert code == 0
@@ -257,7 +258,7 @@ def test_a_removal_that_was_interrupted_is_completed_and_no_login_stops_it(app, 
     delete(ana_with_rows)
     with monkeypatch.context() as interrupted:
         later(interrupted, days=8)
-        interrupted.setattr(deletion, "PAUSE_SECONDS", "not a number")
+        interrupted.setattr(deletion, "Pace", lambda _rows: SimpleNamespace(rows=1, pause="not a function"))
         with pytest.raises(TypeError):
             run("purge")
     # Also when the clock is set back.

@@ -6,7 +6,7 @@ transaction of the real database is open meanwhile.
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from io import TextIOWrapper
@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import CreateTable
 
+from database.pace import Pace
 from ledger.account_rows import DATA_TABLES
 from ledger.archives.checks import (
     ArchiveError,
@@ -34,7 +35,6 @@ from ledger.archives.checks import (
 from ledger.archives.layout import FILE_NAMES, FORMAT, MANIFEST, SETTINGS, VERSION, TableFile, table_files
 from models import Expense, User
 
-# As many rows are stored in one transaction, which takes about 50 ms.
 ROWS_AT_ONCE = 1_000
 # The list of files in an export takes 700 bytes. A list of a million files would take all memory.
 MAX_READ_BYTES = 128 * 1024
@@ -75,14 +75,14 @@ class Archive(NamedTuple):
     expenses: int
     connection: sa.Connection
 
-    def pieces(self) -> Iterator[tuple[sa.Table, list[dict[str, Any]]]]:
+    def pieces(self, pace: Pace) -> Iterator[tuple[sa.Table, Sequence[sa.Row[Any]]]]:
         """Yield the rows in pieces, each table after those that it refers to."""
         for table in DATA_TABLES:
             # In the order of their keys, by which a database is filled most quickly.
             query = sa.select(table).order_by(*table.primary_key.columns)
             with self.connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}) as rows:
-                for some in rows.mappings().partitions():
-                    yield table, [dict(row) for row in some]
+                while some := rows.fetchmany(pace.rows):
+                    yield table, some
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from decimal import Decimal
 import sqlalchemy as sa
 
 from database import db
+from database.bulk import insert_rows
 from ledger import pieces
 from ledger.account_rows import DATA_TABLES
 from ledger.archives.checks import ArchiveError
@@ -31,8 +32,8 @@ def restore(user: User, archive: Archive, now: datetime) -> None:
     operation = _start(user, now)
     try:
         row_count(sa.delete(Category).where(Category.author_id == user.id))
-        for table, rows in archive.pieces():
-            db.session.execute(sa.insert(table), rows)
+        for table, rows in archive.pieces(pieces.pace_of(operation)):
+            insert_rows(db.session.connection(), table, table.c.keys(), rows)
             pieces.commit(operation)
         for name, value in archive.settings.items():
             setattr(user, name, value)
