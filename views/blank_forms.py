@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from forms import BulkForm, ExpenseFilterForm, ExpenseForm
 
-MAX_BLANK_FORMS = 256
+MAX_BLANK_FORMS = 128
 BlankForm = TypeVar("BlankForm", BulkForm, ExpenseFilterForm, ExpenseForm)
 
 
