@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from functools import cache, cached_property
 from itertools import starmap
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from babel import Locale
@@ -60,9 +60,23 @@ from ledger.recurring import FREQUENCIES, Due, DueDays
 from ledger.schedule import last_day
 from ledger.spending import ORDERS, VALUES, ExpenseFilter, ExpenseValues, suggest_category
 from messages import FREQUENCY_NAMES, error_message
-from models import Expense, Preferences, RecurringExpense, User
+from models import Expense, RecurringExpense, User
 from security import csrf_failed
 from text import search_key
+
+
+class Preferences(NamedTuple):
+    """The settings of a user that forms depend on."""
+
+    currency: str
+    time_zone: str
+    first_day_of_month: int
+    named_after_end: bool
+
+    @classmethod
+    def of(cls, user: User) -> "Preferences":
+        """Return the settings of `user`."""
+        return cls(*(getattr(user, name) for name in cls._fields))
 
 
 class Form(FlaskForm):

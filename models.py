@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 from flask_login import UserMixin
@@ -32,15 +32,6 @@ DEFAULT_CATEGORIES = (
     *("Food", "Housing", "Transport", "Utilities", "Health"),
     *("Entertainment", "Shopping", "Travel", "Education", "Other"),
 )
-
-
-class Preferences(NamedTuple):
-    """The settings of a user that forms depend on."""
-
-    currency: str
-    time_zone: str
-    first_day_of_month: int
-    named_after_end: bool
 
 
 class User(UserMixin, Base):
@@ -114,11 +105,6 @@ class User(UserMixin, Base):
     def normalise_email(self, _name: str, email: str) -> str:
         """Store an e-mail address in the one form in which addresses are compared."""
         return identity_key(email)
-
-    @property
-    def preferences(self) -> Preferences:
-        """The settings that forms depend on."""
-        return Preferences(*(getattr(self, name) for name in Preferences._fields))
 
     def set_password(self, password: str) -> None:
         """Store the hash of `password`; takes about 0.2 s on purpose."""

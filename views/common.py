@@ -12,7 +12,7 @@ from werkzeug.datastructures import MultiDict
 
 import clock
 from database import Base, db
-from forms import ExpenseFilterForm, Form
+from forms import ExpenseFilterForm, Form, Preferences
 from ledger import categories, operations
 from ledger.categories import CategoryData
 from ledger.periods import day_in
@@ -66,7 +66,7 @@ def form_options() -> dict[str, Any]:
     """Return what the forms of a page depend on besides what was sent."""
     if "form_options" not in g:
         g.form_options = {
-            "preferences": current_user.preferences,
+            "preferences": Preferences.of(current_user),
             "locale": visitor_locale(),
             "categories": user_categories(),
         }
