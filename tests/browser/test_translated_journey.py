@@ -9,6 +9,12 @@ from tests.browser.person import LAPTOP
 from tests.browsing import PASSWORD
 
 LEFT_EDGES = "texts => texts.map(text => text.getBoundingClientRect().left)"
+LINES = """buttons => buttons.map(button => {
+  const range = document.createRange();
+  range.selectNodeContents(button.lastChild);
+  return range.getClientRects().length;
+})"""
+ICON_PLACES = "fields => fields.map(field => getComputedStyle(field).backgroundPosition)"
 MARKS = re.compile("[\u200e\u200f\u2066-\u2069]")
 
 
@@ -62,14 +68,25 @@ class Reader:
             self.person.row(description).get_by_text(self.name("Delete"), exact=True).click()
 
 
-@pytest.mark.parametrize("code", ["de", "ja", "ar"])
-def test_a_newcomer_reads_one_language_all_the_way(server, visit, code):
-    ana = visit(viewport=LAPTOP)
-    reader = Reader(ana, code)
-    ana.go("/register")
+@pytest.fixture
+def newcomer(server, visit):
+    """Returns a new user, ana, who reads this language."""
 
-    ana.follow(LANGUAGES[code])
-    reader.register()
+    def register(code):
+        ana = visit(viewport=LAPTOP)
+        reader = Reader(ana, code)
+        ana.go("/register")
+        ana.follow(LANGUAGES[code])
+        reader.register()
+        return reader
+
+    return register
+
+
+@pytest.mark.parametrize("code", ["de", "ja", "ar"])
+def test_a_newcomer_reads_one_language_all_the_way(newcomer, code):
+    reader = newcomer(code)
+    ana = reader.person
 
     root = reader.page.locator("html")
     direction = "rtl" if code == "ar" else "ltr"
@@ -94,3 +111,25 @@ def test_a_newcomer_reads_one_language_all_the_way(server, visit, code):
     # The figures of the axis come first, then the days.
     assert (boxes[0] > boxes[-1]) == (code == "ar")
     assert reader.english_texts() == set()
+
+
+def test_undo_in_history_is_one_line_in_japanese(server, newcomer):
+    reader = newcomer("ja")
+    server.save("ana", [("2026-11-05", "Food", name, "3") for name in ("茶", "Ramen")])
+    reader.person.go("/expenses")
+
+    reader.page.locator("tbody input[name=ids]").evaluate_all("boxes => boxes.forEach(box => box.click())")
+    reader.press("Delete selected")
+    reader.person.go("/history")
+
+    assert reader.page.locator(".operation td button").evaluate_all(LINES) == [1, 1]
+
+
+def test_the_icon_of_a_date_stays_in_its_place_in_arabic_where_the_date_is_wrong(newcomer):
+    reader = newcomer("ar")
+
+    reader.person.go("/expenses?start_date=2026-11-05&end_date=tomorrow")
+
+    fields = reader.page.locator("form[method=get] input[type=date]")
+    assert fields.evaluate_all("fields => fields.map(field => field.ariaInvalid)") == [None, "true"]
+    assert len(set(fields.evaluate_all(ICON_PLACES))) == 1
