@@ -234,7 +234,7 @@ def test_an_edit_form_shows_what_is_there_and_saving_it_unchanged_changes_nothin
     shown = form_values(page.one("main").one("form"))
     response = stranger.client.post(address, data=shown, headers={"Accept-Language": "de"})
 
-    assert (shown["amount"], shown["refund"], shown["category"]) == ("1234.50", "y", "Travel")
+    assert (shown["amount"], shown["refund"], shown["category"]) == ("1234,50", "y", "Travel")
     assert response.status_code in REDIRECTS
     assert everything(stranger) == before
     assert len(operations_shown(stranger)) == 1
