@@ -91,12 +91,14 @@ def closest_locale(tag: str) -> str | None:
 def day_pattern(locale: Locale, with_year: bool = True, language: Locale | None = None) -> str:
     """Return the order and the separators of a date in `locale`, without its words: "d MMM y".
 
-    Months without names, as in Japanese, are written as that `language` does, if the order is the same.
+    Months without names, as in Japanese, are written as that `language` does, if the order is the same, and else
+    as numbers.
     """
-    if language is not None and locale.language != language.language and _order(locale) != "dM":
+    if language is not None and locale.language != language.language:
         own = language.datetime_skeletons["yMMMd" if with_year else "MMMd"].pattern
         if "MMM" not in own and "MMM" in locale.date_formats["medium"].pattern:
-            return str(own)
+            numbers = locale.datetime_skeletons["yMd" if with_year else "Md"].pattern
+            return str(numbers if _order(locale) == "dM" else own)
     pattern = re.sub(r"\s*'[^']*'\.?", "", locale.date_formats["medium"].pattern)
     # Hebrew writes a preposition before the name of a month, without quotes.
     pattern = pattern.replace("\u05d1MMM", "MMM")
