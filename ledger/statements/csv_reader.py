@@ -21,7 +21,7 @@ from ledger.statements.model import (
     StatementError,
 )
 from ledger.statements.signs import MoneyPlan, plan_money
-from ledger.statements.table import Record, all_records, choose_delimiter, unwrap
+from ledger.statements.table import Record, all_records, choose_delimiter, is_booking, unwrap
 from ledger.statements.text import fold, tidy
 
 EVIDENCE_ROWS = 20_000
@@ -100,6 +100,7 @@ def _plan(table: Table, hints: Hints) -> Plan:
         trackers.apply_preset(preset, table)
     else:
         assign_roles(table, hints.layout.columns)
+        _drop_title(table)
     rows = table.bookings[:EVIDENCE_ROWS]
     currency, currency_question = _currency(table, rows, hints)
     decimal, decimal_question = _decimal(table, rows, hints, currency)
@@ -114,6 +115,15 @@ def _plan(table: Table, hints: Hints) -> Plan:
     if preset and preset.is_double_entry:
         plan.questions.append(Question("double", ("expenses", "accounts"), "expenses"))
     return plan
+
+
+def _drop_title(table: Table) -> None:
+    """Move a first row that has a day, but where others have none, above the table: it is about the account."""
+    first = table.rows[0]
+    columns = {column.index for column in table.columns if column.is_days} | {table.roles.get("date", -1)}
+    if len(table.rows) > 1 and is_booking(first.fields) and not any(day_cell(first, index) for index in columns):
+        table.preamble.append(table.rows.pop(0))
+        table.bookings = [row for row in table.bookings if row is not first]
 
 
 def _date_order(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Question | None]:

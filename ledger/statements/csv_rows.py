@@ -20,7 +20,7 @@ from ledger.statements.model import (
     StatementLine,
 )
 from ledger.statements.signs import MoneyPlan, UnreadableError, direction_of
-from ledger.statements.table import Record, is_booking
+from ledger.statements.table import Record
 from ledger.statements.text import fold, tidy
 
 
@@ -42,7 +42,7 @@ class Plan:
 def read_rows(plan: Plan, hints: Hints) -> tuple[list[StatementLine], list[str]]:
     """Return a line for every record, and the records behind the last one that look like none."""
     date_index = plan.table.roles["date"]
-    rows = _without_title(plan, plan.table.rows)
+    rows = plan.table.rows
     last = next(
         (number for number in reversed(range(len(rows))) if _has_amount(plan, rows[number])), len(rows) - 1
     )
@@ -54,14 +54,6 @@ def read_rows(plan: Plan, hints: Hints) -> tuple[list[StatementLine], list[str]]
         end = len(rows)
         read = double_entry.Reader(read, plan.table).read
     return [read(row) for row in rows[:end]], [row.raw for row in rows[end:]]
-
-
-def _without_title(plan: Plan, rows: list[Record]) -> list[Record]:
-    """Return the rows without a first one that has a day, but where others have none: it is about the account."""
-    if len(rows) < 2 or day_cell(rows[0], plan.table.roles["date"]) or not is_booking(rows[0].fields):
-        return rows
-    columns = [column.index for column in plan.table.columns if column.is_days]
-    return rows if any(day_cell(rows[0], index) for index in columns) else rows[1:]
 
 
 def day_cell(row: Record, index: int) -> DayCell | None:
