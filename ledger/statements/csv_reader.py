@@ -21,7 +21,7 @@ from ledger.statements.model import (
     StatementError,
 )
 from ledger.statements.signs import MoneyPlan, plan_money
-from ledger.statements.table import Record, all_records, choose_delimiter, is_booking, unwrap
+from ledger.statements.table import Record, all_records, choose_delimiter, is_booking, join_days, unwrap
 from ledger.statements.text import fold, tidy
 
 EVIDENCE_ROWS = 20_000
@@ -34,7 +34,7 @@ def read_csv(decoded: DecodedText, hints: Hints) -> Statement:
     layout = hints.layout
     text = unwrap(decoded.text)
     delimiter = layout.delimiter or choose_delimiter(text)
-    records = all_records(text, delimiter, hints.limits)
+    records = join_days(all_records(text, delimiter, hints.limits))
     table = divide(records)
     if not table.rows:
         raise StatementError("no_lines")
@@ -170,7 +170,7 @@ def _decimal(table: Table, rows: list[Record], hints: Hints, currency: str) -> t
     if "balance" in table.roles and not any(amounts.evidence(cell.number) in {".", ","} for cell in cells):
         cells += _amounts_in(rows, {table.roles["balance"]})
     hint = decimal_of(hints.locale)
-    has_decimals = currency_digits(currency) > 0
+    has_decimals = currency_digits(currency) > 0 and currency not in amounts.WRITTEN_WHOLE
     separator = amounts.decide_decimal(cells, numeric_cells(table, used), hint, hints.layout.decimal, has_decimals)
     question = None if separator.is_certain else Question("decimal", (".", ","), separator.character)
     return separator.character, question

@@ -95,7 +95,7 @@ class _RowReader:
         day = self._day(date_text)
         # In our own export, these are words that somebody chose.
         marks = set() if self._is_exact else vocabulary.marks_of(row.fields)
-        reason = self._no_booking(row, date_text, marks)
+        reason = self._no_booking(row, date_text, day, marks)
         try:
             amount = self._plan.money.value(row.fields)
         except UnreadableError as error:
@@ -125,15 +125,15 @@ class _RowReader:
                 self._days[text] = cell.read(self._plan.date_order, self._hints.today) if cell else None
         return self._days[text]
 
-    def _no_booking(self, row: Record, date_text: str, marks: set[str]) -> str:
+    def _no_booking(self, row: Record, date_text: str, day: date | None, marks: set[str]) -> str:
         """Return why a record is no booking: a balance, a total, a text alone; nothing if it is one."""
         if "balance" in marks:
             return "balance"
-        if not date_text or "total" in vocabulary.marks_of([date_text]):
-            if "total" in marks:
-                return "total"
-            if not _has_amount(self._plan, row):
-                return "no_booking"
+        is_day_missing = day is None and not self._is_exact
+        if is_day_missing and any(map(vocabulary.is_total, [date_text] if date_text else row.fields)):
+            return "total"
+        if not date_text and not _has_amount(self._plan, row):
+            return "no_booking"
         direction = self._cell(row, "direction") if self._plan.money.by_direction else ""
         return "neutral" if direction and not direction_of(direction) else ""
 

@@ -13,7 +13,8 @@ from ledger.statements.text import fold
 MAX_CANDIDATES = 7
 # The part of the steps between balances that the amounts must explain.
 PROOF = 0.8
-# So many lines with words of income prove what a plus means, and so many times as many with a minus as with a plus.
+# So many lines with words of income prove what a plus means, and so does this many times more lines with a
+# minus than with a plus.
 SEVERAL, CLEARLY_MORE = 2, 2
 _ZERO = Decimal(0)
 Proof = Callable[[Sequence[Decimal | None]], float]
