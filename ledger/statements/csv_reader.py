@@ -46,17 +46,12 @@ def read_csv(decoded: DecodedText, hints: Hints) -> Statement:
     lines, footer = read_rows(plan, hints)
     if not any(line.state is not State.LEFT_OUT for line in lines):
         raise StatementError("no_lines")
-    signature = (
-        "\n".join((delimiter, *(fold(name) for name in table.header)))
-        if table.header
-        else _kinds(table, delimiter)
-    )
     currencies = Counter(line.currency for line in lines if line.currency)
     return Statement(
         format=plan.preset.format if plan.preset else "csv",
         lines=tuple(lines),
         currency=currencies.most_common(1)[0][0] if currencies else plan.currency,
-        signature=signature,
+        signature=_signature(table, delimiter),
         layout=_layout(plan, decoded.encoding, delimiter, hints),
         questions=tuple(plan.questions),
         columns=table.header or table.rows[0].fields,
@@ -65,8 +60,10 @@ def read_csv(decoded: DecodedText, hints: Hints) -> Statement:
     )
 
 
-def _kinds(table: Table, delimiter: str) -> str:
-    """Return what the columns hold, which stands for the bank where there is no header."""
+def _signature(table: Table, delimiter: str) -> str:
+    """Return what stands for the bank: the names of the columns, or what they hold where there is no header."""
+    if table.header:
+        return "\n".join((delimiter, *(fold(name) for name in table.header)))
     kinds = (
         "day" if c.is_days else "number" if c.is_numbers else "text" if c.filled else "" for c in table.columns
     )
