@@ -13,7 +13,7 @@ from account_commands import find_user
 from database import db
 from ledger import imports
 from ledger.categories import get_categories
-from ledger.import_drafts import Reading, owner_of, read_as_before, save_draft
+from ledger.import_drafts import Reading, discard, owner_of, read_as_before, save_draft
 from ledger.import_knowledge import reading
 from ledger.import_lines import build_rows, count_here, count_to_add
 from ledger.imports import usual_category
@@ -81,6 +81,8 @@ def save(user: User, read: Reading, content: bytes, file_name: str, category: st
         # Something else can have been added since the file was read.
         for _ in range(MAX_ATTEMPTS):
             outcome, _operation = imports.add(user, statement_id, clock.now(), category or usual_category(names))
+            if outcome == "nothing":
+                discard(user, statement_id)
             if outcome != "changed":
                 return
     raise click.ClickException("The expenses of this account are being changed. Try again.")

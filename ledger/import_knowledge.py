@@ -144,28 +144,13 @@ class PayeeHistory:
 
 def payee_histories(connection: sa.Connection, user_id: int, keys: Collection[str]) -> dict[str, PayeeHistory]:
     """Return what is known of payees, by their keys."""
-    counts = STATEMENT.author_id == user_id, STATEMENT.added_at.is_not(None), STATEMENT.undone_at.is_(None)
-    if connection.scalar(sa.select(STATEMENT.id).where(*counts).limit(1)) is None:
+    if connection.scalar(sa.select(STATEMENT.id).where(*_is_remembered(user_id)).limit(1)) is None:
         # The first import of somebody is often the largest.
         return {}
-    is_left_out = sa.and_(LINE.state == "skip", LINE.reason == "payee_left_out")
-    expense_id = sa.case((LINE.state == "add", LINE.id), else_=LINE.expense_id)
-    category = sa.select(EXPENSE.category).where(EXPENSE.author_id == user_id, EXPENSE.id == expense_id)
-    query = sa.select(
-        LINE.payee_key,
-        sa.func.coalesce(category.scalar_subquery(), "").label("category"),
-        sa.case((is_left_out, 1), else_=0).label("left_out"),
-        LINE.date,
-    ).where(
-        LINE.author_id == user_id,
-        STATEMENT.id == LINE.statement_id,
-        *counts,
-        LINE.amount < 0,
-    )
     found: dict[str, PayeeHistory] = {}
     latest: list[tuple[date, int, str, str]] = []
     for some in _chunks(keys):
-        lines = query.where(LINE.payee_key.in_(some)).subquery().c
+        lines = _payments_query(user_id).where(LINE.payee_key.in_(some)).subquery().c
         columns = (lines.payee_key, lines.category, lines.left_out)
         grouped = sa.select(*columns, sa.func.max(lines.date).label("day")).group_by(*columns)
         rows = connection.execute(grouped)
@@ -177,6 +162,28 @@ def payee_histories(connection: sa.Connection, user_id: int, keys: Collection[st
         if name or left_out:
             history.is_left_out = bool(left_out)
     return found
+
+
+def _is_remembered(user_id: int) -> tuple[sa.ColumnElement[bool], ...]:
+    return STATEMENT.author_id == user_id, STATEMENT.added_at.is_not(None), STATEMENT.undone_at.is_(None)
+
+
+def _payments_query(user_id: int) -> sa.Select[Any]:
+    """Return the query of the lines with money out: payee, category of the expense, whether left out, and day."""
+    is_left_out = sa.and_(LINE.state == "skip", LINE.reason == "payee_left_out")
+    expense_id = sa.case((LINE.state == "add", LINE.id), else_=LINE.expense_id)
+    category = sa.select(EXPENSE.category).where(EXPENSE.author_id == user_id, EXPENSE.id == expense_id)
+    return sa.select(
+        LINE.payee_key,
+        sa.func.coalesce(category.scalar_subquery(), "").label("category"),
+        sa.case((is_left_out, 1), else_=0).label("left_out"),
+        LINE.date,
+    ).where(
+        LINE.author_id == user_id,
+        STATEMENT.id == LINE.statement_id,
+        *_is_remembered(user_id),
+        LINE.amount < 0,
+    )
 
 
 def categories_of_descriptions(connection: sa.Connection, user_id: int, keys: Collection[str]) -> dict[str, str]:

@@ -69,6 +69,17 @@ class PayeeSummary:
     categories: list[str] = field(default_factory=list)
     ids: list[uuid.UUID] = field(default_factory=list)
 
+    def add(self, line_id: uuid.UUID, number: int, amount: Decimal, category: str, *, is_added: bool) -> None:
+        """Add up one line more."""
+        self.number = min(self.number, number)
+        self.count += 1
+        self.total += amount
+        self.to_add += is_added
+        if len(self.ids) < LINES_OF_PAYEE:
+            self.ids.append(line_id)
+        if category not in self.categories:
+            self.categories.append(category)
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -136,7 +147,7 @@ def summarise(rows: Iterable[Sequence[Any]]) -> Summary:
     counts = dict.fromkeys(SECTIONS, 0)
     spending: list[Decimal] = []
     refunds: list[Decimal] = []
-    missing, names, money_in = set(), set(), 0
+    missing, money_in = set(), 0
     for line_id, number, amount, name, key, category, state, reason, duplicate in rows:
         section = section_of(state, reason, duplicate)
         counts[section] += 1
@@ -145,16 +156,8 @@ def summarise(rows: Iterable[Sequence[Any]]) -> Summary:
         payee = sections[section].get(key)
         if payee is None:
             payee = sections[section][key] = PayeeSummary(key, name, number)
-        payee.number = min(payee.number, number)
-        payee.count += 1
-        payee.total += amount
-        if len(payee.ids) < LINES_OF_PAYEE:
-            payee.ids.append(line_id)
-        if category not in payee.categories:
-            payee.categories.append(category)
-            names.add(category)
+        payee.add(line_id, number, amount, category, is_added=state == "add")
         if state == "add":
-            payee.to_add += 1
             (refunds if amount > 0 else spending).append(amount)
             if not category:
                 missing.add(key)
@@ -164,6 +167,7 @@ def summarise(rows: Iterable[Sequence[Any]]) -> Summary:
     left_reasons = sorted(reasons, key=lambda reason: -reasons[reason])
     spent, refunded = (Figure(len(amounts), sum(amounts, Decimal(0))) for amounts in (spending, refunds))
     figures = Figures(spent, refunded, counts, left_reasons, len(missing), money_in)
+    names = {name for payees in sections.values() for payee in payees.values() for name in payee.categories}
     pages = {section: _pages(payees.values()) for section, payees in sections.items()}
     return Summary(figures, sorted(names - {""}), pages)
 

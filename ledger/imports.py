@@ -31,7 +31,7 @@ from models import (
 USUAL_CATEGORY = "Other"
 # Comparing 50,000 lines with 100,000 expenses takes one or two seconds, and on a small computer ten times as long.
 COMPARISON_LEASES = 6
-Outcome = Literal["gone", "changed", "added", "already_added"]
+Outcome = Literal["gone", "changed", "nothing", "added", "already_added"]
 
 
 def usual_category(names: Sequence[str]) -> str:
@@ -42,14 +42,17 @@ def usual_category(names: Sequence[str]) -> str:
 def add(user: User, statement_id: uuid.UUID, now: datetime, category: str) -> tuple[Outcome, Operation | None]:
     """Add the lines of a draft as one operation; those without a category get this one. Commits by itself.
 
-    Adds nothing when something else is known now than the preview has shown ("changed"). Nothing else can change
-    the user's data meanwhile, and none of it stays when this is interrupted. Raises OperationRunningError.
+    Adds nothing when something else is known now than the preview has shown ("changed"), and records nothing when
+    no line is chosen ("nothing"). Nothing else can change the user's data meanwhile, and none of it stays when
+    this is interrupted. Raises OperationRunningError.
     """
     draft = db.session.get(Statement, (user.id, statement_id))
     label = draft.file_name if draft is not None else None
     ids = sa.select(LINE.id).where(*_to_add(user, statement_id))
-    with operations.record_in_pieces(user, "import", now, ids, label, always=True) as (operation, _parts):
+    with operations.record_in_pieces(user, "import", now, ids, label, always=True) as (operation, _ids):
         outcome = _prepare(user, statement_id, operation)
+        if outcome == "added" and not db.session.scalar(sa.select(ids.exists())):
+            outcome = "nothing"
         if outcome == "added":
             names = _category_names(user, statement_id, category)
             for piece in pieces.split(operation, ids):

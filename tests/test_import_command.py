@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 from app import app as application
 from database import db
 from ledger.money import currency_digits
-from models import Expense, description_key
+from models import Expense, Operation, Statement, StatementLine, description_key
 from tests.browsing import read
 from tests.test_import_pages import send, upload
 
@@ -45,6 +45,17 @@ def test_the_last_line_is_one_object(app, run, ana, tmp_path):
     }
     with app.app_context():
         assert db.session.scalar(select(func.count()).select_from(Expense)) == 0
+
+
+def test_adding_a_file_that_has_nothing_to_add_records_nothing(app, run, ana, tmp_path):
+    file = write(tmp_path, "Date,Text,Amount\n2026-01-14,pay,9.50\n")
+
+    code, printed = run("import-statement", "ana@example.com", file, "--add")
+
+    assert (code, "To add: 0." in printed) == (0, True)
+    with app.app_context():
+        for model in (Operation, Statement, StatementLine):
+            assert db.session.scalar(select(func.count()).select_from(model)) == 0
 
 
 def test_without_json_it_names_questions_and_bad_lines(run, ana, tmp_path):

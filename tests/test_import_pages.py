@@ -10,7 +10,7 @@ from app import app as application
 from database import db
 from ledger import import_drafts
 from ledger.import_summary import SECTIONS
-from models import Statement, StatementLine
+from models import Operation, Statement, StatementLine
 from tests.browsing import MULTIPART, form_values, read, with_file
 from tests.test_categories import category_id, edit, names
 
@@ -333,6 +333,26 @@ def test_a_renamed_category_is_proposed_under_its_new_name_and_a_new_one_is_anot
     page = ana.page(upload(ana, BANK.replace(".03.2026", ".04.2026")).location)
 
     assert values_of(review(page))["category"] == ["Groceries", "Utilities"]
+
+
+def test_adding_without_a_choice_records_nothing_and_says_what_to_do(ana):
+    send(ana, ana.page(upload(ana).location), "add-all")
+    operations = stored(Operation)
+    page = ana.page(upload(ana).location)
+    actions = page.one("div", class_="review-actions")
+    assert [button.text for button in actions.all("button")] == ["Add", "Discard"]
+    assert "Select the expenses first." in actions.text
+
+    sent = send(ana, page, "add-all")
+
+    again = ana.page(sent.location)
+    assert again.text.count("Select the expenses first.") == 2
+    assert (stored(Operation), len(ana.expenses())) == (operations, 5)
+    # The same button adds what is ticked by the same form.
+    here = read(ana.get(send(ana, again, "here").location))
+    number = here.all("input", name="line")[0]["value"]
+    send(ana, here, "add-all", line=[number])
+    assert len(ana.expenses()) == 6
 
 
 def test_a_description_that_was_edited_changes_neither_what_is_known_nor_what_is_proposed(ana):

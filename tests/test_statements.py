@@ -182,6 +182,45 @@ def test_spending_without_a_minus_is_asked_about_once():
     assert [amount for _, amount in booked(again)] == ["-5.00", "-7.00", "12.00"]
 
 
+SIGNED = "2026-01-02,a,-5.00\n2026-01-03,b,7.00\n2026-01-04,c,-2.00\n2026-01-05,d,1.00\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "question"),
+    [
+        (SIGNED, "minus"),
+        (SIGNED.replace("a,", "Payment - thank you,"), "plus"),
+        (SIGNED.replace("b,", "Salary,"), "minus"),
+        (SIGNED + "2026-01-06,e,-3.00\n", "minus"),
+    ],
+)
+def test_signs_that_nothing_proves_are_asked_about_once(rows, question):
+    first = read(f"Date,Description,Amount\n{rows}")
+    again = read(f"Date,Description,Amount\n{rows}", layout=first.layout)
+
+    assert asked(first) == {"sign": question}
+    assert asked(again) == {}
+    assert booked(again) == booked(first)
+    assert booked(first)[0] == ("2026-01-02", "5.00" if question == "plus" else "-5.00")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # Salary twice, twice as many with a minus, a plus that is written, and a balance.
+        "Date,Description,Amount\n" + SIGNED.replace("b,", "Salary,").replace("d,", "Salary,"),
+        f"Date,Description,Amount\n{SIGNED}2026-01-06,e,-3.00\n2026-01-07,f,-3.00\n",
+        "Date,Description,Amount\n" + SIGNED.replace("7.00", "+7.00").replace("1.00", "+1.00"),
+        "Date,Text,Amount,Balance\n2026-01-02,a,-5.00,95.00\n2026-01-03,b,7.00,102.00\n2026-01-04,c,-2.00,100.00\n",
+    ],
+)
+def test_signs_that_a_file_proves_are_not_asked_about(text):
+    statement = read(text)
+
+    assert asked(statement) == {}
+    assert booked(statement)[0] == ("2026-01-02", "-5.00")
+
+
 def test_a_dollar_is_not_relabelled_for_somebody_who_counts_in_euros():
     statement = read("Date,Text,Amount\n2026-01-02,shop,-$5.00\n", currency="EUR")
 
@@ -271,8 +310,8 @@ READINGS = {
         [("2026-01-25", "-800.00"), ("2026-01-06", "2000.00"), ("2026-01-05", "-23.45")],
     ),
     "one column named after both sides": (
-        "Booked at;Text;Credit/Debit amount\n2026-01-15;a;-12.35\n2026-01-16;b;3000.00\n",
-        [("2026-01-15", "-12.35"), ("2026-01-16", "3000.00")],
+        "Booked at;Text;Credit/Debit amount\n2026-01-15;a;-12.35\n2026-01-16;b;3000.00\n2026-01-17;c;-5.00\n",
+        [("2026-01-15", "-12.35"), ("2026-01-16", "3000.00"), ("2026-01-17", "-5.00")],
     ),
     "a side without a name": (
         "日付,内容,支払い金額,その他の金額\n2026-01-15,a,54.10,\n2026-01-25,b,,250.20\n",
@@ -329,8 +368,9 @@ READINGS = {
         [("2026-01-15", "-9.00")],
     ),
     "a currency abroad beside an amount that names its own": (
-        "Date,Text,Amount (EUR),Original amount,Currency\n2026-01-15,a,-9.00,-10.00,USD\n2026-01-16,b,5.00,,\n",
-        [("2026-01-15", "-9.00"), ("2026-01-16", "5.00")],
+        "Date,Text,Amount (EUR),Original amount,Currency\n2026-01-15,a,-9.00,-10.00,USD\n2026-01-16,b,5.00,,\n"
+        "2026-01-17,c,-1.00,,\n",
+        [("2026-01-15", "-9.00"), ("2026-01-16", "5.00"), ("2026-01-17", "-1.00")],
     ),
     "long numbers beside two columns": (
         "取引日,入出金明細ＩＤ,受入金額（円）,払出金額（円）,詳細\n20260115,202601150001,,2000,a\n"
@@ -357,8 +397,22 @@ READINGS = {
     ),
     "an amount abroad with its currency before that of the account": (
         "Data;Szczegóły;Kwota operacji;Waluta operacji;Kwota w walucie rachunku;Waluta rachunku\n"
-        "15-01-2026;a;-10,00;USD;-43,20;EUR\n16-01-2026;b;5000,00;EUR;5000,00;EUR\n",
-        [("2026-01-15", "-43.20"), ("2026-01-16", "5000.00")],
+        "15-01-2026;a;-10,00;USD;-43,20;EUR\n16-01-2026;b;5000,00;EUR;5000,00;EUR\n17-01-2026;c;-1,00;EUR;-1,00;EUR\n",
+        [("2026-01-15", "-43.20"), ("2026-01-16", "5000.00"), ("2026-01-17", "-1.00")],
+    ),
+    "year, month and day in columns of their own": (
+        "操作日(年),操作日(月),操作日(日),操作時刻(時),摘要,お支払金額,お預り金額,残高\n"
+        "2026,3,5,12,a,1200,,98800\n2026,12,15,2,b,,250000,348800\n",
+        [("2026-03-05", "-1200.0"), ("2026-12-15", "250000.0")],
+    ),
+    "the total of each day": (
+        "Date,Text,Amount\n2026-01-15,a,-5.00\nTotal for 2026-01-15,,-5.00\n2026-01-16,b,-1.00\n"
+        ",Total for 2026-01-16,-1.00\nTotal for 2026-01-16,,-6.00\n",
+        [("2026-01-15", "-5.00"), ("2026-01-16", "-1.00")],
+    ),
+    "thousands beside amounts without decimals": (
+        'Date,Text,Amount\n2026-01-15,a,"-1,200"\n2026-01-16,b,-350\n',
+        [("2026-01-15", "-1200.0"), ("2026-01-16", "-350.0")],
     ),
     "Ukrainian income and expenses": (
         "Дата;Опис;Надходження;Витрати\n15.01.2026;a;;100,50\n16.01.2026;b;5000,00;\n",
@@ -440,6 +494,38 @@ def test_a_currency_without_decimals_has_thousands():
     assert booked(read(text, currency="JPY")) == [("2026-01-15", "-5400.0")]
     assert asked(read(text, currency="JPY")) == {}
     assert asked(read(text, currency="USD")) == {"decimal": "."}
+
+
+def test_thousands_are_certain_in_a_currency_that_is_written_without_decimals():
+    text = 'Date,Text,Amount\n2026-01-15,a,"-1,250"\n2026-01-16,b,"-2,345"\n'
+
+    assert booked(read(text, currency="TWD")) == [("2026-01-15", "-1250.0"), ("2026-01-16", "-2345.0")]
+    assert asked(read(text, currency="TWD")) == {}
+    # Three decimals everywhere are asked about, also beside an empty side that is written as zero.
+    pair = "Date,Text,Debit,Credit\n2026-01-15,a,29.000,0\n2026-01-16,b,15.500,0\n"
+    assert asked(read(pair)) == {"decimal": "."}
+
+
+def test_a_title_is_no_header_and_the_next_file_of_this_kind_is_known():
+    rows = "15.01.2026;shop;-5,00\n16.01.2026;bar;-7,00\n"
+    statement, later = (read(f"Giro;{month} 2026;Jane\n{rows}") for month in ("January", "February"))
+
+    assert statement.preamble == ("Giro;January 2026;Jane",)
+    assert booked(statement) == [("2026-01-15", "-5.00"), ("2026-01-16", "-7.00")]
+    assert statement.signature == later.signature
+
+
+def test_transfers_of_moneyforward_are_left_out_unless_they_are_chosen():
+    statement = read(
+        "計算対象,日付,内容,金額（円）,保有金融機関,大項目,中項目,メモ,振替,ID\n"
+        "1,2026/01/15,shop,-1200,bank,食費,食料品,,0,a1\n0,2026/01/16,card,-30000,bank,未分類,未分類,,1,a2\n",
+        currency="JPY",
+    )
+
+    assert statement.format == "moneyforward"
+    assert states(statement) == [("booked", ""), ("booked", "transfer")]
+    assert booked(statement) == [("2026-01-15", "-1200.0"), ("2026-01-16", "-30000.0")]
+    assert statement.lines[0].category == "食費"
 
 
 def test_a_repayment_tells_what_a_minus_means_on_a_card():

@@ -296,6 +296,9 @@ def add_import(statement_id: uuid.UUID, category: str) -> ResponseReturnValue:
         text = gettext("Nothing was added yet: other changes were made meanwhile. Check the list and add again.")
         flash_message(text, "error")
         return redirect(url_for("review_import", statement_id=statement_id))
+    if outcome == "nothing":
+        flash_message(gettext("Select the expenses first."), "error")
+        return redirect(url_for("review_import", statement_id=statement_id))
     if operation is not None:
         flash_message(added_message(operation), undo=operation)
     return redirect(imported_list(statement_id))

@@ -32,6 +32,8 @@ SIGNS = {
     "฿": "THB", "₫": "VND",
     "元": "CNY", "円": "JPY", "Fr": "CHF", "US$": "USD", "A$": "AUD", "C$": "CAD", "NZ$": "NZD",
 }  # fmt: skip
+# Currencies with decimals that nobody writes any more.
+WRITTEN_WHOLE = frozenset({"COP", "HUF", "IDR", "TWD"})
 _CURRENCY = (
     r"(?:[A-Z]{3}|US\$|NZ\$|[AC]\$|R\$|[€£$¥￥₹₽₺₴₪₩฿₫₸元円]"
     r"|z[łl]|K[čc]|Ft|TL|RM|lei|(?:руб|лв|kr|Fr|Rs)\.?)"
@@ -166,7 +168,8 @@ def decide_decimal(
 ) -> DecimalSeparator:
     """Return the decimal separator of the amounts in `cells`, with other numbers of the file as hints only.
 
-    Where the currency has no decimals, three digits behind a separator are thousands.
+    Where the currency has no decimals, or other amounts are written without, three digits behind a separator are
+    thousands.
     """
     cells = list(cells)
     counts = _count(cells)
@@ -180,12 +183,19 @@ def decide_decimal(
     if hints["."] != hints[","]:
         return DecimalSeparator(max(".", ",", key=hints.__getitem__), is_certain=False)
     written = "".join(cell.number for cell in cells)
-    if not has_decimals and ("." in written) != ("," in written):
+    if (not has_decimals or _mixes_whole(cells)) and ("." in written) != ("," in written):
         return DecimalSeparator("," if "." in written else ".", is_certain=True)
     only = "." if "," not in written else ","
     # Three decimals in every cell of many are decimals: some amount would be below a thousand.
     is_column = counts["?"] == len(cells) >= 4
     return DecimalSeparator(only if is_column else locale_decimal, is_certain=False)
+
+
+def _mixes_whole(cells: Iterable[AmountCell]) -> bool:
+    """Tell whether some amounts have no decimals, and others a zero at the end, which no third decimal is then."""
+    numbers = {cell.number for cell in cells}
+    is_whole = any(_PLAIN.fullmatch(number) and int(number) for number in numbers)
+    return is_whole and any(number.endswith("0") for number in numbers if evidence(number) == "?")
 
 
 def _count(cells: Iterable[AmountCell]) -> dict[str, int]:

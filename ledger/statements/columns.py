@@ -1,5 +1,6 @@
 """The columns of a table: the header, and which column holds what."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ _MAY_BE_EMPTY = {
     *("date", "amount", "out", "in", "balance", "other_amount"),
     *("status", "payee", "text", "check"),
 }
+_LONG_NUMBER = re.compile("[0-9]{4}")
 _WORD_MAX = 60
 _LONGEST_WHOLE_AMOUNT = 10
 
@@ -157,7 +159,9 @@ def _find_header(records: list[Record], first: int) -> int | None:
         best = next((number for number in near if _header_score(records[number].fields) >= MIN_ROLES), None)
     if best is None and 0 < first < len(records):
         above, below = records[first - 1].fields, records[first].fields
-        if len(above) == len(below) > 2 and all(map(_is_name, filter(None, above))) and sum(map(bool, above)) > 2:
+        is_full = len(above) == len(below) > 2 and sum(map(bool, above)) > 2
+        # A title names its period or its account.
+        if is_full and all(_is_name(cell) and not _LONG_NUMBER.search(cell) for cell in above if cell):
             return first - 1
     return best
 

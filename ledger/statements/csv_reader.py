@@ -21,7 +21,7 @@ from ledger.statements.model import (
     StatementError,
 )
 from ledger.statements.signs import MoneyPlan, plan_money
-from ledger.statements.table import Record, all_records, choose_delimiter, unwrap
+from ledger.statements.table import Record, all_records, choose_delimiter, is_booking, join_days, unwrap
 from ledger.statements.text import fold, tidy
 
 EVIDENCE_ROWS = 20_000
@@ -34,7 +34,7 @@ def read_csv(decoded: DecodedText, hints: Hints) -> Statement:
     layout = hints.layout
     text = unwrap(decoded.text)
     delimiter = layout.delimiter or choose_delimiter(text)
-    records = all_records(text, delimiter, hints.limits)
+    records = join_days(all_records(text, delimiter, hints.limits))
     table = divide(records)
     if not table.rows:
         raise StatementError("no_lines")
@@ -46,17 +46,12 @@ def read_csv(decoded: DecodedText, hints: Hints) -> Statement:
     lines, footer = read_rows(plan, hints)
     if not any(line.state is not State.LEFT_OUT for line in lines):
         raise StatementError("no_lines")
-    signature = (
-        "\n".join((delimiter, *(fold(name) for name in table.header)))
-        if table.header
-        else _kinds(table, delimiter)
-    )
     currencies = Counter(line.currency for line in lines if line.currency)
     return Statement(
         format=plan.preset.format if plan.preset else "csv",
         lines=tuple(lines),
         currency=currencies.most_common(1)[0][0] if currencies else plan.currency,
-        signature=signature,
+        signature=_signature(table, delimiter),
         layout=_layout(plan, decoded.encoding, delimiter, hints),
         questions=tuple(plan.questions),
         columns=table.header or table.rows[0].fields,
@@ -65,8 +60,10 @@ def read_csv(decoded: DecodedText, hints: Hints) -> Statement:
     )
 
 
-def _kinds(table: Table, delimiter: str) -> str:
-    """Return what the columns hold, which stands for the bank where there is no header."""
+def _signature(table: Table, delimiter: str) -> str:
+    """Return what stands for the bank: the names of the columns, or what they hold where there is no header."""
+    if table.header:
+        return "\n".join((delimiter, *(fold(name) for name in table.header)))
     kinds = (
         "day" if c.is_days else "number" if c.is_numbers else "text" if c.filled else "" for c in table.columns
     )
@@ -100,6 +97,7 @@ def _plan(table: Table, hints: Hints) -> Plan:
         trackers.apply_preset(preset, table)
     else:
         assign_roles(table, hints.layout.columns)
+        _drop_title(table)
     rows = table.bookings[:EVIDENCE_ROWS]
     currency, currency_question = _currency(table, rows, hints)
     decimal, decimal_question = _decimal(table, rows, hints, currency)
@@ -114,6 +112,15 @@ def _plan(table: Table, hints: Hints) -> Plan:
     if preset and preset.is_double_entry:
         plan.questions.append(Question("double", ("expenses", "accounts"), "expenses"))
     return plan
+
+
+def _drop_title(table: Table) -> None:
+    """Move a first row that has a day, but where others have none, above the table: it is about the account."""
+    first = table.rows[0]
+    columns = {column.index for column in table.columns if column.is_days} | {table.roles.get("date", -1)}
+    if len(table.rows) > 1 and is_booking(first.fields) and not any(day_cell(first, index) for index in columns):
+        table.preamble.append(table.rows.pop(0))
+        table.bookings = [row for row in table.bookings if row is not first]
 
 
 def _date_order(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Question | None]:
@@ -160,7 +167,7 @@ def _decimal(table: Table, rows: list[Record], hints: Hints, currency: str) -> t
     if "balance" in table.roles and not any(amounts.evidence(cell.number) in {".", ","} for cell in cells):
         cells += _amounts_in(rows, {table.roles["balance"]})
     hint = decimal_of(hints.locale)
-    has_decimals = currency_digits(currency) > 0
+    has_decimals = currency_digits(currency) > 0 and currency not in amounts.WRITTEN_WHOLE
     separator = amounts.decide_decimal(cells, numeric_cells(table, used), hint, hints.layout.decimal, has_decimals)
     question = None if separator.is_certain else Question("decimal", (".", ","), separator.character)
     return separator.character, question

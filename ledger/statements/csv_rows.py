@@ -20,7 +20,7 @@ from ledger.statements.model import (
     StatementLine,
 )
 from ledger.statements.signs import MoneyPlan, UnreadableError, direction_of
-from ledger.statements.table import Record, is_booking
+from ledger.statements.table import Record
 from ledger.statements.text import fold, tidy
 
 
@@ -42,7 +42,7 @@ class Plan:
 def read_rows(plan: Plan, hints: Hints) -> tuple[list[StatementLine], list[str]]:
     """Return a line for every record, and the records behind the last one that look like none."""
     date_index = plan.table.roles["date"]
-    rows = _without_title(plan, plan.table.rows)
+    rows = plan.table.rows
     last = next(
         (number for number in reversed(range(len(rows))) if _has_amount(plan, rows[number])), len(rows) - 1
     )
@@ -54,14 +54,6 @@ def read_rows(plan: Plan, hints: Hints) -> tuple[list[StatementLine], list[str]]
         end = len(rows)
         read = double_entry.Reader(read, plan.table).read
     return [read(row) for row in rows[:end]], [row.raw for row in rows[end:]]
-
-
-def _without_title(plan: Plan, rows: list[Record]) -> list[Record]:
-    """Return the rows without a first one that has a day, but where others have none: it is about the account."""
-    if len(rows) < 2 or day_cell(rows[0], plan.table.roles["date"]) or not is_booking(rows[0].fields):
-        return rows
-    columns = [column.index for column in plan.table.columns if column.is_days]
-    return rows if any(day_cell(rows[0], index) for index in columns) else rows[1:]
 
 
 def day_cell(row: Record, index: int) -> DayCell | None:
@@ -103,7 +95,7 @@ class _RowReader:
         day = self._day(date_text)
         # In our own export, these are words that somebody chose.
         marks = set() if self._is_exact else vocabulary.marks_of(row.fields)
-        reason = self._no_booking(row, date_text, marks)
+        reason = self._no_booking(row, date_text, day, marks)
         try:
             amount = self._plan.money.value(row.fields)
         except UnreadableError as error:
@@ -133,15 +125,15 @@ class _RowReader:
                 self._days[text] = cell.read(self._plan.date_order, self._hints.today) if cell else None
         return self._days[text]
 
-    def _no_booking(self, row: Record, date_text: str, marks: set[str]) -> str:
+    def _no_booking(self, row: Record, date_text: str, day: date | None, marks: set[str]) -> str:
         """Return why a record is no booking: a balance, a total, a text alone; nothing if it is one."""
         if "balance" in marks:
             return "balance"
-        if not date_text or "total" in vocabulary.marks_of([date_text]):
-            if "total" in marks:
-                return "total"
-            if not _has_amount(self._plan, row):
-                return "no_booking"
+        is_day_missing = day is None and not self._is_exact
+        if is_day_missing and any(map(vocabulary.is_total, [date_text] if date_text else row.fields)):
+            return "total"
+        if not date_text and not _has_amount(self._plan, row):
+            return "no_booking"
         direction = self._cell(row, "direction") if self._plan.money.by_direction else ""
         return "neutral" if direction and not direction_of(direction) else ""
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from ledger.statements import camt, mt940, ofx, qif
 from ledger.statements.csv_reader import read_csv
-from ledger.statements.encodings import decode
+from ledger.statements.encodings import DecodedText, decode
 from ledger.statements.model import UPLOAD_LIMITS, Hints, Layout, Limits, Statement, StatementError
 
 # Beginnings of files that are no statements, and the code of what to say about them.
@@ -64,7 +64,11 @@ def read_statement(
         return camt.read_camt(content, hints)
     if _is_binary(content):
         raise StatementError("not_text")
-    decoded = decode(content, person.locale, hints.layout.encoding)
+    return _read_text(content, decode(content, person.locale, hints.layout.encoding), hints)
+
+
+def _read_text(content: bytes, decoded: DecodedText, hints: Hints) -> Statement:
+    """Read a file that is no XML in the format that its first lines show."""
     start = decoded.text[:_SAMPLE]
     if not decoded.text.strip():
         raise StatementError("empty")

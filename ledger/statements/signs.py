@@ -13,6 +13,9 @@ from ledger.statements.text import fold
 MAX_CANDIDATES = 7
 # The part of the steps between balances that the amounts must explain.
 PROOF = 0.8
+# So many lines with words of income prove what a plus means, and so does this many times more lines with a
+# minus than with a plus.
+SEVERAL, CLEARLY_MORE = 2, 2
 _ZERO = Decimal(0)
 Proof = Callable[[Sequence[Decimal | None]], float]
 
@@ -313,13 +316,13 @@ def _by_majority(table: Table, guess: SignGuess, rows: list[Record], negative: i
     if _marks_money_in(plan, rows):
         return replace(guess, plan=replace(plan, is_unmarked_out=True))
     has_plus = any(cell.sign > 0 for cell in cells)
-    card = _is_card(table)
-    if not positive or has_plus or (negative >= positive and not card):
+    if not positive or has_plus:
         return guess
-    reversed_plan = replace(plan, sign=-1)
-    spends_without_minus = _spends_without_minus(table, rows, plan, negative, positive)
-    taken = reversed_plan if spends_without_minus else plan
-    return SignGuess(taken, (*guess.questions, "sign"))
+    evidence = _evidence(table, rows, plan)
+    if not _is_card(table) and _shows_account(table, evidence, negative, positive):
+        return guess
+    spends_without_minus = _spends_without_minus(table, evidence, negative, positive)
+    return SignGuess(replace(plan, sign=-1) if spends_without_minus else plan, (*guess.questions, "sign"))
 
 
 def _marks_money_in(plan: MoneyPlan, rows: list[Record]) -> bool:
@@ -340,8 +343,8 @@ def _is_card(table: Table) -> bool:
     return bool(words & vocabulary.CARD_WORDS or names & vocabulary.CARD_HEADERS)
 
 
-def _spends_without_minus(table: Table, rows: list[Record], plan: MoneyPlan, negative: int, positive: int) -> bool:
-    """Return the likelier meaning of amounts that are mostly positive."""
+def _evidence(table: Table, rows: list[Record], plan: MoneyPlan) -> tuple[int, int]:
+    """Count the lines whose words say that a plus is money in, and those that say that a minus is."""
     income = repayment = 0
     for row in rows[:500]:
         value = _safe(plan, row, plan.amount)
@@ -349,6 +352,21 @@ def _spends_without_minus(table: Table, rows: list[Record], plan: MoneyPlan, neg
         came_in = vocabulary.INCOME_WORDS | vocabulary.CERTAIN_REPAYMENT_WORDS
         income += bool(value and value > 0 and words & came_in)
         repayment += bool(value and value < 0 and words & vocabulary.REPAYMENT_WORDS)
+    return income, repayment
+
+
+def _shows_account(table: Table, evidence: tuple[int, int], negative: int, positive: int) -> bool:
+    """Tell whether a minus certainly means money out, because it is an account that mostly pays."""
+    income, repayment = evidence
+    if repayment or negative < positive:
+        return False
+    has_role = bool({"balance", "check"} & table.roles.keys())
+    return has_role or income >= SEVERAL or negative >= CLEARLY_MORE * positive
+
+
+def _spends_without_minus(table: Table, evidence: tuple[int, int], negative: int, positive: int) -> bool:
+    """Return the likelier meaning of amounts that are not mostly negative."""
+    income, repayment = evidence
     if income != repayment:
         return repayment > income
     if _is_card(table):

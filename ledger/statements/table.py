@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ledger.statements import amounts, dates
 from ledger.statements.model import MAX_COLUMNS, RAW_MAX, Limits, StatementError
+from ledger.statements.text import fold
 
 DELIMITERS = (";", "\t", ",", "|")
 # A quoted field with more line breaks than this has a quote that was never closed.
@@ -18,6 +19,8 @@ _WRAPPED = re.compile(r'^"((?:[^"\r\n]|""){3,2000})"$')
 # A field that is a formula of nothing but a text.
 _FORMULA = re.compile(r'(?:(?<=[;,\t|\r\n])|^)="((?:[^"\r\n]|""){0,2000})"(?=[;,\t|\r\n]|$)')
 MAX_SAMPLE_CELLS = 60_000
+# The last words of three columns that make a day together.
+YEAR_MONTH_DAY = {("年", "月", "日"), ("year", "month", "day"), ("jahr", "monat", "tag")}
 # How many records may stand above the first line.
 MAX_PREAMBLE = 400
 
@@ -214,6 +217,33 @@ def _has_booking(fields: Sequence[str], day: int, amount: int) -> bool:
         and amounts.read_cell(fields[amount][: amounts.CELL_MAX + 1]) is not None
         # Two days are the period of a statement.
         and dates.read_cell(fields[amount][: dates.CELL_MAX + 1]) is None
+    )
+
+
+def join_days(records: list[Record]) -> list[Record]:
+    """Join three columns for year, month and day, if the header names them so, into one in place of the first."""
+    for number, record in enumerate(records[:MAX_PREAMBLE]):
+        names = [fold(name) for name in record.fields]
+        at = next((at for at in range(len(names) - 2) if _are_parts_of_day(names[at : at + 3])), None)
+        if at is not None:
+            header = record._replace(fields=(*record.fields[:at], "date", *record.fields[at + 3 :]))
+            return [*records[:number], header, *(_with_joined_day(row, at) for row in records[number + 1 :])]
+    return records
+
+
+def _are_parts_of_day(names: list[str]) -> bool:
+    """Tell whether these end as year, month and day do, after the same words."""
+    parts = [name.rpartition(" ") for name in names]
+    return tuple(last for _, _, last in parts) in YEAR_MONTH_DAY and len({words for words, _, _ in parts}) == 1
+
+
+def _with_joined_day(row: Record, at: int) -> Record:
+    parts = row.fields[at : at + 3]
+    if len(parts) < 3:
+        return row
+    year, month, day = parts
+    return row._replace(
+        fields=(*row.fields[:at], f"{year}-{month:0>2}-{day:0>2}" if any(parts) else "", *row.fields[at + 3 :])
     )
 
 

@@ -161,6 +161,18 @@ PRESETS = (
         texts=("payee", "memo", "info"),
     ),
     Preset(
+        "moneyforward",
+        ("計算対象", "日付", "内容", "金額（円）", "保有金融機関", "大項目", "振替"),
+        {
+            "date": "日付", "amount": "金額（円）", "payee": "内容", "category": "大項目", "id": "id",
+            "account": "保有金融機関",
+        },
+        sign="minus",
+        kind="振替",
+        kinds={"1": "?transfer"},
+        texts=("内容",),
+    ),
+    Preset(
         "gnucash",
         ("date", "transaction id", "description", "full account name", "amount num."),
         {"date": "date", "amount": "amount num.", "currency": "commodity/currency", "text": "description"},

@@ -244,6 +244,11 @@ def marks_of(cells: Sequence[str]) -> set[str]:
     return marks
 
 
+def is_total(cell: str) -> bool:
+    """Tell whether a cell begins with a word for a total, as in "Total for 2026-03-05"."""
+    return bool(cell) and _mark_of(cell) == "total"
+
+
 @lru_cache(maxsize=8192)
 def _mark_of(cell: str) -> str:
     folded = fold(cell) if len(cell) <= MARK_MAX else ""
