@@ -41,9 +41,9 @@ def ledger(server):
 
 
 def open_list(visit, **options):
-    """Open the list as ana."""
+    """Open the list as ana, in English whatever the locale of the browser."""
     ana = visit("ana", **options)
-    ana.go("/login")
+    ana.go("/login?language=en")
     ana.log_in()
     ana.page.wait_for_load_state("networkidle")
     return ana
