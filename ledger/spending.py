@@ -96,9 +96,9 @@ class Summary:
 class Page:
     """Up to PAGE_SIZE rows in order, and the cursors of the neighbouring pages."""
 
-    rows: Sequence[sa.Row[uuid.UUID, date, str, str, Decimal]] = ()
-    before: Cursor | None = None
-    after: Cursor | None = None
+    rows: list[sa.Row[uuid.UUID, date, str, str, Decimal]]
+    before: Cursor | None
+    after: Cursor | None
 
 
 def expenses_query(user: User, filters: ExpenseFilter) -> sa.Select[uuid.UUID, date, str, str, Decimal]:
@@ -300,7 +300,7 @@ def read_page(
     if backwards:
         rows.reverse()
     if not rows:
-        return Page()
+        return Page([], None, None)
     first, last = (Cursor(getattr(row, str(column.key)), row.id) for row in (rows[0], rows[-1]))
     has_before = more if backwards else after is not None
     has_after = backwards or more

@@ -23,7 +23,7 @@ from ledger import categories, csv_export, operations, recurring, reports, spend
 from ledger.categories import CategoryError
 from ledger.recurring import RecurringError
 from ledger.reports import Budget
-from ledger.spending import ExpenseFilter, ExpenseValues, Page, Summary
+from ledger.spending import ExpenseFilter, ExpenseValues, Summary
 from messages import FREQUENCY_NAMES, REPEATS, error_message, isolate
 from models import Expense, Operation
 from views.blank_forms import blank_form
@@ -93,9 +93,7 @@ def list_page(sent: ExpenseForm | BulkForm | DueForm | None = None) -> ResponseR
     form = filter_form()
     filters = form.filters
     summary = spending.summarise(current_user, filters)
-    place = form.after.data, form.before.data
-    # A second search through all descriptions would find as little as the first.
-    page = spending.read_page(current_user, filters, *place) if summary.count else Page()
+    page = spending.read_page(current_user, filters, form.after.data, form.before.data)
     is_whole = not form.query_string()
     return render_page(
         "expenses/list.html",
