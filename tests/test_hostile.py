@@ -34,7 +34,7 @@ import security_forms
 from app import app as application
 from database import Base, db
 from database.engine import SAFE_METHODS
-from ledger import categories, operations
+from ledger import categories, operations, security_events
 from ledger.categories import get_categories
 from models import Expense, ExpenseChange, Operation, RecurringExpense, RowChange
 from tests.browsing import Visitor, empty_tables, form_values, read
@@ -143,14 +143,18 @@ def snapshot():
 
 
 def owners_of_changes(before, after):
-    """The ids of the people of whom a row came, went or changed."""
+    """The ids of the people of whom a row came, went or changed, but for the failed logins that they are told of."""
     changed = [
         row
         for table in before
         for row in [*before[table], *after[table]]
         if (row in before[table]) != (row in after[table])
     ]
-    return {next(row[name] for name in ("author_id", "user_id", "id") if name in row) for row in changed}
+    return {
+        next(row[name] for name in ("author_id", "user_id", "id") if name in row)
+        for row in changed
+        if row.get("kind") not in security_events.FAILURES
+    }
 
 
 class World:
