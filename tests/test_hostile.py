@@ -143,7 +143,7 @@ def snapshot():
 
 
 def owners_of_changes(before, after):
-    """The ids of the people of whom a row came, went or changed, but for the failed logins that they are told of."""
+    """The ids of the people of whom a row came, went or changed, but for failed logins, of which they are told."""
     changed = [
         row
         for table in before
