@@ -104,6 +104,10 @@ class World:
             token.state = "deleted"
             if token.imported is None and token.seen_in is None:
                 self.tokens.remove(token)
+            elif token.imported in self.undone:
+                # It was there only because it had been edited; its line counts as never seen, until the redo.
+                self.tokens.remove(token)
+                self.undone[token.imported][1].append(token)
 
     def edit(self, number):
         token = self.token(number)
@@ -196,6 +200,7 @@ class World:
         assert stored == present
 
 
+SPENT, DOWNLOADED = ("spend", "A", 0, 1, 0), ("download", "A", 9, 0, False)
 numbers, accounts = st.integers(0, 20), st.sampled_from("AB")
 steps = st.one_of(
     st.tuples(st.just("spend"), accounts, st.integers(0, 3), st.integers(1, 2), st.integers(0, 1)),
@@ -215,7 +220,9 @@ steps = st.one_of(
 
 @settings(suppress_health_check=list(HealthCheck))
 @given(st.lists(steps, min_size=4, max_size=30))
-@example([("spend", "A", 0, 1, 0), ("download", "A", 9, 0, False), ("again", 0), ("undo", 0), ("redo",)])
+@example([SPENT, DOWNLOADED, ("again", 0), ("undo", 0), ("redo",)])
+@example([SPENT, DOWNLOADED, ("edit", 0), ("undo", 0), ("delete", 0), DOWNLOADED])
+@example([SPENT, DOWNLOADED, ("edit", 0), ("undo", 0), ("delete", 0), ("redo",), DOWNLOADED])
 def test_nothing_is_lost_and_nothing_is_doubled(app, history):
     empty_tables(app)
     with app.app_context():
