@@ -2,20 +2,35 @@
 
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 
+from babel import Locale
 from babel.numbers import format_decimal
 from flask import Flask
+from markupsafe import Markup
 
 from ledger.axis import axis_to, axis_without_outliers
 from ledger.money import with_true_minus
+from ledger.periods import Period
 from messages import isolate
-from views.formats import formats, visitor_locale
+from views.filters import month_text, named_day, period_name
+from views.formats import formats
 
 
 def init_app(app: Flask) -> None:
     """Add the filters and functions to the templates of `app`."""
-    app.jinja_env.filters.update(short_day=short_day, whole_number=whole_number)
+    app.jinja_env.filters.update(as_query=as_query, short_day=short_day, whole_number=whole_number)
     app.jinja_env.globals.update(axis_to=axis_to, axis_without_outliers=axis_without_outliers)
+
+
+def as_query(period: Period) -> Markup:
+    """Return the query string of the list that shows the expenses of a period."""
+    name = period_name(period)
+    if name == "month":
+        return Markup("?period={}").format(month_text(period))
+    if name == "year":
+        return Markup("?period={}").format(named_day(period).year)
+    return Markup("?start_date={}&amp;end_date={}").format(period.start_date, period.end_date)
 
 
 def short_day(value: date) -> str:
@@ -25,5 +40,10 @@ def short_day(value: date) -> str:
 
 def whole_number(value: Decimal) -> str:
     """Write an amount without decimals and without the sign of its currency."""
-    written = format_decimal(value.quantize(Decimal(1), ROUND_HALF_UP), locale=visitor_locale())
-    return isolate(with_true_minus(written))
+    return isolate(_whole_number(value, formats().locale))
+
+
+# The table of a year has up to a hundred of them and more.
+@lru_cache(maxsize=4096)
+def _whole_number(value: Decimal, locale: str) -> str:
+    return with_true_minus(format_decimal(value.quantize(Decimal(1), ROUND_HALF_UP), locale=Locale.parse(locale)))
