@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from database import db
 from database.pace import Pace
 from ledger import account_rows, sessions, throttling
-from ledger.account_rows import delete_some, owned_tables
 from ledger.journal import row_count
 from ledger.pieces import OperationRunningError
 from models import User
@@ -71,8 +70,8 @@ def _begin(user_id: int, *conditions: sa.ColumnElement[bool]) -> bool:
 def _remove_rows(user_id: int) -> bool:
     """Delete all rows of a user, a piece at a time so that nobody waits for long, and then the user."""
     pace = Pace(account_rows.ROWS_AT_ONCE)
-    for table in owned_tables():
-        while delete_some(table, user_id, pace.rows):
+    for table in account_rows.owned_tables():
+        while account_rows.delete_some(table, user_id, pace.rows):
             db.session.commit()
             pace.pause()
     email = db.session.scalar(sa.select(User.email).where(User.id == user_id))

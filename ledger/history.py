@@ -198,26 +198,33 @@ def count_unrepresentable_amounts(user: User, currency: str, now: datetime) -> i
     recent = sa.select(Operation.id).where(
         Operation.author_id == user.id, Operation.created_at >= now - UNDO_RETENTION
     )
-    finer = [
-        sa.select(amount.class_.id).where(
-            amount.class_.author_id == user.id,
-            sa.type_coerce(amount, sa.BigInteger) % 10 ** (Money.SCALE - digits) != 0,
-            *conditions,
-        )
-        for amount, *conditions in (
-            (Expense.amount,),
-            (ExpenseChange.amount, ExpenseChange.operation_id.in_(recent)),
-            (ExpenseChange.new_amount, ExpenseChange.operation_id.in_(recent)),
-            (RecurringExpense.amount,),
-            (Budget.amount,),
-        )
-    ]
-    ids = {str(row_id) for row_id in db.session.scalars(sa.union(*finer))}
+    finer = _finer_query(user, digits, recent)
+    ids = {str(row_id) for row_id in db.session.scalars(finer)}
     changes = sa.select(RowChange).where(RowChange.author_id == user.id, RowChange.operation_id.in_(recent))
     for change in db.session.scalars(changes):
         if any(amount != round(amount, digits) for amount in _amounts_of(change)):
             ids.add(change.row_key)
     return len(ids)
+
+
+def _finer_query(user: User, digits: int, recent: sa.Select[uuid.UUID]) -> sa.CompoundSelect[uuid.UUID]:
+    """Return the query of the ids of rows whose amount has more than so many decimals, now or before a change."""
+    return sa.union(
+        *(
+            sa.select(amount.class_.id).where(
+                amount.class_.author_id == user.id,
+                sa.type_coerce(amount, sa.BigInteger) % 10 ** (Money.SCALE - digits) != 0,
+                *conditions,
+            )
+            for amount, *conditions in (
+                (Expense.amount,),
+                (ExpenseChange.amount, ExpenseChange.operation_id.in_(recent)),
+                (ExpenseChange.new_amount, ExpenseChange.operation_id.in_(recent)),
+                (RecurringExpense.amount,),
+                (Budget.amount,),
+            )
+        )
+    )
 
 
 def _amounts_of(change: RowChange) -> Iterator[Decimal]:

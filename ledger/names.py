@@ -10,7 +10,7 @@ from ledger.money import currencies
 from ledger.periods import time_zones
 from text import search_key
 
-# Of languages; a page has one, and there are fewer languages than this.
+# More than there are languages.
 MAX_LANGUAGES = 32
 # CLDR's code for an unknown region.
 NO_COUNTRY = "ZZ"

@@ -113,8 +113,7 @@ def undo(user: User, operation_id: uuid.UUID, now: datetime, expense_id: uuid.UU
         if is_large:
             # What was locked before the pieces is not any more.
             recurring = _lock_rows(reversion)
-        counts = reversion.counts
-        if expense_id is None or counts:
+        if expense_id is None or reversion.counts:
             # Categories last: one that was added can go only when nothing is in it any more.
             recurring.revert(_expense_ids(operation) if recurring.days else ())
             _revert_categories(reversion)
@@ -126,19 +125,23 @@ def undo(user: User, operation_id: uuid.UUID, now: datetime, expense_id: uuid.UU
         # To look for what was left alone takes a while, and needs no lock.
         db.session.commit()
         db.session.connection(execution_options={"reading": True})
-    conflicts = reversion.conflicts
-    conflict_count = len(conflicts)
-    if counts.total() < (original.count if expense_id is None else 1):
+    return _undone(reversion, recurring.series)
+
+
+def _undone(reversion: Reversion, series: str | None) -> Undone:
+    """Return what was reverted and what was left alone."""
+    counts, conflicts, conflict_count = reversion.counts, reversion.conflicts, len(reversion.conflicts)
+    if counts.total() < (reversion.original.count if reversion.expense_id is None else 1):
         others, count = _left_alone(reversion)
         conflicts, conflict_count = [*conflicts, *others], conflict_count + count
     return Undone(
-        operation=None if operations.is_empty(operation) else operation,
+        operation=None if operations.is_empty(reversion.undo) else reversion.undo,
         restored=counts["added"],
         changed=counts["changed"],
         removed=counts["deleted"],
         conflicts=tuple(conflicts[:MAX_NAMES]),
         conflict_count=conflict_count,
-        series=recurring.series,
+        series=series,
     )
 
 

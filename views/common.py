@@ -70,7 +70,8 @@ def form_options() -> dict[str, Any]:
             "locale": visitor_locale(),
             "categories": user_categories(),
         }
-    return {**g.form_options}
+    options: dict[str, Any] = g.form_options
+    return options
 
 
 def filter_form(args: MultiDict[str, str] | None = None) -> ExpenseFilterForm:

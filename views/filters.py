@@ -28,33 +28,7 @@ from views.formats import formats, list_rows, visitor_locale
 
 def init_app(app: Flask) -> None:
     """Add the filters to the templates of `app`."""
-    app.jinja_env.filters.update(
-        money=money,
-        money_in=money_in,
-        expense_count=expense_count,
-        frequency=frequency,
-        named_day=named_day,
-        period_name=period_name,
-        month_text=month_text,
-        repetition=repetition,
-        month=month,
-        titled_month=titled_month,
-        short_month=short_month,
-        short_number=short_number,
-        percent=percent,
-        datetime=datetime_text,
-        day=day,
-        list_day=list_day,
-        list_rows=list_rows,
-        for_each=for_each,
-        digits=currency_digits,
-        device=device_name,
-        reason=reason_text,
-        full_date=full_date,
-        isolate=isolate,
-        number=number,
-        separated=separated,
-    )
+    app.jinja_env.filters.update(FILTERS)
     # The methods that Jinja's extension installs call each other three times for each text.
     app.jinja_env.newstyle_gettext = True  # type: ignore[attr-defined]
     app.jinja_env.globals.update(_=translate, gettext=translate, ngettext=translate_number)
@@ -230,3 +204,32 @@ def day(value: date) -> str:
 def list_day(value: date) -> str:
     """Write a date in the visitor's format, without its year when that is the current one."""
     return formats().list_day(value)
+
+
+FILTERS = {
+    "money": money,
+    "money_in": money_in,
+    "expense_count": expense_count,
+    "frequency": frequency,
+    "named_day": named_day,
+    "period_name": period_name,
+    "month_text": month_text,
+    "repetition": repetition,
+    "month": month,
+    "titled_month": titled_month,
+    "short_month": short_month,
+    "short_number": short_number,
+    "percent": percent,
+    "datetime": datetime_text,
+    "day": day,
+    "list_day": list_day,
+    "list_rows": list_rows,
+    "for_each": for_each,
+    "digits": currency_digits,
+    "device": device_name,
+    "reason": reason_text,
+    "full_date": full_date,
+    "isolate": isolate,
+    "number": number,
+    "separated": separated,
+}

@@ -43,7 +43,7 @@ def whole_number(value: Decimal) -> str:
     return isolate(_whole_number(value, formats().locale))
 
 
-# The table of a year has up to a hundred of them and more.
+# The table of a year can have more than a hundred.
 @lru_cache(maxsize=4096)
 def _whole_number(value: Decimal, locale: str) -> str:
     return with_true_minus(format_decimal(value.quantize(Decimal(1), ROUND_HALF_UP), locale=Locale.parse(locale)))

@@ -41,10 +41,26 @@ def press_add(client, page):
         return client.post(form["action"], values_of(form) | {"go": "add-all"})
 
 
+def begin_adding(server, person, page):
+    """Press Add in another window, and return its thread as soon as it has written something."""
+    thread = threading.Thread(target=press_add, args=[person.another_window(), page])
+    thread.start()
+    while not count(server, ExpenseChange):
+        time.sleep(0.005)
+    return thread
+
+
 def wait_until_rolled_back(person):
     while "is still in progress" in (page := read(person.get("/expenses"))).text:
         time.sleep(0.2)
     return page
+
+
+def assert_nothing_stayed_and_add_works(server, person, preview):
+    wait_until_rolled_back(person)
+    assert [count(server, model) for model in (Expense, ExpenseChange, Operation)] == [0, 0, 0]
+    assert press_add(person.client, person.page(preview)).status_code in REDIRECTS
+    assert [count(server, model) for model in (Expense, ExpenseChange, Operation)] == [MANY, MANY, 1]
 
 
 def test_an_import_whose_server_is_killed_is_all_or_nothing(serve, url, chance, tally):
@@ -57,19 +73,13 @@ def test_an_import_whose_server_is_killed_is_all_or_nothing(serve, url, chance, 
     page = ana.page(preview)
     assert count(server, StatementLine) == MANY
 
-    thread = threading.Thread(target=press_add, args=[ana.another_window(), page])
-    thread.start()
-    while not count(server, ExpenseChange):
-        time.sleep(0.005)
+    thread = begin_adding(server, ana, page)
     server.kill()
     thread.join()
     tally.tries += 1
     server.serve()
 
-    wait_until_rolled_back(ana)
-    assert [count(server, model) for model in (Expense, ExpenseChange, Operation)] == [0, 0, 0]
-    assert press_add(ana.client, ana.page(preview)).status_code in REDIRECTS
-    assert [count(server, model) for model in (Expense, ExpenseChange, Operation)] == [MANY, MANY, 1]
+    assert_nothing_stayed_and_add_works(server, ana, preview)
 
 
 def test_an_import_whose_postgresql_is_restarted_is_all_or_nothing(serve, postgres, postgres_url, tally):
@@ -82,18 +92,12 @@ def test_an_import_whose_postgresql_is_restarted_is_all_or_nothing(serve, postgr
     page = ana.page(preview)
     assert count(server, StatementLine) == MANY
 
-    thread = threading.Thread(target=press_add, args=[ana.another_window(), page])
-    thread.start()
-    while not count(server, ExpenseChange):
-        time.sleep(0.005)
+    thread = begin_adding(server, ana, page)
     with stopped(postgres, "immediate"):
         thread.join()
     tally.tries += 1
 
-    wait_until_rolled_back(ana)
-    assert [count(server, model) for model in (Expense, ExpenseChange, Operation)] == [0, 0, 0]
-    assert press_add(ana.client, ana.page(preview)).status_code in REDIRECTS
-    assert [count(server, model) for model in (Expense, ExpenseChange, Operation)] == [MANY, MANY, 1]
+    assert_nothing_stayed_and_add_works(server, ana, preview)
 
 
 def test_add_pressed_often_at_once_adds_once(serve, url, tally):
