@@ -383,3 +383,13 @@ def test_dates_and_amounts_keep_their_own_direction(ledger, visit, locale):
 
     assert directions
     assert {tuple(pair) for pair in directions} == {("rtl", "isolate")}
+
+
+def test_the_bulk_form_of_a_phone_is_opened_by_select_without_a_script(ledger, visit):
+    ana = open_list(visit, viewport=PHONE, java_script_enabled=False)
+    assert not ana.page.locator(".bulk-actions").is_visible()
+
+    ana.page.get_by_role("link", name="Select").click()
+
+    assert ana.page.locator(".bulk-actions").is_visible()
+    assert ana.page.locator(".expenses tr[id] .select").first.is_visible()
