@@ -519,22 +519,13 @@ class ExpenseFilterForm(FlaskForm):
         sent = {field.name: (field.raw_data or [])[: None if field is self.category else 1] for field in self}
         return {name: filled for name, values in sent.items() if (filled := [value for value in values if value])}
 
-    @cached_property
-    def all_args(self) -> dict[str, list[str]]:
-        """The query arguments of this page and the empty ones, in the order of the fields."""
-        return {name: self.sent_args.get(name, []) for name in self._fields}
-
-    def query_args(self, **changes: Any) -> dict[str, list[str]]:
-        """Return the query arguments of this page with `changes`, for a link; None removes one."""
-        args = self.all_args.copy()
+    def query_string(self, **changes: Any) -> str:
+        """Return the query string of this page with `changes`, for a link: `?category=Food`; None removes one."""
+        args = dict(self.sent_args)
         for name, value in changes.items():
             args[name] = value if isinstance(value, list) else [] if value is None else [str(value)]
-        return {name: values for name, values in args.items() if values}
-
-    def query_string(self, **changes: Any) -> str:
-        """Return the same as a query string: `?category=Food`, or nothing."""
-        args = self.query_args(**changes)
-        return f"?{urlencode(args, doseq=True)}" if args else ""
+        pairs = [(name, value) for name in self._fields if name in args for value in args[name]]
+        return f"?{urlencode(pairs)}" if pairs else ""
 
 
 class BulkForm(Form):
