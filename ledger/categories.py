@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from uuid_utils.compat import uuid7
 
 from database import db
-from database.statements import OWNER_ID, built_once
+from database.statements import OWNER_ID, built_once, fetch_all
 from ledger import operations
 from ledger.errors import LedgerError
 from ledger.journal import row_count
@@ -52,7 +52,7 @@ class Usage(NamedTuple):
 
 def get_categories(user: User) -> list[CategoryData]:
     """Return the user's categories in their order, by one statement."""
-    return [CategoryData(*row) for row in db.session.execute(_categories_query(), {"owner_id": user.id}).all()]
+    return [CategoryData(*row) for row in fetch_all(_categories_query(), owner_id=user.id)]
 
 
 @built_once
