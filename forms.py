@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from itertools import starmap
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -360,6 +360,12 @@ class DueForm(Form):
         return not self.errors and not csrf_failed()
 
 
+@lru_cache(maxsize=256)
+def encode_query(pairs: tuple[tuple[str, str], ...]) -> str:
+    """Return a query string, which is `?category=Food` or nothing. A page links to the same lists each time."""
+    return f"?{urlencode(pairs)}" if pairs else ""
+
+
 class ExpenseFilterForm(FlaskForm):
     """Filter of the expense list. It changes nothing, so its URL needs no CSRF token and can be shared."""
 
@@ -524,8 +530,7 @@ class ExpenseFilterForm(FlaskForm):
         args = dict(self.sent_args)
         for name, value in changes.items():
             args[name] = value if isinstance(value, list) else [] if value is None else [str(value)]
-        pairs = [(name, value) for name in self._fields if name in args for value in args[name]]
-        return f"?{urlencode(pairs)}" if pairs else ""
+        return encode_query(tuple((name, value) for name in self._fields for value in args.get(name, ())))
 
 
 class BulkForm(Form):
