@@ -25,10 +25,14 @@ def built_once(build: Callable[Arguments, Statement]) -> Callable[Arguments, Sta
     return cast(Callable[Arguments, Statement], lru_cache(maxsize=MAX_STATEMENTS)(build))
 
 
-def fetch_all(query: sa.Select[*Columns], **parameters: Any) -> Sequence[sa.Row[*Columns]]:
-    """Return the rows of a query of columns.
+def execute(statement: sa.Executable, **parameters: Any) -> sa.CursorResult[Any]:
+    """Send a statement about columns, as a part of the session's transaction.
 
-    The session, whose transaction this is part of, would look through the query for objects first, which takes as
-    long as the database.
+    The session itself would first look for objects in it, which takes as long as the database.
     """
-    return db.session.connection().execute(query, parameters).all()
+    return db.session.connection().execute(statement, parameters)
+
+
+def fetch_all(query: sa.Select[*Columns], **parameters: Any) -> Sequence[sa.Row[*Columns]]:
+    """Return the rows of a query of columns."""
+    return execute(query, **parameters).all()
