@@ -89,9 +89,9 @@ def month_budget(filters: ExpenseFilter, summary: Summary) -> Budget | None:
 
 
 def form_to_find(form: ExpenseFilterForm) -> ExpenseFilterForm:
-    """Return the form above the list; on all pages of the whole list it is blank."""
-    is_blank = not form.errors and not form.query_string(after=None, before=None)
-    return filter_form(MultiDict()) if is_blank else form
+    """Return the form above the list; on a further page of the whole list, it is the blank one of the first page."""
+    is_further_page = form.sent_args.keys() in ({"after"}, {"before"})
+    return filter_form(MultiDict()) if is_further_page and not form.errors else form
 
 
 def list_page(sent: ExpenseForm | BulkForm | DueForm | None = None) -> ResponseReturnValue:
