@@ -89,7 +89,7 @@ def month_budget(filters: ExpenseFilter, summary: Summary) -> Budget | None:
 
 
 def form_to_find(form: ExpenseFilterForm) -> ExpenseFilterForm:
-    """Return the form above the list; on a further page of the whole list, it is the blank one of the first page."""
+    """Return the form above the list; it is blank on every page of the whole list."""
     is_further_page = form.sent_args.keys() in ({"after"}, {"before"})
     return filter_form(MultiDict()) if is_further_page and not form.errors else form
 

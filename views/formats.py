@@ -55,6 +55,10 @@ class Formats:
         """Write an amount in the currency of the account, or in another one, with its sign in an `i` element."""
         return _money(amount, currency or self.currency, self.locale, self.isolates)
 
+    def money_of_row(self, amount: Decimal) -> tuple[str, str]:
+        """Write an amount for a row of the list: as HTML, and as the text in its attributes."""
+        return _money_of_row(amount, self.currency, self.locale, self.isolates)
+
     def money_text(self, amount: Decimal) -> str:
         """Write an amount in the currency of the account, as plain text."""
         return isolate("".join(_amount_parts(amount, self.currency, self.locale, self.isolates)))
@@ -97,8 +101,9 @@ def _money(amount: Decimal, currency: str, locale: str, isolates: bool) -> Marku
 
 
 @lru_cache(maxsize=4096)
-def _without_elements(text: Markup) -> Markup:
-    return escape(text.striptags())
+def _money_of_row(amount: Decimal, currency: str, locale: str, isolates: bool) -> tuple[str, str]:
+    written = _money(amount, currency, locale, isolates)
+    return str(written), str(escape(written.striptags()))
 
 
 def _amount_parts(amount: Decimal, currency: str, locale: str, isolates: bool) -> tuple[str, str, str]:
@@ -126,21 +131,23 @@ def list_rows(
     Each of the `marks` stands in the rows to which it applies. `name` and `amount_text` are those in the names of
     the controls. In a loop of Jinja, the rows take twice as long.
     """
-    own, text, rows, day_above, day = formats(), str(pattern), [], None, Markup()
+    own, text, rows, day_above, iso_day, day = formats(), str(pattern), [], None, "", ""
     for text_id, spent_on, category, description, amount in expenses:
         repeats_day = spent_on == day_above
         if not repeats_day:
-            day_above, day = spent_on, escape(own.list_day(spent_on))
-        category, description, written = escape(category), escape(description), own.money(amount)
+            day_above, iso_day, day = spent_on, str(spent_on), str(escape(own.list_day(spent_on)))
+        # As plain texts, which are already HTML, because Python is slow in putting Markup into a text.
+        category, description = str(escape(category)), str(escape(description))
+        written, amount_text = own.money_of_row(amount)
         values = {
             "id": text_id,
-            "date": spent_on,
+            "date": iso_day,
             "day": day,
             "description": description,
             "category": category,
             "amount": written,
             "name": description or category,
-            "amount_text": _without_elements(written),
+            "amount_text": amount_text,
             "changed": marks["changed"] if text_id in changed_ids else "",
             "ticked": marks["ticked"] if text_id in ticked_ids else "",
             "repeats_day": marks["repeats_day"] if repeats_day else "",
