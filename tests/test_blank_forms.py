@@ -2,6 +2,7 @@
 
 import pytest
 from jinja2 import meta, nodes
+from uuid_utils.compat import uuid7
 
 from app import app as application
 from tests.browsing import form_values, read
@@ -42,6 +43,20 @@ def test_what_somebody_typed_is_on_no_other_page(ana):
 
     assert page.one("input", name="amount")["value"] == ""
     assert page.one("input", name="description")["value"] == ""
+
+
+def test_a_further_page_of_the_whole_list_has_the_blank_filter_and_any_other_one_its_own(ana):
+    ana.add("1", description="Tea")
+    after = f"after=2099-01-01_{uuid7()}"
+
+    whole, searched, broken = (
+        ana.page(f"/expenses?{query}") for query in (after, f"search=tea&{after}", "after=x")
+    )
+
+    assert whole.one(id="filter-search")["value"] == ""
+    assert searched.one(id="filter-search")["value"] == "tea"
+    assert "There is no such page." in broken.one("details", class_="filter").text
+    assert ["Tea" in page.one("table").text for page in (whole, searched, broken)] == [True, True, False]
 
 
 @pytest.mark.parametrize(
