@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from itertools import starmap
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -360,6 +360,12 @@ class DueForm(Form):
         return not self.errors and not csrf_failed()
 
 
+@lru_cache(maxsize=256)
+def encode_query(pairs: tuple[tuple[str, str], ...]) -> str:
+    """Return a query string, which is `?category=Food` or nothing. A page links to the same lists each time."""
+    return f"?{urlencode(pairs)}" if pairs else ""
+
+
 class ExpenseFilterForm(FlaskForm):
     """Filter of the expense list. It changes nothing, so its URL needs no CSRF token and can be shared."""
 
@@ -519,22 +525,12 @@ class ExpenseFilterForm(FlaskForm):
         sent = {field.name: (field.raw_data or [])[: None if field is self.category else 1] for field in self}
         return {name: filled for name, values in sent.items() if (filled := [value for value in values if value])}
 
-    @cached_property
-    def all_args(self) -> dict[str, list[str]]:
-        """The query arguments of this page and the empty ones, in the order of the fields."""
-        return {name: self.sent_args.get(name, []) for name in self._fields}
-
-    def query_args(self, **changes: Any) -> dict[str, list[str]]:
-        """Return the query arguments of this page with `changes`, for a link; None removes one."""
-        args = self.all_args.copy()
+    def query_string(self, **changes: Any) -> str:
+        """Return the query string of this page with `changes`, for a link: `?category=Food`; None removes one."""
+        args = dict(self.sent_args)
         for name, value in changes.items():
             args[name] = value if isinstance(value, list) else [] if value is None else [str(value)]
-        return {name: values for name, values in args.items() if values}
-
-    def query_string(self, **changes: Any) -> str:
-        """Return the same as a query string: `?category=Food`, or nothing."""
-        args = self.query_args(**changes)
-        return f"?{urlencode(args, doseq=True)}" if args else ""
+        return encode_query(tuple((name, value) for name in self._fields for value in args.get(name, ())))
 
 
 class BulkForm(Form):

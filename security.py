@@ -16,6 +16,7 @@ import flask
 import sqlalchemy as sa
 from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from flask_wtf.csrf import CSRFError, CSRFProtect
+from itsdangerous import URLSafeTimedSerializer
 from werkzeug.datastructures import FileStorage, ImmutableMultiDict, MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
@@ -215,6 +216,16 @@ class BoundedSessionInterface(SecureCookieSessionInterface):
     Browsers ignore a larger one, which would look like an ended session. Whatever stores something in the session
     also has a limit of its own; all of it together may still be too much.
     """
+
+    def __init__(self) -> None:
+        self._serializers: dict[tuple[str, ...], URLSafeTimedSerializer | None] = {}
+
+    def get_signing_serializer(self, app: flask.Flask) -> URLSafeTimedSerializer | None:
+        """Return what signs the cookie, which is made once for the same keys."""
+        keys = (app.config["SECRET_KEY"], *app.config["SECRET_KEY_FALLBACKS"])
+        if keys not in self._serializers:
+            self._serializers = {keys: super().get_signing_serializer(app)}
+        return self._serializers[keys]
 
     def save_session(self, app: flask.Flask, session: SessionMixin, response: flask.Response) -> None:
         """Set the cookie; what the user can best do without is dropped from one that is too large."""

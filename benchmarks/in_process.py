@@ -9,6 +9,7 @@ its count to a file and begins a new one.
 import argparse
 import importlib
 import os
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,10 +32,12 @@ LANGUAGES = {"german": "de"}
 def main() -> None:
     """Make the pages of one side."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("side", choices=["application", "german", "baseline"])
+    parser.add_argument("side", choices=["application", "german", "baseline", "tutorial"])
     parser.add_argument("--pages", type=int, default=PAGES)
     asked = parser.parse_args()
-    app, environ = baseline() if asked.side == "baseline" else application(LANGUAGES.get(asked.side, "en"))
+    others = {"baseline": baseline, "tutorial": tutorial}
+    make = others.get(asked.side, partial(application, LANGUAGES.get(asked.side, "en")))
+    app, environ = make()
     make_pages(app, environ, WARM_UP)
     os.getppid()
     make_pages(app, environ, asked.pages)
@@ -73,6 +76,17 @@ def application(language: str = "en") -> tuple[Flask, dict[str, Any]]:
 def baseline() -> tuple[Flask, dict[str, Any]]:
     """Return the baseline and a request for its page."""
     return importlib.import_module("benchmarks.baseline").app, create_environ("/")
+
+
+def tutorial() -> tuple[Flask, dict[str, Any]]:
+    """Return the tutorial application on the database that TUTORIAL_DATABASE names, and a request for its page."""
+    module = importlib.import_module("benchmarks.tutorial")
+    module.open_database(os.environ["TUTORIAL_DATABASE"])
+    client = module.app.test_client()
+    assert client.get(f"/login/{owner_of(FEW)}", follow_redirects=True).status_code == 200
+    cookie = client.get_cookie("session")
+    assert cookie
+    return module.app, create_environ("/", headers={"Cookie": f"{cookie.key}={cookie.value}"})
 
 
 if __name__ == "__main__":

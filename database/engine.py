@@ -179,7 +179,8 @@ def in_command() -> bool:
 
 def take_write_lock(connection: sa.Connection) -> None:
     """Wait for the write lock of SQLite and begin a transaction. Raises OperationalError after the timeout."""
-    connection.exec_driver_sql("PRAGMA busy_timeout=0")
+    driver_connection: Any = connection.connection.driver_connection
+    driver_connection.execute("PRAGMA busy_timeout=0")
     waiting_threads.add(threading.get_ident())
     try:
         begun = _begin_within(connection, SHORT_TIMEOUT_MS)
@@ -192,7 +193,7 @@ def take_write_lock(connection: sa.Connection) -> None:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
     finally:
         waiting_threads.discard(threading.get_ident())
-        connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        driver_connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
 
 
 def others_wait() -> bool:

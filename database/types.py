@@ -1,4 +1,4 @@
-"""Column types: exact amounts and times in UTC."""
+"""Column types: exact amounts, times in UTC, and ids as text."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -61,3 +61,21 @@ class UTCDateTime(sa.types.TypeDecorator[datetime]):
     def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
         """Add the time zone."""
         return None if value is None else value.replace(tzinfo=UTC)
+
+
+class IdText(sa.types.TypeDecorator[str]):
+    """The text of a `Uuid`, for a page that only writes it: objects take longer than reading the rest of a row."""
+
+    impl = sa.Uuid
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        """Return the type of the column: SQLite has 32 digits."""
+        return dialect.type_descriptor(sa.CHAR(32) if dialect.name == "sqlite" else sa.Uuid())
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> str:
+        """Write an id in the usual form."""
+        text = str(value)
+        if len(text) == 32:
+            return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+        return text

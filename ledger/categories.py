@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from uuid_utils.compat import uuid7
 
 from database import db
-from database.statements import OWNER_ID, built_once
+from database.statements import OWNER_ID, built_once, fetch_all
 from ledger import operations
 from ledger.errors import LedgerError
 from ledger.journal import row_count
@@ -52,7 +52,7 @@ class Usage(NamedTuple):
 
 def get_categories(user: User) -> list[CategoryData]:
     """Return the user's categories in their order, by one statement."""
-    return [CategoryData(*row) for row in db.session.execute(_categories_query(), {"owner_id": user.id}).all()]
+    return [CategoryData(*row) for row in fetch_all(_categories_query(), owner_id=user.id)]
 
 
 @built_once
@@ -82,23 +82,28 @@ def get_usage(user: User, name: str) -> Usage:
 
 def lock(user: User) -> None:
     """Let one operation at a time change the user's categories, and nobody add an expense to one meanwhile."""
-    db.session.execute(_lock_query(user).with_for_update(key_share=True)).all()
+    fetch_all(_lock_query().with_for_update(key_share=True), owner_id=user.id)
 
 
 def lock_for_use(user: User) -> None:
     """Let nobody change the user's categories before the caller has committed."""
-    db.session.execute(_lock_query(user).with_for_update(read=True)).all()
+    fetch_all(_lock_query().with_for_update(read=True), owner_id=user.id)
 
 
 def lock_category(user: User, name: str) -> None:
     """Let nobody change the category that an expense is about to get. Raises CategoryError when it is gone."""
-    query = _lock_query(user).where(Category.name == name).with_for_update(read=True)
-    if db.session.scalar(query) is None:
+    if not fetch_all(_lock_category_query(), owner_id=user.id, name=name):
         raise CategoryError("category_gone")
 
 
-def _lock_query(user: User) -> sa.Select[uuid.UUID]:
-    return sa.select(Category.id).where(Category.author_id == user.id).order_by(Category.id)
+@built_once
+def _lock_category_query() -> sa.Select[uuid.UUID]:
+    name = sa.bindparam("name", type_=sa.String)
+    return _lock_query().where(Category.name == name).with_for_update(read=True)
+
+
+def _lock_query() -> sa.Select[uuid.UUID]:
+    return sa.select(Category.id).where(Category.author_id == OWNER_ID).order_by(Category.id)
 
 
 def lock_and_get(user: User) -> dict[uuid.UUID, CategoryData]:

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from database import db
+from database.statements import OWNER_ID, built_once, fetch_all
 from ledger.spending import VALUES, ExpenseValues
 from models import Expense, ExpenseChange, Operation, User
 
@@ -89,5 +90,11 @@ def deleted_expenses(user: User, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, 
 
 def was_deleted(author_id: int, expense_id: uuid.UUID) -> bool:
     """Tell whether an operation has deleted the expense."""
-    query = sa.select(CHANGE.id).where(CHANGE.author_id == author_id, CHANGE.id == expense_id, IS_DELETION)
-    return db.session.scalar(query.limit(1)) is not None
+    return bool(fetch_all(_deletion_query(), owner_id=author_id, expense_id=expense_id))
+
+
+@built_once
+def _deletion_query() -> sa.Select[uuid.UUID]:
+    """Return the Select of the id of an owner's expense if it was deleted."""
+    expense_id = sa.bindparam("expense_id", type_=sa.Uuid)
+    return sa.select(CHANGE.id).where(CHANGE.author_id == OWNER_ID, CHANGE.id == expense_id, IS_DELETION).limit(1)

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from database import Base, Money, UTCDateTime, db
+from database.statements import OWNER_ID, built_once, execute, fetch_all
 from ledger import pieces, retention
 from ledger.errors import LedgerError
 from ledger.journal import (
@@ -50,6 +51,7 @@ TRACKED_COLUMNS: dict[type[Base], tuple[str, ...]] = {
     Occurrence: ("expense_id", "handled_at"),
     Statement: ("added_at", "undone_at"),
 }
+INSERT_CHANGE = sa.insert(ExpenseChange)
 
 
 class ExpenseIdUsedError(Exception):
@@ -66,13 +68,18 @@ def lock_account(user: User, running: uuid.UUID | None = None) -> None:
     A change of the currency waits for the operations that have begun, and operations wait for it. `running` is the
     user's large operation, if it is the caller's own. Raises CurrencyChangedError and OperationRunningError.
     """
-    query = sa.select(User.currency, User.running_operation).where(User.id == user.id)
-    # SQLite lets one request write at a time, and ignores this.
-    currency, other = db.session.execute(query.with_for_update(read=True, key_share=True)).one()
+    [(currency, other)] = fetch_all(_lock_account_query(), owner_id=user.id)
     if currency != user.currency:
         raise CurrencyChangedError("currency_changed")
     if other != running:
         raise OperationRunningError
+
+
+@built_once
+def _lock_account_query() -> sa.Select[str, uuid.UUID | None]:
+    query = sa.select(User.currency, User.running_operation).where(User.id == OWNER_ID)
+    # SQLite lets one request write at a time, and ignores this.
+    return query.with_for_update(read=True, key_share=True)
 
 
 @contextmanager
@@ -169,7 +176,7 @@ def add_expense(operation: Operation, expense_id: uuid.UUID, values: ExpenseValu
         "description_key": description_key(values.description),
         "created_at": operation.created_at,
     }
-    if not insert_unless_exists(Expense, **key, **columns):
+    if not execute(_insert_expense(db.engine.dialect.name), **key, **columns).rowcount:
         # Locked, so that it is still there when the caller commits.
         stored = db.session.get(Expense, tuple(key.values()), with_for_update=True, populate_existing=True)
         if stored is None or values != ExpenseValues(*(getattr(stored, name) for name in VALUES)):
@@ -181,14 +188,16 @@ def add_expense(operation: Operation, expense_id: uuid.UUID, values: ExpenseValu
     operation.count, operation.total = 1, values.amount
     store(operation)
     recorded = {f"new_{name}": value for name, value in columns.items()}
-    change = sa.insert(ExpenseChange).values(**key, operation_id=operation.id, change="added", **recorded)
-    db.session.execute(change)
+    execute(INSERT_CHANGE, **key, operation_id=operation.id, change="added", **recorded)
 
 
-def insert_unless_exists(model: type[Base], **values: Any) -> bool:
-    """Insert a row unless another has its key, also one inserted at this very moment; tell whether it did."""
-    dialect = sqlite if db.session.get_bind().dialect.name == "sqlite" else postgresql
-    return row_count(dialect.insert(model).values(**values).on_conflict_do_nothing()) == 1
+@built_once
+def _insert_expense(dialect_name: str) -> sa.Insert:
+    """Return the Insert of an expense that does nothing when another has its key, also one of this very moment."""
+    dialect = sqlite if dialect_name == "sqlite" else postgresql
+    insert = dialect.insert(Expense.__table__).on_conflict_do_nothing()
+    # SQLAlchemy keeps the number of the rows of an INSERT only when it is asked to.
+    return insert.execution_options(preserve_rowcount=True)
 
 
 def record_added_expenses(operation: Operation, chosen: sa.ColumnElement[bool]) -> None:

@@ -160,6 +160,7 @@ def parse_year(text: str, first_day_of_month: int = 1, named_after_end: bool = F
     return Period.year(start_date, first_day_of_month, named_after_end)
 
 
+@lru_cache(maxsize=256)
 def parse_period(
     text: str, today: date, first_day_of_month: int = 1, first_weekday: int = 0, named_after_end: bool = False
 ) -> Period:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from uuid_utils.compat import uuid7
 
 from database import db
-from database.statements import OWNER_ID, built_once
+from database.statements import OWNER_ID, built_once, fetch_all
 from ledger import categories, operations
 from ledger.errors import LedgerError
 from ledger.schedule import due_days, nth_day, occurrence_number
@@ -54,17 +54,17 @@ class DueDays:
 
 
 def due(user: User, today: date, lock: bool = False) -> DueDays:
-    """Return what the user may add or skip by `today`, by one statement when that is nothing, else by two.
+    """Return what the user may add or skip by `today`, by one statement when that is nothing, else by three.
 
     A `lock` lets nobody else do so, or change the categories, until the caller has committed.
     """
     if lock:
         categories.lock_for_use(user)
+    elif not fetch_all(_due_ids_query(), owner_id=user.id, today=today):
+        return DueDays()
     query = _due_query()
     parameters = {"owner_id": user.id, "today": today}
     found = db.session.scalars(query.with_for_update() if lock else query, parameters).all()
-    if not found:
-        return DueDays()
     handled = _handled_days(user, _due_ids(user, today))
 
     def lines(recurring: RecurringExpense) -> Iterator[Due]:
@@ -97,8 +97,13 @@ def _due_query() -> sa.Select[RecurringExpense]:
 
 def _due_ids(user: User, today: date) -> sa.Select[uuid.UUID]:
     """Return the query of the ids of the user's recurring expenses of which something is due."""
-    query = _due_query().with_only_columns(RecurringExpense.id).order_by(None)
-    return query.params(owner_id=user.id, today=today)
+    return _due_ids_query().params(owner_id=user.id, today=today)
+
+
+@built_once
+def _due_ids_query() -> sa.Select[uuid.UUID]:
+    """Return the query of the ids of an owner's recurring expenses of which something is due."""
+    return _due_query().with_only_columns(RecurringExpense.id).order_by(None)
 
 
 def _last_due(recurring: RecurringExpense, today: date) -> date:

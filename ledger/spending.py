@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from database import db
 from database.month_totals import has_month_totals, month_total
-from database.statements import OWNER_ID, built_once
+from database.statements import OWNER_ID, built_once, fetch_all
+from database.types import IdText
 from ledger.periods import Period
 from models import Expense, StatementLine, User, description_key
 from text import search_words
@@ -96,7 +97,7 @@ class Summary:
 class Page:
     """Up to PAGE_SIZE rows in order, and the cursors of the neighbouring pages."""
 
-    rows: list[sa.Row[uuid.UUID, date, str, str, Decimal]]
+    rows: list[sa.Row[str, date, str, str, Decimal]]
     before: Cursor | None
     after: Cursor | None
 
@@ -169,7 +170,7 @@ def ordered_query(user: User, filters: ExpenseFilter) -> sa.Select[uuid.UUID, da
 
 def summarise(user: User, filters: ExpenseFilter) -> Summary:
     """Return count, sum and breakdown of all matching expenses, by one statement; zero when there are none."""
-    rows = db.session.execute(_summary_query(filters, _kept_months(user)), {"owner_id": user.id}).all()
+    rows = fetch_all(_summary_query(filters, _kept_months(user)), owner_id=user.id)
     if not rows:
         return Summary(0, Decimal(0))
     return Summary(int(rows[0][3]), rows[0][4], tuple(CategoryTotal(row[0], int(row[1]), row[2]) for row in rows))
@@ -293,15 +294,14 @@ def read_page(
     column, _descending = ORDERS[filters.sort]
     backwards, cursor = before is not None, before or after
     place = {} if cursor is None else {"cursor_value": cursor.value, "cursor_id": cursor.id}
-    query = _page_query(filters, cursor is not None, backwards)
-    rows = list(db.session.execute(query, {"owner_id": user.id} | place).all())
+    rows = list(fetch_all(_page_query(filters, cursor is not None, backwards), owner_id=user.id, **place))
     more = len(rows) > PAGE_SIZE
     rows = rows[:PAGE_SIZE]
     if backwards:
         rows.reverse()
     if not rows:
         return Page([], None, None)
-    first, last = (Cursor(getattr(row, str(column.key)), row.id) for row in (rows[0], rows[-1]))
+    first, last = (Cursor(getattr(row, str(column.key)), uuid.UUID(row.id)) for row in (rows[0], rows[-1]))
     has_before = more if backwards else after is not None
     has_after = backwards or more
     return Page(rows, first if has_before else None, last if has_after else None)
@@ -310,10 +310,16 @@ def read_page(
 @built_once
 def _page_query(
     filters: ExpenseFilter, has_cursor: bool, backwards: bool
-) -> sa.Select[uuid.UUID, date, str, str, Decimal]:
+) -> sa.Select[str, date, str, str, Decimal]:
     """Return the Select of the rows of a page, and of one more, from the first or from a cursor on."""
     column, descending = ORDERS[filters.sort]
-    query = _expenses_query(filters)
+    query = _expenses_query(filters).with_only_columns(
+        sa.type_coerce(expense.id, IdText).label("id"),
+        expense.date,
+        expense.category,
+        expense.description,
+        expense.amount,
+    )
     if has_cursor:
         # In a tuple, parameters would have no type.
         value = sa.bindparam("cursor_value", type_=column.type)
@@ -363,7 +369,7 @@ def recent_descriptions(user: User, newest: Page | None = None) -> list[str]:
         found = _each_once(row.description for row in newest.rows)
         if len(found) == MAX_SUGGESTIONS or newest.after is None:
             return found
-    return _each_once(db.session.scalars(_descriptions_query(), {"owner_id": user.id}).all())
+    return _each_once(row.description for row in fetch_all(_descriptions_query(), owner_id=user.id))
 
 
 def _each_once(descriptions: Iterable[str]) -> list[str]:

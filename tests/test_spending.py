@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -158,7 +159,7 @@ def test_rows_added_or_removed_while_reading_neither_repeat_nor_hide_another(peo
     make(people[0], PAGE_SIZE + 20)
     first = read_page(people[0], ExpenseFilter())
     make(people[0], 3, first=date(2027, 1, 1))
-    db.session.execute(delete(Expense).where(Expense.id == first.rows[-1].id))
+    db.session.execute(delete(Expense).where(Expense.id == UUID(first.rows[-1].id)))
     db.session.commit()
 
     second = read_page(people[0], ExpenseFilter(), after=first.after)

@@ -3,10 +3,10 @@
 A page of the list has three of them, which took a quarter of its time.
 """
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TypeVar, cast
 
+from flask import get_template_attribute
 from flask_babel import get_locale
 from markupsafe import Markup
 
@@ -32,15 +32,19 @@ def _blank_form(kind: type[BlankForm], _language: str, **values: Any) -> BlankFo
 
 
 def write_form(
-    macro: Callable[..., Markup], form: BulkForm | ExpenseFilterForm | ExpenseForm, *arguments: Any
+    template: str, macro: str, form: BulkForm | ExpenseFilterForm | ExpenseForm, *arguments: Any
 ) -> Markup:
     """Write a form, or a part of it, by a macro that depends on nothing but its arguments.
 
     Of a blank form it is written once.
     """
     if form.written is None:
-        return macro(form, *arguments)
-    key = (macro.name, *arguments)  # type: ignore[attr-defined]
+        return _write(template, macro, form, *arguments)
+    key = (macro, *arguments)
     if key not in form.written:
-        form.written[key] = macro(form, *arguments)
+        form.written[key] = _write(template, macro, form, *arguments)
     return form.written[key]
+
+
+def _write(template: str, macro: str, *arguments: Any) -> Markup:
+    return cast(Markup, get_template_attribute(template, macro)(*arguments))

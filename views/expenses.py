@@ -18,7 +18,7 @@ from werkzeug.exceptions import ServiceUnavailable
 import clock
 from database import db
 from database.engine import SAFE_METHODS
-from forms import BulkForm, DueForm, ExpenseForm
+from forms import BulkForm, DueForm, ExpenseFilterForm, ExpenseForm
 from ledger import categories, csv_export, operations, recurring, reports, spending
 from ledger.categories import CategoryError
 from ledger.recurring import RecurringError
@@ -88,6 +88,12 @@ def month_budget(filters: ExpenseFilter, summary: Summary) -> Budget | None:
     return reports.budget_left(current_user, user_categories(), name, summary.total, month, today())
 
 
+def form_to_find(form: ExpenseFilterForm) -> ExpenseFilterForm:
+    """Return the form above the list; it is blank on every page of the whole list."""
+    is_further_page = form.sent_args.keys() in ({"after"}, {"before"})
+    return filter_form(MultiDict()) if is_further_page and not form.errors else form
+
+
 def list_page(sent: ExpenseForm | BulkForm | DueForm | None = None) -> ResponseReturnValue:
     """Answer with the list that the URL asks for, whose forms are fresh but for the one that was sent."""
     form = filter_form()
@@ -101,6 +107,7 @@ def list_page(sent: ExpenseForm | BulkForm | DueForm | None = None) -> ResponseR
         bulk_form=sent if isinstance(sent, BulkForm) else blank_form(BulkForm, categories=user_categories()),
         due_form=sent if isinstance(sent, DueForm) else due_form(filtered=not is_whole),
         filter_form=form,
+        find_form=form_to_find(form),
         filters=filters,
         summary=summary,
         budget=month_budget(filters, summary),

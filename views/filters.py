@@ -1,6 +1,6 @@
 """Template filters: amounts, dates and counts as the visitor reads them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -12,7 +12,7 @@ from babel.support import NullTranslations
 from flask import Flask
 from flask_babel import get_domain, get_locale, gettext, ngettext
 from flask_login import current_user
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from fields import control
 from ledger.axis import axis_for
@@ -24,6 +24,7 @@ from messages import FREQUENCY_NAMES, REPEATS, isolate, list_separator
 from statement_messages import reason_text
 from views.blank_forms import write_form
 from views.formats import formats, list_rows, visitor_locale
+from views.fragments import write_once
 
 
 def init_app(app: Flask) -> None:
@@ -36,6 +37,7 @@ def init_app(app: Flask) -> None:
         axis_for=axis_for,
         control=control,
         write_form=write_form,
+        write_once=write_once,
         get_locale=get_locale,
         visitor_locale=visitor_locale,
     )
@@ -61,24 +63,6 @@ def translate_number(singular: str, plural: str, number: int, /, **values: Any) 
 def _fill_in(text: str, values: dict[str, Any]) -> Markup:
     """Return a translated sentence as HTML, in which a percent sign is always doubled."""
     return Markup(text) % {name: isolate(value) for name, value in values.items()}  # noqa: S704
-
-
-def for_each(pattern: Markup, rows: Iterable[Mapping[str, object]], **parts: object) -> Markup:
-    """Write a pattern once for each of the rows, whose values stand in the places of its `%(name)s`.
-
-    The `parts` stand in every row, but for those where the value of their name is False. In a loop of Jinja, the
-    rows take twice as long.
-    """
-    text, always = str(pattern), {name: escape(part) for name, part in parts.items()}
-    written = []
-    for row in rows:
-        values = {
-            name: value if isinstance(value, Markup) else escape(value) if value is not False else ""
-            for name, value in row.items()
-            if value is not True
-        }
-        written.append(text % (always | values))
-    return Markup("".join(written))  # noqa: S704
 
 
 def money(amount: Decimal) -> Markup:
@@ -224,7 +208,6 @@ FILTERS = {
     "day": day,
     "list_day": list_day,
     "list_rows": list_rows,
-    "for_each": for_each,
     "digits": currency_digits,
     "device": device_name,
     "reason": reason_text,

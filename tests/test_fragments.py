@@ -1,0 +1,60 @@
+"""Parts that many pages share."""
+
+import pytest
+from markupsafe import Markup
+
+from app import app as application
+from views import fragments
+from views.fragments import write_once
+from views.languages import speaking
+
+NAVIGATION = ("_navigation.html", "navigation", "list_expenses", "expenses")
+
+
+@pytest.fixture(autouse=True)
+def no_fragments():
+    fragments._write.cache_clear()
+
+
+def test_a_part_is_written_once_and_filled_in_on_each_page():
+    with application.test_request_context("/expenses"):
+        first = write_once(*NAVIGATION, username="ana", token="one")
+        second = write_once(*NAVIGATION, username="bob", token="two")
+
+    assert fragments._write.cache_info().misses == 1
+    assert ("ana" in first, "bob" in first) == (True, False)
+    assert ("ana" in second, "bob" in second) == (False, True)
+    assert 'value="two"' in second
+
+
+def test_what_is_filled_in_is_escaped():
+    with application.test_request_context("/expenses"):
+        written = write_once(*NAVIGATION, username="<b>&", token='"')
+
+    assert isinstance(written, Markup)
+    assert "&lt;b&gt;&amp;" in written
+    assert 'value="&#34;"' in written
+    assert "\0" not in written
+
+
+def test_a_part_is_written_for_each_language_and_each_url_prefix():
+    with application.test_request_context("/expenses"):
+        english = write_once(*NAVIGATION)
+        with speaking("de"):
+            german = write_once(*NAVIGATION)
+    with application.test_request_context("/expenses", environ_overrides={"SCRIPT_NAME": "/money"}):
+        prefixed = write_once(*NAVIGATION)
+
+    assert ("Log in" in english, "Anmelden" in german) == (True, True)
+    assert ('href="/login"' in english, 'href="/money/login"' in prefixed) == (True, True)
+
+
+def test_the_bar_of_a_page_marks_where_it_is_and_whose_it_is(ana, bob):
+    anas, bobs = (
+        page.one("nav", class_="navigation") for page in (ana.page("/expenses"), bob.page("/categories"))
+    )
+
+    assert {link["href"] for link in anas.all("a", aria_current="page")} == {"/expenses"}
+    assert {link["href"] for link in bobs.all("a", aria_current="page")} == {"/categories"}
+    assert ("ana" in anas.text, "ana" in bobs.text) == (True, False)
+    assert len({bar.one("input", name="csrf_token")["value"] for bar in (anas, bobs)}) == 2
