@@ -171,8 +171,11 @@ def save_columns(draft: Statement, found: Reading, content: bytes) -> ResponseRe
 
 
 def draft_or_404(statement_id: uuid.UUID) -> Statement:
-    """Return a draft of the current user; others' do not exist."""
-    return import_drafts.find_draft(current_user, statement_id) or abort(404)
+    """Return a draft of the current user; others' do not exist, and what was added is in the list."""
+    draft = import_drafts.find_draft(current_user, statement_id)
+    if draft is None and imports.is_added_or_running(current_user, statement_id):
+        abort(redirect(imported_list(statement_id)))
+    return draft or abort(404)
 
 
 def page_number() -> int:
@@ -199,16 +202,13 @@ def review_form(statement_id: uuid.UUID, summary: Summary) -> ReviewForm:
 def review_import(statement_id: uuid.UUID) -> ResponseReturnValue:
     """Show what a statement would add, save what is chosen, and add it."""
     try:
-        draft = import_drafts.find_draft(current_user, statement_id)
-        if draft is not None:
-            return review_draft(draft)
+        return review_draft(draft_or_404(statement_id))
     except OperationRunningError:
         # Add was pressed twice, or the user has another large operation.
         db.session.rollback()
         if not imports.is_added_or_running(current_user, statement_id):
             raise
-    is_added = request.method == "POST" and imports.is_added_or_running(current_user, statement_id)
-    return redirect(imported_list(statement_id)) if is_added else abort(404)
+        return redirect(imported_list(statement_id))
 
 
 def review_draft(draft: Statement) -> ResponseReturnValue:
