@@ -127,6 +127,16 @@ def test_pressing_add_twice_adds_once(ana):
     assert len(ana.expenses()) == 5
 
 
+def test_going_back_to_the_review_or_the_columns_after_adding_shows_what_was_added(ana):
+    url = upload(ana).location
+    listed = send(ana, ana.page(url), "add-all").location
+
+    for address in (url, f"{url}?show=left&page=2", f"{url}/columns", f"{url}/payees/5"):
+        assert ana.get(address).location == listed
+    assert ana.post(f"{url}/columns", {"go": "save"}).location == listed
+    assert len(ana.expenses()) == 5
+
+
 def test_the_same_file_again_adds_nothing(ana):
     send(ana, ana.page(upload(ana).location), "add-all")
 
@@ -138,6 +148,23 @@ def test_the_same_file_again_adds_nothing(ana):
     assert "already imported" in here.one("main").text
     send(ana, here, "add-all")
     assert len(ana.expenses()) == 5
+
+
+def test_an_export_of_the_account_itself_doubles_nothing_wherever_its_expenses_came_from(ana):
+    send(ana, ana.page(upload(ana).location), "add-all")
+    ana.fill(f"/expenses/{ana.expenses()[0].id}/edit", date="2026-05-01", description="Another name")
+    ana.add("4.20", "Food", description="Tea", date="2026-03-31")
+    other = BANK.replace("DE02120300000000202051", "Visa").replace(".03.2026", ".01.2026")
+    send(ana, ana.page(upload(ana, other).location), "add-all")
+    before = ana.total()
+
+    page = ana.page(upload(ana, ana.get("/expenses.csv").data, "expenses.csv").location)
+
+    assert "0 expenses to add" in page.one("main").text
+    assert "11 lines to check" in page.one("main").text
+    assert "possibly the same as “Tea”, Mar 31, 2026, €4.20" in page.one("main").text
+    send(ana, page, "add-all")
+    assert (len(ana.expenses()), ana.total()) == (11, before)
 
 
 def test_every_verdict_can_be_overruled(ana):
@@ -290,7 +317,7 @@ def test_an_expense_that_was_typed_is_possibly_the_line(ana):
 
     text = page.one("main").text
     assert "Please check" in text
-    assert "possibly “Energy”, Mar 30, 2026, €61.40, added by hand" in text
+    assert "possibly the same as “Energy”, Mar 30, 2026, €61.40" in text
     send(ana, page, "add-all")
     assert len(ana.expenses()) == 5
 
