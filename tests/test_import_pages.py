@@ -210,6 +210,17 @@ def test_all_money_in_can_be_added(ana):
     assert "2 refunds" in page.one("main").text
 
 
+def test_a_draft_that_makes_room_for_another_is_named(ana, monkeypatch):
+    monkeypatch.setattr(import_drafts, "MAX_DRAFTS", 2)
+    sent = [upload(ana, name=f"{name}.csv") for name in ("first", "second", "third")]
+
+    assert stored(Statement) == 2
+    assert ana.get(sent[0].location).status_code == 404
+    limits = "Unfinished imports are kept for 7 days, 2 at most."
+    assert f"{limits} Deleted: first.csv" in ana.page(sent[2].location).one("div", class_="messages").text
+    assert limits in ana.page("/imports").one("main").text
+
+
 def test_a_draft_can_be_discarded(ana):
     url = upload(ana).location
     ana.post(f"{url}/discard")
@@ -256,8 +267,14 @@ def test_statements_may_be_larger_than_other_forms_and_have_their_own_limit(ana,
     assert 2 * 2**20 < len(padded) < 3 * 2**20
 
     assert upload(ana, padded).status_code == 302
-    assert "larger than" in upload(ana, b"x" * (3 * 2**20 + 1)).text
-    assert upload(ana, b"x" * (7 * 2**20)).status_code == 413
+    refused = "The file is larger than 3 MB. Split it or choose a shorter period."
+    assert refused in upload(ana, b"x" * (3 * 2**20 + 1)).text
+    too_large = upload(ana, b"x" * (7 * 2**20))
+    assert too_large.status_code == 413
+    page = read(too_large).one("main")
+    assert refused in page.text
+    assert ana.get(page.one("a")["href"]).status_code == 200
+    assert page.one("a")["href"] == "/imports"
     assert ana.post("/categories/add", {"name": "x" * (2 * 2**20 + 1)}).status_code == 413
 
 

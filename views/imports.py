@@ -2,7 +2,7 @@
 
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,7 +22,7 @@ from ledger.pieces import OperationRunningError
 from ledger.retention import UNDO_RETENTION
 from ledger.statements import Layout, Limits, State, StatementError
 from ledger.statements.reader import Person
-from messages import error_message
+from messages import error_message, isolate, list_separator
 from models import Operation, Statement
 from security import csrf_failed
 from views.common import flash_message, render_page, today
@@ -35,6 +35,11 @@ MAX_LISTED = 50
 MAX_PAGE = 10_000
 # How many lines show how a file is read.
 SAMPLE_LINES = 5
+
+
+def upload_limits() -> Limits:
+    """Return the size of the largest statement that can be uploaded."""
+    return Limits(current_app.config["IMPORT_MAX_BYTES"], current_app.config["IMPORT_MAX_LINES"])
 
 
 def allow_large_file() -> None:
@@ -61,6 +66,7 @@ def list_page(form: UploadForm) -> ResponseReturnValue:
         statements=statements,
         operations=added,
         oldest=clock.now() - UNDO_RETENTION,
+        draft_limits=draft_limits(),
     )
 
 
@@ -79,8 +85,21 @@ def upload_statement() -> ResponseReturnValue:
         form.file.errors = [problem]
         return list_page(form)
     statement_id = save_read(found, content, form.file.data.filename)
-    import_drafts.purge(clock.now(), current_user)
+    if names := import_drafts.purge(clock.now(), current_user):
+        flash_message(deleted_message(names))
     return redirect(url_for("choose_columns" if found.is_doubtful else "review_import", statement_id=statement_id))
+
+
+def draft_limits() -> str:
+    """Return the sentence about how many unfinished imports are kept, and how long."""
+    days, limit = import_drafts.DRAFT_MAX_AGE.days, import_drafts.MAX_DRAFTS
+    return gettext("Unfinished imports are kept for %(days)s days, %(limit)s at most.", days=days, limit=limit)
+
+
+def deleted_message(names: Sequence[str]) -> str:
+    """Return the message about unfinished imports that were deleted."""
+    listed = list_separator().join(map(isolate, names))
+    return gettext("%(limits)s Deleted: %(names)s", limits=draft_limits(), names=listed)
 
 
 def read_file(content: bytes, name: str, account: str, layout: Layout | None = None) -> Reading:
@@ -89,7 +108,7 @@ def read_file(content: bytes, name: str, account: str, layout: Layout | None = N
     options: dict[str, Any] = {
         "today": today(),
         "person": Person(current_user.locale, current_user.currency, current_user.time_zone),
-        "limits": Limits(current_app.config["IMPORT_MAX_BYTES"], current_app.config["IMPORT_MAX_LINES"]),
+        "limits": upload_limits(),
     }
     release_database()
     with reading_turn():

@@ -33,6 +33,11 @@ class Limits:
     max_lines: int
     max_cells: int = MAX_CELLS
 
+    @property
+    def max_megabytes(self) -> int:
+        """The limit in whole megabytes, as messages name it."""
+        return self.max_bytes // 2**20
+
 
 UPLOAD_LIMITS = Limits(max_bytes=8 * 2**20, max_lines=50_000)
 # For the command line: whoever has a shell can do worse than read a large file.
