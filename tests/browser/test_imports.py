@@ -37,7 +37,7 @@ def test_a_statement_gets_from_the_upload_to_the_list_and_back(server, visit, tm
     assert ana.complaints() == []
 
 
-def test_a_page_that_the_browser_kept_does_not_say_that_a_file_is_still_being_read(server, visit):
+def test_the_button_that_was_pressed_says_what_is_going_on_until_the_page_is_shown_again(server, visit, tmp_path):
     server.create_person("ana")
     ana = visit("ana")
     ana.go("/login")
@@ -45,8 +45,23 @@ def test_a_page_that_the_browser_kept_does_not_say_that_a_file_is_still_being_re
     ana.go("/imports")
     button = ana.page.locator("[data-busy]")
 
-    ana.page.evaluate("document.querySelector('.upload').dispatchEvent(new Event('submit'))")
+    press(button)
     assert (button.inner_text(), button.get_attribute("aria-busy")) == ("Reading the file…", "true")
     ana.page.evaluate("window.dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
-
     assert (button.inner_text(), button.get_attribute("aria-busy")) == ("Upload", "false")
+
+    file = tmp_path / "bank.csv"
+    file.write_text(BANK)
+    ana.page.set_input_files("#file", str(file))
+    ana.press("Upload")
+    add = ana.page.locator("[data-busy]")
+    label = add.inner_text()
+    press(ana.page.get_by_role("button", name="Save choices"))
+    assert add.inner_text() == label
+    press(add)
+    assert (add.inner_text(), add.get_attribute("aria-busy")) == ("Adding…", "true")
+
+
+def press(button):
+    """Do what a script notices of a button that sends its form, which stays where it is."""
+    button.evaluate("it => it.form.dispatchEvent(new SubmitEvent('submit', {submitter: it}))")
