@@ -64,7 +64,7 @@ def save_draft(
     draft = _values_of(statement, rows) | {
         "author_id": owner.id,
         "id": uuid7(),
-        "source": (accounts[0] if accounts else source)[: Statement.SOURCE_MAX],
+        "source": (", ".join(accounts) or source)[: Statement.SOURCE_MAX],
         "file_name": file_name[-Statement.FILE_NAME_MAX :],
         "file_hash": hash_of(content),
         "compared_with": compared_with,

@@ -221,6 +221,31 @@ def test_a_draft_that_makes_room_for_another_is_named(ana, monkeypatch):
     assert limits in ana.page("/imports").one("main").text
 
 
+def test_amounts_in_another_currency_are_never_shown_as_if_they_were_in_that_of_the_account(ana):
+    rows = ["14,Hotel,-90.00,GBP", "15,Hotel,-70.50,GBP", "15,Taxi,-8.00,GBP", "16,Taxi,-900,JPY"]
+    text = "Date,Payee,Amount,Currency\n" + "".join(f"2026-01-{row}\n" for row in rows)
+    page = ana.page(upload(ana, text).location)
+    main = page.one("main")
+    assert "There is nothing to add. Amounts in currencies other than EUR are left out." in main.text
+    assert ana.get(main.one("p", class_="empty").one("a")["href"].partition("#")[0]).status_code == 200
+
+    left = read(ana.get(send(ana, page, "left").location))
+
+    payees = left.all("li", class_="payee")
+    totals = {payee.one("summary").one("bdi").text: payee.all("span", class_="amount")[0].text for payee in payees}
+    assert totals == {"Hotel": "£160.50", "Taxi": ""}
+    lines = [line.one("span", class_="amount").text for line in payees[0].one("ul").all("li")]
+    assert sorted(lines) == ["£8.00", "¥900"]
+
+
+def test_a_file_of_several_accounts_names_them_all(ana):
+    text = "Account,Date,Payee,Amount\nVisa,2026-01-13,Shop,-3.00\nGiro,2026-01-14,Hotel,-90.00\n"
+
+    page = ana.page(upload(ana, text).location)
+
+    assert "account Visa, Giro" in page.one("p", class_="origin").text
+
+
 def test_a_draft_can_be_discarded(ana):
     url = upload(ana).location
     ana.post(f"{url}/discard")
@@ -420,6 +445,36 @@ def test_a_description_that_was_edited_changes_neither_what_is_known_nor_what_is
         "Bakery": "Travel",
         "Kiosk": "",
     }
+
+
+def test_what_the_file_does_not_say_is_marked_and_nothing_else(ana):
+    text = "Date,Text,Amount\n01/02/2026,coffee,-3.00\n02/02/2026,tea,-2.00\n"
+
+    page = ana.page(upload(ana, text).location)
+
+    hints = {field.one("label")["for"]: field.text for field in page.all("div", class_="field")}
+    marked = [name for name, text in hints.items() if "The file does not say." in text]
+    assert marked == ["date"]
+
+
+def test_a_file_that_may_be_of_several_accounts_is_not_added_without_one(ana):
+    text = "Date;Text;Amount\n2026-01-{:02};bread;-3,00\n"
+    for account in ("Giro", "Visa"):
+        send(ana, ana.page(upload(ana, text.format(13), account=account).location), "add-all")
+
+    url = upload(ana, text.format(13)).location
+    page = ana.page(url)
+
+    assert url.endswith("/columns")
+    assert "Files like this one were added to: Visa, Giro" in page.one("main").text
+    assert [option.text for option in page.one("datalist").all("option")] == ["Visa", "Giro"]
+    form = page.one("main").one("form")
+    refused = ana.client.post(form["action"], data=form_values(form) | {"go": "save"})
+    assert "Enter the bank account." in read(refused).one("main").text
+    assert ana.client.post(form["action"], data=form_values(form) | {"go": "show"}).status_code == 200
+    saved = ana.client.post(form["action"], data=form_values(form) | {"account": "Visa", "go": "save"})
+    assert "1 line already here" in ana.page(saved.location).one("main").text
+    assert len(ana.expenses()) == 2
 
 
 def test_the_second_statement_of_a_bank_asks_nothing(ana):

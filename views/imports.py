@@ -162,9 +162,7 @@ def choose_columns(statement_id: uuid.UUID) -> ResponseReturnValue:
     earlier = Layout.from_json(draft.layout)
     found = read_file(content, draft.file_name, draft.source, earlier)
     asked = read_file(content, draft.file_name, draft.source, import_drafts.without_answers(earlier))
-    form = ColumnsForm(
-        statement=found.statement, asked=asked.statement, currency=current_user.currency, account=draft.source
-    )
+    form = ColumnsForm(found=found, asked=asked.statement, currency=current_user.currency, account=draft.source)
     if form.validate_on_submit():
         account = form.account.data if "account" in form else draft.source
         try:
