@@ -66,7 +66,7 @@ def show_error(error: HTTPException) -> ResponseReturnValue:
 
 
 def special_advice(error: HTTPException) -> tuple[str, str] | None:
-    """Return a heading and advice for a file that is too large, or a setup that makes every request or form fail."""
+    """Return a heading and advice for a file that is too large, or a setup that makes every request fail."""
     if isinstance(error, SecurityError):
         # The name is in the log only: the page must not show any text that a link to it contains.
         host = quoted(request.environ.get("HTTP_HOST", ""))

@@ -62,6 +62,32 @@ def test_the_button_that_was_pressed_says_what_is_going_on_until_the_page_is_sho
     assert (add.inner_text(), add.get_attribute("aria-busy")) == ("Adding…", "true")
 
 
+LONG_NAME = "Hausverwaltung Huber & Söhne Immobilienmanagementgesellschaft mbH"
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_large_amounts_and_long_names_have_room(server, visit, tmp_path, width):
+    server.create_person("ana")
+    file = tmp_path / "bank.csv"
+    file.write_text(f"Date,Payee,Amount\n2026-01-13,{LONG_NAME},-98765432.10\n")
+    ana = visit("ana", viewport={"width": width, "height": 800})
+    page = ana.page
+    ana.go("/login")
+    ana.log_in()
+
+    ana.go("/imports")
+    picker = page.locator("#file").bounding_box()["width"]
+    page.set_input_files("#file", str(file))
+    ana.press("Upload")
+
+    # The button of the browser, and the beginning of a name beside it.
+    assert picker > 250
+    room = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    assert room[0] <= room[1]
+    marker = page.locator(".payee summary").evaluate("it => getComputedStyle(it, '::after').width")
+    assert marker == "16px"
+
+
 def press(button):
     """Do what a script notices of a button that sends its form, which stays where it is."""
     button.evaluate("it => it.form.dispatchEvent(new SubmitEvent('submit', {submitter: it}))")
