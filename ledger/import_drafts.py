@@ -209,9 +209,14 @@ class Reading:
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether the person has to say how the file is read."""
+        """Whether the person has to say how the file is read, or which account it is of."""
+        return self.is_guess or self.is_account_unclear
+
+    @property
+    def is_guess(self) -> bool:
+        """Whether the file does not say how it is read."""
         asked = {question.name for question in self.statement.questions} & set(Layout.__dataclass_fields__)
-        return bool(asked) or self.is_account_unclear
+        return bool(asked)
 
     @property
     def is_account_unclear(self) -> bool:

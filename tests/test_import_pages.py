@@ -261,6 +261,11 @@ def test_a_doubtful_file_is_asked_about_once(ana):
 
     assert sent.location.endswith("/columns")
     form = page.one("main").one("form")
+    # Whoever comes back later is still asked.
+    link = next(link for link in ana.page("/imports").all("a") if link.text == "bank.csv")
+    assert ana.get(link["href"]).location == sent.location
+    assert ana.post(link["href"], {"go": "add-all", "others": "Food"}).location == sent.location
+    assert ana.expenses() == []
     shown = ana.client.post(form["action"], data=form_values(form) | {"date": "dmy", "go": "show"})
     assert "February 1, 2026" in shown.text
     saved = ana.client.post(form["action"], data=form_values(form) | {"date": "dmy", "go": "save"})
@@ -475,6 +480,18 @@ def test_a_file_that_may_be_of_several_accounts_is_not_added_without_one(ana):
     saved = ana.client.post(form["action"], data=form_values(form) | {"account": "Visa", "go": "save"})
     assert "1 line already here" in ana.page(saved.location).one("main").text
     assert len(ana.expenses()) == 2
+
+
+def test_a_file_may_be_of_no_account_if_an_earlier_one_was(ana):
+    text = "Date;Text;Amount\n2026-01-{:02};bread;-3,00\n"
+    for day, account in ((13, ""), (14, "Visa")):
+        send(ana, ana.page(upload(ana, text.format(day), account=account).location), "add-all")
+
+    sent = upload(ana, text.format(15))
+    form = ana.page(sent.location).one("main").one("form")
+    saved = ana.client.post(form["action"], data=form_values(form) | {"go": "save"})
+
+    assert "1 expense to add" in ana.page(saved.location).one("main").text
 
 
 def test_the_second_statement_of_a_bank_asks_nothing(ana):

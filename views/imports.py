@@ -4,6 +4,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from flask import abort, current_app, redirect, request, url_for
@@ -84,7 +85,7 @@ def upload_statement() -> ResponseReturnValue:
     if problem := unreadable_message(found):
         form.file.errors = [problem]
         return list_page(form)
-    statement_id = save_read(found, content, form.file.data.filename)
+    statement_id = save_read(found, content, form.file.data.filename, found.is_doubtful)
     if names := import_drafts.purge(clock.now(), current_user):
         flash_message(deleted_message(names))
     return redirect(url_for("choose_columns" if found.is_doubtful else "review_import", statement_id=statement_id))
@@ -146,10 +147,12 @@ def unreadable_message(found: Reading) -> str | None:
     return gettext("No line of the file can be read. Line %(number)s: “%(text)s”", number=number, text=text)
 
 
-def save_read(found: Reading, content: bytes, name: str) -> uuid.UUID:
-    """Store a statement that was read as a draft."""
+def save_read(found: Reading, content: bytes, name: str, is_guess: bool) -> uuid.UUID:
+    """Store a statement that was read as a draft; a guess has to be confirmed before it can be added."""
     owner = import_drafts.owner_of(current_user)
-    return import_drafts.save_draft(owner, found.statement, content, name, found.source, clock.now())
+    layout = replace(found.statement.layout, is_guess=is_guess)
+    statement = replace(found.statement, layout=layout)
+    return import_drafts.save_draft(owner, statement, content, name, found.source, clock.now())
 
 
 # --- Columns
@@ -179,7 +182,7 @@ def choose_columns(statement_id: uuid.UUID) -> ResponseReturnValue:
 
 def save_columns(draft: Statement, found: Reading, content: bytes) -> ResponseReturnValue:
     """Put a statement that was read in another way in the place of its draft."""
-    statement_id = save_read(found, content, draft.file_name)
+    statement_id = save_read(found, content, draft.file_name, found.is_guess)
     import_drafts.discard(current_user, draft.id)
     return redirect(url_for("review_import", statement_id=statement_id))
 
@@ -230,7 +233,9 @@ def review_import(statement_id: uuid.UUID) -> ResponseReturnValue:
 
 def review_draft(draft: Statement) -> ResponseReturnValue:
     """Show what a draft would add, save what is chosen, and add it. Raises OperationRunningError."""
-    statement_id = draft.id
+    statement_id, layout = draft.id, Layout.from_json(draft.layout)
+    if layout.is_guess:
+        return redirect(url_for("choose_columns", statement_id=statement_id))
     summary = import_preview.summary_of(current_user, statement_id)
     form = review_form(statement_id, summary)
     if form.validate_on_submit():
@@ -246,7 +251,7 @@ def review_draft(draft: Statement) -> ResponseReturnValue:
         "imports/review.html",
         form=form,
         draft=draft,
-        layout=Layout.from_json(draft.layout),
+        layout=layout,
         figures=summary.figures,
         section=section,
         **shown_lists(statement_id, section, page, form.renamed, summary),

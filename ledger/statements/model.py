@@ -101,6 +101,8 @@ class Layout:
     day: str = ""
     minor: str = ""
     columns: dict[str, int] = field(default_factory=dict)
+    # Some of it has to be confirmed by the person.
+    is_guess: bool = False
 
     def to_json(self) -> str:
         """Return the layout as JSON, to be remembered."""
@@ -112,10 +114,11 @@ class Layout:
         stored = json.loads(text)
         if not isinstance(stored, dict):
             return cls()
-        names = {name.name for name in fields(cls)} - {"columns"}
+        names = {name.name for name in fields(cls)} - {"columns", "is_guess"}
         answers: dict[str, Any] = {
             name: value for name, value in stored.items() if name in names and isinstance(value, str)
         }
+        answers["is_guess"] = stored.get("is_guess") is True
         columns = stored.get("columns")
         if isinstance(columns, dict):
             answers["columns"] = {
