@@ -244,6 +244,7 @@ def test_a_file_of_several_accounts_names_them_all(ana):
     page = ana.page(upload(ana, text).location)
 
     assert "account Visa, Giro" in page.one("p", class_="origin").text
+    assert "Visa, Giro · Jan 13, 2026 to Jan 14, 2026" in ana.page("/imports").one("main").text
 
 
 def test_a_draft_can_be_discarded(ana):
