@@ -2,7 +2,9 @@
 
 import pytest
 
+from tests.browser.person import PHONE
 from tests.browser.test_daily_loop import WAYS
+from tests.browsing import PASSWORD
 from tests.test_import_pages import BANK
 
 
@@ -63,6 +65,22 @@ def test_the_button_that_was_pressed_says_what_is_going_on_until_the_page_is_sho
 
 
 LONG_NAME = "Hausverwaltung Huber & Söhne Immobilienmanagementgesellschaft mbH"
+
+
+@pytest.mark.parametrize("language", ["en", "ar", "ja"])
+def test_the_upload_button_is_below_the_fields_on_a_phone_in_every_language(server, visit, language):
+    server.create_person("ana")
+    ana = visit("ana", viewport=PHONE, locale=language)
+    ana.go("/login")
+    ana.page.locator("#email").fill("ana@example.com")
+    ana.page.locator("#password").fill(PASSWORD)
+    ana.page.locator("main form button").click()
+    ana.go("/imports")
+
+    field, button = (ana.page.locator(selector).bounding_box() for selector in ("#account", ".upload button"))
+
+    assert button["y"] > field["y"] + field["height"]
+    assert button["width"] == pytest.approx(field["width"], abs=1)
 
 
 @pytest.mark.parametrize("width", [320, 390, 1280])
