@@ -11,6 +11,7 @@ from flask.cli import with_appcontext
 import clock
 from account_commands import find_user
 from database import db
+from doctor import count_text
 from ledger import imports
 from ledger.categories import get_categories
 from ledger.import_drafts import Reading, discard, owner_of, read_as_before, save_draft
@@ -31,20 +32,25 @@ MAX_ATTEMPTS = 5
 
 @click.command("import-statement")
 @click.argument("email")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option("--add", is_flag=True, help="Add the expenses. Without it, nothing is changed.")
 @click.option("--account", default="", help="Name of the account, if the file does not say it.")
 @click.option("--category", default="", help="Category of expenses for which none is known.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of sentences.")
 @with_appcontext
-def import_statement(email: str, file: Path, add: bool, account: str, category: str, as_json: bool) -> None:
-    """Show what would be read from the bank statement FILE for the account of EMAIL, or add its expenses."""
+def import_statement(email: str, file: str, add: bool, account: str, category: str, as_json: bool) -> None:
+    """Show what would be read from the bank statement FILE for the account of EMAIL, or add its expenses.
+
+    FILE can be - for the standard input.
+    """
     user = find_user(email)
     # Others can write while the file is read.
     db.session.commit()
+    file_name = "" if file == "-" else Path(file).name
     try:
-        content = file.read_bytes()
-        read = read_as_before(owner_of(user), content, file.name, account, **reading_options(user))
+        with click.open_file(file, "rb") as opened:
+            content = opened.read()
+        read = read_as_before(owner_of(user), content, file_name, account, **reading_options(user))
     except (StatementError, OSError) as error:
         reason = error_message(error) if isinstance(error, StatementError) else str(error)
         raise click.ClickException(reason) from None
@@ -53,11 +59,11 @@ def import_statement(email: str, file: Path, add: bool, account: str, category: 
         rows = build_rows(connection, owner_of(user), statement, read.source)
     summary = summarise(statement, count_to_add(rows), count_here(rows))
     if summary.bad_lines == len(statement.lines):
-        show(statement, summary, as_json)
+        show(statement, summary, as_json, is_added=False)
         raise click.ClickException(f"None of the {summary.bad_lines} lines could be read.")
     if add:
-        save(user, read, content, file.name, category)
-    show(statement, summary, as_json)
+        save(user, read, content, file_name, category)
+    show(statement, summary, as_json, is_added=add)
 
 
 def reading_options(user: User) -> dict[str, Any]:
@@ -88,17 +94,17 @@ def save(user: User, read: Reading, content: bytes, file_name: str, category: st
     raise click.ClickException("The expenses of this account are being changed. Try again.")
 
 
-def show(statement: Statement, summary: Summary, as_json: bool) -> None:
+def show(statement: Statement, summary: Summary, as_json: bool, is_added: bool) -> None:
     """Print the figures of a statement, its questions and the lines that cannot be read."""
     if as_json:
         click.echo(json.dumps(summary.as_dict(statement)))
         return
-    click.echo(f"{statement.format}: {summary.lines} lines, {summary.sum:f} {statement.currency}")
+    click.echo(f"{statement.format}: {count_text(summary.lines, 'line')}, {summary.sum:f} {statement.currency}")
     click.echo(
-        f"To add: {summary.to_add}. Already here: {summary.already_here}. "
+        f"{'Added' if is_added else 'To add'}: {summary.to_add}. Already here: {summary.already_here}. "
         f"Left out: {summary.left_out}. Unreadable: {summary.bad_lines}."
     )
     for question in statement.questions:
-        click.echo(f"To decide: {question.name}, taken for now: {question.default}")
+        click.echo(f"Not clear from the file: {question.name}. Read as {question.default}.")
     for line in statement.in_state(State.BAD):
         click.echo(f"Line {line.line_number} cannot be read ({line.reason}): {line.raw[:200]}")

@@ -11,11 +11,13 @@ from wtforms import Field, FileField, SelectChoice, SelectField, StringField, Va
 
 from fields import Text, normalise_name, options
 from forms import Form
+from ledger.import_drafts import Reading
 from ledger.import_preview import CategoryNames, PayeeChoice, ShownLine, ShownPayee
 from ledger.import_summary import SECTIONS
 from ledger.statements import Layout
 from ledger.statements import Statement as ReadStatement
 from ledger.statements.encodings import CHOICES
+from messages import isolate, list_separator
 from models import Statement
 
 # The roles of columns that can be chosen.
@@ -95,31 +97,43 @@ class ColumnsForm(Form):
         lazy_gettext("Bank account"),
         [Text(Statement.SOURCE_MAX)],
         filters=[normalise_name],
-        render_kw={"list": "accounts"},
+        render_kw={"list": "accounts", "autocomplete": "off"},
     )
 
     def __init__(
         self,
         *args: Any,
-        statement: ReadStatement,
+        found: Reading,
         asked: ReadStatement,
         currency: str,
         account: str,
         **kwargs: Any,
     ) -> None:
-        """Offer what can be chosen for the `statement`, with what was taken for now, and first what is `asked`."""
-        self.statement = statement
+        """Offer what can be chosen for the statement `found`, with what was taken for now, and what is `asked`."""
+        self.found, self.statement = found, found.statement
+        statement = self.statement
         self.asked = {question.name for question in asked.questions}
         super().__init__(*args, data=self._taken(statement) | {"account": account}, **kwargs)
         self.date.choices, self.decimal.choices = choices(DATE_ORDERS), choices(DECIMALS)
         self.sign.choices, self.day.choices, self.minor.choices = choices(SIGNS), choices(DAYS), choices(UNITS)
         self.encoding.choices = [SelectChoice(name, name) for name in CHOICES]
-        found = dict.fromkeys((statement.layout.currency or statement.currency, currency))
-        self.currency.choices = [SelectChoice(code, code) for code in found if code]
+        codes = dict.fromkeys((statement.layout.currency or statement.currency, currency))
+        self.currency.choices = [SelectChoice(code, code) for code in codes if code]
         for name in {"encoding", "currency", "day", "minor"} - self.asked:
             del self[name]
+        for name in self.asked & self._fields.keys():
+            self[name].description = gettext("The file does not say. Check the lines below.")
         if statement.accounts:
             del self["account"]
+        elif len(found.sources) > 1:
+            names = list_separator().join(map(isolate, filter(None, found.sources)))
+            self.account.description = gettext("Files like this one were added to: %(names)s", names=names)
+
+    def validate_account(self, field: Field) -> None:
+        """Ask for the account if such files were added to several ones, and all of them have names."""
+        is_needed = self.found.is_account_unclear and "" not in self.found.sources
+        if is_needed and not field.data and self.go.data != "show":
+            raise ValidationError(gettext("Enter the bank account."))
 
     def process(self, formdata: Any = None, *args: Any, **kwargs: Any) -> None:
         """Fill the form in, which has a dropdown for the column of each role."""

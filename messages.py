@@ -49,24 +49,35 @@ MESSAGES = {
     "not_a_month": lazy_gettext("Enter the month as year-month, for example 2026-03."),
     "not_a_period": lazy_gettext("There is no such period. Choose one from the list."),
     # Statements
-    "empty": lazy_gettext("The file is empty."),
+    "empty": lazy_gettext("The file is empty. Download it again."),
     "not_text": lazy_gettext("The file is not a statement. Choose a CSV, OFX, QIF, CAMT or MT940 file."),
-    "no_lines": lazy_gettext("The file contains no transactions."),
-    "unknown_columns": lazy_gettext("The file has no columns for the date and the amount."),
-    "unknown_xml": lazy_gettext("The file is XML, but not a bank statement (CAMT) or OFX."),
+    "no_lines": lazy_gettext(
+        "The file contains no transactions. If it should, download the statement as CSV, OFX, QIF, CAMT or MT940."
+    ),
+    "unknown_columns": lazy_gettext(
+        "The file has no columns for the date and the amount. Download the statement with both, or in another "
+        "format."
+    ),
+    "unknown_xml": lazy_gettext(
+        "The file is XML, but not a bank statement (CAMT) or OFX. Download the statement as CAMT, OFX or CSV."
+    ),
     "broken_xml": lazy_gettext(
         "The XML of the file breaks off or is damaged at line %(line)s. Download it again."
     ),
-    "forbidden_xml": lazy_gettext("The XML of the file defines entities, which statements never do."),
+    "forbidden_xml": lazy_gettext(
+        "The XML of the file defines entities, which statements never do. Download it again from your bank."
+    ),
     "workbook": lazy_gettext("The file is a spreadsheet. Save it as CSV and choose the CSV file."),
     "archive": lazy_gettext("The file is compressed. Unpack it and choose the file inside."),
     "web_page": lazy_gettext("The file is a web page. Download the statement as CSV, OFX, QIF, CAMT or MT940."),
     "pdf": lazy_gettext("The file is a PDF. Download the statement as CSV, OFX, QIF, CAMT or MT940."),
     "picture": lazy_gettext("The file is a picture. Download the statement as CSV, OFX, QIF, CAMT or MT940."),
-    "too_large": lazy_gettext("The file is larger than %(limit)s bytes. Split it or choose a shorter period."),
+    "too_large": lazy_gettext("The file is larger than %(limit)s MB. Split it or choose a shorter period."),
     "too_many_lines": lazy_gettext("The file has more than %(limit)s lines. Split it or choose a shorter period."),
-    "too_many_columns": lazy_gettext("Line %(line)s has too many columns for a statement."),
-    "field_too_long": lazy_gettext("Line %(line)s has a field that is too long for a statement."),
+    "too_many_columns": lazy_gettext("Line %(line)s has too many columns for a statement. Choose another file."),
+    "field_too_long": lazy_gettext(
+        "Line %(line)s has a field that is too long for a statement. Choose another file."
+    ),
     # Exports of accounts
     "account_not_empty": lazy_gettext(
         "This account has data already. An export can only be restored into an empty one, such as a new account."

@@ -34,7 +34,7 @@ REASONS = {
     "deleted": lazy_gettext("imported before; you deleted the expense"),
     "seen": lazy_gettext("in an earlier file; left out there"),
     "reworded": lazy_gettext("possibly a line that was imported before"),
-    "typed": lazy_gettext("possibly an expense that you added yourself"),
+    "typed": lazy_gettext("possibly an expense that is here already"),
 }
 OTHER_REASON = lazy_gettext("cannot be read")
 

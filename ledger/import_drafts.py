@@ -64,7 +64,7 @@ def save_draft(
     draft = _values_of(statement, rows) | {
         "author_id": owner.id,
         "id": uuid7(),
-        "source": (accounts[0] if accounts else source)[: Statement.SOURCE_MAX],
+        "source": (", ".join(accounts) or source)[: Statement.SOURCE_MAX],
         "file_name": file_name[-Statement.FILE_NAME_MAX :],
         "file_hash": hash_of(content),
         "compared_with": compared_with,
@@ -157,9 +157,12 @@ def _delete(user_id: int, statement_id: uuid.UUID) -> None:
     db.session.commit()
 
 
-def purge(now: datetime, user: User | None = None) -> None:
-    """Delete the drafts of a user, or of all users, that are too old or too many. Commits by itself."""
-    query = sa.select(Statement.author_id, Statement.id).where(Statement.added_at.is_(None))
+def purge(now: datetime, user: User | None = None) -> list[str]:
+    """Delete the drafts of a user that are too old or too many, or of all users that are too old.
+
+    Returns the names of the files. Commits by itself.
+    """
+    query = sa.select(Statement.author_id, Statement.id, Statement.file_name).where(Statement.added_at.is_(None))
     if user is None:
         query = query.where(Statement.read_at <= now - DRAFT_MAX_AGE)
     else:
@@ -170,7 +173,8 @@ def purge(now: datetime, user: User | None = None) -> None:
             sa.or_(drafts.c.read_at <= now - DRAFT_MAX_AGE, drafts.c.rank > MAX_DRAFTS)
         )
         query = query.where(Statement.author_id == user.id, Statement.id.in_(old))
-    for author_id, statement_id in db.session.execute(query).all():
+    deleted = []
+    for author_id, statement_id, file_name in db.session.execute(query).all():
         running = sa.select(User.running_operation).where(User.id == author_id)
         if db.session.scalar(running.with_for_update(read=True, key_share=True)) is not None:
             # It may be the one that is being added.
@@ -179,6 +183,8 @@ def purge(now: datetime, user: User | None = None) -> None:
         of_draft = Statement.author_id == author_id, Statement.id == statement_id, Statement.added_at.is_(None)
         if row_count(sa.update(Statement).where(*of_draft).values(content=None)):
             _delete(author_id, statement_id)
+            deleted.append(file_name)
+    return deleted
 
 
 def list_statements(user: User, limit: int) -> list[Statement]:
@@ -203,9 +209,14 @@ class Reading:
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether the person has to say how the file is read."""
+        """Whether the person has to say how the file is read, or which account it is of."""
+        return self.is_guess or self.is_account_unclear
+
+    @property
+    def is_guess(self) -> bool:
+        """Whether the file does not say how it is read."""
         asked = {question.name for question in self.statement.questions} & set(Layout.__dataclass_fields__)
-        return bool(asked) or self.is_account_unclear
+        return bool(asked)
 
     @property
     def is_account_unclear(self) -> bool:

@@ -87,15 +87,21 @@ def _known(rows: Sequence[sa.Row[Any]]) -> list[KnownLine]:
     return list(found.values())
 
 
-def typed_expenses(connection: sa.Connection, user_id: int, lines: Sequence[Line]) -> list[TypedExpense]:
-    """Return the expenses around the days of these `lines` that came from no statement and stand for no line."""
+def typed_expenses(
+    connection: sa.Connection, user_id: int, lines: Sequence[Line], is_own: bool = False
+) -> list[TypedExpense]:
+    """Return the expenses around the days of these `lines` that came from no statement and stand for no line.
+
+    An export of this application (`is_own`) contains those that came from statements as well.
+    """
     if not lines:
         return []
     margin = timedelta(days=TYPED_DAYS)
     days = min(line.date for line in lines) - margin, max(line.date for line in lines) + margin
-    is_line = sa.exists().where(LINE.author_id == user_id, LINE.id == EXPENSE.id)
     query = sa.select(EXPENSE.id, EXPENSE.date, EXPENSE.amount)
-    query = query.where(EXPENSE.author_id == user_id, EXPENSE.date.between(*days), ~is_line)
+    query = query.where(EXPENSE.author_id == user_id, EXPENSE.date.between(*days))
+    if not is_own:
+        query = query.where(~sa.exists().where(LINE.author_id == user_id, LINE.id == EXPENSE.id))
     taken = sa.select(LINE.expense_id).where(
         LINE.author_id == user_id,
         LINE.date.between(days[0] - margin, days[1] + margin),

@@ -51,7 +51,8 @@ def build_rows(connection: sa.Connection, owner: Owner, statement: Statement, so
     _give_ids(rows, statement)
     booked = [row for row in rows if row["state"] in StatementLine.BOOKED]
     histories = payee_histories(connection, owner.id, {row["payee_key"] for row in booked})
-    _judge(owner, booked, histories, is_own=statement.format == OWN_FORMAT)
+    is_own = statement.format == OWN_FORMAT
+    _judge(owner, booked, histories, is_own)
     _set_categories(connection, owner, booked, histories)
     lines = [line_of(row) for row in booked]
     for row in booked:
@@ -59,7 +60,7 @@ def build_rows(connection: sa.Connection, owner: Owner, statement: Statement, so
     duplicates = find_duplicates(
         lines,
         known_lines(connection, owner.id, lines),
-        typed_expenses(connection, owner.id, lines),
+        typed_expenses(connection, owner.id, lines, is_own),
         [line for line, row in zip(lines, booked, strict=True) if row["state"] == "add"],
     )
     if duplicates:

@@ -65,7 +65,7 @@ class KnownLine:
 
 
 class TypedExpense(NamedTuple):
-    """An expense that came from no statement."""
+    """An expense that was typed, or, for an export of this application, any other one."""
 
     id: uuid.UUID
     date: date
@@ -99,6 +99,8 @@ def find_duplicates(
     matching.pair("", lambda line: line.digest)
     matching.pair("same_id", lambda line: (*_place(line), line.bank_id) if line.bank_id else None)
     matching.pair_reworded()
+    paired = {duplicate.row_id for duplicate in matching.found.values()}
+    typed = [expense for expense in typed if expense.id not in paired]
     amounts = {-expense.amount for expense in typed}
     # Most lines have an amount that was never typed.
     possible = [line for line in wanted if line.amount in amounts and line.id not in matching.found]

@@ -11,7 +11,7 @@ from database import db
 from ledger import categories, operations, pieces
 from ledger.import_drafts import find_draft, owner_of
 from ledger.import_knowledge import EXPENSE, LINE, LINES, known_lines, reading, state_of, typed_expenses
-from ledger.import_lines import Owner, Row, line_of, set_duplicate
+from ledger.import_lines import OWN_FORMAT, Owner, Row, line_of, set_duplicate
 from ledger.import_matching import Line, find_duplicates
 from ledger.import_preview import forget_summary, renamed_since, store_summary
 from ledger.journal import CHANGE
@@ -81,7 +81,7 @@ def _prepare(user: User, statement_id: uuid.UUID, operation: Operation) -> Outco
         state = state_of(connection, user.id, operation.id)
         if state is not None and state == statement.compared_with:
             return "added"
-        changes = _refresh(connection, owner_of(user), statement_id)
+        changes = _refresh(connection, owner_of(user), statement_id, statement.format == OWN_FORMAT)
         changes += _other_currency(connection, owner_of(user), statement_id)
     for start in range(0, len(changes), pieces.PIECE_SIZE):
         _save_changes(user, changes[start : start + pieces.PIECE_SIZE])
@@ -92,7 +92,7 @@ def _prepare(user: User, statement_id: uuid.UUID, operation: Operation) -> Outco
     return "changed" if changes else "added"
 
 
-def _refresh(connection: sa.Connection, owner: Owner, statement_id: uuid.UUID) -> list[Row]:
+def _refresh(connection: sa.Connection, owner: Owner, statement_id: uuid.UUID, is_own: bool) -> list[Row]:
     """Return the lines of a draft about which something else is known now, as rows with their new values."""
     names = (*Line._fields, "reason", "state", "duplicate", "expense_id")
     query = sa.select(*(LINE[name] for name in names)).where(
@@ -103,7 +103,7 @@ def _refresh(connection: sa.Connection, owner: Owner, statement_id: uuid.UUID) -
     wanted = [
         line for line, row in zip(lines, rows, strict=True) if row["state"] == "add" or row["duplicate"] == "typed"
     ]
-    known, typed = known_lines(connection, owner.id, lines), typed_expenses(connection, owner.id, lines)
+    known, typed = known_lines(connection, owner.id, lines), typed_expenses(connection, owner.id, lines, is_own)
     duplicates = find_duplicates(lines, known, typed, wanted)
     changed = []
     for row in rows:

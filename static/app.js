@@ -33,16 +33,15 @@ if (ticked && boxes.length) {
   window.addEventListener("pageshow", countTicked);
 }
 
-// Reading a large file takes a few seconds, in which the button says so. Going back, browsers may show the page as
-// it was left.
-const upload = document.querySelector("[data-busy]");
-if (upload) {
-  const label = upload.textContent;
+// Reading a large file, or adding its expenses, takes a few seconds, in which the button that was pressed says so.
+// Going back, browsers may show the page as it was left.
+for (const button of document.querySelectorAll("[data-busy]")) {
+  const label = button.textContent;
   const say = (isBusy) => {
-    upload.textContent = isBusy ? upload.dataset.busy : label;
-    upload.setAttribute("aria-busy", isBusy);
+    button.textContent = isBusy ? button.dataset.busy : label;
+    button.setAttribute("aria-busy", isBusy);
   };
-  upload.form.addEventListener("submit", () => say(true));
+  button.form.addEventListener("submit", (event) => say(event.submitter === button));
   window.addEventListener("pageshow", () => say(false));
 }
 

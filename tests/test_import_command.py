@@ -52,7 +52,7 @@ def test_adding_a_file_that_has_nothing_to_add_records_nothing(app, run, ana, tm
 
     code, printed = run("import-statement", "ana@example.com", file, "--add")
 
-    assert (code, "To add: 0." in printed) == (0, True)
+    assert (code, "Added: 0." in printed) == (0, True)
     with app.app_context():
         for model in (Operation, Statement, StatementLine):
             assert db.session.scalar(select(func.count()).select_from(model)) == 0
@@ -63,8 +63,8 @@ def test_without_json_it_names_questions_and_bad_lines(run, ana, tmp_path):
     code, printed = run("import-statement", "ana@example.com", write(tmp_path, text))
 
     assert code == 0
-    assert "csv: 1 lines, -3.00 USD" in printed
-    assert "To decide: date, taken for now: mdy" in printed
+    assert "csv: 1 line, -3.00 USD" in printed
+    assert "Not clear from the file: date. Read as mdy." in printed
     assert "Line 3 cannot be read (amount): 01/02/2026,tea,-\u00bd" in printed
 
 
@@ -102,6 +102,14 @@ def test_add_writes_once_whatever_is_read_again(app, run, ana, tmp_path):
         ("3.000", "Other", "coffee"),
     ]
     assert "Imported 2 expenses" in ana.page("/history").text
+
+
+def test_a_file_can_come_from_the_standard_input(run, ana):
+    code, printed = run("import-statement", "ana@example.com", "-", "--add", input=STATEMENT)
+
+    assert (code, "Added: 2. Already here: 0." in printed) == (0, True)
+    assert len(ana.expenses()) == 2
+    assert "csv" in ana.page("/imports").one("ul", class_="row-list").text
 
 
 def test_the_account_and_the_category_can_be_named(run, ana, tmp_path):

@@ -109,7 +109,7 @@ def test_old_drafts_are_purged_and_only_some_are_kept(app, ana, monkeypatch):
     ids = [store_draft(ana, now=NOW) for _ in range(3)]
 
     with app.app_context():
-        import_drafts.purge(NOW, ana.user())
+        assert import_drafts.purge(NOW, ana.user()) == ["statement.csv"]
         assert set(db.session.scalars(select(Statement.id))) == set(ids[1:])
         import_drafts.purge(NOW + import_drafts.DRAFT_MAX_AGE, ana.user())
         assert db.session.scalars(select(Statement.id)).all() == []

@@ -127,6 +127,16 @@ def test_pressing_add_twice_adds_once(ana):
     assert len(ana.expenses()) == 5
 
 
+def test_going_back_to_the_review_or_the_columns_after_adding_shows_what_was_added(ana):
+    url = upload(ana).location
+    listed = send(ana, ana.page(url), "add-all").location
+
+    for address in (url, f"{url}?show=left&page=2", f"{url}/columns", f"{url}/payees/5"):
+        assert ana.get(address).location == listed
+    assert ana.post(f"{url}/columns", {"go": "save"}).location == listed
+    assert len(ana.expenses()) == 5
+
+
 def test_the_same_file_again_adds_nothing(ana):
     send(ana, ana.page(upload(ana).location), "add-all")
 
@@ -138,6 +148,23 @@ def test_the_same_file_again_adds_nothing(ana):
     assert "already imported" in here.one("main").text
     send(ana, here, "add-all")
     assert len(ana.expenses()) == 5
+
+
+def test_an_export_of_the_account_itself_doubles_nothing_wherever_its_expenses_came_from(ana):
+    send(ana, ana.page(upload(ana).location), "add-all")
+    ana.fill(f"/expenses/{ana.expenses()[0].id}/edit", date="2026-05-01", description="Another name")
+    ana.add("4.20", "Food", description="Tea", date="2026-03-31")
+    other = BANK.replace("DE02120300000000202051", "Visa").replace(".03.2026", ".01.2026")
+    send(ana, ana.page(upload(ana, other).location), "add-all")
+    before = ana.total()
+
+    page = ana.page(upload(ana, ana.get("/expenses.csv").data, "expenses.csv").location)
+
+    assert "0 expenses to add" in page.one("main").text
+    assert "11 lines to check" in page.one("main").text
+    assert "possibly the same as “Tea”, Mar 31, 2026, €4.20" in page.one("main").text
+    send(ana, page, "add-all")
+    assert (len(ana.expenses()), ana.total()) == (11, before)
 
 
 def test_every_verdict_can_be_overruled(ana):
@@ -183,6 +210,43 @@ def test_all_money_in_can_be_added(ana):
     assert "2 refunds" in page.one("main").text
 
 
+def test_a_draft_that_makes_room_for_another_is_named(ana, monkeypatch):
+    monkeypatch.setattr(import_drafts, "MAX_DRAFTS", 2)
+    sent = [upload(ana, name=f"{name}.csv") for name in ("first", "second", "third")]
+
+    assert stored(Statement) == 2
+    assert ana.get(sent[0].location).status_code == 404
+    limits = "Unfinished imports are kept for 7 days, 2 at most."
+    assert f"{limits} Deleted: first.csv" in ana.page(sent[2].location).one("div", class_="messages").text
+    assert limits in ana.page("/imports").one("main").text
+
+
+def test_amounts_in_another_currency_are_never_shown_as_if_they_were_in_that_of_the_account(ana):
+    rows = ["14,Hotel,-90.00,GBP", "15,Hotel,-70.50,GBP", "15,Taxi,-8.00,GBP", "16,Taxi,-900,JPY"]
+    text = "Date,Payee,Amount,Currency\n" + "".join(f"2026-01-{row}\n" for row in rows)
+    page = ana.page(upload(ana, text).location)
+    main = page.one("main")
+    assert "There is nothing to add. Amounts in currencies other than EUR are left out." in main.text
+    assert ana.get(main.one("p", class_="empty").one("a")["href"].partition("#")[0]).status_code == 200
+
+    left = read(ana.get(send(ana, page, "left").location))
+
+    payees = left.all("li", class_="payee")
+    totals = {payee.one("summary").one("bdi").text: payee.all("span", class_="amount")[0].text for payee in payees}
+    assert totals == {"Hotel": "£160.50", "Taxi": ""}
+    lines = [line.one("span", class_="amount").text for line in payees[0].one("ul").all("li")]
+    assert sorted(lines) == ["£8.00", "¥900"]
+
+
+def test_a_file_of_several_accounts_names_them_all(ana):
+    text = "Account,Date,Payee,Amount\nVisa,2026-01-13,Shop,-3.00\nGiro,2026-01-14,Hotel,-90.00\n"
+
+    page = ana.page(upload(ana, text).location)
+
+    assert "account Visa, Giro" in page.one("p", class_="origin").text
+    assert "Visa, Giro · Jan 13, 2026 to Jan 14, 2026" in ana.page("/imports").one("main").text
+
+
 def test_a_draft_can_be_discarded(ana):
     url = upload(ana).location
     ana.post(f"{url}/discard")
@@ -198,6 +262,11 @@ def test_a_doubtful_file_is_asked_about_once(ana):
 
     assert sent.location.endswith("/columns")
     form = page.one("main").one("form")
+    # Whoever comes back later is still asked.
+    link = next(link for link in ana.page("/imports").all("a") if link.text == "bank.csv")
+    assert ana.get(link["href"]).location == sent.location
+    assert ana.post(link["href"], {"go": "add-all", "others": "Food"}).location == sent.location
+    assert ana.expenses() == []
     shown = ana.client.post(form["action"], data=form_values(form) | {"date": "dmy", "go": "show"})
     assert "February 1, 2026" in shown.text
     saved = ana.client.post(form["action"], data=form_values(form) | {"date": "dmy", "go": "save"})
@@ -229,8 +298,14 @@ def test_statements_may_be_larger_than_other_forms_and_have_their_own_limit(ana,
     assert 2 * 2**20 < len(padded) < 3 * 2**20
 
     assert upload(ana, padded).status_code == 302
-    assert "larger than" in upload(ana, b"x" * (3 * 2**20 + 1)).text
-    assert upload(ana, b"x" * (7 * 2**20)).status_code == 413
+    refused = "The file is larger than 3 MB. Split it or choose a shorter period."
+    assert refused in upload(ana, b"x" * (3 * 2**20 + 1)).text
+    too_large = upload(ana, b"x" * (7 * 2**20))
+    assert too_large.status_code == 413
+    page = read(too_large).one("main")
+    assert refused in page.text
+    assert ana.get(page.one("a")["href"]).status_code == 200
+    assert page.one("a")["href"] == "/imports"
     assert ana.post("/categories/add", {"name": "x" * (2 * 2**20 + 1)}).status_code == 413
 
 
@@ -290,7 +365,7 @@ def test_an_expense_that_was_typed_is_possibly_the_line(ana):
 
     text = page.one("main").text
     assert "Please check" in text
-    assert "possibly “Energy”, Mar 30, 2026, €61.40, added by hand" in text
+    assert "possibly the same as “Energy”, Mar 30, 2026, €61.40" in text
     send(ana, page, "add-all")
     assert len(ana.expenses()) == 5
 
@@ -376,6 +451,48 @@ def test_a_description_that_was_edited_changes_neither_what_is_known_nor_what_is
         "Bakery": "Travel",
         "Kiosk": "",
     }
+
+
+def test_what_the_file_does_not_say_is_marked_and_nothing_else(ana):
+    text = "Date,Text,Amount\n01/02/2026,coffee,-3.00\n02/02/2026,tea,-2.00\n"
+
+    page = ana.page(upload(ana, text).location)
+
+    hints = {field.one("label")["for"]: field.text for field in page.all("div", class_="field")}
+    marked = [name for name, text in hints.items() if "The file does not say." in text]
+    assert marked == ["date"]
+
+
+def test_a_file_that_may_be_of_several_accounts_is_not_added_without_one(ana):
+    text = "Date;Text;Amount\n2026-01-{:02};bread;-3,00\n"
+    for account in ("Giro", "Visa"):
+        send(ana, ana.page(upload(ana, text.format(13), account=account).location), "add-all")
+
+    url = upload(ana, text.format(13)).location
+    page = ana.page(url)
+
+    assert url.endswith("/columns")
+    assert "Files like this one were added to: Visa, Giro" in page.one("main").text
+    assert [option.text for option in page.one("datalist").all("option")] == ["Visa", "Giro"]
+    form = page.one("main").one("form")
+    refused = ana.client.post(form["action"], data=form_values(form) | {"go": "save"})
+    assert "Enter the bank account." in read(refused).one("main").text
+    assert ana.client.post(form["action"], data=form_values(form) | {"go": "show"}).status_code == 200
+    saved = ana.client.post(form["action"], data=form_values(form) | {"account": "Visa", "go": "save"})
+    assert "1 line already here" in ana.page(saved.location).one("main").text
+    assert len(ana.expenses()) == 2
+
+
+def test_a_file_may_be_of_no_account_if_an_earlier_one_was(ana):
+    text = "Date;Text;Amount\n2026-01-{:02};bread;-3,00\n"
+    for day, account in ((13, ""), (14, "Visa")):
+        send(ana, ana.page(upload(ana, text.format(day), account=account).location), "add-all")
+
+    sent = upload(ana, text.format(15))
+    form = ana.page(sent.location).one("main").one("form")
+    saved = ana.client.post(form["action"], data=form_values(form) | {"go": "save"})
+
+    assert "1 expense to add" in ana.page(saved.location).one("main").text
 
 
 def test_the_second_statement_of_a_bank_asks_nothing(ana):

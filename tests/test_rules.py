@@ -108,7 +108,7 @@ BELOW = {
     "archive_forms": {"account_forms", "forms", "security_forms"},
     "security_forms": {"account_forms", "fields", "forms", "models"},
     "category_forms": {"fields", "forms", "ledger", "models"},
-    "import_forms": {"fields", "forms", "ledger", "models"},
+    "import_forms": {"fields", "forms", "ledger", "messages", "models"},
     "views": {
         "account_forms",
         "archive_forms",
@@ -142,7 +142,7 @@ BELOW = {
         *("account_commands", "archive_commands", "clock", "database", "doctor", "http_server", "import_command"),
         *("ledger", "models"),
     },
-    "import_command": {"account_commands", "clock", "database", "ledger", "messages", "models"},
+    "import_command": {"account_commands", "clock", "database", "doctor", "ledger", "messages", "models"},
     "app": {
         *("background", "clock", "commands", "config", "database", "ledger", "logs", "models"),
         *("routes", "security", "static_files", "url_prefix", "views"),

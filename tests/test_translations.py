@@ -411,7 +411,10 @@ def test_every_text_of_an_import_is_marked(user):
         assert response.status_code == status
         if status == 422:
             assert unmarked(response) - OF_STATEMENT <= {"nothing"}
-    url = re.sub("/columns$", "", upload(user, STATEMENT, "statement.csv").location)
+    columns = upload(user, STATEMENT, "statement.csv").location
+    assert unmarked(user.get(columns)) - OF_STATEMENT == set()
+    form = user.page(columns).one("main").one("form")
+    url = user.client.post(columns, data=form_values(form) | {"go": "save"}).location
     pages = ["/imports", f"{url}/columns", *(f"{url}?show={section}" for section in SECTIONS)]
     for page in pages:
         response = user.get(page)
@@ -421,7 +424,7 @@ def test_every_text_of_an_import_is_marked(user):
     assert unmarked(refused) - OF_STATEMENT == set()
     form = review(user.page(url))
     added = user.client.post(form["action"], data=values_of(form) | {"go": "add-all"})
-    other = re.sub("/columns$", "", upload(user, STATEMENT, "statement.csv").location)
+    other = upload(user, STATEMENT, "statement.csv").location
     for page in (added.location, other, f"{other}?show=here", "/history", "/imports"):
         assert unmarked(user.get(page)) - OF_STATEMENT == set(), page
     assert user.post(f"{other}/discard").status_code in REDIRECTS

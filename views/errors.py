@@ -7,14 +7,16 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext, lazy_gettext
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DBAPIError, TimeoutError
-from werkzeug.exceptions import Conflict, HTTPException, SecurityError, ServiceUnavailable
+from werkzeug.exceptions import Conflict, HTTPException, RequestEntityTooLarge, SecurityError, ServiceUnavailable
 
 from database.engine import close_session, is_unavailable
 from ledger.errors import LedgerError
 from ledger.operations import CurrencyChangedError
 from ledger.pieces import LeaseLostError, OperationRunningError
+from ledger.statements import StatementError
 from messages import CSRF_MESSAGES, error_message
 from security import csrf_reason, quoted
+from views.imports import upload_limits, upload_statement
 
 log = logging.getLogger("ledger")
 DATABASE_UNAVAILABLE = lazy_gettext(
@@ -59,12 +61,12 @@ def show_error(error: HTTPException) -> ResponseReturnValue:
     # Closed first, else the next query, the error page's own, would fail as well.
     close_session()
     headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
-    page = render_template("error.html", error=error, setup_problem=setup_problem(error), url_for=relative_url)
+    page = render_template("error.html", error=error, special=special_advice(error), url_for=relative_url)
     return page, error.code or 500, headers
 
 
-def setup_problem(error: HTTPException) -> tuple[str, str] | None:
-    """Return a heading and advice if the setup of the site or of the browser makes every request or form fail."""
+def special_advice(error: HTTPException) -> tuple[str, str] | None:
+    """Return a heading and advice for a file that is too large, or a setup that makes every request fail."""
     if isinstance(error, SecurityError):
         # The name is in the log only: the page must not show any text that a link to it contains.
         host = quoted(request.environ.get("HTTP_HOST", ""))
@@ -72,6 +74,9 @@ def setup_problem(error: HTTPException) -> tuple[str, str] | None:
         return gettext("Unknown host name"), str(UNKNOWN_HOST)
     if isinstance(error, CSRFError) and csrf_reason() != "expired":
         return gettext("Nothing was saved"), str(CSRF_MESSAGES[csrf_reason()])
+    if isinstance(error, RequestEntityTooLarge) and request.endpoint == upload_statement.__name__:
+        too_large = StatementError("too_large", limit=upload_limits().max_megabytes)
+        return gettext("File too large"), error_message(too_large)
     return None
 
 

@@ -2,8 +2,9 @@
 
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from flask import abort, current_app, redirect, request, url_for
@@ -22,7 +23,7 @@ from ledger.pieces import OperationRunningError
 from ledger.retention import UNDO_RETENTION
 from ledger.statements import Layout, Limits, State, StatementError
 from ledger.statements.reader import Person
-from messages import error_message
+from messages import error_message, isolate, list_separator
 from models import Operation, Statement
 from security import csrf_failed
 from views.common import flash_message, render_page, today
@@ -35,6 +36,11 @@ MAX_LISTED = 50
 MAX_PAGE = 10_000
 # How many lines show how a file is read.
 SAMPLE_LINES = 5
+
+
+def upload_limits() -> Limits:
+    """Return the size of the largest statement that can be uploaded."""
+    return Limits(current_app.config["IMPORT_MAX_BYTES"], current_app.config["IMPORT_MAX_LINES"])
 
 
 def allow_large_file() -> None:
@@ -61,6 +67,7 @@ def list_page(form: UploadForm) -> ResponseReturnValue:
         statements=statements,
         operations=added,
         oldest=clock.now() - UNDO_RETENTION,
+        draft_limits=draft_limits(),
     )
 
 
@@ -78,9 +85,22 @@ def upload_statement() -> ResponseReturnValue:
     if problem := unreadable_message(found):
         form.file.errors = [problem]
         return list_page(form)
-    statement_id = save_read(found, content, form.file.data.filename)
-    import_drafts.purge(clock.now(), current_user)
+    statement_id = save_read(found, content, form.file.data.filename, found.is_doubtful)
+    if names := import_drafts.purge(clock.now(), current_user):
+        flash_message(deleted_message(names))
     return redirect(url_for("choose_columns" if found.is_doubtful else "review_import", statement_id=statement_id))
+
+
+def draft_limits() -> str:
+    """Return the sentence about how many unfinished imports are kept, and how long."""
+    days, limit = import_drafts.DRAFT_MAX_AGE.days, import_drafts.MAX_DRAFTS
+    return gettext("Unfinished imports are kept for %(days)s days, %(limit)s at most.", days=days, limit=limit)
+
+
+def deleted_message(names: Sequence[str]) -> str:
+    """Return the message about unfinished imports that were deleted."""
+    listed = list_separator().join(map(isolate, names))
+    return gettext("%(limits)s Deleted: %(names)s", limits=draft_limits(), names=listed)
 
 
 def read_file(content: bytes, name: str, account: str, layout: Layout | None = None) -> Reading:
@@ -89,7 +109,7 @@ def read_file(content: bytes, name: str, account: str, layout: Layout | None = N
     options: dict[str, Any] = {
         "today": today(),
         "person": Person(current_user.locale, current_user.currency, current_user.time_zone),
-        "limits": Limits(current_app.config["IMPORT_MAX_BYTES"], current_app.config["IMPORT_MAX_LINES"]),
+        "limits": upload_limits(),
     }
     release_database()
     with reading_turn():
@@ -127,10 +147,12 @@ def unreadable_message(found: Reading) -> str | None:
     return gettext("No line of the file can be read. Line %(number)s: “%(text)s”", number=number, text=text)
 
 
-def save_read(found: Reading, content: bytes, name: str) -> uuid.UUID:
-    """Store a statement that was read as a draft."""
+def save_read(found: Reading, content: bytes, name: str, is_guess: bool) -> uuid.UUID:
+    """Store a statement that was read as a draft; a guess has to be confirmed before it can be added."""
     owner = import_drafts.owner_of(current_user)
-    return import_drafts.save_draft(owner, found.statement, content, name, found.source, clock.now())
+    layout = replace(found.statement.layout, is_guess=is_guess)
+    statement = replace(found.statement, layout=layout)
+    return import_drafts.save_draft(owner, statement, content, name, found.source, clock.now())
 
 
 # --- Columns
@@ -143,9 +165,7 @@ def choose_columns(statement_id: uuid.UUID) -> ResponseReturnValue:
     earlier = Layout.from_json(draft.layout)
     found = read_file(content, draft.file_name, draft.source, earlier)
     asked = read_file(content, draft.file_name, draft.source, import_drafts.without_answers(earlier))
-    form = ColumnsForm(
-        statement=found.statement, asked=asked.statement, currency=current_user.currency, account=draft.source
-    )
+    form = ColumnsForm(found=found, asked=asked.statement, currency=current_user.currency, account=draft.source)
     if form.validate_on_submit():
         account = form.account.data if "account" in form else draft.source
         try:
@@ -162,7 +182,7 @@ def choose_columns(statement_id: uuid.UUID) -> ResponseReturnValue:
 
 def save_columns(draft: Statement, found: Reading, content: bytes) -> ResponseReturnValue:
     """Put a statement that was read in another way in the place of its draft."""
-    statement_id = save_read(found, content, draft.file_name)
+    statement_id = save_read(found, content, draft.file_name, found.is_guess)
     import_drafts.discard(current_user, draft.id)
     return redirect(url_for("review_import", statement_id=statement_id))
 
@@ -171,8 +191,11 @@ def save_columns(draft: Statement, found: Reading, content: bytes) -> ResponseRe
 
 
 def draft_or_404(statement_id: uuid.UUID) -> Statement:
-    """Return a draft of the current user; others' do not exist."""
-    return import_drafts.find_draft(current_user, statement_id) or abort(404)
+    """Return a draft of the current user; others' do not exist, and what was added is in the list."""
+    draft = import_drafts.find_draft(current_user, statement_id)
+    if draft is None and imports.is_added_or_running(current_user, statement_id):
+        abort(redirect(imported_list(statement_id)))
+    return draft or abort(404)
 
 
 def page_number() -> int:
@@ -199,21 +222,20 @@ def review_form(statement_id: uuid.UUID, summary: Summary) -> ReviewForm:
 def review_import(statement_id: uuid.UUID) -> ResponseReturnValue:
     """Show what a statement would add, save what is chosen, and add it."""
     try:
-        draft = import_drafts.find_draft(current_user, statement_id)
-        if draft is not None:
-            return review_draft(draft)
+        return review_draft(draft_or_404(statement_id))
     except OperationRunningError:
         # Add was pressed twice, or the user has another large operation.
         db.session.rollback()
         if not imports.is_added_or_running(current_user, statement_id):
             raise
-    is_added = request.method == "POST" and imports.is_added_or_running(current_user, statement_id)
-    return redirect(imported_list(statement_id)) if is_added else abort(404)
+        return redirect(imported_list(statement_id))
 
 
 def review_draft(draft: Statement) -> ResponseReturnValue:
     """Show what a draft would add, save what is chosen, and add it. Raises OperationRunningError."""
-    statement_id = draft.id
+    statement_id, layout = draft.id, Layout.from_json(draft.layout)
+    if layout.is_guess:
+        return redirect(url_for("choose_columns", statement_id=statement_id))
     summary = import_preview.summary_of(current_user, statement_id)
     form = review_form(statement_id, summary)
     if form.validate_on_submit():
@@ -229,7 +251,7 @@ def review_draft(draft: Statement) -> ResponseReturnValue:
         "imports/review.html",
         form=form,
         draft=draft,
-        layout=Layout.from_json(draft.layout),
+        layout=layout,
         figures=summary.figures,
         section=section,
         **shown_lists(statement_id, section, page, form.renamed, summary),

@@ -85,7 +85,7 @@ class _Target:
                 self.line_number = self._current_line()
             self.count += 1
             if self.count > MAX_ENTRY_ELEMENTS:
-                raise StatementError("too_large", limit=self.hints.limits.max_bytes)
+                raise StatementError("field_too_long", line=self.line_number)
             self.stack.append(element)
 
     def _current_line(self) -> int:

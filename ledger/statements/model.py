@@ -33,6 +33,11 @@ class Limits:
     max_lines: int
     max_cells: int = MAX_CELLS
 
+    @property
+    def max_megabytes(self) -> int:
+        """The limit in whole megabytes, as messages name it."""
+        return self.max_bytes // 2**20
+
 
 UPLOAD_LIMITS = Limits(max_bytes=8 * 2**20, max_lines=50_000)
 # For the command line: whoever has a shell can do worse than read a large file.
@@ -96,6 +101,8 @@ class Layout:
     day: str = ""
     minor: str = ""
     columns: dict[str, int] = field(default_factory=dict)
+    # Some of it has to be confirmed by the person.
+    is_guess: bool = False
 
     def to_json(self) -> str:
         """Return the layout as JSON, to be remembered."""
@@ -107,10 +114,11 @@ class Layout:
         stored = json.loads(text)
         if not isinstance(stored, dict):
             return cls()
-        names = {name.name for name in fields(cls)} - {"columns"}
+        names = {name.name for name in fields(cls)} - {"columns", "is_guess"}
         answers: dict[str, Any] = {
             name: value for name, value in stored.items() if name in names and isinstance(value, str)
         }
+        answers["is_guess"] = stored.get("is_guess") is True
         columns = stored.get("columns")
         if isinstance(columns, dict):
             answers["columns"] = {

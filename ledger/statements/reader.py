@@ -85,7 +85,7 @@ def _read_text(content: bytes, decoded: DecodedText, hints: Hints) -> Statement:
 
 def _refuse_other_files(content: bytes, file_name: str, limits: Limits) -> None:
     if len(content) > limits.max_bytes:
-        raise StatementError("too_large", limit=limits.max_bytes)
+        raise StatementError("too_large", limit=limits.max_megabytes)
     if content.startswith(b"PK\x03\x04"):
         is_workbook = b"xl/" in content[:2000] or file_name.lower().endswith((".xlsx", ".xlsm", ".ods"))
         raise StatementError("workbook" if is_workbook else "archive")

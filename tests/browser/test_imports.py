@@ -2,7 +2,9 @@
 
 import pytest
 
+from tests.browser.person import PHONE
 from tests.browser.test_daily_loop import WAYS
+from tests.browsing import PASSWORD
 from tests.test_import_pages import BANK
 
 
@@ -37,7 +39,7 @@ def test_a_statement_gets_from_the_upload_to_the_list_and_back(server, visit, tm
     assert ana.complaints() == []
 
 
-def test_a_page_that_the_browser_kept_does_not_say_that_a_file_is_still_being_read(server, visit):
+def test_the_button_that_was_pressed_says_what_is_going_on_until_the_page_is_shown_again(server, visit, tmp_path):
     server.create_person("ana")
     ana = visit("ana")
     ana.go("/login")
@@ -45,8 +47,65 @@ def test_a_page_that_the_browser_kept_does_not_say_that_a_file_is_still_being_re
     ana.go("/imports")
     button = ana.page.locator("[data-busy]")
 
-    ana.page.evaluate("document.querySelector('.upload').dispatchEvent(new Event('submit'))")
+    press(button)
     assert (button.inner_text(), button.get_attribute("aria-busy")) == ("Reading the file…", "true")
     ana.page.evaluate("window.dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
-
     assert (button.inner_text(), button.get_attribute("aria-busy")) == ("Upload", "false")
+
+    file = tmp_path / "bank.csv"
+    file.write_text(BANK)
+    ana.page.set_input_files("#file", str(file))
+    ana.press("Upload")
+    add = ana.page.locator("[data-busy]")
+    label = add.inner_text()
+    press(ana.page.get_by_role("button", name="Save choices"))
+    assert add.inner_text() == label
+    press(add)
+    assert (add.inner_text(), add.get_attribute("aria-busy")) == ("Adding…", "true")
+
+
+LONG_NAME = "Hausverwaltung Huber & Söhne Immobilienmanagementgesellschaft mbH"
+
+
+@pytest.mark.parametrize("language", ["en", "ar", "ja"])
+def test_the_upload_button_is_below_the_fields_on_a_phone_in_every_language(server, visit, language):
+    server.create_person("ana")
+    ana = visit("ana", viewport=PHONE, locale=language)
+    ana.go("/login")
+    ana.page.locator("#email").fill("ana@example.com")
+    ana.page.locator("#password").fill(PASSWORD)
+    ana.page.locator("main form button").click()
+    ana.go("/imports")
+
+    field, button = (ana.page.locator(selector).bounding_box() for selector in ("#account", ".upload button"))
+
+    assert button["y"] > field["y"] + field["height"]
+    assert button["width"] == pytest.approx(field["width"], abs=1)
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_large_amounts_and_long_names_have_room(server, visit, tmp_path, width):
+    server.create_person("ana")
+    file = tmp_path / "bank.csv"
+    file.write_text(f"Date,Payee,Amount\n2026-01-13,{LONG_NAME},-98765432.10\n")
+    ana = visit("ana", viewport={"width": width, "height": 800})
+    page = ana.page
+    ana.go("/login")
+    ana.log_in()
+
+    ana.go("/imports")
+    picker = page.locator("#file").bounding_box()["width"]
+    page.set_input_files("#file", str(file))
+    ana.press("Upload")
+
+    # The button of the browser, and the beginning of a name beside it.
+    assert picker > 250
+    room = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    assert room[0] <= room[1]
+    marker = page.locator(".payee summary").evaluate("it => getComputedStyle(it, '::after').width")
+    assert marker == "16px"
+
+
+def press(button):
+    """Do what a script notices of a button that sends its form, which stays where it is."""
+    button.evaluate("it => it.form.dispatchEvent(new SubmitEvent('submit', {submitter: it}))")
