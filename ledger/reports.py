@@ -199,7 +199,6 @@ def year_report(user: User, year: Period, today: date) -> YearReport:
     so_far = Period(year.begin, min(today, year.end)) if year.begin <= today else year
     before = _year_earlier(user, so_far)
     summaries = spending.summarise_periods(user, months)
-    spent, spent_before = (spending.summarise(user, ExpenseFilter(period=days)) for days in (so_far, before))
     totals = [{entry.category: entry for entry in summary.breakdown} for summary in summaries]
     lines = []
     for category in sorted({name for month_totals in totals for name in month_totals}):
@@ -214,8 +213,8 @@ def year_report(user: User, year: Period, today: date) -> YearReport:
         after=_within_years(user, _year_of(user, year.end + timedelta(days=1))),
         count=sum(summary.count for summary in summaries),
         total=sum((summary.total for summary in summaries), Decimal(0)),
-        so_far=Bar(so_far, spent.count, spent.total),
-        same_days_before=Bar(before, spent_before.count, spent_before.total),
+        so_far=Bar(so_far, *spending.count_and_total(user, so_far)),
+        same_days_before=Bar(before, *spending.count_and_total(user, before)),
         months=tuple(
             Bar(month, summary.count, summary.total) for month, summary in zip(months, summaries, strict=True)
         ),

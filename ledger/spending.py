@@ -180,7 +180,7 @@ def _summary_query(
     filters: ExpenseFilter, first_day_of_month: int | None
 ) -> sa.Select[str, int, Decimal, int, Decimal]:
     """Return the Select of each category with its count and sum, and those of all of them."""
-    addends = _total_rows(filters, first_day_of_month).c
+    addends = sa.union_all(*_addends(filters, first_day_of_month)).subquery().c
     category, number, total = (
         _without_index(addends.category),
         sa.func.sum(addends.number),
@@ -209,7 +209,7 @@ def summarise_periods(user: User, periods: Sequence[Period]) -> list[Summary]:
     # Monthly totals cover whole months only.
     if first_day and not all(period == period.by_months(first_day)[0] for period in periods):
         first_day = None
-    rows = _total_rows(ExpenseFilter(period=whole), first_day).c
+    rows = sa.union_all(*_addends(ExpenseFilter(period=whole), first_day)).subquery().c
     index = sa.case(*((rows.date <= period.end_date, index) for index, period in enumerate(periods)))
     indexed = sa.select(index.label("index"), rows.category, rows.number, rows.amount).subquery().c
     count, total = sa.func.sum(indexed.number), sa.func.sum(indexed.amount)
@@ -232,6 +232,27 @@ def summarise_periods(user: User, periods: Sequence[Period]) -> list[Summary]:
     ]
 
 
+def count_and_total(user: User, period: Period) -> tuple[int, Decimal]:
+    """Return count and sum of all expenses of a period."""
+    row = db.session.execute(_count_query(period, _kept_months(user)), {"owner_id": user.id}).one()
+    return int(row[0]), row[1]
+
+
+@built_once
+def _count_query(period: Period, first_day_of_month: int | None) -> sa.Select[int, Decimal]:
+    """Return the Select of count and sum of an owner's expenses of a period."""
+    # Summed one by one and without categories, single expenses are read from the index of dates alone.
+    sums = [
+        query.with_only_columns(
+            sa.func.sum(query.selected_columns.number).label("number"),
+            sa.func.sum(query.selected_columns.amount).label("amount"),
+        )
+        for query in _addends(ExpenseFilter(period=period), first_day_of_month)
+    ]
+    rows = sa.union_all(*sums).subquery().c
+    return sa.select(*(sa.func.coalesce(sa.func.sum(column), 0) for column in (rows.number, rows.amount)))
+
+
 def summarise_days(user: User, period: Period) -> dict[date, tuple[int, Decimal]]:
     """Return count and sum of each day of the period that has expenses."""
     query = (
@@ -247,25 +268,26 @@ def first_expense_date(user: User) -> date | None:
     return db.session.scalar(expenses_query(user, ExpenseFilter()).with_only_columns(sa.func.min(expense.date)))
 
 
-def _total_rows(filters: ExpenseFilter, first_day_of_month: int | None) -> sa.Subquery:
-    """Return rows of date, category, number and amount that add up to the matching expenses of an owner.
+def _addends(filters: ExpenseFilter, first_day_of_month: int | None) -> list[sa.Select[date, str, int, Decimal]]:
+    """Return Selects of date, category, number and amount that add up to the matching expenses of an owner.
 
     Where the database has totals of months, which begin on `first_day_of_month`, these are whole months and the
     single expenses before and after them.
     """
-
-    def single(filters: ExpenseFilter) -> sa.Select[date, str, int, Decimal]:
-        number = sa.literal_column("1", sa.Integer).label("number")
-        return _expenses_query(filters).with_only_columns(expense.date, expense.category, number, expense.amount)
-
     is_by_days = filters != ExpenseFilter(filters.categories, filters.period, sort=filters.sort)
     if first_day_of_month is None or is_by_days:
-        return single(filters).subquery()
+        return [_single_expenses(filters)]
     months, edges = filters.period.by_months(first_day_of_month)
-    addends = [single(replace(filters, period=edge)) for edge in edges]
+    addends = [_single_expenses(replace(filters, period=edge)) for edge in edges]
     if months is not None:
         addends.append(_monthly_totals(filters.categories, months))
-    return sa.union_all(*addends).subquery()
+    return addends
+
+
+def _single_expenses(filters: ExpenseFilter) -> sa.Select[date, str, int, Decimal]:
+    """Return date, category, number and amount of each of an owner's matching expenses."""
+    number = sa.literal_column("1", sa.Integer).label("number")
+    return _expenses_query(filters).with_only_columns(expense.date, expense.category, number, expense.amount)
 
 
 def _monthly_totals(categories: tuple[str, ...], months: Period) -> sa.Select[date, str, int, Decimal]:

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import event, insert, select
 from uuid_utils.compat import uuid7
 
+import clock
 from app import app as application
 from database import db
 from database.month_totals import has_month_totals
@@ -23,6 +24,8 @@ SIZES = (0, 5, 120)
 FEW, MANY = 1_000, 10_000
 # So many of the larger accounts are of this month: a page of it shows the same, whatever lies around it.
 MONTH, OF_MONTH = date(2026, 3, 1), 60
+# In the middle of a month, and so the month a year ago is compared in part.
+NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 # So many of the operations of each kind, and of the expenses, can be used up by the tests.
 OPERATIONS, POOL = 3, 12
 
@@ -182,7 +185,7 @@ def owner(app, size):
     """Somebody with so many expenses, of which a few were deleted and a few changed."""
     visitor = Visitor(app).register(f"keeper-{size}")
     with app.app_context():
-        author, now = visitor.user(), datetime.now(UTC)
+        author, now = visitor.user(), NOW
         if size:
             db.session.execute(insert(Expense), [row | {"author_id": author.id} for row in rows(size)])
         mine = [Expense.id == expense.id for expense in expenses_of(author, Expense.id)[: size // 10]]
@@ -222,7 +225,9 @@ def keepers(migrated):
     with migrated.app_context():
         # A process asks once.
         has_month_totals(db.engine)
-    yield {size: owner(migrated, size) for size in (*SIZES, FEW, MANY)}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(clock, "now", lambda: NOW)
+        yield {size: owner(migrated, size) for size in (*SIZES, FEW, MANY)}
     empty_tables(migrated)
 
 
@@ -277,14 +282,19 @@ def test_a_form_takes_as_many_steps_at_any_size(keepers, form):
 # --- The plans
 
 
-def scans(sent):
-    """The steps of the plans that read a whole table of what people keep."""
+def plans(sent):
+    """The steps of the plans of these statements."""
     found = []
     with application.app_context(), db.engine.connect() as connection:
         for statement in sent:
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement.statement}", statement.parameters)
-            found += [row.detail for row in plan if re.match(r"SCAN \w*expense", row.detail)]
+            found += [row.detail for row in plan]
     return found
+
+
+def scans(sent):
+    """The steps that read a whole table of what people keep."""
+    return [detail for detail in plans(sent) if re.match(r"SCAN \w*expense", detail)]
 
 
 @sqlite
@@ -305,3 +315,11 @@ def test_no_form_reads_the_expenses_of_all(keepers, form):
 )
 def test_a_statement_that_did_would_be_seen(keepers, statement):
     assert scans([Sent(statement, ())])
+
+
+@sqlite
+def test_the_days_of_a_month_a_year_ago_are_summed_from_an_index_alone(keepers):
+    found = [detail for detail in plans(keepers[FEW].read("/years/2026")) if " expense " in detail]
+
+    assert found
+    assert all("USING COVERING INDEX" in detail for detail in found), found
