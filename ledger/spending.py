@@ -1,4 +1,4 @@
-"""Every question about expenses: which ones, how many, how much, and what is usual."""
+"""Every question about expenses: which ones, how many, and how much."""
 
 import uuid
 from collections.abc import Iterable, Sequence
@@ -12,8 +12,9 @@ import sqlalchemy as sa
 from database import db
 from database.month_totals import has_month_totals, month_total
 from database.statements import OWNER_ID, built_once
+from ledger.descriptions import with_words
 from ledger.periods import Period
-from models import Expense, StatementLine, User, description_key
+from models import Expense, StatementLine, User
 from text import search_words
 
 # Plain columns: what comes from those of the model is taken for objects, which takes SQLAlchemy much longer.
@@ -119,8 +120,8 @@ def _expenses_query(filters: ExpenseFilter) -> sa.Select[uuid.UUID, date, str, s
         query = query.where(expense.date >= filters.period.start_date)
     if filters.period.end_date is not None:
         query = query.where(expense.date <= filters.period.end_date)
-    for word in search_words(filters.search):
-        query = query.where(expense.description_key.contains(word, autoescape=True))
+    if words := search_words(filters.search):
+        query = query.where(with_words(words, filters.period))
     # The index of amounts is for their order only: it does not have what a sum needs.
     amount = _without_index(expense.amount)
     if filters.min_amount is not None:
@@ -345,7 +346,8 @@ def _page_query(
     if filters.search:
         # By the index of descriptions, which covers the search, first which ones they are.
         found = ordered(query.with_only_columns(expense.id), filters.sort, backwards, bare=True)
-        query = query.where(expense.id.in_(found.limit(PAGE_SIZE + 1)))
+        is_found = expense.id.in_(found.limit(PAGE_SIZE + 1))
+        query = sa.select(*query.selected_columns).where(expense.author_id == OWNER_ID, is_found)
     return ordered(query, filters.sort, backwards, bare=_is_part(filters)).limit(PAGE_SIZE + 1)
 
 
@@ -362,18 +364,6 @@ def _is_part(filters: ExpenseFilter) -> bool:
     by_amount = ORDERS[filters.sort][0] is expense.amount
     is_narrow = filters.categories or filters.import_id or filters.period != Period()
     return bool(filters.search or (by_amount and is_narrow))
-
-
-def suggest_category(user: User, description: str) -> str | None:
-    """Return the category that the user last gave to this description, or None."""
-    key = description_key(description)
-    query = (
-        sa.select(Expense.category)
-        .where(Expense.author_id == user.id, Expense.description_key == key)
-        .order_by(Expense.date.desc(), Expense.id.desc())
-        .limit(1)
-    )
-    return db.session.scalar(query) if key else None
 
 
 def recent_descriptions(user: User, newest: Page | None = None) -> list[str]:
