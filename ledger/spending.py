@@ -92,6 +92,12 @@ class Summary:
     total: Decimal
     breakdown: tuple[CategoryTotal, ...] = ()
 
+    @classmethod
+    def of(cls, breakdown: Sequence[CategoryTotal]) -> "Summary":
+        """Return the summary with this breakdown."""
+        total = sum((entry.total for entry in breakdown), Decimal(0))
+        return cls(sum(entry.count for entry in breakdown), total, tuple(breakdown))
+
 
 @dataclass(frozen=True)
 class Page:
@@ -203,8 +209,28 @@ def _kept_months(user: User) -> int | None:
     return user.first_day_of_month if has_month_totals(engine) else None
 
 
-def summarise_periods(user: User, periods: Sequence[Period]) -> list[Summary]:
-    """Return a summary of each of these consecutive periods, by one statement."""
+def summarise_periods(user: User, periods: Sequence[Period]) -> tuple[list[Summary], date | None]:
+    """Return a summary of each of these consecutive periods, and the day of the first expense ever, if any.
+
+    It is one statement.
+    """
+    sums = _sums_of_periods(user, periods).subquery().c
+    first = _expenses_query(ExpenseFilter()).with_only_columns(sa.func.min(expense.date).label("day")).subquery()
+    query = (
+        sa.select(first.c.day, sums.index, sums.category, sums.number, sums.amount)
+        .select_from(first.outerjoin(sums.index.table, sa.true()))
+        .order_by(sums.index, sums.amount.desc(), sums.category)
+    )
+    rows = db.session.execute(query, {"owner_id": user.id}).all()
+    breakdowns: list[list[CategoryTotal]] = [[] for _ in periods]
+    for _day, index, category, number, amount in rows:
+        if index is not None:
+            breakdowns[index].append(CategoryTotal(category, int(number), amount))
+    return [Summary.of(breakdown) for breakdown in breakdowns], rows[0][0]
+
+
+def _sums_of_periods(user: User, periods: Sequence[Period]) -> sa.Select[int, str, int, Decimal]:
+    """Return the Select of the place of each period, and the number and amount of each category in it."""
     whole = Period(periods[0].start_date, periods[-1].end_date)
     first_day = _kept_months(user)
     # Monthly totals cover whole months only.
@@ -213,24 +239,9 @@ def summarise_periods(user: User, periods: Sequence[Period]) -> list[Summary]:
     rows = sa.union_all(*_addends(ExpenseFilter(period=whole), first_day)).subquery().c
     index = sa.case(*((rows.date <= period.end_date, index) for index, period in enumerate(periods)))
     indexed = sa.select(index.label("index"), rows.category, rows.number, rows.amount).subquery().c
-    count, total = sa.func.sum(indexed.number), sa.func.sum(indexed.amount)
-    query = (
-        sa.select(indexed.index, indexed.category, count, total)
-        .group_by(indexed.index, indexed.category)
-        .having(count != 0)
-        .order_by(indexed.index, total.desc(), indexed.category)
-    )
-    breakdowns: list[list[CategoryTotal]] = [[] for _ in periods]
-    for row in db.session.execute(query, {"owner_id": user.id}):
-        breakdowns[row[0]].append(CategoryTotal(row[1], int(row[2]), row[3]))
-    return [
-        Summary(
-            sum(entry.count for entry in breakdown),
-            sum((entry.total for entry in breakdown), Decimal(0)),
-            tuple(breakdown),
-        )
-        for breakdown in breakdowns
-    ]
+    number, amount = sa.func.sum(indexed.number), sa.func.sum(indexed.amount)
+    query = sa.select(indexed.index, indexed.category, number.label("number"), amount.label("amount"))
+    return query.group_by(indexed.index, indexed.category).having(number != 0)
 
 
 def count_and_total(user: User, period: Period) -> tuple[int, Decimal]:
@@ -243,15 +254,13 @@ def count_and_total(user: User, period: Period) -> tuple[int, Decimal]:
 def _count_query(period: Period, first_day_of_month: int | None) -> sa.Select[int, Decimal]:
     """Return the Select of count and sum of an owner's expenses of a period."""
     # Summed one by one and without categories, single expenses are read from the index of dates alone.
+    names, addends = ("number", "amount"), _addends(ExpenseFilter(period=period), first_day_of_month)
     sums = [
-        query.with_only_columns(
-            sa.func.sum(query.selected_columns.number).label("number"),
-            sa.func.sum(query.selected_columns.amount).label("amount"),
-        )
-        for query in _addends(ExpenseFilter(period=period), first_day_of_month)
+        query.with_only_columns(*(sa.func.sum(query.selected_columns[name]).label(name) for name in names))
+        for query in addends
     ]
     rows = sa.union_all(*sums).subquery().c
-    return sa.select(*(sa.func.coalesce(sa.func.sum(column), 0) for column in (rows.number, rows.amount)))
+    return sa.select(*(sa.func.coalesce(sa.func.sum(rows[name]), 0) for name in names))
 
 
 def summarise_days(user: User, period: Period) -> dict[date, tuple[int, Decimal]]:
@@ -262,11 +271,6 @@ def summarise_days(user: User, period: Period) -> dict[date, tuple[int, Decimal]
         .group_by(expense.date)
     )
     return {day: (count, total) for day, count, total in db.session.execute(query)}
-
-
-def first_expense_date(user: User) -> date | None:
-    """Return the day of the user's first expense, if there is one."""
-    return db.session.scalar(expenses_query(user, ExpenseFilter()).with_only_columns(sa.func.min(expense.date)))
 
 
 def _addends(filters: ExpenseFilter, first_day_of_month: int | None) -> list[sa.Select[date, str, int, Decimal]]:

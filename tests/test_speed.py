@@ -46,11 +46,11 @@ PAGES = {
     "/expenses/add": 2,
     "/expenses/{id}/edit": 4,
     "/expenses/{id}/duplicate": 3,
-    "/categories": 5,
+    "/categories": 4,
     "/history": 9,
     "/account": 2,
-    "/months": 7,
-    "/months/2026-03": 7,
+    "/months": 5,
+    "/months/2026-03": 5,
     "/years/2026": 4,
     "/recurring": 2,
     "/logout": 1,
@@ -89,6 +89,12 @@ GROWS = {
     # The days of the month that was in progress a year ago.
     "/years/2026": 1,
 }
+
+# The statements of a page on PostgreSQL, and those that begin and end its transaction.
+MOST_ROUND_TRIPS = 7
+# The budget of a month; what each operation changed and whether it can be undone; a file is read through a cursor,
+# in a transaction of its own.
+ROUND_TRIPS = {"/expenses?period=2026-03": 8, "/history": 11, "/expenses.csv": 12}
 
 
 @dataclass
@@ -247,6 +253,44 @@ def test_a_form_sends_as_many_statements_at_any_size(keepers, form, size):
 
     # A form that finds nothing to change leaves out the statements that would change it.
     assert count == expected or (size < SIZES[-1] and count == expected - 1)
+
+
+# --- The round trips
+
+
+@contextmanager
+def traced(engine, file):
+    """Let the driver of PostgreSQL write down all messages of the connections that are used meanwhile."""
+    traced_connections = set()
+
+    def trace(connection, _record, _fairy):
+        connection.pgconn.trace(file.fileno())
+        traced_connections.add(connection.pgconn)
+
+    event.listen(engine, "checkout", trace)
+    try:
+        yield
+    finally:
+        event.remove(engine, "checkout", trace)
+        for connection in traced_connections:
+            connection.untrace()
+
+
+@pytest.mark.skipif(
+    "not os.environ['DATABASE_URL'].startswith('postgres')", reason="SQLite is in the same process"
+)
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_makes_few_round_trips_to_the_database(keepers, page, tmp_path):
+    with application.app_context():
+        engine = db.engine
+    keepers[FEW].read(page)
+
+    with (tmp_path / "messages").open("w") as file, traced(engine, file):
+        keepers[FEW].read(page)
+    answers = (tmp_path / "messages").read_text().split("ReadyForQuery")
+
+    # A statement that a connection has often sent is prepared once, which is not counted.
+    assert sum("CommandComplete" in answer for answer in answers) <= ROUND_TRIPS.get(page, MOST_ROUND_TRIPS)
 
 
 # --- The steps
