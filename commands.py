@@ -33,6 +33,7 @@ from ledger import (
     backups,
     deletion,
     demo,
+    descriptions,
     drafts,
     import_drafts,
     invitations,
@@ -130,6 +131,7 @@ def purge() -> None:
     password_resets.delete_expired(clock.now())
     security_events.delete_old(clock.now())
     db.session.commit()
+    descriptions.purge()
     removed = deletion.remove_expired(clock.now())
     click.echo(
         f"Deleted {number} operations." + (f" Removed {doctor.count_text(removed, 'account')}." if removed else "")

@@ -43,6 +43,7 @@ from fields import (
     options,
 )
 from ledger.categories import NEW_CATEGORY, CategoryData, CategoryError
+from ledger.descriptions import suggest_category
 from ledger.locales import month_title
 from ledger.money import (
     TEXT_MAX,
@@ -58,7 +59,7 @@ from ledger.periods import (
 )
 from ledger.recurring import FREQUENCIES, Due, DueDays
 from ledger.schedule import last_day
-from ledger.spending import ORDERS, VALUES, ExpenseFilter, ExpenseValues, suggest_category
+from ledger.spending import ORDERS, VALUES, ExpenseFilter, ExpenseValues
 from messages import FREQUENCY_NAMES, error_message
 from models import Expense, RecurringExpense, User
 from security import csrf_failed

@@ -19,6 +19,7 @@ import clock
 from database import Base, Money, UTCDateTime
 from database.month_totals import keep_month_totals
 from database.pace import Pace
+from database.used_descriptions import keep_used_descriptions
 from text import identity_key, search_key
 
 
@@ -239,6 +240,7 @@ class Expense(Base):
 
 
 keep_month_totals(Expense.__table__)
+keep_used_descriptions(Expense.__table__)
 
 
 def description_key(description: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from database.month_totals import POSTGRESQL_WITHOUT_MONTH_TOTALS
+from database.used_descriptions import POSTGRESQL_WITHOUT_USED_DESCRIPTIONS
 
 # The first column of the primary key of every row that belongs to a user references this table.
 OWNER_TABLE = "user"
@@ -28,7 +29,8 @@ def citus_statements(tables: Iterable[sa.Table], done: Collection[str]) -> list[
     if OWNER_TABLE in done:
         statements = []
     else:
-        statements = [*POSTGRESQL_WITHOUT_MONTH_TOTALS, f"SELECT create_reference_table('\"{OWNER_TABLE}\"')"]
+        without_triggers = *POSTGRESQL_WITHOUT_MONTH_TOTALS, *POSTGRESQL_WITHOUT_USED_DESCRIPTIONS
+        statements = [*without_triggers, f"SELECT create_reference_table('\"{OWNER_TABLE}\"')"]
     # New tables are co-located with the ones that were distributed before.
     spread = [name for name in owners if name in done]
     for name in [name for name in owners if name not in done]:

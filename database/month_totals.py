@@ -1,9 +1,8 @@
 """Totals per user, month and category, maintained by triggers: see docs/decisions/0001-month-totals.md."""
 
-from functools import lru_cache
-
 import sqlalchemy as sa
 
+from database.derived import create_with, is_kept
 from database.types import Money
 
 # With these few rows the total takes the same time for any number of expenses. Triggers maintain them, so that
@@ -167,22 +166,12 @@ POSTGRESQL_WITHOUT_MONTH_TOTALS = (
 )
 
 
-@lru_cache(maxsize=8)
 def has_month_totals(engine: sa.Engine) -> bool:
     """Tell whether the database maintains these totals; a cluster does not."""
-    if engine.dialect.name == "sqlite":
-        return True
-    with engine.connect().execution_options(reading=True) as connection:
-        return sa.inspect(connection).has_table(month_total.name)
+    return is_kept(month_total, engine)
 
 
 def keep_month_totals(expense_table: sa.FromClause) -> None:
     """Create and drop the totals together with the table `expense`."""
-    for dialect, created, dropped in (
-        ("sqlite", SQLITE_MONTH_TOTALS, ("DROP TABLE IF EXISTS month_total",)),
-        ("postgresql", POSTGRESQL_MONTH_TOTALS, POSTGRESQL_WITHOUT_MONTH_TOTALS),
-    ):
-        for event, statements in (("after_create", created), ("after_drop", dropped)):
-            for statement in statements:
-                ddl = sa.DDL(statement.replace("%", "%%"))  # type: ignore[no-untyped-call]
-                sa.event.listen(expense_table, event, ddl.execute_if(dialect=dialect))
+    create_with(expense_table, "sqlite", SQLITE_MONTH_TOTALS, ("DROP TABLE IF EXISTS month_total",))
+    create_with(expense_table, "postgresql", POSTGRESQL_MONTH_TOTALS, POSTGRESQL_WITHOUT_MONTH_TOTALS)

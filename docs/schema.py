@@ -18,8 +18,9 @@ The primary key of every table that holds a user's data begins with the user's i
 therefore checks whom it belongs to, and the tables can be [distributed by user](scaling.md). UUIDs are made by
 the application (version 7, so they sort by time).
 
-Two tables are not among the models: `alembic_version` holds the current migration, and triggers maintain
-`month_total` (see [decision 1](decisions/0001-month-totals.md)).
+Three tables are not among the models: `alembic_version` holds the current migration, and triggers maintain
+`month_total` (see [decision 1](decisions/0001-month-totals.md)) and `used_description` (see
+[decision 3](decisions/0003-used-descriptions.md)).
 """
 
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from database import Base, Money, UTCDateTime
 from database.month_totals import FORMER_SQLITE_MONTH_TOTALS, SQLITE_MONTH_TOTALS
+from database.used_descriptions import SQLITE_USED_DESCRIPTIONS
 from ledger.locales import LOCALES
 from ledger.money import currencies
 from ledger.operations import TRACKED_COLUMNS, decode
@@ -56,9 +57,8 @@ def refuse_foreign_objects(connection: sa.Connection) -> None:
 
     Checked before any table is read.
     """
-    known = {
-        _squeeze(statement) for statement in (*SQLITE_MONTH_TOTALS, *FORMER_SQLITE_MONTH_TOTALS, PARTIAL_INDEX)
-    }
+    totals = *SQLITE_MONTH_TOTALS, *FORMER_SQLITE_MONTH_TOTALS
+    known = {_squeeze(statement) for statement in (*totals, *SQLITE_USED_DESCRIPTIONS, PARTIAL_INDEX)}
     for kind, name, sql in connection.exec_driver_sql("SELECT type, name, sql FROM sqlite_master").all():
         text = _squeeze(sql or "")
         if kind == "view" or (kind == "trigger" and text not in known):

@@ -12,10 +12,9 @@ from uuid_utils.compat import uuid7
 
 from database import db
 from ledger import categories, operations
-from ledger.categories import CategoryData
 from ledger.periods import Period
 from ledger.spending import Summary
-from models import Budget, Operation, RowChange, User
+from models import Budget, Category, Operation, RowChange, User
 
 
 class MonthlyBudget(NamedTuple):
@@ -37,20 +36,27 @@ class StoredBudget(NamedTuple):
 
     id: uuid.UUID
     category_id: uuid.UUID | None
+    category: str | None
     start_date: date
     amount: Decimal | None
     rollover: bool
 
 
-# By the ids of their categories, in the order of their first months; those of all categories together by None.
+# By the ids of their categories, in the order of these, and each in the order of their first months; those of all
+# categories together by None.
 History = Mapping[uuid.UUID | None, Sequence[StoredBudget]]
 
 
 def get_history(user: User) -> History:
     """Return all budgets that the user has or had, by one statement."""
     history = defaultdict(list)
-    columns = [getattr(Budget, name) for name in StoredBudget._fields]
-    query = sa.select(*columns).where(Budget.author_id == user.id).order_by(Budget.start_date, Budget.id)
+    own = Category.author_id == user.id, Category.id == Budget.category_id
+    name, position = (
+        sa.select(column).where(*own).scalar_subquery() for column in (Category.name, Category.position)
+    )
+    columns = Budget.id, Budget.category_id, name, Budget.start_date, Budget.amount, Budget.rollover
+    query = sa.select(*columns).where(Budget.author_id == user.id)
+    query = query.order_by(position, Budget.category_id, Budget.start_date, Budget.id)
     for row in db.session.execute(query):
         history[row.category_id].append(StoredBudget(*row))
     return history
@@ -68,18 +74,17 @@ def valid_budgets(history: History, month: Period) -> dict[uuid.UUID | None, Mon
 
 
 def available_budgets(
-    history: History, known: Sequence[CategoryData], months: Sequence[Period], summaries: Sequence[Summary]
+    history: History, months: Sequence[Period], summaries: Sequence[Summary]
 ) -> dict[str | None, AvailableBudget]:
     """Return the budgets of the last of some months by the names of their categories, the total one by None.
 
     What was left over from the others, which come before it without a gap, is carried over where the user wants
-    it. The `summaries` are those of the months; `known` are all categories.
+    it. The `summaries` are those of the months.
     """
     spent = [{entry.category: entry.total for entry in summary.breakdown} for summary in summaries[:-1]]
     available: dict[str | None, AvailableBudget] = {}
-    for category_id, name in [(None, None), *((category.id, category.name) for category in known)]:
-        budgets = history.get(category_id, ())
-        amount = valid_in(budgets, months[-1]).amount
+    for budgets in history.values():
+        name, amount = budgets[0].category, valid_in(budgets, months[-1]).amount
         if amount is not None:
             totals = [month.get(name, Decimal(0)) if name else Decimal(0) for month in spent]
             available[name] = AvailableBudget(amount, _carried_over(budgets, months[:-1], totals))

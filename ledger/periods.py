@@ -109,6 +109,10 @@ class Period:
         assert self.end_date is not None
         return self.end_date
 
+    def is_within(self, days: int) -> bool:
+        """Tell whether a period has both ends, and no more than so many days."""
+        return bool(self.start_date and self.end_date and (self.end_date - self.start_date).days < days)
+
     def within(self, other: "Period") -> "Period":
         """Return the days that lie in both periods; there are none when it ends before it begins."""
         first_days = [day for day in (self.start_date, other.start_date) if day is not None]

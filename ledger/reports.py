@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from database import db
 from ledger import spending
 from ledger.budgets import AvailableBudget, History, available_budgets, get_history
-from ledger.categories import CategoryData, get_categories
+from ledger.categories import CategoryData
 from ledger.money import currency_digits
 from ledger.periods import FIRST_YEAR, LAST_YEAR, Period
 from ledger.spending import CategoryTotal, ExpenseFilter, Summary
@@ -139,13 +139,13 @@ def category_overview(
 ) -> dict[str | None, CategoryOverview]:
     """Return an overview of each of the user's categories by name, and of all of them together by None."""
     months = [*month.months_before(COMPARISON_MONTHS), month]
-    *previous, spent = summaries = spending.summarise_periods(user, months)
-    since = spending.first_expense_date(user)
+    summaries, since = spending.summarise_periods(user, months)
+    *previous, spent = summaries
     whole = [
         summary for earlier, summary in zip(months, previous, strict=False) if since and earlier.begin >= since
     ]
     recent = whole[-AVERAGE_MONTHS:]
-    available = available_budgets(history, known, months, summaries)
+    available = available_budgets(history, months, summaries)
     overview = {}
     for name in (None, *(category.name for category in known)):
         now, *before = (_in_category(summary, name) for summary in (spent, *recent))
@@ -166,8 +166,9 @@ def _in_category(summary: Summary, name: str | None) -> CategoryTotal:
 def month_report(user: User, month: Period, today: date) -> MonthReport:
     """Return the report of a month, by a number of statements that does not depend on what lies in it."""
     months = [*month.months_before(COMPARISON_MONTHS), month]
-    *previous, spent = summaries = spending.summarise_periods(user, months)
-    budgets = available_budgets(get_history(user), get_categories(user), months, summaries)
+    summaries, since = spending.summarise_periods(user, months)
+    *previous, spent = summaries
+    budgets = available_budgets(get_history(user), months, summaries)
     filters = ExpenseFilter(period=month, min_amount=Decimal(0), sort="-amount")
     current = month.begin <= today <= month.end
     days_left = (month.end - today).days + 1 if current else None
@@ -185,7 +186,7 @@ def month_report(user: User, month: Period, today: date) -> MonthReport:
         same_days_before=running_before[-1] if so_far is running[-1] else _same_day(so_far, running_before),
         running_totals=running[: running.index(so_far) + 1],
         running_totals_before=running_before,
-        previous_months=_previous_months(month, previous, spending.first_expense_date(user)),
+        previous_months=_previous_months(month, previous, since),
         budget=_budget(user, budgets.get(None), spent.total, days_left),
         lines=tuple(_lines(user, spent, budgets, days_left)),
         days=days,
@@ -198,8 +199,7 @@ def year_report(user: User, year: Period, today: date) -> YearReport:
     months = year.months()
     so_far = Period(year.begin, min(today, year.end)) if year.begin <= today else year
     before = _year_earlier(user, so_far)
-    summaries = spending.summarise_periods(user, months)
-    spent, spent_before = (spending.summarise(user, ExpenseFilter(period=days)) for days in (so_far, before))
+    summaries, _since = spending.summarise_periods(user, months)
     totals = [{entry.category: entry for entry in summary.breakdown} for summary in summaries]
     lines = []
     for category in sorted({name for month_totals in totals for name in month_totals}):
@@ -214,8 +214,8 @@ def year_report(user: User, year: Period, today: date) -> YearReport:
         after=_within_years(user, _year_of(user, year.end + timedelta(days=1))),
         count=sum(summary.count for summary in summaries),
         total=sum((summary.total for summary in summaries), Decimal(0)),
-        so_far=Bar(so_far, spent.count, spent.total),
-        same_days_before=Bar(before, spent_before.count, spent_before.total),
+        so_far=Bar(so_far, *spending.count_and_total(user, so_far)),
+        same_days_before=Bar(before, *spending.count_and_total(user, before)),
         months=tuple(
             Bar(month, summary.count, summary.total) for month, summary in zip(months, summaries, strict=True)
         ),
@@ -273,18 +273,16 @@ def _lines(
     ]
 
 
-def budget_left(
-    user: User, known: Sequence[CategoryData], name: str | None, spent: Decimal, month: Period, today: date
-) -> Budget | None:
+def budget_left(user: User, name: str | None, spent: Decimal, month: Period, today: date) -> Budget | None:
     """Return what is left of the budget of a month, if there is one, of a category or of all.
 
-    `known` are all categories, and `spent` is what was spent in the month.
+    `spent` is what was spent in the month.
     """
     history, months, summaries = get_history(user), [month], [spending.Summary(0, spent)]
     if any(budget.rollover for budgets in history.values() for budget in budgets):
         months = [*month.months_before(COMPARISON_MONTHS), month]
-        summaries = spending.summarise_periods(user, months)
-    available = available_budgets(history, known, months, summaries)
+        summaries, _since = spending.summarise_periods(user, months)
+    available = available_budgets(history, months, summaries)
     days_left = (month.end - today).days + 1 if month.begin <= today <= month.end else None
     return _budget(user, available.get(name), spent, days_left)
 

@@ -1,4 +1,4 @@
-"""Every question about expenses: which ones, how many, how much, and what is usual."""
+"""Every question about expenses: which ones, how many, and how much."""
 
 import uuid
 from collections.abc import Iterable, Sequence
@@ -13,8 +13,9 @@ from database import db
 from database.month_totals import has_month_totals, month_total
 from database.statements import OWNER_ID, built_once, fetch_all
 from database.types import IdText
+from ledger.descriptions import with_words
 from ledger.periods import Period
-from models import Expense, StatementLine, User, description_key
+from models import Expense, StatementLine, User
 from text import search_words
 
 # Plain columns: what comes from those of the model is taken for objects, which takes SQLAlchemy much longer.
@@ -92,6 +93,12 @@ class Summary:
     total: Decimal
     breakdown: tuple[CategoryTotal, ...] = ()
 
+    @classmethod
+    def of(cls, breakdown: Sequence[CategoryTotal]) -> "Summary":
+        """Return the summary with this breakdown."""
+        total = sum((entry.total for entry in breakdown), Decimal(0))
+        return cls(sum(entry.count for entry in breakdown), total, tuple(breakdown))
+
 
 @dataclass(frozen=True)
 class Page:
@@ -120,8 +127,8 @@ def _expenses_query(filters: ExpenseFilter) -> sa.Select[uuid.UUID, date, str, s
         query = query.where(expense.date >= filters.period.start_date)
     if filters.period.end_date is not None:
         query = query.where(expense.date <= filters.period.end_date)
-    for word in search_words(filters.search):
-        query = query.where(expense.description_key.contains(word, autoescape=True))
+    if words := search_words(filters.search):
+        query = query.where(with_words(words, filters.period))
     # The index of amounts is for their order only: it does not have what a sum needs.
     amount = _without_index(expense.amount)
     if filters.min_amount is not None:
@@ -181,7 +188,7 @@ def _summary_query(
     filters: ExpenseFilter, first_day_of_month: int | None
 ) -> sa.Select[str, int, Decimal, int, Decimal]:
     """Return the Select of each category with its count and sum, and those of all of them."""
-    addends = _total_rows(filters, first_day_of_month).c
+    addends = sa.union_all(*_addends(filters, first_day_of_month)).subquery().c
     category, number, total = (
         _without_index(addends.category),
         sa.func.sum(addends.number),
@@ -203,34 +210,58 @@ def _kept_months(user: User) -> int | None:
     return user.first_day_of_month if has_month_totals(engine) else None
 
 
-def summarise_periods(user: User, periods: Sequence[Period]) -> list[Summary]:
-    """Return a summary of each of these consecutive periods, by one statement."""
+def summarise_periods(user: User, periods: Sequence[Period]) -> tuple[list[Summary], date | None]:
+    """Return a summary of each of these consecutive periods, and the day of the first expense ever, if any.
+
+    It is one statement.
+    """
+    sums = _sums_of_periods(user, periods).subquery().c
+    first = _expenses_query(ExpenseFilter()).with_only_columns(sa.func.min(expense.date).label("day")).subquery()
+    query = (
+        sa.select(first.c.day, sums.index, sums.category, sums.number, sums.amount)
+        .select_from(first.outerjoin(sums.index.table, sa.true()))
+        .order_by(sums.index, sums.amount.desc(), sums.category)
+    )
+    rows = db.session.execute(query, {"owner_id": user.id}).all()
+    breakdowns: list[list[CategoryTotal]] = [[] for _ in periods]
+    for _day, index, category, number, amount in rows:
+        if index is not None:
+            breakdowns[index].append(CategoryTotal(category, int(number), amount))
+    return [Summary.of(breakdown) for breakdown in breakdowns], rows[0][0]
+
+
+def _sums_of_periods(user: User, periods: Sequence[Period]) -> sa.Select[int, str, int, Decimal]:
+    """Return the Select of the place of each period, and the number and amount of each category in it."""
     whole = Period(periods[0].start_date, periods[-1].end_date)
     first_day = _kept_months(user)
     # Monthly totals cover whole months only.
     if first_day and not all(period == period.by_months(first_day)[0] for period in periods):
         first_day = None
-    rows = _total_rows(ExpenseFilter(period=whole), first_day).c
+    rows = sa.union_all(*_addends(ExpenseFilter(period=whole), first_day)).subquery().c
     index = sa.case(*((rows.date <= period.end_date, index) for index, period in enumerate(periods)))
     indexed = sa.select(index.label("index"), rows.category, rows.number, rows.amount).subquery().c
-    count, total = sa.func.sum(indexed.number), sa.func.sum(indexed.amount)
-    query = (
-        sa.select(indexed.index, indexed.category, count, total)
-        .group_by(indexed.index, indexed.category)
-        .having(count != 0)
-        .order_by(indexed.index, total.desc(), indexed.category)
-    )
-    breakdowns: list[list[CategoryTotal]] = [[] for _ in periods]
-    for row in db.session.execute(query, {"owner_id": user.id}):
-        breakdowns[row[0]].append(CategoryTotal(row[1], int(row[2]), row[3]))
-    return [
-        Summary(
-            sum(entry.count for entry in breakdown),
-            sum((entry.total for entry in breakdown), Decimal(0)),
-            tuple(breakdown),
-        )
-        for breakdown in breakdowns
+    number, amount = sa.func.sum(indexed.number), sa.func.sum(indexed.amount)
+    query = sa.select(indexed.index, indexed.category, number.label("number"), amount.label("amount"))
+    return query.group_by(indexed.index, indexed.category).having(number != 0)
+
+
+def count_and_total(user: User, period: Period) -> tuple[int, Decimal]:
+    """Return count and sum of all expenses of a period."""
+    row = db.session.execute(_count_query(period, _kept_months(user)), {"owner_id": user.id}).one()
+    return int(row[0]), row[1]
+
+
+@built_once
+def _count_query(period: Period, first_day_of_month: int | None) -> sa.Select[int, Decimal]:
+    """Return the Select of count and sum of an owner's expenses of a period."""
+    # Summed one by one and without categories, single expenses are read from the index of dates alone.
+    names, addends = ("number", "amount"), _addends(ExpenseFilter(period=period), first_day_of_month)
+    sums = [
+        query.with_only_columns(*(sa.func.sum(query.selected_columns[name]).label(name) for name in names))
+        for query in addends
     ]
+    rows = sa.union_all(*sums).subquery().c
+    return sa.select(*(sa.func.coalesce(sa.func.sum(rows[name]), 0) for name in names))
 
 
 def summarise_days(user: User, period: Period) -> dict[date, tuple[int, Decimal]]:
@@ -243,30 +274,26 @@ def summarise_days(user: User, period: Period) -> dict[date, tuple[int, Decimal]
     return {day: (count, total) for day, count, total in db.session.execute(query)}
 
 
-def first_expense_date(user: User) -> date | None:
-    """Return the day of the user's first expense, if there is one."""
-    return db.session.scalar(expenses_query(user, ExpenseFilter()).with_only_columns(sa.func.min(expense.date)))
-
-
-def _total_rows(filters: ExpenseFilter, first_day_of_month: int | None) -> sa.Subquery:
-    """Return rows of date, category, number and amount that add up to the matching expenses of an owner.
+def _addends(filters: ExpenseFilter, first_day_of_month: int | None) -> list[sa.Select[date, str, int, Decimal]]:
+    """Return Selects of date, category, number and amount that add up to the matching expenses of an owner.
 
     Where the database has totals of months, which begin on `first_day_of_month`, these are whole months and the
     single expenses before and after them.
     """
-
-    def single(filters: ExpenseFilter) -> sa.Select[date, str, int, Decimal]:
-        number = sa.literal_column("1", sa.Integer).label("number")
-        return _expenses_query(filters).with_only_columns(expense.date, expense.category, number, expense.amount)
-
     is_by_days = filters != ExpenseFilter(filters.categories, filters.period, sort=filters.sort)
     if first_day_of_month is None or is_by_days:
-        return single(filters).subquery()
+        return [_single_expenses(filters)]
     months, edges = filters.period.by_months(first_day_of_month)
-    addends = [single(replace(filters, period=edge)) for edge in edges]
+    addends = [_single_expenses(replace(filters, period=edge)) for edge in edges]
     if months is not None:
         addends.append(_monthly_totals(filters.categories, months))
-    return sa.union_all(*addends).subquery()
+    return addends
+
+
+def _single_expenses(filters: ExpenseFilter) -> sa.Select[date, str, int, Decimal]:
+    """Return date, category, number and amount of each of an owner's matching expenses."""
+    number = sa.literal_column("1", sa.Integer).label("number")
+    return _expenses_query(filters).with_only_columns(expense.date, expense.category, number, expense.amount)
 
 
 def _monthly_totals(categories: tuple[str, ...], months: Period) -> sa.Select[date, str, int, Decimal]:
@@ -329,7 +356,8 @@ def _page_query(
     if filters.search:
         # By the index of descriptions, which covers the search, first which ones they are.
         found = ordered(query.with_only_columns(expense.id), filters.sort, backwards, bare=True)
-        query = query.where(expense.id.in_(found.limit(PAGE_SIZE + 1)))
+        is_found = expense.id.in_(found.limit(PAGE_SIZE + 1))
+        query = sa.select(*query.selected_columns).where(expense.author_id == OWNER_ID, is_found)
     return ordered(query, filters.sort, backwards, bare=_is_part(filters)).limit(PAGE_SIZE + 1)
 
 
@@ -346,18 +374,6 @@ def _is_part(filters: ExpenseFilter) -> bool:
     by_amount = ORDERS[filters.sort][0] is expense.amount
     is_narrow = filters.categories or filters.import_id or filters.period != Period()
     return bool(filters.search or (by_amount and is_narrow))
-
-
-def suggest_category(user: User, description: str) -> str | None:
-    """Return the category that the user last gave to this description, or None."""
-    key = description_key(description)
-    query = (
-        sa.select(Expense.category)
-        .where(Expense.author_id == user.id, Expense.description_key == key)
-        .order_by(Expense.date.desc(), Expense.id.desc())
-        .limit(1)
-    )
-    return db.session.scalar(query) if key else None
 
 
 def recent_descriptions(user: User, newest: Page | None = None) -> list[str]:

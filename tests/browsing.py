@@ -24,6 +24,7 @@ from werkzeug.test import TestResponse
 from database import Base, db
 from database.citus import OWNER_TABLE, owner_column
 from database.month_totals import has_month_totals, month_total
+from database.used_descriptions import has_used_descriptions, used_description
 from ledger import sessions
 from ledger.periods import Period
 from models import Expense, User
@@ -335,6 +336,15 @@ def empty_tables(app: Flask) -> None:
                     db.session.commit()
                 db.session.execute(delete(table))
         db.session.commit()
+
+
+def unknown_descriptions() -> list[tuple[Any, ...]]:
+    """Descriptions of expenses that a search would not find; there should be none."""
+    if not has_used_descriptions(db.engine):
+        return []
+    columns = Expense.author_id, Expense.description_key
+    known = select(used_description.c.author_id, used_description.c.description_key)
+    return [tuple(row) for row in db.session.execute(select(*columns).except_(known))]
 
 
 def summed_months() -> list[tuple[Any, ...]]:

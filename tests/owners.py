@@ -22,12 +22,13 @@ from sqlalchemy.sql.elements import AsBoolean, ClauseElement, False_, Grouping
 from database import Base
 from database.citus import owner_column
 from database.month_totals import month_total
+from database.used_descriptions import used_description
 
 OWNERS = {
     table.name: column.name for table in Base.metadata.sorted_tables if (column := owner_column(table)) is not None
 }
 # What is derived has no model.
-WATCHED = OWNERS | {month_total.name: "author_id"}
+WATCHED = OWNERS | dict.fromkeys((month_total.name, used_description.name), "author_id")
 NAMES = re.compile(rf"\b(?:{'|'.join(WATCHED)})\b", re.IGNORECASE)
 # As `database.bulk` writes them: the owner is in the first column of every row.
 BULK_INSERT = re.compile(r'INSERT INTO (\w+) \((\w+)(?=,)([\w", ]*)\) VALUES [(?%s, )]+')

@@ -18,6 +18,7 @@ import commands
 import doctor
 from database import Base, db
 from database.month_totals import month_total
+from database.used_descriptions import used_description
 from ledger import demo
 from models import DEFAULT_CATEGORIES, Expense, LoginSession
 from tests.browsing import PASSWORD, REDIRECTS, HttpClient, Visitor, form_values, read
@@ -140,7 +141,8 @@ def everything(app):
     """Every row of every table, but for the counts of attempts."""
     with app.app_context():
         existing = set(inspect(db.engine).get_table_names()) - {"throttle"}
-        tables = [table for table in [*Base.metadata.sorted_tables, month_total] if table.name in existing]
+        known = *Base.metadata.sorted_tables, month_total, used_description
+        tables = [table for table in known if table.name in existing]
         return {table.name: sorted(map(str, db.session.execute(select(table)))) for table in tables}
 
 

@@ -22,7 +22,7 @@ from ledger.budgets import get_history, valid_budgets
 from ledger.periods import Period
 from ledger.undo import undo
 from models import DEFAULT_CATEGORIES, Category, Expense, Operation, RecurringExpense, User
-from tests.schema import ROOT, WIDEN_EMAIL, contents, fill, flask_db, insert_into, tables_of, with_a_step
+from tests.schema import DERIVED, ROOT, WIDEN_EMAIL, contents, fill, flask_db, insert_into, tables_of, with_a_step
 
 ORPHAN = '''
 """A step that leaves an expense without its author."""
@@ -116,13 +116,12 @@ def test_every_step_goes_up_and_down_without_losing_a_row(go, engine, tmp_path):
     go("downgrade", "base")
     assert sa.inspect(engine).get_table_names() == ["alembic_version"]
     go("upgrade")
-    derived = {"alembic_version", "month_total"}
-    assert set(sa.inspect(engine).get_table_names()) == {*Base.metadata.tables} | derived
+    assert set(sa.inspect(engine).get_table_names()) == {*Base.metadata.tables, "alembic_version", *DERIVED}
 
 
-def test_months_are_kept_as_the_models_have_it_from_the_expenses_that_are_there(go, engine, tmp_path):
+def test_what_is_derived_is_kept_as_the_models_have_it_from_the_expenses_that_are_there(go, engine, tmp_path):
     if engine.dialect.name != "sqlite":
-        pytest.skip("only SQLite keeps months")
+        pytest.skip("SQLite keeps the text of its definitions")
     models = sa.create_engine(f"sqlite:///{tmp_path}/models.db")
     Base.metadata.create_all(models)
     go("upgrade", "0001")
@@ -131,13 +130,15 @@ def test_months_are_kept_as_the_models_have_it_from_the_expenses_that_are_there(
     go("upgrade", folder=with_a_step(tmp_path, WIDEN_EMAIL))
 
     definitions = (
-        "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' OR name = 'month_total' ORDER BY name"
+        "SELECT name, sql FROM sqlite_master "
+        "WHERE type = 'trigger' OR name IN ('month_total', 'used_description') ORDER BY name"
     )
     with engine.connect() as connection, models.connect() as other:
         assert connection.execute(sa.text(definitions)).all() == other.execute(sa.text(definitions)).all()
         assert connection.execute(sa.text("SELECT * FROM month_total")).all() == [
             (1, "2026-01-01", "Food", 10, 55000)
         ]
+        assert connection.execute(sa.text("SELECT * FROM used_description")).all() == [(1, "tea")]
         connection.execute(sa.text("DELETE FROM expense"))
         assert connection.scalar(sa.text("SELECT count(*) FROM month_total")) == 0
     Base.metadata.drop_all(models)

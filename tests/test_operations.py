@@ -31,6 +31,7 @@ from tests.browsing import (
     press,
     read,
     summed_months,
+    unknown_descriptions,
 )
 
 FIRST = date(2026, 1, 1)
@@ -781,6 +782,10 @@ class HistoryMachine(RuleBasedStateMachine):
     @invariant()
     def kept_months_are_those_of_the_expenses(self):
         assert kept_months() == summed_months()
+
+    @invariant()
+    def every_description_can_be_found(self):
+        assert unknown_descriptions() == []
 
     @invariant()
     def history_offers_to_undo_what_can_be(self):

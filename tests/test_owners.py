@@ -9,6 +9,7 @@ from uuid_utils.compat import uuid7
 
 from database import db
 from database.month_totals import month_total
+from database.used_descriptions import used_description
 from ledger import spending
 from models import Category, Expense, ExpenseChange, LoginSession, User
 from tests.owners import NotOneOwnerError, owner_parameters
@@ -55,6 +56,9 @@ MISSING = {
     "select of all but one": IDS.where(sa.not_(HERS)),
     "select by another column": IDS.where(Expense.author_id == Expense.author_id),
     "select of kept months": sa.select(month_total.c.amount),
+    "subquery of used descriptions": IDS.where(
+        HERS, Expense.description_key.in_(sa.select(used_description.c.description_key))
+    ),
     "join": sa.select(User.id).join(LoginSession, LoginSession.user_id == User.id).where(User.id == ANA),
     "join of two of which one is asked": IDS.join(Category, Category.name == Expense.category).where(HERS),
     "join of two of which the other is asked": IDS.join(Category, Category.name == Expense.category).where(

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from database import Base, db
 from database.citus import citus_statements, owner_column
 from database.month_totals import POSTGRESQL_WITHOUT_MONTH_TOTALS
+from database.used_descriptions import POSTGRESQL_WITHOUT_USED_DESCRIPTIONS
 from tests.owners import OWNERS
 
 TABLES = Base.metadata.tables
@@ -57,7 +58,7 @@ def test_no_table_of_an_owner_has_a_trigger_once_it_is_spread(app):
     with app.app_context():
         if db.engine.dialect.name == "sqlite":
             pytest.skip("SQLite is not spread")
-        for statement in POSTGRESQL_WITHOUT_MONTH_TOTALS:
+        for statement in (*POSTGRESQL_WITHOUT_MONTH_TOTALS, *POSTGRESQL_WITHOUT_USED_DESCRIPTIONS):
             db.session.execute(sa.text(statement))
         query = "SELECT tgrelid::regclass::text FROM pg_trigger WHERE NOT tgisinternal"
         found = set(db.session.scalars(sa.text(query)))
@@ -71,8 +72,8 @@ def test_no_table_of_an_owner_has_a_trigger_once_it_is_spread(app):
 def test_people_come_first_and_what_belongs_to_them_lies_together():
     statements = citus_statements(Base.metadata.sorted_tables, done=[])
 
-    without_totals, (first, *spread, last) = statements[:2], statements[2:]
-    assert [statement.split()[0] for statement in without_totals] == ["DROP", "DROP"]
+    without_triggers, (first, *spread, last) = statements[:4], statements[4:]
+    assert [statement.split()[0] for statement in without_triggers] == ["DROP"] * 4
     assert first == "SELECT create_reference_table('\"user\"')"
     assert len(spread) == len(OWNERS)
     assert "colocate_with => 'none'" in spread[0]

@@ -21,7 +21,7 @@ from ledger.periods import Period
 from ledger.spending import ExpenseFilter, ExpenseValues, ordered_query
 from ledger.undo import undo
 from models import Budget, Expense, Occurrence, RecurringExpense, User, category_key
-from tests.browsing import empty_tables, kept_months, summed_months
+from tests.browsing import empty_tables, kept_months, summed_months, unknown_descriptions
 
 START, TODAY = date(2026, 1, 1), date(2026, 2, 15)
 NAMES = st.sampled_from(
@@ -296,6 +296,10 @@ class UndoMachine(RuleBasedStateMachine):
     @invariant()
     def kept_months_are_those_of_the_expenses(self):
         assert kept_months() == summed_months()
+
+    @invariant()
+    def every_description_can_be_found(self):
+        assert unknown_descriptions() == []
 
 
 UndoMachine.TestCase.settings = settings(max_examples=9, stateful_step_count=12, deadline=None)

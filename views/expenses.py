@@ -85,7 +85,7 @@ def month_budget(filters: ExpenseFilter, summary: Summary) -> Budget | None:
     if month.name(current_user.first_day_of_month) != "month":
         return None
     name = filters.categories[0] if filters.categories else None
-    return reports.budget_left(current_user, user_categories(), name, summary.total, month, today())
+    return reports.budget_left(current_user, name, summary.total, month, today())
 
 
 def form_to_find(form: ExpenseFilterForm) -> ExpenseFilterForm:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from ledger.axis import axis_to, axis_without_outliers
 from ledger.money import with_true_minus
 from ledger.periods import Period
-from messages import isolate
+from text import is_right_to_left, isolated
 from views.filters import month_text, named_day, period_name
 from views.formats import formats
 
@@ -40,10 +40,13 @@ def short_day(value: date) -> str:
 
 def whole_number(value: Decimal) -> str:
     """Write an amount without decimals and without the sign of its currency."""
-    return isolate(_whole_number(value, formats().locale))
+    own = formats()
+    return _whole_number(value, own.locale, own.isolates)
 
 
 # The table of a year can have more than a hundred.
 @lru_cache(maxsize=4096)
-def _whole_number(value: Decimal, locale: str) -> str:
-    return with_true_minus(format_decimal(value.quantize(Decimal(1), ROUND_HALF_UP), locale=Locale.parse(locale)))
+def _whole_number(value: Decimal, locale: str, isolates: bool) -> str:
+    rounded = value.quantize(Decimal(1), ROUND_HALF_UP)
+    written = with_true_minus(format_decimal(rounded, locale=Locale.parse(locale)))
+    return isolated(written) if isolates or is_right_to_left(written) else written
