@@ -1,13 +1,14 @@
 """The application: configuration from the environment, extensions and the user loader."""
 
 import gc
-import importlib
 import os
+from functools import cache
+from typing import Any
 
 from flask import Flask, request
 from flask_babel import Babel
 from flask_login import LoginManager, current_user
-from flask_migrate import Migrate
+from werkzeug.local import LocalProxy
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import background
@@ -66,10 +67,24 @@ with app.app_context():
     logs.init_app(app, db.engine)
     availability = app.extensions["availability"] = Availability(db.engine)
     if db.engine.dialect.name == "postgresql":
-        # Imported here, because SQLite does not need the driver, which takes 9 MB and a tenth of a second.
-        importlib.import_module("database.postgresql").limit_waiting(db.engine, availability)
+        # SQLite does not need the driver, which takes 9 MB and a tenth of a second.
+        from database.postgresql import limit_waiting
+
+        limit_waiting(db.engine, availability)
         app.teardown_request(end_page)
-Migrate(app, db, render_as_batch=True, compare_type=True)
+
+
+@cache
+def set_up_migrations() -> Any:
+    """Set up Flask-Migrate, which imports Alembic. Together they take 4 MB, and no page needs them."""
+    from flask_migrate import Migrate
+
+    Migrate(app, db, render_as_batch=True, compare_type=True)
+    return app.extensions["migrate"]
+
+
+# Set up by the first command that uses it.
+app.extensions["migrate"] = LocalProxy(set_up_migrations)
 background.init_app(app)
 commands.init_app(app)
 static_files.init_app(app)

@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 import sqlalchemy as sa
 from flask import Flask, current_app
-from flask.cli import with_appcontext
+from flask.cli import AppGroup, with_appcontext
 from sqlalchemy.exc import DBAPIError
 
 import account_commands
@@ -54,8 +54,25 @@ DISTRIBUTED = """
 DEMO_URL = "sqlite:///demo.db"
 
 
+class Commands(AppGroup):
+    """The commands of the application. Those of `flask db`, with Alembic, are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return sorted({*super().list_commands(ctx), "db"})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of this name."""
+        if cmd_name == "db":
+            from flask_migrate.cli import db as migrations
+
+            return migrations
+        return super().get_command(ctx, cmd_name)
+
+
 def init_app(app: Flask) -> None:
     """Add the commands to `flask`."""
+    app.cli = Commands(app.name)
     for command in (
         serve,
         *account_commands.COMMANDS,

@@ -24,6 +24,32 @@ CANNOT_START = 3
 # Ways to write a setting that is on or off.
 ON, OFF = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
 PYPROJECT = Path(__file__).with_name("pyproject.toml")
+# What no setting changes.
+FIXED = {
+    "SESSION_COOKIE_SAMESITE": "Lax",
+    "REMEMBER_COOKIE_SAMESITE": "Lax",
+    "REMEMBER_COOKIE_HTTPONLY": True,
+    "REMEMBER_COOKIE_DURATION": SESSION_MAX_AGE,
+    # The token is valid as long as the session; a shorter limit would only reject forms filled in slowly.
+    "WTF_CSRF_TIME_LIMIT": None,
+    # Every message of a form is our own; the translations of WTForms would be loaded for each request.
+    "WTF_I18N_ENABLED": False,
+    "MAX_CONTENT_LENGTH": 2 * 1024 * 1024,
+    "MAX_FORM_MEMORY_SIZE": 500_000,
+    "MAX_FORM_PARTS": 1_000,
+}
+# Settings that are whole numbers, with their defaults.
+NUMBERS = {
+    "PROXY_HOPS": 0,
+    "PASSWORD_MIN": 8,
+    "THROTTLE_ACCOUNT": 10,
+    "THROTTLE_ADDRESS": 50,
+    "THROTTLE_WINDOW": 900,
+    # A statement that is uploaded, and an export that is restored, may be larger than MAX_CONTENT_LENGTH.
+    "IMPORT_MAX_BYTES": UPLOAD_LIMITS.max_bytes,
+    "IMPORT_MAX_LINES": UPLOAD_LIMITS.max_lines,
+    "RESTORE_MAX_BYTES": UPLOAD_MAX_BYTES,
+}
 
 
 @contextmanager
@@ -91,69 +117,65 @@ def read_version() -> str:
 
 def read_config(instance_path: str) -> dict[str, Any]:
     """Return the configuration of the application. Raises RuntimeError for a setting that is not valid."""
-    https = env_bool("HTTPS")
     prefix = check_prefix(os.environ.get("URL_PREFIX") or os.environ.get("SCRIPT_NAME") or "")
-    # A __Host- cookie is sent to every path of the host.
-    cookie_prefix = ("__Secure-" if prefix else "__Host-") if https else ""
-    url = database_url(env_secret("DATABASE_URL") or "sqlite:///ledger.db")
-    secret_key = env_secret("SECRET_KEY") or load_or_create_secret_key(instance_path)
-    mail_server, mail_from = (
-        parse_mail_url(env_secret("MAIL_URL")),
-        check_sender(os.environ.get("MAIL_FROM") or ""),
-    )
-    config: dict[str, Any] = {
+    config = {
+        **FIXED,
         "VERSION": read_version(),
-        "SECRET_KEY": check_secret_key(secret_key),
-        "SECRET_KEY_FALLBACKS": [check_secret_key(key) for key in env_list("SECRET_KEY_FALLBACKS")],
-        "SQLALCHEMY_DATABASE_URI": url,
-        "SQLALCHEMY_ENGINE_OPTIONS": engine_options(url),
         "URL_PREFIX": prefix,
         "PUBLIC_URL": check_public_url(os.environ.get("PUBLIC_URL") or "", prefix),
-        "MAIL_SERVER": mail_server,
-        "MAIL_FROM": mail_from,
-        "SESSION_COOKIE_PATH": prefix or "/",
-        "SESSION_COOKIE_NAME": f"{cookie_prefix}session",
-        "SESSION_COOKIE_SAMESITE": "Lax",
-        "SESSION_COOKIE_SECURE": https,
-        "HSTS_SUBDOMAINS": env_bool("HSTS_SUBDOMAINS"),
-        "DEVICE_COOKIE_NAME": f"{cookie_prefix}device",
-        "LANGUAGE_COOKIE_NAME": f"{cookie_prefix}language",
-        "REMEMBER_COOKIE_NAME": f"{cookie_prefix}remember_token",
-        "REMEMBER_COOKIE_PATH": prefix or "/",
-        "REMEMBER_COOKIE_DURATION": SESSION_MAX_AGE,
-        "REMEMBER_COOKIE_HTTPONLY": True,
-        "REMEMBER_COOKIE_SAMESITE": "Lax",
-        "REMEMBER_COOKIE_SECURE": https,
-        # The token is valid as long as the session; a shorter limit would only reject forms filled in slowly.
-        "WTF_CSRF_TIME_LIMIT": None,
-        # Every message of a form is our own; the translations of WTForms would be loaded for each request.
-        "WTF_I18N_ENABLED": False,
-        "MAX_CONTENT_LENGTH": 2 * 1024 * 1024,
-        # A statement that is uploaded may be this large.
-        "IMPORT_MAX_BYTES": env_int("IMPORT_MAX_BYTES", UPLOAD_LIMITS.max_bytes),
-        "IMPORT_MAX_LINES": env_int("IMPORT_MAX_LINES", UPLOAD_LIMITS.max_lines),
-        # So may an export that is restored.
-        "RESTORE_MAX_BYTES": env_int("RESTORE_MAX_BYTES", UPLOAD_MAX_BYTES),
-        "MAX_FORM_MEMORY_SIZE": 500_000,
-        "MAX_FORM_PARTS": 1_000,
         "TRUSTED_HOSTS": env_list("TRUSTED_HOSTS") or None,
-        "PROXY_HOPS": env_int("PROXY_HOPS", 0),
+        "HSTS_SUBDOMAINS": env_bool("HSTS_SUBDOMAINS"),
         "DEFAULT_CURRENCY": os.environ.get("DEFAULT_CURRENCY") or "USD",
         "TIMEZONE": os.environ.get("TIMEZONE") or "UTC",
-        "PASSWORD_MIN": env_int("PASSWORD_MIN", 8),
         "REGISTRATION": env_registration(),
-        "THROTTLE_ACCOUNT": env_int("THROTTLE_ACCOUNT", 10),
-        "THROTTLE_ADDRESS": env_int("THROTTLE_ADDRESS", 50),
-        "THROTTLE_WINDOW": env_int("THROTTLE_WINDOW", 900),
         "ALLOW_LOCAL_EMAILS": env_bool("ALLOW_LOCAL_EMAILS"),
+        "MAIL_SERVER": parse_mail_url(env_secret("MAIL_URL")),
+        "MAIL_FROM": check_sender(os.environ.get("MAIL_FROM") or ""),
+        **{name: env_int(name, default) for name, default in NUMBERS.items()},
+        **_database(),
+        **_secret_keys(instance_path),
+        **_cookies(env_bool("HTTPS"), prefix),
     }
+    _check(config)
+    return config
+
+
+def _database() -> dict[str, Any]:
+    url = database_url(env_secret("DATABASE_URL") or "sqlite:///ledger.db")
+    return {"SQLALCHEMY_DATABASE_URI": url, "SQLALCHEMY_ENGINE_OPTIONS": engine_options(url)}
+
+
+def _secret_keys(instance_path: str) -> dict[str, Any]:
+    secret_key = env_secret("SECRET_KEY") or load_or_create_secret_key(instance_path)
+    return {
+        "SECRET_KEY": check_secret_key(secret_key),
+        "SECRET_KEY_FALLBACKS": [check_secret_key(key) for key in env_list("SECRET_KEY_FALLBACKS")],
+    }
+
+
+def _cookies(https: bool, prefix: str) -> dict[str, Any]:
+    # A __Host- cookie is sent to every path of the host.
+    name_prefix = ("__Secure-" if prefix else "__Host-") if https else ""
+    return {
+        "SESSION_COOKIE_NAME": f"{name_prefix}session",
+        "SESSION_COOKIE_PATH": prefix or "/",
+        "SESSION_COOKIE_SECURE": https,
+        "REMEMBER_COOKIE_NAME": f"{name_prefix}remember_token",
+        "REMEMBER_COOKIE_PATH": prefix or "/",
+        "REMEMBER_COOKIE_SECURE": https,
+        "DEVICE_COOKIE_NAME": f"{name_prefix}device",
+        "LANGUAGE_COOKIE_NAME": f"{name_prefix}language",
+    }
+
+
+def _check(config: dict[str, Any]) -> None:
+    """Raise RuntimeError for settings that are not valid, or not without each other."""
     if config["DEFAULT_CURRENCY"] not in currencies() or not is_time_zone(config["TIMEZONE"]):
         raise RuntimeError(
             "DEFAULT_CURRENCY must be a code such as EUR, and TIMEZONE a name such as Europe/Berlin."
         )
-    if mail_server and not (mail_from and config["PUBLIC_URL"]):
+    if config["MAIL_SERVER"] and not (config["MAIL_FROM"] and config["PUBLIC_URL"]):
         raise RuntimeError(
             "MAIL_URL also needs MAIL_FROM, the address that emails come from, and PUBLIC_URL, the address of "
             "this site, which their links begin with."
         )
-    return config

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import sqlalchemy as sa
-from alembic.runtime.migration import MigrationContext
 from babel.dates import format_timedelta
 from flask import current_app
 from sqlalchemy.exc import DBAPIError
@@ -20,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 import clock
 from database import Base, db
 from database.engine import public_url
-from database.revision import is_migrated, migration_head
+from database.revision import current_revision, is_migrated, migration_head
 from ledger.backups import count_accounts, count_rows, last_backup
 from ledger.encryption import secret_box
 from mail import MailServer, connect
@@ -222,7 +221,7 @@ def _examine_private_files() -> Iterator[Finding]:
 
 
 def _examine_rows(connection: sa.Connection) -> Iterator[Finding]:
-    revision = MigrationContext.configure(connection).get_current_revision()
+    revision = current_revision(connection)
     yield Finding(f"Migration {revision} (the latest)")
     tables = Base.metadata.tables
     counts = count_rows(connection, [tables[User.__tablename__], tables[Expense.__tablename__]])

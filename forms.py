@@ -42,7 +42,7 @@ from fields import (
     normalise_text,
     options,
 )
-from ledger.categories import NEW_CATEGORY, CategoryData, CategoryError
+from ledger.categories import NEW_CATEGORY, CategoryError
 from ledger.descriptions import suggest_category
 from ledger.locales import month_title
 from ledger.money import (
@@ -78,6 +78,13 @@ class Preferences(NamedTuple):
     def of(cls, user: User) -> "Preferences":
         """Return the settings of `user`."""
         return cls(*(getattr(user, name) for name in cls._fields))
+
+
+class CategoryName(NamedTuple):
+    """The part of a category that forms depend on."""
+
+    name: str
+    archived: bool
 
 
 class Form(FlaskForm):
@@ -160,7 +167,7 @@ class ExpenseForm(Form):
         *args: Any,
         preferences: Preferences,
         locale: Locale,
-        categories: Sequence[CategoryData],
+        categories: Sequence[CategoryName],
         author: User | None = None,
         former: str = "",
         proposed: Any = None,
@@ -414,7 +421,7 @@ class ExpenseFilterForm(FlaskForm):
         today: date,
         preferences: Preferences,
         locale: Locale,
-        categories: Sequence[CategoryData],
+        categories: Sequence[CategoryName],
         **kwargs: Any,
     ) -> None:
         self.today = today
@@ -543,7 +550,7 @@ class BulkForm(Form):
     category = SelectField(lazy_gettext("Category"), validate_choice=False)
     date = DateField(lazy_gettext("Date"), bound=True)
 
-    def __init__(self, *args: Any, categories: Sequence[CategoryData], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, categories: Sequence[CategoryName], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.known = {category.name for category in categories}
         names = [category.name for category in categories if not category.archived]

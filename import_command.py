@@ -20,8 +20,7 @@ from ledger.import_lines import build_rows, count_here, count_to_add
 from ledger.imports import usual_category
 from ledger.periods import day_in
 from ledger.pieces import LeaseLostError, OperationRunningError, recover
-from ledger.statements import NO_LIMITS, State, Statement, StatementError
-from ledger.statements.reader import Person
+from ledger.statements import NO_LIMITS, Person, State, Statement, StatementError
 from ledger.statements.summary import Summary, summarise
 from messages import error_message
 from models import User

@@ -55,6 +55,8 @@ def start_logging(form: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(formatters[form]())
     logging.basicConfig(handlers=[handler], level=logging.INFO)
+    # Alembic would tell of each of its own parts.
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
     # Whoever asks for the current migration would be told of databases in general, each time.
     steps = logging.getLogger("alembic.runtime.migration")
     steps.addFilter(lambda record: str(record.msg).startswith("Running"))

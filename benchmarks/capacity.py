@@ -25,8 +25,8 @@ from uuid_utils.compat import uuid7
 
 from database import db
 from ledger import operations, sessions, spending
-from ledger.demo import sample_expenses
 from ledger.periods import Period
+from ledger.sample_expenses import sample_expenses
 from models import Expense, User, description_key
 
 TODAY = date(2026, 1, 1)

@@ -44,6 +44,12 @@ class Client(HttpClient):
         self.token = ""
         self.last_used = time.perf_counter()
 
+    def at(self, port: int) -> "Client":
+        """Return the same browser at another server of the same application."""
+        other = Client(port, self.email)
+        other.cookies, other.token = self.cookies.copy(), self.token
+        return other
+
     def start(
         self, method: str, url: str, body: str | bytes | None = None, content_type: str = FORM
     ) -> HTTPResponse:

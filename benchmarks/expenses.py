@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from ledger.demo import IRREGULAR
+from ledger.sample_expenses import IRREGULAR
 
 LAST_DAY = date(2026, 6, 30)
 DAYS = 3652

@@ -1,4 +1,4 @@
-"""The served processes: the application and the baseline, whose memory can be measured."""
+"""The served processes: the application and the baseline, whose memory and processor time can be measured."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from tests.server import ServerProcess
 
 
 class MeasuredServer(ServerProcess):
-    """A server whose memory can be read; that needs Linux."""
+    """A server whose memory and processor time can be read; that needs Linux."""
 
     def memory(self) -> float:
         """Return the resident memory, in MiB."""
@@ -24,14 +24,25 @@ class MeasuredServer(ServerProcess):
         """Return the highest resident memory since `reset_peak`, in MiB."""
         return self._memory("VmHWM")
 
+    def processor_seconds(self) -> float:
+        """Return how long the processes that this one has started, the workers of gunicorn, were busy."""
+        workers = self._proc(f"task/{self._pid}/children").read_text().split()
+        stats = [Path("/proc", worker, "stat").read_text().rpartition(")")[2].split() for worker in workers]
+        # The time in the programs themselves, and the time that the kernel worked for them.
+        return sum(int(stat[11]) + int(stat[12]) for stat in stats) / os.sysconf("SC_CLK_TCK")
+
     def _memory(self, name: str) -> float:
         match = re.search(rf"^{name}:\s+(\d+) kB", self._proc("status").read_text(), re.MULTILINE)
         assert match
         return int(match[1]) / 1024
 
     def _proc(self, name: str) -> Path:
+        return Path("/proc", str(self._pid), name)
+
+    @property
+    def _pid(self) -> int:
         assert self.process
-        return Path("/proc", str(self.process.pid), name)
+        return self.process.pid
 
 
 def application(environment: Mapping[str, str]) -> MeasuredServer:
@@ -42,6 +53,17 @@ def application(environment: Mapping[str, str]) -> MeasuredServer:
 def baseline(environment: Mapping[str, str], driver: str = "") -> MeasuredServer:
     """Return the baseline, not started yet; with a `driver`, one that imports the same libraries."""
     module = ["benchmarks.baseline", *(["--libraries", driver] if driver else [])]
+    return MeasuredServer(module, "/", environment, _log())
+
+
+def gunicorn(environment: Mapping[str, str]) -> MeasuredServer:
+    """Return the application as gunicorn serves it, not started yet."""
+    return MeasuredServer(["gunicorn", "app:app"], "/login", environment, _log())
+
+
+def gunicorn_baseline(environment: Mapping[str, str]) -> MeasuredServer:
+    """Return the baseline as gunicorn serves it, with the same settings, not started yet."""
+    module = ["gunicorn", "--config", "python:benchmarks.gunicorn_baseline", "benchmarks.baseline:app"]
     return MeasuredServer(module, "/", environment, _log())
 
 

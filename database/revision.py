@@ -1,22 +1,46 @@
-"""The current migration of a database, and the latest one."""
+"""The current migration of a database, and those of this version.
 
+Read without Alembic, because a process that serves pages only compares the two: see `set_up_migrations` in app.py.
+"""
+
+import re
 from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 MIGRATIONS = Path(__file__).parent.with_name("migrations")
 
 
 @cache
-def migration_head() -> str | None:
-    """Return the latest migration of this version."""
-    return ScriptDirectory(str(MIGRATIONS)).get_current_head()
+def revisions() -> frozenset[str]:
+    """Return all migrations of this version."""
+    return frozenset(_named("revision"))
+
+
+@cache
+def migration_head() -> str:
+    """Return the latest migration of this version: the one that no other one follows."""
+    (head,) = revisions() - _named("down_revision")
+    return head
+
+
+def _named(variable: str) -> set[str]:
+    """Return the values that the files of the migrations give this variable."""
+    assignment = re.compile(rf"""^{variable} = ["'](\w+)["']$""", re.MULTILINE)
+    return {
+        name for path in MIGRATIONS.glob("versions/*.py") for name in assignment.findall(path.read_text("utf-8"))
+    }
+
+
+def current_revision(connection: sa.Connection) -> str | None:
+    """Return the latest migration that a database has, or None if it has none."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
 
 
 def is_migrated(engine: sa.Engine) -> bool:
     """Tell whether the database has every migration of this version."""
     with engine.connect().execution_options(reading=True) as connection:
-        return MigrationContext.configure(connection).get_current_revision() == migration_head()
+        return current_revision(connection) == migration_head()

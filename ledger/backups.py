@@ -10,15 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 
 from database import Base, Money, db
 from database.bulk import insert_rows
-from database.revision import MIGRATIONS, migration_head
+from database.revision import MIGRATIONS, current_revision, migration_head, revisions
 from ledger.backup_checks import (
     BackupError,
     limit_time,
@@ -127,6 +123,9 @@ def _copy_database(engine: sa.Engine, copy: sa.Engine, progress: Progress) -> No
 
 def _upgrade(engine: sa.Engine) -> None:
     """Apply every missing migration to a backup file."""
+    from alembic import command
+    from alembic.config import Config
+
     config = Config(attributes={"engine": engine})
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     command.upgrade(config, "head")
@@ -154,10 +153,10 @@ def open_backup(file: Path) -> Iterator[sa.Connection]:
     _refuse_foreign(engine, file)
     _refuse_damaged(engine, "integrity_check", str(file))
     with engine.connect() as connection:
-        revision = MigrationContext.configure(connection).get_current_revision()
+        revision = current_revision(connection)
     if revision is None:
         raise BackupError(f"{file} is not a backup: it is a SQLite file of another program.")
-    if revision not in {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}:
+    if revision not in revisions():
         raise BackupError(
             f"{file} is at migration {revision}, which this version does not know. "
             "It was made by a newer version or by another program. Restore it with that version."

@@ -21,7 +21,7 @@ from ledger.import_knowledge import LINE, LINES, STATEMENT, reading, state_of
 from ledger.import_lines import Owner, Row, build_rows
 from ledger.import_summary import COLUMNS, summarise
 from ledger.journal import row_count
-from ledger.statements import Layout, read_statement
+from ledger.statements import Layout
 from ledger.statements import Statement as ReadStatement
 from models import Statement, StatementLine, User
 
@@ -231,6 +231,8 @@ def read_as_before(
 
     A `layout` is an answer of now. No transaction is open meanwhile.
     """
+    from ledger.statements.reader import read_statement
+
     statement = read_statement(content, file_name, layout=layout, **options)
     with reading() as connection:
         layouts, sources = _remembered(connection, owner, statement.signature)

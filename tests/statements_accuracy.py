@@ -14,8 +14,8 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import clock
-from ledger.statements import State, Statement, StatementError, read_statement
-from ledger.statements.reader import Person
+from ledger.statements import Person, State, Statement, StatementError
+from ledger.statements.reader import read_statement
 
 VERDICTS = ("right", "asks", "asks, other default", "refused", "silently wrong")
 

@@ -6,6 +6,7 @@ from uuid_utils.compat import uuid7
 
 from app import app as application
 from tests.browsing import form_values, read
+from views import blank_forms
 
 
 def test_every_page_has_an_id_and_a_token_of_its_own(ana, bob):
@@ -33,6 +34,18 @@ def test_forms_follow_the_settings_and_the_categories_of_the_person(ana, bob):
     assert anas.one(id="amount")["placeholder"] == "USD"
     assert bobs.one(id="amount")["placeholder"] == "JPY"
     assert bobs.one("input", name="date_proposed")["data-zone"] == "Asia/Tokyo"
+
+
+def test_users_with_the_same_settings_and_categories_share_them(ana, bob):
+    ana.page("/expenses")
+    made = blank_forms._blank_form.cache_info().misses
+
+    bob.page("/expenses")
+    assert blank_forms._blank_form.cache_info().misses == made
+
+    bob.add("1", new_category="Bees")
+    bob.page("/expenses")
+    assert blank_forms._blank_form.cache_info().misses == made + 3
 
 
 def test_what_somebody_typed_is_on_no_other_page(ana):

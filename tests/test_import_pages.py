@@ -10,6 +10,7 @@ from app import app as application
 from database import db
 from ledger import import_drafts
 from ledger.import_summary import SECTIONS
+from ledger.statements import reader
 from models import Operation, Statement, StatementLine
 from tests.browsing import MULTIPART, form_values, read, with_file
 from tests.test_categories import category_id, edit, names
@@ -540,8 +541,8 @@ def test_others_can_write_while_a_file_is_read(ana, bob, monkeypatch):
         thread.join()
         return read_statement(*arguments, **options)
 
-    read_statement = import_drafts.read_statement
-    monkeypatch.setattr(import_drafts, "read_statement", read_and_write)
+    read_statement = reader.read_statement
+    monkeypatch.setattr(reader, "read_statement", read_and_write)
 
     assert upload(ana).status_code == 302
     assert [str(expense.amount) for expense in bob.expenses()] == ["4.200"]

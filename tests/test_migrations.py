@@ -11,13 +11,14 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from database import Base, db
 from database.engine import database_url, prepare_engine
-from database.revision import MIGRATIONS
+from database.revision import MIGRATIONS, current_revision, migration_head, revisions
 from ledger.budgets import get_history, valid_budgets
 from ledger.periods import Period
 from ledger.undo import undo
@@ -88,6 +89,25 @@ def insert(engine, rows):
 def test_the_schema_of_the_migrations_is_that_of_the_models(migrated):
     with migrated.app_context():
         flask_migrate.check()
+
+
+def test_the_application_finds_the_same_migrations_as_alembic():
+    scripts = ScriptDirectory(str(MIGRATIONS))
+
+    assert revisions() == {script.revision for script in scripts.walk_revisions()}
+    assert migration_head() == scripts.get_current_head()
+
+
+def test_the_application_finds_the_same_current_migration_as_alembic(go, engine):
+    found = []
+    for direction, revision in (("upgrade", "0002"), ("downgrade", "base")):
+        with engine.connect() as connection:
+            found.append(current_revision(connection))
+            assert found[-1] == MigrationContext.configure(connection).get_current_revision()
+        go(direction, revision)
+
+    with engine.connect() as connection:
+        assert [*found, current_revision(connection)] == [None, "0002", None]
 
 
 def test_every_step_goes_up_and_down_without_losing_a_row(go, engine, tmp_path):

@@ -248,7 +248,10 @@ def test_a_setting_that_makes_no_sense_is_explained(tmp_path, setting):
 @pytest.mark.slow
 def test_the_log_of_a_new_installation_begins_without_a_warning(tmp_path):
     settings = {"SECRET_KEY": KEY, "DATABASE_URL": f"sqlite:///{tmp_path}/ledger.db", "LOG_FORMAT": "json"}
-    assert run_flask("db", "upgrade", **settings).returncode == 0
+    upgrade = run_flask("db", "upgrade", **settings)
+    assert upgrade.returncode == 0
+    steps = [json.loads(line) for line in upgrade.stderr.splitlines()]
+    assert {line["message"].split()[0] for line in steps} == {"Running"}
     code = "import app, doctor\nwith app.app.app_context():\n    doctor.log_start()"
 
     done = subprocess.run(

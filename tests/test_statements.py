@@ -10,9 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ledger.csv_export import HEADER, escape_formula
-from ledger.statements import Layout, State, StatementError, read_statement
+from ledger.statements import Layout, Person, State, StatementError
 from ledger.statements.payees import payee_key
-from ledger.statements.reader import Person
+from ledger.statements.reader import read_statement
 from text import clean_text
 
 TODAY = date(2026, 11, 27)

@@ -12,7 +12,7 @@ from werkzeug.datastructures import MultiDict
 
 import clock
 from database import Base, db
-from forms import ExpenseFilterForm, Form, Preferences
+from forms import CategoryName, ExpenseFilterForm, Form, Preferences
 from ledger import categories, operations
 from ledger.categories import CategoryData
 from ledger.periods import day_in
@@ -62,13 +62,18 @@ def user_categories() -> tuple[CategoryData, ...]:
     return g.categories
 
 
+def category_names() -> tuple[CategoryName, ...]:
+    """Return the names of the current user's categories: the same for all users who have not changed theirs."""
+    return tuple(CategoryName(category.name, category.archived) for category in user_categories())
+
+
 def form_options() -> dict[str, Any]:
     """Return what the forms of a page depend on besides what was sent."""
     if "form_options" not in g:
         g.form_options = {
             "preferences": Preferences.of(current_user),
             "locale": visitor_locale(),
-            "categories": user_categories(),
+            "categories": category_names(),
         }
     options: dict[str, Any] = g.form_options
     return options

@@ -29,13 +29,13 @@ from models import Expense, Operation
 from views.blank_forms import blank_form
 from views.common import (
     back_to_list,
+    category_names,
     filter_form,
     flash_message,
     form_options,
     own_or_404,
     render_page,
     today,
-    user_categories,
 )
 from views.filters import day as day_text
 from views.filters import money_text
@@ -104,7 +104,7 @@ def list_page(sent: ExpenseForm | BulkForm | DueForm | None = None) -> ResponseR
     return render_page(
         "expenses/list.html",
         add_form=sent if isinstance(sent, ExpenseForm) else blank_expense_form(),
-        bulk_form=sent if isinstance(sent, BulkForm) else blank_form(BulkForm, categories=user_categories()),
+        bulk_form=sent if isinstance(sent, BulkForm) else blank_form(BulkForm, categories=category_names()),
         due_form=sent if isinstance(sent, DueForm) else due_form(filtered=not is_whole),
         filter_form=form,
         find_form=form_to_find(form),
@@ -301,7 +301,7 @@ def continuing(operation: Operation) -> tuple[str, str]:
 
 def change_expenses() -> ResponseReturnValue:
     """Change or delete many expenses, as one operation."""
-    form = BulkForm(categories=user_categories())
+    form = BulkForm(categories=category_names())
     if not form.validate_on_submit():
         return list_page(form)
     matching = spending.expenses_query(current_user, filter_form().filters).with_only_columns(Expense.id)

@@ -21,8 +21,7 @@ from ledger.import_drafts import Reading
 from ledger.import_summary import PAYEES_ON_PAGE, SECTIONS, Summary
 from ledger.pieces import OperationRunningError
 from ledger.retention import UNDO_RETENTION
-from ledger.statements import Layout, Limits, State, StatementError
-from ledger.statements.reader import Person
+from ledger.statements import Layout, Limits, Person, State, StatementError
 from messages import error_message, isolate, list_separator
 from models import Operation, Statement
 from security import csrf_failed

@@ -5,23 +5,23 @@ from ledger.statements.model import (
     UPLOAD_LIMITS,
     Layout,
     Limits,
+    Person,
     Question,
     State,
     Statement,
     StatementError,
     StatementLine,
 )
-from ledger.statements.reader import read_statement
 
 __all__ = [
     "NO_LIMITS",
     "UPLOAD_LIMITS",
     "Layout",
     "Limits",
+    "Person",
     "Question",
     "State",
     "Statement",
     "StatementError",
     "StatementLine",
-    "read_statement",
 ]

@@ -130,6 +130,15 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """Settings of the person whose statement it is, used only where the file says nothing."""
+
+    locale: str = ""
+    currency: str = "USD"
+    time_zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
 class Hints:
     """Facts about the person and earlier answers, used where the file says nothing."""
 

@@ -1,14 +1,13 @@
 """The one way into a statement of any format, shared by the upload and the command."""
 
 import re
-from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from ledger.statements import camt, mt940, ofx, qif
 from ledger.statements.csv_reader import read_csv
 from ledger.statements.encodings import DecodedText, decode
-from ledger.statements.model import UPLOAD_LIMITS, Hints, Layout, Limits, Statement, StatementError
+from ledger.statements.model import UPLOAD_LIMITS, Hints, Layout, Limits, Person, Statement, StatementError
 
 # Beginnings of files that are no statements, and the code of what to say about them.
 _OTHER_FILES = (
@@ -27,15 +26,6 @@ _OFX = re.compile(r"OFXHEADER|<\?OFX|<OFX>|<STMTTRN>", re.IGNORECASE)
 _MT940 = re.compile(r"^:(?:20|25|28C?|60[FM]):|^:61:\d", re.MULTILINE)
 _QIF = re.compile(r"^!(?:Type|Account|Option|Clear)\b", re.MULTILINE | re.IGNORECASE)
 _SAMPLE = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Settings of the person whose statement it is, used only where the file says nothing."""
-
-    locale: str = ""
-    currency: str = "USD"
-    time_zone: str = "UTC"
 
 
 def read_statement(
