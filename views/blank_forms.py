@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, TypeVar, cast
 
 from flask import get_template_attribute
-from flask_babel import get_locale
+from flask_babel import get_domain
 from markupsafe import Markup
 
 from forms import BulkForm, ExpenseFilterForm, ExpenseForm
@@ -21,11 +21,11 @@ def blank_form(kind: type[BlankForm], **values: Any) -> BlankForm:
 
     Nothing else can be in it: neither the user nor a CSRF token, which the page adds. Nobody may change it.
     """
-    return cast(BlankForm, _blank_form(cast(Any, kind), str(get_locale()), **values))
+    return cast(BlankForm, _blank_form(cast(Any, kind), get_domain().get_translations(), **values))
 
 
 @lru_cache(maxsize=MAX_BLANK_FORMS)
-def _blank_form(kind: type[BlankForm], _language: str, **values: Any) -> BlankForm:
+def _blank_form(kind: type[BlankForm], _translations: object, **values: Any) -> BlankForm:
     form = kind(formdata=None, meta={"csrf": False}, **values)
     form.written = {}
     return form
