@@ -1,6 +1,6 @@
 """Many rows inserted at once, in a fraction of the time that one dictionary of parameters for each takes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -17,18 +17,28 @@ def insert_rows(
 
     On PostgreSQL, this calls the triggers of the table once for each statement, and not for each row.
     """
-    columns = zip(*rows, strict=True)
-    converted = [
-        _convert(table.c[name].type, connection.dialect, column)
-        for name, column in zip(names, columns, strict=False)
-    ]
-    ready = list(zip(*converted, strict=True))
+    columns = dict(zip(names, zip(*rows, strict=True), strict=False))
+    insert_converted(connection, table, names, convert(connection.dialect, table, columns))
+
+
+def convert(
+    dialect: sa.Dialect, table: sa.Table, columns: Mapping[str, Sequence[Any]]
+) -> list[tuple[Any, ...]]:
+    """Return the rows of these columns, with their values as the driver of the database takes them."""
+    converted = (_convert(table.c[name].type, dialect, column) for name, column in columns.items())
+    return list(zip(*converted, strict=True))
+
+
+def insert_converted(
+    connection: sa.Connection, table: sa.Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Insert `rows` that were converted before, so that no transaction lasts longer for it."""
     mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
     values = f"({', '.join([mark] * len(names))})"
     quote = connection.dialect.identifier_preparer.quote
     start = f"INSERT INTO {quote(table.name)} ({', '.join(map(quote, names))}) VALUES "  # noqa: S608 - the names are ours.
-    for at in range(0, len(ready), ROWS_PER_STATEMENT):
-        some = ready[at : at + ROWS_PER_STATEMENT]
+    for at in range(0, len(rows), ROWS_PER_STATEMENT):
+        some = rows[at : at + ROWS_PER_STATEMENT]
         connection.exec_driver_sql(start + ", ".join([values] * len(some)), tuple(chain.from_iterable(some)))
 
 

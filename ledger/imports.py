@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -51,12 +52,12 @@ def add(user: User, statement_id: uuid.UUID, now: datetime, category: str) -> tu
     ids = sa.select(LINE.id).where(*_to_add(user, statement_id))
     with operations.record_in_pieces(user, "import", now, ids, label, always=True) as (operation, _ids):
         outcome = _prepare(user, statement_id, operation)
-        if outcome == "added" and not db.session.scalar(sa.select(ids.exists())):
+        first = db.session.scalar(ids.order_by(LINE.id).limit(1))
+        if outcome == "added" and first is None:
             outcome = "nothing"
         if outcome == "added":
-            names = _category_names(user, statement_id, category)
-            for piece in pieces.split(operation, ids):
-                _add_piece(user, statement_id, operation, piece, names)
+            names = _add_up(user, statement_id, operation, category)
+            _add_lines(user, statement_id, operation, first, names)
             categories.lock(user)
             categories.ensure_exist(user, operation, set(names.values()))
             statement = db.session.get_one(Statement, (user.id, statement_id), populate_existing=True)
@@ -138,29 +139,45 @@ def _to_add(owner: User | Owner, statement_id: uuid.UUID) -> tuple[sa.ColumnElem
     return LINE.author_id == owner.id, LINE.statement_id == statement_id, LINE.state == "add"
 
 
-def _category_names(user: User, statement_id: uuid.UUID, category: str) -> dict[str, str]:
-    """Return the names that the categories of the lines have now, spelled as the user does; none is `category`."""
+def _add_up(user: User, statement_id: uuid.UUID, operation: Operation, category: str) -> dict[str, str]:
+    """Note how many lines are added, and their sum.
+
+    Return the names that their categories have now, spelled as the user does; none is `category`.
+    """
+    figures = sa.select(LINE.category, sa.func.count(), sa.func.sum(-LINE.amount)).group_by(LINE.category)
     with reading() as connection:
-        to_add = _to_add(user, statement_id)
-        used = connection.scalars(sa.select(LINE.category).where(*to_add).distinct()).all()
+        rows = connection.execute(figures.where(*_to_add(user, statement_id))).all()
+    operation.count = sum(count for _name, count, _total in rows)
+    operation.total = sum((total for _name, _count, total in rows), Decimal(0))
     renamed = renamed_since(user, statement_id)
     names = db.session.scalars(sa.select(Category.name).where(Category.author_id == user.id))
     spelled = {category_key(name): name for name in names}
-    found = {name: renamed.get(name, name) or category for name in used}
+    found = {name: renamed.get(name, name) or category for name, _count, _total in rows}
     return {name: spelled.get(category_key(latest), latest) for name, latest in found.items()}
 
 
-def _add_piece(
+def _add_lines(
     user: User,
     statement_id: uuid.UUID,
     operation: Operation,
-    ids: Sequence[uuid.UUID],
+    first: uuid.UUID | None,
     names: Mapping[str, str],
 ) -> None:
-    """Add the lines of one piece as expenses of the operation."""
-    # The lines of a piece are neighbours by their ids, which are in order: no other index is of use.
+    """Add the lines from the `first` one on as expenses of the operation, in pieces, and commit all but the last."""
+    # They are neighbours by their ids, which are in order: no other index is of use.
     is_of_statement = sa.func.coalesce(LINE.statement_id, LINE.statement_id) == statement_id
-    piece = (LINE.author_id == user.id, is_of_statement, LINE.state == "add", LINE.id.between(ids[0], ids[-1]))
+    while first is not None:
+        pieces.commit(operation)
+        left = LINE.author_id == user.id, is_of_statement, LINE.state == "add", LINE.id >= first
+        others = sa.select(LINE.id).where(*left).order_by(LINE.id).offset(pieces.pace_of(operation).rows)
+        first = db.session.scalar(others.limit(1))
+        _add_piece(operation, left if first is None else (*left, LINE.id < first), names)
+
+
+def _add_piece(
+    operation: Operation, piece: Sequence[sa.ColumnElement[bool]], names: Mapping[str, str]
+) -> None:
+    """Add the lines of a piece as expenses of the operation."""
     values: dict[str, sa.ColumnElement[Any]] = {
         "amount": -LINE.amount,
         "category": sa.case(dict(names), value=LINE.category),
@@ -174,9 +191,6 @@ def _add_piece(
     recorded = query.add_columns(sa.literal(operation.id, CHANGE.operation_id.type), sa.literal("added"))
     columns = ["author_id", "id", *(f"new_{name}" for name in values), "operation_id", "change"]
     db.session.execute(sa.insert(ExpenseChange).from_select(columns, recorded))
-    count, total = db.session.execute(sa.select(sa.func.count(), sa.func.sum(-LINE.amount)).where(*piece)).one()
-    operation.count += count
-    operation.total += total
 
 
 def is_added_or_running(user: User, statement_id: uuid.UUID) -> bool:
