@@ -14,7 +14,7 @@ from sqlalchemy.orm import undefer
 from uuid_utils.compat import uuid7
 
 from database import db
-from database.bulk import convert, insert_converted
+from database.bulk import Columns, convert, insert_converted
 from database.pace import Pace
 from ledger import operations
 from ledger.import_knowledge import LINE, LINES, STATEMENT, reading, state_of
@@ -73,7 +73,7 @@ def save_draft(
     lines = convert(db.engine.dialect, LINES, columns)
     packed = zlib.compress(content, 1)
     db.session.execute(sa.insert(Statement), [draft])
-    _insert_lines(list(columns), lines)
+    _insert_lines(lines, len(rows))
     mine = STATEMENT.author_id == owner.id, STATEMENT.id == draft["id"]
     row_count(sa.update(Statement).where(*mine).values(content=packed))
     db.session.commit()
@@ -94,16 +94,16 @@ def _values_of(statement: ReadStatement, rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def _insert_lines(names: Sequence[str], lines: Sequence[tuple[Any, ...]]) -> None:
-    """Insert the lines of a statement, which are `converted`, and commit all pieces but the last one."""
+def _insert_lines(columns: Columns, number: int) -> None:
+    """Insert so many lines, whose columns were converted, and commit all pieces but the last one."""
     pace = Pace(LINES_AT_ONCE)
     start = 0
-    while start < len(lines):
+    while start < number:
         if start:
             db.session.commit()
             pace.pause()
-        end = start + pace.rows
-        insert_converted(db.session.connection(), LINES, names, lines[start:end])
+        end = min(start + pace.rows, number)
+        insert_converted(db.session.connection(), LINES, columns, start, end)
         start = end
 
 

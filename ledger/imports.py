@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from database import db
 from ledger import categories, operations, pieces
+from database.pace import Pace
 from ledger.import_drafts import find_draft, owner_of
 from ledger.import_knowledge import EXPENSE, LINE, LINES, known_lines, reading, state_of, typed_expenses
 from ledger.import_lines import Owner, Row, line_of, set_duplicate
@@ -52,11 +53,11 @@ def add(user: User, statement_id: uuid.UUID, now: datetime, category: str) -> tu
     ids = sa.select(LINE.id).where(*_to_add(user, statement_id))
     with operations.record_in_pieces(user, "import", now, ids, label, always=True) as (operation, _ids):
         outcome = _prepare(user, statement_id, operation)
-        first = db.session.scalar(ids.order_by(LINE.id).limit(1))
+        first, used = _add_up(user, statement_id, operation)
         if outcome == "added" and first is None:
             outcome = "nothing"
         if outcome == "added":
-            names = _add_up(user, statement_id, operation, category)
+            names = _category_names(user, statement_id, used, category)
             _add_lines(user, statement_id, operation, first, names)
             categories.lock(user)
             categories.ensure_exist(user, operation, set(names.values()))
@@ -139,20 +140,30 @@ def _to_add(owner: User | Owner, statement_id: uuid.UUID) -> tuple[sa.ColumnElem
     return LINE.author_id == owner.id, LINE.statement_id == statement_id, LINE.state == "add"
 
 
-def _add_up(user: User, statement_id: uuid.UUID, operation: Operation, category: str) -> dict[str, str]:
-    """Note how many lines are added, and their sum.
-
-    Return the names that their categories have now, spelled as the user does; none is `category`.
-    """
-    figures = sa.select(LINE.category, sa.func.count(), sa.func.sum(-LINE.amount)).group_by(LINE.category)
+def _add_up(
+    user: User, statement_id: uuid.UUID, operation: Operation
+) -> tuple[uuid.UUID | None, Collection[str]]:
+    """Note how many lines are added, and their sum; return the id of the first one, and all their categories."""
+    # As text, because PostgreSQL before 18 has no smallest id.
+    first = sa.func.min(sa.cast(LINE.id, sa.String))
+    query = sa.select(LINE.category, sa.func.count(), sa.func.sum(-LINE.amount), first).group_by(LINE.category)
     with reading() as connection:
-        rows = connection.execute(figures.where(*_to_add(user, statement_id))).all()
-    operation.count = sum(count for _name, count, _total in rows)
-    operation.total = sum((total for _name, _count, total in rows), Decimal(0))
+        rows = connection.execute(query.where(*_to_add(user, statement_id))).all()
+    if not rows:
+        return None, ()
+    used, counts, totals, ids = zip(*rows, strict=True)
+    operation.count, operation.total = sum(counts), sum(totals, Decimal(0))
+    return uuid.UUID(min(ids)), used
+
+
+def _category_names(
+    user: User, statement_id: uuid.UUID, used: Collection[str], category: str
+) -> dict[str, str]:
+    """Return the names that the categories of the lines have now, spelled as the user does; none is `category`."""
     renamed = renamed_since(user, statement_id)
     names = db.session.scalars(sa.select(Category.name).where(Category.author_id == user.id))
     spelled = {category_key(name): name for name in names}
-    found = {name: renamed.get(name, name) or category for name, _count, _total in rows}
+    found = {name: renamed.get(name, name) or category for name in used}
     return {name: spelled.get(category_key(latest), latest) for name, latest in found.items()}
 
 
@@ -166,6 +177,7 @@ def _add_lines(
     """Add the lines from the `first` one on as expenses of the operation, in pieces, and commit all but the last."""
     # They are neighbours by their ids, which are in order: no other index is of use.
     is_of_statement = sa.func.coalesce(LINE.statement_id, LINE.statement_id) == statement_id
+    operation.pace = Pace(2 * pieces.PIECE_SIZE)
     while first is not None:
         pieces.commit(operation)
         left = LINE.author_id == user.id, is_of_statement, LINE.state == "add", LINE.id >= first

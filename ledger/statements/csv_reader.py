@@ -145,7 +145,7 @@ def _date_order(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Qu
 
 def _days_in(rows: list[Record], index: int) -> list[dates.DayCell]:
     """Return the days of a column; of equal ones that follow each other, one."""
-    texts = (row.fields[index] for row in rows if 0 <= index < len(row.fields))
+    texts = [row.fields[index] for row in rows if 0 <= index < len(row.fields)]
     return [cell for text, _ in groupby(texts) if (cell := dates.read_cell(text[: dates.CELL_MAX + 1]))]
 
 

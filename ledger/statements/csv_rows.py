@@ -23,6 +23,9 @@ from ledger.statements.signs import MoneyPlan, UnreadableError, direction_of
 from ledger.statements.table import Record
 from ledger.statements.text import fold, tidy
 
+# Looked up once, because Python 3.11 takes longer for it than for reading an amount.
+BOOKED = State.BOOKED
+
 
 @dataclass(slots=True)
 class Plan:
@@ -156,7 +159,7 @@ class _RowReader:
     def _by_kind(self, row: Record, day: date | None, amount: Decimal) -> StatementLine:
         """Apply what the export's kind of the row says."""
         if self._preset is None:
-            return self._line(row, State.BOOKED, "", day, amount)
+            return self._line(row, BOOKED, "", day, amount)
         kind = self._preset.kinds.get(self._cell(row, "kind").casefold(), "")
         if kind in {trackers.OUT, trackers.IN}:
             return self._line(row, State.BOOKED, "", day, abs(amount) if kind == trackers.IN else -abs(amount))
