@@ -181,8 +181,7 @@ def _payments_query(user_id: int) -> sa.Select[Any]:
         LINE.date,
     ).where(
         LINE.author_id == user_id,
-        STATEMENT.id == LINE.statement_id,
-        *_is_remembered(user_id),
+        LINE.statement_id.in_(sa.select(STATEMENT.id).where(*_is_remembered(user_id))),
         LINE.amount < 0,
     )
 

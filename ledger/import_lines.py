@@ -21,7 +21,7 @@ from ledger.import_knowledge import (
     typed_expenses,
 )
 from ledger.import_matching import Duplicate, Line, find_duplicates
-from ledger.statements import State, Statement
+from ledger.statements import Statement
 from ledger.statements import StatementLine as ReadLine
 from ledger.statements.payees import payee_key
 from models import Category, Expense, StatementLine, category_key, description_key

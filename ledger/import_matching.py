@@ -38,7 +38,7 @@ class Line(NamedTuple):
 
     @property
     def content(self) -> Hashable:
-        """What is the same for lines that cannot be told apart."""
+        """The values that are the same for lines that cannot be told apart."""
         return self.source, self.date, self.amount, self.currency, bare_text(self.text)
 
 

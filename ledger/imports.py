@@ -9,8 +9,8 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from database import db
-from ledger import categories, operations, pieces
 from database.pace import Pace
+from ledger import categories, operations, pieces
 from ledger.import_drafts import find_draft, owner_of
 from ledger.import_knowledge import EXPENSE, LINE, LINES, known_lines, reading, state_of, typed_expenses
 from ledger.import_lines import Owner, Row, line_of, set_duplicate
@@ -53,7 +53,7 @@ def add(user: User, statement_id: uuid.UUID, now: datetime, category: str) -> tu
     ids = sa.select(LINE.id).where(*_to_add(user, statement_id))
     with operations.record_in_pieces(user, "import", now, ids, label, always=True) as (operation, _ids):
         outcome = _prepare(user, statement_id, operation)
-        first, used = _add_up(user, statement_id, operation)
+        first, used = _add_up(user, statement_id, operation) if outcome == "added" else (None, ())
         if outcome == "added" and first is None:
             outcome = "nothing"
         if outcome == "added":
@@ -140,9 +140,7 @@ def _to_add(owner: User | Owner, statement_id: uuid.UUID) -> tuple[sa.ColumnElem
     return LINE.author_id == owner.id, LINE.statement_id == statement_id, LINE.state == "add"
 
 
-def _add_up(
-    user: User, statement_id: uuid.UUID, operation: Operation
-) -> tuple[uuid.UUID | None, Collection[str]]:
+def _add_up(user: User, statement_id: uuid.UUID, operation: Operation) -> tuple[uuid.UUID | None, Collection[str]]:
     """Note how many lines are added, and their sum; return the id of the first one, and all their categories."""
     # As text, because PostgreSQL before 18 has no smallest id.
     first = sa.func.min(sa.cast(LINE.id, sa.String))
@@ -156,9 +154,7 @@ def _add_up(
     return uuid.UUID(min(ids)), used
 
 
-def _category_names(
-    user: User, statement_id: uuid.UUID, used: Collection[str], category: str
-) -> dict[str, str]:
+def _category_names(user: User, statement_id: uuid.UUID, used: Collection[str], category: str) -> dict[str, str]:
     """Return the names that the categories of the lines have now, spelled as the user does; none is `category`."""
     renamed = renamed_since(user, statement_id)
     names = db.session.scalars(sa.select(Category.name).where(Category.author_id == user.id))
@@ -174,7 +170,7 @@ def _add_lines(
     first: uuid.UUID | None,
     names: Mapping[str, str],
 ) -> None:
-    """Add the lines from the `first` one on as expenses of the operation, in pieces, and commit all but the last."""
+    """Add the lines from the `first` one on as expenses of the operation; the last piece is not committed."""
     # They are neighbours by their ids, which are in order: no other index is of use.
     is_of_statement = sa.func.coalesce(LINE.statement_id, LINE.statement_id) == statement_id
     operation.pace = Pace(2 * pieces.PIECE_SIZE)
@@ -186,9 +182,7 @@ def _add_lines(
         _add_piece(operation, left if first is None else (*left, LINE.id < first), names)
 
 
-def _add_piece(
-    operation: Operation, piece: Sequence[sa.ColumnElement[bool]], names: Mapping[str, str]
-) -> None:
+def _add_piece(operation: Operation, piece: Sequence[sa.ColumnElement[bool]], names: Mapping[str, str]) -> None:
     """Add the lines of a piece as expenses of the operation."""
     values: dict[str, sa.ColumnElement[Any]] = {
         "amount": -LINE.amount,
