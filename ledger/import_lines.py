@@ -1,7 +1,7 @@
 """Lines of a statement that was read, as they are stored: account, payee, category, and whether they are added."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -43,9 +43,9 @@ class Owner:
 
 
 def build_rows(connection: sa.Connection, owner: Owner, statement: Statement, source: str) -> list[Row]:
-    """Return the lines of a statement as rows of StatementLine in the order of their ids, without its own id.
+    """Return the lines of a statement as rows of StatementLine, in the order of their ids.
 
-    `source` is the account of lines for which the file names none.
+    They lack the id of their statement. `source` is the account of lines for which the file names none.
     """
     rows = [_row(owner, line, source) for line in statement.lines]
     _number(rows)
@@ -165,24 +165,29 @@ def _give_ids(rows: list[Row], statement: Statement) -> list[Row]:
 
 def _judge(booked: Sequence[Row], histories: dict[str, PayeeHistory], is_own: bool) -> None:
     """Set the reason for which a line is left out, or is a refund, and what becomes of it."""
+    paid = {key for key, history in histories.items() if history.is_paid}
+    left_out = {key for key, history in histories.items() if history.is_left_out}
     came_in = [row for row in booked if row["amount"] > 0 and not row["reason"]]
-    payees = {row["payee_key"] for row in came_in}
-    first_paid: dict[str, date] = {}
-    for row in booked:
-        key = row["payee_key"]
-        if row["amount"] < 0:
-            if key in payees:
-                first_paid[key] = min(first_paid.get(key, row["date"]), row["date"])
-            if key in histories and histories[key].is_left_out and not row["reason"]:
-                row["reason"] = "payee_left_out"
+    first_paid = _first_payments(booked, {row["payee_key"] for row in came_in})
     for row in came_in:
         key = row["payee_key"]
-        is_refund = is_own or (key in histories and histories[key].is_paid)
-        is_refund = is_refund or (key in first_paid and first_paid[key] <= row["date"])
-        row["reason"] = "refund" if is_refund else "money_in"
+        was_paid = key in paid or (key in first_paid and first_paid[key] <= row["date"])
+        row["reason"] = "refund" if is_own or was_paid else "money_in"
     for row in booked:
+        if not row["reason"] and row["payee_key"] in left_out:
+            row["reason"] = "payee_left_out"
         if row["reason"]:
             row["state"] = default_state(row["reason"])
+
+
+def _first_payments(booked: Sequence[Row], payees: Collection[str]) -> dict[str, date]:
+    """Return the first day on which money went to each of some payees."""
+    days: dict[str, date] = {}
+    for row in booked:
+        key = row["payee_key"]
+        if key in payees and row["amount"] < 0:
+            days[key] = min(days.get(key, row["date"]), row["date"])
+    return days
 
 
 def _set_categories(

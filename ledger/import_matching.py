@@ -87,14 +87,14 @@ def find_duplicates(
     found = _match_known(lines, known) if known else {}
     amounts = {-expense.amount for expense in typed}
     # Most lines have an amount that was never typed.
-    possible = [line for line in wanted if line.amount in amounts and line.id not in found] if typed else []
+    possible = [line for line in wanted if line.amount in amounts and line.id not in found]
     return found | _match_typed(possible, typed)
 
 
 def _match_known(lines: Sequence[Line], known: Sequence[KnownLine]) -> dict[uuid.UUID, Duplicate]:
     """Pair lines with known ones, those that are most alike first."""
-    all_lines = chain(lines, *(line.forms for line in known))
-    contents = {line.id: line.content for line in all_lines}
+    forms = chain.from_iterable(line.forms for line in known)
+    contents = {line.id: line.content for line in chain(lines, forms)}
     matching = _Matching(lines, known)
     matching.pair("", lambda line: (contents[line.id], line.bank_id) if line.bank_id else None)
     matching.pair("", lambda line: contents[line.id], first_form_only=True)

@@ -173,6 +173,7 @@ def _add_lines(
     """Add the lines from the `first` one on as expenses of the operation; the last piece is not committed."""
     # They are neighbours by their ids, which are in order: no other index is of use.
     is_of_statement = sa.func.coalesce(LINE.statement_id, LINE.statement_id) == statement_id
+    # Each takes half as long as a change of an expense.
     operation.pace = Pace(2 * pieces.PIECE_SIZE)
     while first is not None:
         pieces.commit(operation)

@@ -5,6 +5,7 @@ import resource
 import uuid
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from hashlib import blake2b
 
 import flask_migrate
 import pytest
@@ -118,6 +119,22 @@ def test_every_step_goes_up_and_down_without_losing_a_row(go, engine, tmp_path):
     go("upgrade")
     derived = {"alembic_version", "month_total"}
     assert set(sa.inspect(engine).get_table_names()) == {*Base.metadata.tables} | derived
+
+
+def test_a_line_gets_back_the_digest_of_what_the_bank_said(go, engine):
+    said = "DE1\x1f2026-01-01\x1f-1\x1fUSD\x1ftea"
+    digest = blake2b(said.encode(), digest_size=16).digest()
+    go("upgrade", "0029")
+    fill(engine)
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE statement_line SET digest = :digest"), {"digest": digest})
+
+    go("upgrade", "0030")
+    assert "digest" not in tables_of(engine)["statement_line"].c
+    go("downgrade", "0029")
+
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("SELECT digest FROM statement_line")) == digest
 
 
 def test_months_are_kept_as_the_models_have_it_from_the_expenses_that_are_there(go, engine, tmp_path):
