@@ -23,7 +23,7 @@ from ledger.statements.signs import MoneyPlan, UnreadableError, direction_of
 from ledger.statements.table import Record
 from ledger.statements.text import fold, tidy
 
-# Looked up once, because Python 3.11 takes longer for it than for reading an amount.
+# Looked up once: Python 3.11 takes its time for a member of an enumeration.
 BOOKED = State.BOOKED
 
 
@@ -107,8 +107,8 @@ class _RowReader:
             amount = amount.scaleb(self._plan.scale)
         if reason:
             return self._line(row, State.LEFT_OUT, reason, day, amount)
-        is_word = day is None and fold(date_text) in vocabulary.PENDING
-        if "pending" in marks or is_word or self._is_ticked(row, self._pending):
+        is_pending = "pending" in marks or (day is None and fold(date_text) in vocabulary.PENDING)
+        if is_pending or self._is_ticked(row, self._pending):
             return self._line(row, State.PENDING, "pending", day, amount)
         return self._judged(row, day, amount)
 
