@@ -552,7 +552,6 @@ class StatementLine(Base):
     TEXT_MAX = 500
     BANK_ID_MAX = 100
     PAYEE_MAX = 200
-    DIGEST_LENGTH = 16
     # Becomes an expense with its statement, left out by the person or by a rule, or removed by an undo of its
     # own; and what is no booking.
     STATES = ("add", "skip", "undone", "pending", "left_out", "bad")
@@ -575,7 +574,6 @@ class StatementLine(Base):
     text: Mapped[str] = mapped_column(sa.String(TEXT_MAX))
     # The key of the description that the expense gets.
     text_key: Mapped[str] = mapped_column(sa.String(Expense.SEARCH_KEY_MAX))
-    digest: Mapped[bytes] = mapped_column(sa.LargeBinary)
     bank_id: Mapped[str] = mapped_column(sa.String(BANK_ID_MAX))
     payee: Mapped[str] = mapped_column(sa.String(PAYEE_MAX))
     payee_key: Mapped[str] = mapped_column(sa.String(PAYEE_MAX))
@@ -597,12 +595,9 @@ class StatementLine(Base):
             f"state NOT IN {BOOKED} OR (date IS NOT NULL AND amount <> 0)", "bookings_have_date_and_amount"
         ),
         sa.CheckConstraint(f"amount BETWEEN -{Money.MAX_UNITS} AND {Money.MAX_UNITS}", "amount_within_bounds"),
-        sa.CheckConstraint(f"length(digest) = {DIGEST_LENGTH}", "digest_length"),
         sa.Index(None, "author_id", "statement_id", "payee_key"),
         # Finds what is known of the days of a statement.
         sa.Index(None, "author_id", "date"),
-        # Finds the categories that a payee had.
-        sa.Index(None, "author_id", "payee_key"),
     )
 
 

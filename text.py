@@ -38,6 +38,9 @@ _BRAILLE_BLANK = "\u2800"
 _QUOTES = "'\"`´’‘‚‛“”„‟‹›«»′″‵‶ʹʺʻʼʽ＇＂׳״「」『』"
 _DASHES = "-‐‑‒–—―−⁃﹘﹣－־〜～"
 _TATWEEL = "\u0640"
+# What `search_key` makes of ASCII.
+_ASCII_FOLDED = bytes(range(256)).lower().replace(b"-", b" ")
+_ASCII_QUOTES = b"'\"`"
 # Letters that Unicode does not take for others with a mark, and which keyboards without them replace.
 _LETTERS = {"ł": "l", "đ": "d", "ð": "d", "ø": "o", "ı": "i", "ħ": "h", "ŧ": "t", "ŋ": "n", "ĸ": "k"}
 _LIGATURES = {"æ": "ae", "œ": "oe", "þ": "th", "ß": "ss"}
@@ -124,7 +127,7 @@ def search_key(text: str) -> str:
     """
     text = text[:KEY_INPUT_MAX]
     if text.isascii():
-        return " ".join(text.casefold().translate(_FOLDED).split())
+        return " ".join(text.encode().translate(_ASCII_FOLDED, _ASCII_QUOTES).decode().split())
     decomposed = unicodedata.normalize("NFKD", _without_ignorable(text)).casefold()
     decomposed = unicodedata.normalize("NFKD", _without_ignorable(decomposed))
     bare = "".join(character for character in decomposed if unicodedata.combining(character) not in ACCENTS)

@@ -1,6 +1,6 @@
 """Many rows inserted at once, in a fraction of the time that one dictionary of parameters for each takes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 # A statement with so many rows costs half as much as one for each row; more rows make no difference.
 ROWS_PER_STATEMENT = 50
+Columns = Mapping[str, Sequence[Any]]
 
 
 def insert_rows(
@@ -17,30 +18,36 @@ def insert_rows(
 
     On PostgreSQL, this calls the triggers of the table once for each statement, and not for each row.
     """
-    columns = zip(*rows, strict=True)
-    converted = [
-        _convert(table.c[name].type, connection.dialect, column)
-        for name, column in zip(names, columns, strict=False)
-    ]
-    ready = list(zip(*converted, strict=True))
+    columns = dict(zip(names, zip(*rows, strict=True), strict=False))
+    insert_converted(connection, table, convert(connection.dialect, table, columns), 0, len(rows))
+
+
+def convert(dialect: sa.Dialect, table: sa.Table, columns: Columns) -> Columns:
+    """Return the values of these columns as the driver of the database takes them."""
+    return {name: _convert(table.c[name].type, dialect, values) for name, values in columns.items()}
+
+
+def insert_converted(connection: sa.Connection, table: sa.Table, columns: Columns, start: int, end: int) -> None:
+    """Insert the rows from `start` to `end` of columns that were converted, which need no transaction for that."""
     mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
-    values = f"({', '.join([mark] * len(names))})"
+    row = f"({', '.join([mark] * len(columns))})"
     quote = connection.dialect.identifier_preparer.quote
-    start = f"INSERT INTO {quote(table.name)} ({', '.join(map(quote, names))}) VALUES "  # noqa: S608 - the names are ours.
-    for at in range(0, len(ready), ROWS_PER_STATEMENT):
-        some = ready[at : at + ROWS_PER_STATEMENT]
-        connection.exec_driver_sql(start + ", ".join([values] * len(some)), tuple(chain.from_iterable(some)))
+    insert = f"INSERT INTO {quote(table.name)} ({', '.join(map(quote, columns))}) VALUES "  # noqa: S608 - the names are ours.
+    for at in range(start, end, ROWS_PER_STATEMENT):
+        until = min(at + ROWS_PER_STATEMENT, end)
+        rows = zip(*(values[at:until] for values in columns.values()), strict=True)
+        connection.exec_driver_sql(insert + ", ".join([row] * (until - at)), tuple(chain.from_iterable(rows)))
 
 
-def _convert(kind: sa.types.TypeEngine[Any], dialect: sa.Dialect, column: Sequence[Any]) -> Iterable[Any]:
+def _convert(kind: sa.types.TypeEngine[Any], dialect: sa.Dialect, values: Sequence[Any]) -> Sequence[Any]:
     """Return the values of a column as the driver of the database takes them."""
     processor = kind.dialect_impl(dialect).bind_processor(dialect)
     # All drivers take bytes as they are.
     if processor is None or isinstance(kind, sa.LargeBinary):
-        return column
-    distinct = set(column) if kind.hashable else column
-    if len(distinct) > len(column) / 2:
-        return map(processor, column)
+        return values
+    distinct = set(values) if kind.hashable else values
+    if len(distinct) > len(values) / 2:
+        return list(map(processor, values))
     # Days and amounts repeat.
     known = {value: processor(value) for value in distinct}
-    return [known[value] for value in column]
+    return [known[value] for value in values]

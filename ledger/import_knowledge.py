@@ -153,15 +153,16 @@ def payee_histories(connection: sa.Connection, user_id: int, keys: Collection[st
     if connection.scalar(sa.select(STATEMENT.id).where(*_is_remembered(user_id)).limit(1)) is None:
         # The first import of somebody is often the largest.
         return {}
+    payments = _payments_query(user_id)
+    if len(keys) <= KEYS_AT_ONCE:
+        payments = payments.where(LINE.payee_key.in_(keys))
+    lines = payments.subquery().c
+    columns = (lines.payee_key, lines.category, lines.left_out)
+    grouped = sa.select(*columns, sa.func.max(lines.date).label("day")).group_by(*columns)
+    rows = connection.execute(grouped)
+    latest = sorted((row.day, row.left_out, row.payee_key, row.category) for row in rows if row.payee_key in keys)
     found: dict[str, PayeeHistory] = {}
-    latest: list[tuple[date, int, str, str]] = []
-    for some in _chunks(keys):
-        lines = _payments_query(user_id).where(LINE.payee_key.in_(some)).subquery().c
-        columns = (lines.payee_key, lines.category, lines.left_out)
-        grouped = sa.select(*columns, sa.func.max(lines.date).label("day")).group_by(*columns)
-        rows = connection.execute(grouped)
-        latest += [(row.day, row.left_out, row.payee_key, row.category) for row in rows]
-    for _day, left_out, key, name in sorted(latest):
+    for _day, left_out, key, name in latest:
         history = found.setdefault(key, PayeeHistory())
         history.category = name or history.category
         history.is_paid |= bool(name)
@@ -186,8 +187,7 @@ def _payments_query(user_id: int) -> sa.Select[Any]:
         LINE.date,
     ).where(
         LINE.author_id == user_id,
-        STATEMENT.id == LINE.statement_id,
-        *_is_remembered(user_id),
+        LINE.statement_id.in_(sa.select(STATEMENT.id).where(*_is_remembered(user_id))),
         LINE.amount < 0,
     )
 

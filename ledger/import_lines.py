@@ -1,8 +1,9 @@
 """Lines of a statement that was read, as they are stored: account, payee, category, and whether they are added."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from operator import itemgetter
 from typing import Any
@@ -19,8 +20,8 @@ from ledger.import_knowledge import (
     payee_histories,
     typed_expenses,
 )
-from ledger.import_matching import Duplicate, Line, digest_of, find_duplicates
-from ledger.statements import State, Statement
+from ledger.import_matching import Duplicate, Line, find_duplicates
+from ledger.statements import Statement
 from ledger.statements import StatementLine as ReadLine
 from ledger.statements.payees import payee_key
 from models import Category, Expense, StatementLine, category_key, description_key
@@ -42,31 +43,27 @@ class Owner:
 
 
 def build_rows(connection: sa.Connection, owner: Owner, statement: Statement, source: str) -> list[Row]:
-    """Return the lines of a statement as rows of StatementLine, without that of their statement.
+    """Return the lines of a statement as rows of StatementLine, in the order of their ids.
 
-    `source` is the account of lines for which the file names none.
+    They lack the id of their statement. `source` is the account of lines for which the file names none.
     """
     rows = [_row(owner, line, source) for line in statement.lines]
     _number(rows)
-    _give_ids(rows, statement)
-    booked = [row for row in rows if row["state"] in StatementLine.BOOKED]
+    ordered = _give_ids(rows, statement)
+    booked = [row for row in rows if row["state"] == "add"]
     histories = payee_histories(connection, owner.id, {row["payee_key"] for row in booked})
     is_own = statement.format == OWN_FORMAT
-    _judge(owner, booked, histories, is_own)
+    _judge(booked, histories, is_own=is_own)
     _set_categories(connection, owner, booked, histories)
-    lines = [line_of(row) for row in booked]
-    for row in booked:
-        row["state"] = default_state(row["reason"])
-    duplicates = find_duplicates(
-        lines,
-        known_lines(connection, owner.id, lines),
-        typed_expenses(connection, owner.id, lines, is_own),
-        [line for line, row in zip(lines, booked, strict=True) if row["state"] == "add"],
-    )
+    lines = list(map(line_of, booked))
+    wanted = [line for line, row in zip(lines, booked, strict=True) if row["state"] == "add"]
+    known, typed = known_lines(connection, owner.id, lines), typed_expenses(connection, owner.id, lines, is_own)
+    duplicates = find_duplicates(lines, known, typed, wanted)
     if duplicates:
         for row in booked:
-            set_duplicate(row, duplicates.get(row["id"]))
-    return rows
+            if row["id"] in duplicates:
+                set_duplicate(row, duplicates[row["id"]])
+    return ordered
 
 
 def line_of(row: Any) -> Line:
@@ -103,27 +100,19 @@ def count_here(rows: Iterable[Row]) -> int:
 
 def _row(owner: Owner, line: ReadLine, source: str) -> Row:
     state, reason = _state(owner, line)
-    is_booked = state in StatementLine.BOOKED
-    text = line.text if is_booked else line.text or line.raw
+    is_booked = state == "add"
+    text = line.text if is_booked else line.raw if state == "bad" else line.text or line.raw
     text = text[: StatementLine.TEXT_MAX].replace("\0", "")
-    source = line.account or source
-    amount = line.amount if is_booked or (line.amount is not None and is_storable(line.amount)) else None
-    digest = (
-        digest_of(source, line.date, line.amount, line.currency, text)
-        if is_booked and line.date and line.amount is not None
-        else bytes(StatementLine.DIGEST_LENGTH)
-    )
     return {
         "line_number": line.line_number,
-        "source": source,
+        "source": line.account or source,
         "date": line.date,
-        "amount": amount,
+        "amount": line.amount if is_booked or is_storable(line.amount) else None,
         "currency": line.currency,
-        "text": text if state != "bad" else line.raw[: StatementLine.TEXT_MAX].replace("\0", ""),
+        "text": text,
         "text_key": description_key(text[: Expense.DESCRIPTION_MAX]) if is_booked else "",
-        "digest": digest,
         "bank_id": line.bank_id,
-        "payee": shown_payee(line) if is_booked else "",
+        "payee": line.payee or shown_payee(line) if is_booked else "",
         "payee_key": payee_key(line.payee or text)[: StatementLine.PAYEE_MAX] if is_booked else "",
         "category": line.category,
         "state": state,
@@ -135,22 +124,20 @@ def _row(owner: Owner, line: ReadLine, source: str) -> Row:
 
 def _state(owner: Owner, line: ReadLine) -> tuple[str, str]:
     """Return the state of a line and the reason that the file itself gives for it."""
-    if line.state is State.BOOKED and line.amount == 0:
-        return "left_out", "zero"
-    if line.state is not State.BOOKED or line.amount is None or line.date is None:
+    if line.state != "booked":
         return str(line.state), line.reason[: StatementLine.REASON_MAX]
+    if not line.amount:
+        return "left_out", "zero"
     return "add", "currency" if line.currency != owner.currency else line.reason
 
 
-def is_storable(amount: Decimal) -> bool:
+def is_storable(amount: Decimal | None) -> bool:
     """Tell whether an amount fits into its column."""
-    return abs(amount) <= Money.MAX and amount == round(amount, Money.SCALE)
+    return amount is not None and abs(amount) <= Money.MAX and amount == round(amount, Money.SCALE)
 
 
 def shown_payee(line: ReadLine) -> str:
-    """Return the payee as the file has it, or the words of the text that name one."""
-    if line.payee:
-        return line.payee
+    """Return the words of a text that name a payee, where the file has no other name of it."""
     key = set(payee_key(line.text).split())
     words = [word for word in line.text.split() if key & set(payee_key(word).split())]
     return (" ".join(words) or line.text)[: StatementLine.PAYEE_MAX]
@@ -163,35 +150,45 @@ def _number(rows: Sequence[Row]) -> None:
         last = row["line_number"] = max(row["line_number"], last + 1)
 
 
-def _give_ids(rows: Sequence[Row], statement: Statement) -> None:
-    """Give each line an id: of one day, the expense that was made later has the larger one."""
+def _give_ids(rows: list[Row], statement: Statement) -> list[Row]:
+    """Give each line an id, and return them in this order: of one day, what was paid later has the larger one."""
     days = [row["date"] for row in rows if row["date"] and row["state"] in StatementLine.BOOKED]
     is_own = statement.format == OWN_FORMAT
     is_newest_first = bool(days) and (days[0] > days[-1] or (is_own and days[0] == days[-1]))
-    for row in reversed(rows) if is_newest_first else rows:
+    ordered = rows[::-1] if is_newest_first else rows
+    for row in ordered:
         row["id"] = uuid7()
+    return ordered
 
 
 # --- What is known of the payee
 
 
-def _judge(owner: Owner, booked: Sequence[Row], histories: dict[str, PayeeHistory], is_own: bool) -> None:
-    """Set the reason for which a line is left out, or is a refund."""
-    first_paid: dict[str, Any] = {}
+def _judge(booked: Sequence[Row], histories: dict[str, PayeeHistory], is_own: bool) -> None:
+    """Set the reason for which a line is left out, or is a refund, and what becomes of it."""
+    paid = {key for key, history in histories.items() if history.is_paid}
+    left_out = {key for key, history in histories.items() if history.is_left_out}
+    came_in = [row for row in booked if row["amount"] > 0 and not row["reason"]]
+    first_paid = _first_payments(booked, {row["payee_key"] for row in came_in})
+    for row in came_in:
+        key = row["payee_key"]
+        was_paid = key in paid or (key in first_paid and first_paid[key] <= row["date"])
+        row["reason"] = "refund" if is_own or was_paid else "money_in"
     for row in booked:
-        if row["amount"] < 0:
-            first_paid[row["payee_key"]] = min(first_paid.get(row["payee_key"], row["date"]), row["date"])
-    nothing = PayeeHistory()
-    for row in booked:
+        if not row["reason"] and row["payee_key"] in left_out:
+            row["reason"] = "payee_left_out"
         if row["reason"]:
-            continue
-        history = histories.get(row["payee_key"], nothing)
-        if row["amount"] < 0:
-            row["reason"] = "payee_left_out" if history.is_left_out else ""
-        else:
-            paid_on = first_paid.get(row["payee_key"])
-            is_refund = is_own or history.is_paid or (paid_on is not None and paid_on <= row["date"])
-            row["reason"] = "refund" if is_refund else "money_in"
+            row["state"] = default_state(row["reason"])
+
+
+def _first_payments(booked: Sequence[Row], payees: Collection[str]) -> dict[str, date]:
+    """Return the first day on which money went to each of some payees."""
+    days: dict[str, date] = {}
+    for row in booked:
+        key = row["payee_key"]
+        if key in payees and row["amount"] < 0:
+            days[key] = min(days.get(key, row["date"]), row["date"])
+    return days
 
 
 def _set_categories(
@@ -200,10 +197,11 @@ def _set_categories(
     """Propose a category: the file's, the payee's last one, or the one that the description had."""
     query = sa.select(Category.name_key, Category.name).where(Category.author_id == owner.id)
     names = {row.name_key: row.name for row in connection.execute(query)}
-    new = _new_names({row["category"] for row in booked} - {""}, names)
-    known = names | new
-    for row in booked:
-        row["category"] = known.get(category_key(row["category"]), "") if row["category"] else ""
+    used = {row["category"] for row in booked} - {""}
+    known = names | _new_names(used, names)
+    spelled = {name: known.get(category_key(name), "") for name in used}
+    for row in booked if used or histories else ():
+        row["category"] = spelled.get(row["category"], "")
         if not row["category"] and row["payee_key"] in histories:
             row["category"] = histories[row["payee_key"]].category
     rest = [row for row in booked if not row["category"]]

@@ -6,14 +6,12 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
-from hashlib import blake2b
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple, TypeVar
 
 from ledger.statements.text import fold
 
 Row = TypeVar("Row")
-DIGEST_BYTES = 16
 # How many days may be between an expense that was typed and its line of a statement.
 TYPED_DAYS = 3
 # With how many known lines of the same day and amount the text of a line is compared.
@@ -27,16 +25,6 @@ def bare_text(text: str) -> str:
     return fold(text).replace(" ", "")
 
 
-def digest_of(source: str, day: date, amount: Decimal, currency: str, text: str) -> bytes:
-    """Return the same bytes for lines that cannot be told apart."""
-    written = f"{amount:f}"
-    if "." in written:
-        # 3.2 and 3.20 are the same.
-        written = written.rstrip("0").rstrip(".")
-    values = (source, day.isoformat(), written, currency, bare_text(text))
-    return blake2b("\x1f".join(values).encode(errors="replace"), digest_size=DIGEST_BYTES).digest()
-
-
 class Line(NamedTuple):
     """A booking as the bank said it."""
 
@@ -44,9 +32,14 @@ class Line(NamedTuple):
     source: str
     date: date
     amount: Decimal
-    digest: bytes
+    currency: str
     bank_id: str
     text: str
+
+    @property
+    def content(self) -> Hashable:
+        """The values that are the same for lines that cannot be told apart."""
+        return self.source, self.date, self.amount, self.currency, bare_text(self.text)
 
 
 @dataclass(slots=True)
@@ -91,20 +84,26 @@ def find_duplicates(
     Every line that is known stands for one line at the most: of equal ones, only as many are duplicates. Only
     those of the lines that are `wanted` as expenses are compared with what was typed.
     """
-    if not known and not typed:
-        return {}
-    matching = _Matching(lines, known)
-    matching.pair("", lambda line: (line.digest, line.bank_id) if line.bank_id else None)
-    matching.pair("", lambda line: line.digest, first_form_only=True)
-    matching.pair("", lambda line: line.digest)
-    matching.pair("same_id", lambda line: (*_place(line), line.bank_id) if line.bank_id else None)
-    matching.pair_reworded()
-    paired = {duplicate.row_id for duplicate in matching.found.values()}
+    found = _match_known(lines, known) if known else {}
+    paired = {duplicate.row_id for duplicate in found.values()}
     typed = [expense for expense in typed if expense.id not in paired]
     amounts = {-expense.amount for expense in typed}
     # Most lines have an amount that was never typed.
-    possible = [line for line in wanted if line.amount in amounts and line.id not in matching.found]
-    return matching.found | _match_typed(possible, typed)
+    possible = [line for line in wanted if line.amount in amounts and line.id not in found]
+    return found | _match_typed(possible, typed)
+
+
+def _match_known(lines: Sequence[Line], known: Sequence[KnownLine]) -> dict[uuid.UUID, Duplicate]:
+    """Pair lines with known ones, those that are most alike first."""
+    forms = chain.from_iterable(line.forms for line in known)
+    contents = {line.id: line.content for line in chain(lines, forms)}
+    matching = _Matching(lines, known)
+    matching.pair("", lambda line: (contents[line.id], line.bank_id) if line.bank_id else None)
+    matching.pair("", lambda line: contents[line.id], first_form_only=True)
+    matching.pair("", lambda line: contents[line.id])
+    matching.pair("same_id", lambda line: (*_place(line), line.bank_id) if line.bank_id else None)
+    matching.pair_reworded()
+    return matching.found
 
 
 def _place(line: Line) -> tuple[str, date, Decimal]:

@@ -273,7 +273,7 @@ def save_choices(user: User, statement_id: uuid.UUID, choices: Sequence[PayeeCho
     query = sa.select(LINE.line_number, LINE.payee_key).where(
         *_of(user, statement_id), LINE.line_number.in_(numbers), LINE.state.in_(StatementLine.BOOKED)
     )
-    keys = {row.line_number: row.payee_key for row in db.session.execute(query)}
+    keys = {row.line_number: row.payee_key for row in db.session.execute(query)} if numbers else {}
     changed = 0
     for choice in choices:
         key = next((keys[number] for number in choice.numbers if number in keys), None)

@@ -3,11 +3,13 @@
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Literal
 
 import sqlalchemy as sa
 
 from database import db
+from database.pace import Pace
 from ledger import categories, operations, pieces
 from ledger.import_drafts import find_draft, owner_of
 from ledger.import_knowledge import EXPENSE, LINE, LINES, known_lines, reading, state_of, typed_expenses
@@ -51,12 +53,12 @@ def add(user: User, statement_id: uuid.UUID, now: datetime, category: str) -> tu
     ids = sa.select(LINE.id).where(*_to_add(user, statement_id))
     with operations.record_in_pieces(user, "import", now, ids, label, always=True) as (operation, _ids):
         outcome = _prepare(user, statement_id, operation)
-        if outcome == "added" and not db.session.scalar(sa.select(ids.exists())):
+        first, used = _add_up(user, statement_id, operation) if outcome == "added" else (None, ())
+        if outcome == "added" and first is None:
             outcome = "nothing"
         if outcome == "added":
-            names = _category_names(user, statement_id, category)
-            for piece in pieces.split(operation, ids):
-                _add_piece(user, statement_id, operation, piece, names)
+            names = _category_names(user, statement_id, used, category)
+            _add_lines(user, statement_id, operation, first, names)
             categories.lock(user)
             categories.ensure_exist(user, operation, set(names.values()))
             statement = db.session.get_one(Statement, (user.id, statement_id), populate_existing=True)
@@ -138,11 +140,22 @@ def _to_add(owner: User | Owner, statement_id: uuid.UUID) -> tuple[sa.ColumnElem
     return LINE.author_id == owner.id, LINE.statement_id == statement_id, LINE.state == "add"
 
 
-def _category_names(user: User, statement_id: uuid.UUID, category: str) -> dict[str, str]:
-    """Return the names that the categories of the lines have now, spelled as the user does; none is `category`."""
+def _add_up(user: User, statement_id: uuid.UUID, operation: Operation) -> tuple[uuid.UUID | None, Collection[str]]:
+    """Note how many lines are added, and their sum; return the id of the first one, and all their categories."""
+    # As text, because PostgreSQL before 18 has no smallest id.
+    first = sa.func.min(sa.cast(LINE.id, sa.String))
+    query = sa.select(LINE.category, sa.func.count(), sa.func.sum(-LINE.amount), first).group_by(LINE.category)
     with reading() as connection:
-        to_add = _to_add(user, statement_id)
-        used = connection.scalars(sa.select(LINE.category).where(*to_add).distinct()).all()
+        rows = connection.execute(query.where(*_to_add(user, statement_id))).all()
+    if not rows:
+        return None, ()
+    used, counts, totals, ids = zip(*rows, strict=True)
+    operation.count, operation.total = sum(counts), sum(totals, Decimal(0))
+    return uuid.UUID(min(ids)), used
+
+
+def _category_names(user: User, statement_id: uuid.UUID, used: Collection[str], category: str) -> dict[str, str]:
+    """Return the names that the categories of the lines have now, spelled as the user does; none is `category`."""
     renamed = renamed_since(user, statement_id)
     names = db.session.scalars(sa.select(Category.name).where(Category.author_id == user.id))
     spelled = {category_key(name): name for name in names}
@@ -150,17 +163,28 @@ def _category_names(user: User, statement_id: uuid.UUID, category: str) -> dict[
     return {name: spelled.get(category_key(latest), latest) for name, latest in found.items()}
 
 
-def _add_piece(
+def _add_lines(
     user: User,
     statement_id: uuid.UUID,
     operation: Operation,
-    ids: Sequence[uuid.UUID],
+    first: uuid.UUID | None,
     names: Mapping[str, str],
 ) -> None:
-    """Add the lines of one piece as expenses of the operation."""
-    # The lines of a piece are neighbours by their ids, which are in order: no other index is of use.
+    """Add the lines from the `first` one on as expenses of the operation; the last piece is not committed."""
+    # They are neighbours by their ids, which are in order: no other index is of use.
     is_of_statement = sa.func.coalesce(LINE.statement_id, LINE.statement_id) == statement_id
-    piece = (LINE.author_id == user.id, is_of_statement, LINE.state == "add", LINE.id.between(ids[0], ids[-1]))
+    # Each takes half as long as a change of an expense.
+    operation.pace = Pace(2 * pieces.PIECE_SIZE)
+    while first is not None:
+        pieces.commit(operation)
+        left = LINE.author_id == user.id, is_of_statement, LINE.state == "add", LINE.id >= first
+        others = sa.select(LINE.id).where(*left).order_by(LINE.id).offset(pieces.pace_of(operation).rows)
+        first = db.session.scalar(others.limit(1))
+        _add_piece(operation, left if first is None else (*left, LINE.id < first), names)
+
+
+def _add_piece(operation: Operation, piece: Sequence[sa.ColumnElement[bool]], names: Mapping[str, str]) -> None:
+    """Add the lines of a piece as expenses of the operation."""
     values: dict[str, sa.ColumnElement[Any]] = {
         "amount": -LINE.amount,
         "category": sa.case(dict(names), value=LINE.category),
@@ -174,9 +198,6 @@ def _add_piece(
     recorded = query.add_columns(sa.literal(operation.id, CHANGE.operation_id.type), sa.literal("added"))
     columns = ["author_id", "id", *(f"new_{name}" for name in values), "operation_id", "change"]
     db.session.execute(sa.insert(ExpenseChange).from_select(columns, recorded))
-    count, total = db.session.execute(sa.select(sa.func.count(), sa.func.sum(-LINE.amount)).where(*piece)).one()
-    operation.count += count
-    operation.total += total
 
 
 def is_added_or_running(user: User, statement_id: uuid.UUID) -> bool:

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from app import app as application
 from database import db
-from ledger import import_drafts
+from ledger import import_drafts, import_knowledge
 from ledger.import_summary import SECTIONS
 from ledger.statements import reader
 from models import Operation, Statement, StatementLine
@@ -180,7 +180,9 @@ def test_every_verdict_can_be_overruled(ana):
     assert len(ana.expenses()) == 6
 
 
-def test_a_category_of_a_payee_is_learned(ana):
+@pytest.mark.parametrize("most", [1, import_knowledge.KEYS_AT_ONCE])
+def test_a_category_of_a_payee_is_learned_however_many_payees_there_are(ana, monkeypatch, most):
+    monkeypatch.setattr(import_knowledge, "KEYS_AT_ONCE", most)
     page = ana.page(upload(ana).location)
     values = values_of(review(page))
     send(ana, page, "add-all", category=["Food", "Utilities"])
@@ -345,6 +347,7 @@ def test_something_that_changes_meanwhile_is_shown_before_it_is_added(ana):
     assert "import=" not in sent.location
     assert "Nothing was added yet" in ana.page(sent.location).text
     assert len(ana.expenses()) == 5
+    assert stored(Operation) == 1
 
 
 def test_history_lists_the_import_and_undoes_it(ana):

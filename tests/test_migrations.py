@@ -5,6 +5,7 @@ import resource
 import uuid
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from hashlib import blake2b
 
 import flask_migrate
 import pytest
@@ -137,6 +138,22 @@ def test_every_step_goes_up_and_down_without_losing_a_row(go, engine, tmp_path):
     assert sa.inspect(engine).get_table_names() == ["alembic_version"]
     go("upgrade")
     assert set(sa.inspect(engine).get_table_names()) == {*Base.metadata.tables, "alembic_version", *DERIVED}
+
+
+def test_a_line_gets_back_the_digest_of_what_the_bank_said(go, engine):
+    said = "DE1\x1f2026-01-01\x1f-1\x1fUSD\x1ftea"
+    digest = blake2b(said.encode(), digest_size=16).digest()
+    go("upgrade", "0030")
+    fill(engine)
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE statement_line SET digest = :digest"), {"digest": digest})
+
+    go("upgrade", "0031")
+    assert "digest" not in tables_of(engine)["statement_line"].c
+    go("downgrade", "0030")
+
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("SELECT digest FROM statement_line")) == digest
 
 
 def test_what_is_derived_is_kept_as_the_models_have_it_from_the_expenses_that_are_there(go, engine, tmp_path):

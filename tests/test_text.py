@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from database import db
-from ledger.statements.text import tidy
+from ledger.statements.text import fold, tidy
 from models import Category, User
 from tests.browsing import Visitor, read
 from text import KEY_INPUT_MAX, clean_text, has_control_characters, identity_key, search_key, search_words
@@ -279,3 +279,11 @@ def test_no_text_takes_long(text):
 def test_any_text_has_keys(text):
     assert isinstance(identity_key(text), str)
     assert "  " not in search_key(text)
+
+
+@pytest.mark.parametrize("key", [search_key, fold])
+def test_a_text_has_the_same_key_beside_a_word_of_another_alphabet(key):
+    for number in range(128):
+        text = f"A{chr(number)}b {chr(number)} Z9"
+
+        assert key(f"{text} ж") == f"{key(text)} ж"

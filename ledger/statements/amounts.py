@@ -217,6 +217,7 @@ def read_alone(text: str) -> Decimal | None:
     return -value if value is not None and text.startswith("-") else value
 
 
+@lru_cache(maxsize=CACHE_SIZE)
 def problem(amount: Decimal, currency: str) -> str:
     """Return why an amount cannot be kept exactly in its currency, or nothing."""
     if abs(amount) > Money.MAX:

@@ -145,7 +145,7 @@ def _date_order(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Qu
 
 def _days_in(rows: list[Record], index: int) -> list[dates.DayCell]:
     """Return the days of a column; of equal ones that follow each other, one."""
-    texts = (row.fields[index] for row in rows if 0 <= index < len(row.fields))
+    texts = [row.fields[index] for row in rows if 0 <= index < len(row.fields)]
     return [cell for text, _ in groupby(texts) if (cell := dates.read_cell(text[: dates.CELL_MAX + 1]))]
 
 
@@ -174,8 +174,10 @@ def _decimal(table: Table, rows: list[Record], hints: Hints, currency: str) -> t
 
 
 def _amounts_in(rows: list[Record], indexes: set[int]) -> list[amounts.AmountCell]:
-    texts = (row.fields[index] for row in rows for index in indexes if index < len(row.fields))
-    return [cell for text in texts if (cell := amount_cell(text))]
+    texts = [row.fields[index] for row in rows for index in indexes if index < len(row.fields)]
+    # Most amounts of a file are there more than once.
+    cells = {text: amount_cell(text) for text in set(texts)}
+    return [cell for text in texts if (cell := cells[text])]
 
 
 def _money(
@@ -196,7 +198,8 @@ def _money(
     questions: list[Question | None] = []
     if "sign" in guess.questions and not hints.layout.sign:
         questions.append(Question("sign", ("minus", "plus"), "plus" if guess.plan.sign < 0 else "minus"))
-    unread = sum(not any(_filled(row, index) for index in guess.plan.indexes) for row in rows)
+    columns = (_column(rows, index) for index in guess.plan.indexes)
+    unread = sum(not any(cells) for cells in zip(*columns, strict=True))
     # Half of the rows have an amount somewhere else.
     is_doubtful = "columns" in guess.questions or (unread > 0 and 2 * unread >= len(rows))
     if is_doubtful and not hints.layout.columns:
@@ -205,8 +208,8 @@ def _money(
     return guess.plan, questions
 
 
-def _filled(row: Record, index: int) -> bool:
-    return index < len(row.fields) and bool(row.fields[index])
+def _column(rows: list[Record], index: int) -> list[str]:
+    return [row.fields[index] if index < len(row.fields) else "" for row in rows]
 
 
 def _currency(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Question | None]:
@@ -255,7 +258,7 @@ def _account(table: Table, rows: list[Record]) -> str:
 def _plan_day(plan: Plan, rows: list[Record], hints: Hints) -> None:
     """Ask which day is meant if timestamps in UTC belong to another day where the person lives."""
     index = plan.table.roles["date"]
-    cells = [cell for row in rows if (cell := day_cell(row, index)) and cell.instant]
+    cells = _days_in(rows, index)
     differs = any(cell.instant and hints.local_day(cell.instant) != cell.fixed for cell in cells)
     # Banks print the day that they mean; other programs print the moment.
     plan.is_local_day = hints.layout.day != "printed" and (plan.preset is not None or hints.layout.day == "local")

@@ -23,6 +23,9 @@ from ledger.statements.signs import MoneyPlan, UnreadableError, direction_of
 from ledger.statements.table import Record
 from ledger.statements.text import fold, tidy
 
+# Looked up once: Python 3.11 takes its time for a member of an enumeration.
+BOOKED = State.BOOKED
+
 
 @dataclass(slots=True)
 class Plan:
@@ -104,7 +107,8 @@ class _RowReader:
             amount = amount.scaleb(self._plan.scale)
         if reason:
             return self._line(row, State.LEFT_OUT, reason, day, amount)
-        if "pending" in marks or fold(date_text) in vocabulary.PENDING or self._is_ticked(row, self._pending):
+        is_pending = "pending" in marks or (day is None and fold(date_text) in vocabulary.PENDING)
+        if is_pending or self._is_ticked(row, self._pending):
             return self._line(row, State.PENDING, "pending", day, amount)
         return self._judged(row, day, amount)
 
@@ -154,7 +158,9 @@ class _RowReader:
 
     def _by_kind(self, row: Record, day: date | None, amount: Decimal) -> StatementLine:
         """Apply what the export's kind of the row says."""
-        kind = self._preset.kinds.get(self._cell(row, "kind").casefold(), "") if self._preset else ""
+        if self._preset is None:
+            return self._line(row, BOOKED, "", day, amount)
+        kind = self._preset.kinds.get(self._cell(row, "kind").casefold(), "")
         if kind in {trackers.OUT, trackers.IN}:
             return self._line(row, State.BOOKED, "", day, abs(amount) if kind == trackers.IN else -abs(amount))
         state = State.LEFT_OUT if kind and not kind.startswith("?") else State.BOOKED

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from operator import itemgetter
 from typing import NamedTuple
 
 from ledger.periods import FIRST_YEAR, LAST_YEAR
@@ -14,6 +15,7 @@ CELL_MAX = 40
 # Many lines of a file have the same days. Its amounts are looked at as well.
 CACHE_SIZE = 16_384
 ORDERS = ("dmy", "mdy", "ymd")
+_DAY_MONTH_YEAR = {order: itemgetter(*map(order.index, "dmy")) for order in ORDERS}
 # The beginnings of the months' names, without accents, in the languages whose banks write them out.
 _NAMES = """
 jan january januar janvier janv januari gennaio gen enero ene janeiro tammi sty stycznia leden ledna styczen янв
@@ -70,7 +72,7 @@ class DayCell(NamedTuple):
         """Return the day in this order of its numbers, or None if there is no such day."""
         if self.numbers is None:
             return self.fixed
-        day, month, year = (self.numbers[(order or "dmy").index(letter)] for letter in "dmy")
+        day, month, year = _DAY_MONTH_YEAR[order or "dmy"](self.numbers)
         if order == "ymd" and not self.short_year:
             return None
         if self.short_year and order == "ymd" and year > 99:

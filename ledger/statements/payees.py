@@ -25,9 +25,9 @@ STOCK_WORDS = frozenset(
 def payee_key(text: str) -> str:
     """Return a payee without digits, references and stock words; the text itself if nothing else is left of it."""
     folded = fold(text)
-    words = [
-        word
-        for word in folded.split()
-        if len(word) > 1 and word not in STOCK_WORDS and (word.isalpha() or not any(map(str.isdigit, word)))
-    ]
-    return " ".join(words) or folded
+    return " ".join(filter(_is_name, folded.split())) or folded
+
+
+@lru_cache(maxsize=8192)
+def _is_name(word: str) -> bool:
+    return len(word) > 1 and word not in STOCK_WORDS and not any(map(str.isdigit, word))

@@ -1,7 +1,7 @@
 """The columns that hold the money of a booking, and the sign that means that it came in."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import combinations, pairwise, permutations
 
@@ -44,6 +44,8 @@ class MoneyPlan:
     by_direction: bool = False
     # Only money that came in is marked, by a plus or CR.
     is_unmarked_out: bool = False
+    # The amounts that were read: most of a file are there more than once.
+    _read: dict[str, Decimal | None] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def indexes(self) -> list[int]:
@@ -70,11 +72,14 @@ class MoneyPlan:
 
     def _cell(self, fields: Sequence[str], index: int) -> Decimal | None:
         text = fields[index] if 0 <= index < len(fields) else ""
-        if text in {"", "-", "--"}:
-            return None
-        value = amounts.value_of(text[: amounts.CELL_MAX + 1], self.decimal)
-        if value is None:
-            raise UnreadableError("amount")
+        if text in self._read:
+            return self._read[text]
+        value = None
+        if text not in {"", "-", "--"}:
+            value = amounts.value_of(text[: amounts.CELL_MAX + 1], self.decimal)
+            if value is None:
+                raise UnreadableError("amount")
+        self._read[text] = value
         return value
 
     def _directed(self, value: Decimal, direction: str) -> Decimal:
@@ -311,8 +316,8 @@ def _by_direction(guess: SignGuess, rows: list[Record]) -> SignGuess | None:
 
 def _by_majority(table: Table, guess: SignGuess, rows: list[Record], negative: int, positive: int) -> SignGuess:
     plan = guess.plan
-    read = (amounts.read_cell(row.fields[plan.amount]) for row in rows if plan.amount < len(row.fields))
-    cells = [cell for cell in read if cell]
+    texts = {row.fields[plan.amount] for row in rows if plan.amount < len(row.fields)}
+    cells = [cell for text in texts if (cell := amounts.read_cell(text))]
     if _marks_money_in(plan, rows):
         return replace(guess, plan=replace(plan, is_unmarked_out=True))
     has_plus = any(cell.sign > 0 for cell in cells)
@@ -327,8 +332,8 @@ def _by_majority(table: Table, guess: SignGuess, rows: list[Record], negative: i
 
 def _marks_money_in(plan: MoneyPlan, rows: list[Record]) -> bool:
     """Tell whether some amounts have a plus, and the others nothing."""
-    texts = (row.fields[plan.amount][: amounts.CELL_MAX + 1] for row in rows if plan.amount < len(row.fields))
-    return {cell.sign for text in texts if (cell := amounts.read_cell(text))} == {0, 1}
+    texts = {row.fields[plan.amount] for row in rows if plan.amount < len(row.fields)}
+    return {cell.sign for text in texts if (cell := amounts.read_cell(text[: amounts.CELL_MAX + 1]))} == {0, 1}
 
 
 def _is_card(table: Table) -> bool:

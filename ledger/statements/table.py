@@ -36,11 +36,6 @@ class Record(NamedTuple):
     raw: str
     is_broken: bool = False
 
-    @property
-    def is_blank(self) -> bool:
-        """True if no field holds anything."""
-        return not self.is_broken and not any(self.fields)
-
 
 class _UnclosedQuoteError(Exception):
     """A quoted field that goes on for too many lines."""
@@ -102,10 +97,11 @@ def _read_unquoted(text: str, delimiter: str) -> Iterator[Record]:
     for number, line in enumerate(_split_lines(text), 1):
         if line.count(delimiter) >= MAX_COLUMNS:
             raise StatementError("too_many_columns", line=number)
-        fields = tuple(map(str.strip, line.rstrip("\r\n").split(delimiter)))
+        raw = line.rstrip("\r\n")
+        fields = tuple(map(str.strip, raw.split(delimiter)))
         if len(line) > limit and max(map(len, fields)) > limit:
             raise StatementError("field_too_long", line=number)
-        yield Record(number, fields, line[:RAW_MAX].rstrip("\r\n"))
+        yield Record(number, fields, raw[:RAW_MAX])
 
 
 def _split_lines(text: str) -> list[str]:
@@ -190,13 +186,21 @@ def is_booking(fields: Sequence[str]) -> bool:
 
 def bookings_of(rows: Iterable[Record]) -> list[Record]:
     """Return the records that are bookings. Most have their day and amount where the one before has them."""
-    found, places = [], (0, 1)
+    found = []
+    day, amount = 0, 1
+    # Most days and amounts of a file are there more than once.
+    days: set[str] = set()
+    numbers: set[str] = set()
     for row in rows:
-        if not _has_booking(row.fields, *places):
-            others = _find_booking(row.fields)
-            if others is None:
-                continue
-            places = others
+        fields = row.fields
+        if not (len(fields) > max(day, amount) and fields[day] in days and fields[amount] in numbers):
+            if not _has_booking(fields, day, amount):
+                others = _find_booking(fields)
+                if others is None:
+                    continue
+                day, amount = others
+            days.add(fields[day])
+            numbers.add(fields[amount])
         found.append(row)
     return found
 
@@ -255,7 +259,7 @@ def all_records(text: str, delimiter: str, limits: Limits) -> list[Record]:
     records: list[Record] = []
     cells = 0
     for record in read_records(text, delimiter):
-        if record.is_blank:
+        if not any(record.fields) and not record.is_broken:
             continue
         records.append(record)
         cells += len(record.fields)

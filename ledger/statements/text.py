@@ -6,6 +6,8 @@ from functools import lru_cache
 
 from text import clean_text
 
+# Letters small, digits as they are, and a space for everything else.
+_ASCII = bytes(ord(chr(byte).lower()) if chr(byte).isalnum() and byte < 128 else 32 for byte in range(256))
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i", "’": "'"})
 _OTHERS = re.compile(r"[\W_]+")
 # The longest text of a line.
@@ -19,7 +21,7 @@ def fold(text: str) -> str:
     text = text[:FOLDED_MAX]
     if text.isascii():
         # Nearly every text, and much faster.
-        return _OTHERS.sub(" ", text.lower()).strip()
+        return " ".join(text.encode().translate(_ASCII).decode().split())
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     bare = "".join(character for character in decomposed if not unicodedata.combining(character))
     return _OTHERS.sub(" ", unicodedata.normalize("NFC", bare).translate(_LETTERS)).strip()
@@ -29,7 +31,7 @@ def tidy(text: str, limit: int) -> str:
     """Return `text` on one line, without what cannot be seen, and at most `limit` characters of it."""
     if text.isascii() and text.isprintable():
         if "  " not in text:
-            return text.strip()[:limit].rstrip()
+            return text.strip() if len(text) <= limit else text.strip()[:limit].rstrip()
         return _SPACES.sub(" ", text[: 4 * limit]).strip()[:limit].rstrip()
     shown = "".join(
         " " if unicodedata.category(character) in {"Cc", "Cs"} else character
