@@ -538,7 +538,7 @@ class ExpenseFilterForm(FlaskForm):
         args = dict(self.sent_args)
         for name, value in changes.items():
             args[name] = value if isinstance(value, list) else [] if value is None else [str(value)]
-        return encode_query(tuple((name, value) for name in self._fields for value in args.get(name, ())))
+        return encode_query(tuple((field.name, value) for field in self for value in args.get(field.name, ())))
 
 
 class BulkForm(Form):

@@ -28,7 +28,8 @@ from benchmarks.in_process import PAGES
 from database.engine import database_url, prepare_engine
 from tests.server import ROOT, environment_of, upgrade
 
-SIDES = ("application", "german", "baseline", "tutorial")
+# Two at once; those on the same database are not, because each begins with a write.
+SIDES = ("application", "baseline", "tutorial", "german")
 GERMAN_LIMIT = 1.03
 
 
@@ -42,9 +43,9 @@ def main(arguments: list[str] | None = None) -> int:
         environment = environment_of(f"sqlite:///{folder}/ledger.db") | {"PYTHONHASHSEED": "0"}
         environment["TUTORIAL_DATABASE"] = f"sqlite:///{folder}/tutorial.db"
         create_accounts(environment)
-        with ThreadPoolExecutor() as all_sides:
+        with ThreadPoolExecutor(2) as two_sides:
             count = partial(instructions_of_a_page, folder=Path(folder), environment=environment)
-            counts = dict(zip(SIDES, all_sides.map(count, SIDES), strict=True))
+            counts = dict(zip(SIDES, two_sides.map(count, SIDES), strict=True))
     for side, instructions in counts.items():
         print(f"{side}: {instructions / 1e6:.2f} million instructions")
     ratios = [

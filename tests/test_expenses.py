@@ -831,3 +831,16 @@ def test_a_filter_that_is_not_valid_is_shown_by_the_list_instead(ana):
     response = ana.get("/expenses/print?start_date=never")
 
     assert response.location == "/expenses?start_date=never"
+
+
+def test_the_links_and_forms_of_the_list_of_an_import_stay_with_it(ana):
+    ana.add("1")
+    query = f"import={uuid7()}"
+
+    page = ana.page(f"/expenses?{query}&sort=date")
+
+    assert page.one(id="bulk")["action"] == f"/expenses/bulk?sort=date&{query}"
+    assert page.one(id="add")["action"] == f"/expenses?sort=date&{query}"
+    assert page.one(id="head-amount")["href"] == f"/expenses?sort=-amount&{query}"
+    ana.post(f"/expenses/bulk?sort=date&{query}", {"all_matching": "y", "action": "delete"})
+    assert len(ana.expenses()) == 1
