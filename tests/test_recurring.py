@@ -75,7 +75,7 @@ NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 def user_id(migrated):
     """The id of somebody, whose rows every example creates again."""
     empty_tables(migrated)
-    Visitor(migrated).register("keeper")
+    Visitor(migrated).with_account("keeper")
     with migrated.app_context():
         user_id = db.session.scalars(select(User.id)).one()
     yield user_id
@@ -789,7 +789,7 @@ def test_undoing_an_edit_into_a_new_category_removes_what_repeats_there(member):
 def chooser(migrated):
     """Somebody with an archived category, and a known description, whose other rows every example deletes."""
     empty_tables(migrated)
-    visitor = Visitor(migrated).register("chooser")
+    visitor = Visitor(migrated).with_account("chooser")
     with migrated.app_context():
         user = visitor.user()
         with operations.record(user, "add_category", NOW) as operation:
