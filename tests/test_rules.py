@@ -3,7 +3,7 @@
 import ast
 import re
 import subprocess
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -38,13 +38,13 @@ WEB = {"flask", "flask_login", "flask_wtf", "wtforms"}
 ROUTES = [rule for rule in application.url_map.iter_rules() if rule.endpoint != "static"]
 
 
-@cache
+@lru_cache(1_000)
 def tree(path):
     """The syntax tree of a file, which several tests look at."""
     return ast.parse(path.read_text())
 
 
-@cache
+@lru_cache(1_000)
 def imports(path):
     """The top names of the modules that a file imports."""
     names = set()
