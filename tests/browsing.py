@@ -15,23 +15,31 @@ from urllib.parse import urlencode, urlsplit
 
 import flask
 import lxml.html
-from flask import Flask
+from flask import Flask, request
 from flask.testing import FlaskClient
+from flask_login import login_user
 from flask_wtf.csrf import generate_csrf
 from sqlalchemy import delete, func, select
+from uuid_utils.compat import uuid7
 from werkzeug.test import TestResponse
 
+import clock
 from database import Base, db
 from database.citus import OWNER_TABLE, owner_column
 from database.month_totals import has_month_totals, month_total
 from database.used_descriptions import has_used_descriptions, used_description
-from ledger import sessions
+from ledger import accounts, operations, sessions
 from ledger.periods import Period
+from ledger.spending import ExpenseValues
 from models import Expense, User
+from views.events import record_event
+from views.rate_limits import remember_device
 
 # Tests hash in a quicker way; one asks for the real one.
 REAL_HASH_METHOD = User.HASH_METHOD
 PASSWORD = "a quiet river at noon"
+# Each before those that its rows refer to. They are sorted once, which takes longer than to empty them.
+TABLES = tuple(reversed(Base.metadata.sorted_tables))
 # Flask redirects with 302, and from 3.2 on with 303.
 REDIRECTS = frozenset({302, 303})
 
@@ -75,7 +83,9 @@ class Element:
     def all(self, tag: str | None = None, **attributes: str) -> list["Element"]:
         """Return all elements within it with this tag and these attributes (`class_` names one of the classes)."""
         found = map(Element, self.node.iterdescendants(tag or "*"))
-        return [element for element in found if all(element.has(*pair) for pair in attributes.items())]
+        for name, value in attributes.items():
+            found = [element for element in found if element.has(name, value)]
+        return list(found)
 
     def has(self, name: str, value: str) -> bool:
         if name == "class_":
@@ -221,12 +231,21 @@ class Visitor:
 
     def token(self) -> str:
         """A CSRF token of this browser's session, without a page: almost every test needs several."""
-        with self.client.session_transaction() as session, self.app.test_request_context():
-            flask.session.update(session)
+        name = self.app.config["SESSION_COOKIE_NAME"]
+        cookie = self.client.get_cookie(name, path=self.app.config["SESSION_COOKIE_PATH"] or "/")
+        with self.app.test_request_context(headers={"Cookie": f"{name}={cookie.value}"} if cookie else None):
             token = str(generate_csrf())
-            if "csrf_token" not in session:
-                session["csrf_token"] = flask.session["csrf_token"]
+            if flask.session.modified:
+                response = flask.Response()
+                self.app.session_interface.save_session(self.app, flask.session, response)
+                self.keep_cookies(response)
         return token
+
+    def keep_cookies(self, response: flask.Response) -> None:
+        """Keep the cookies of an answer to no request of this browser."""
+        for header in response.headers.getlist("Set-Cookie"):
+            for name, morsel in SimpleCookie(header).items():
+                self.client.set_cookie(name, morsel.value, path=morsel["path"])
 
     def token_on_page(self, address: str = "/logout") -> str:
         """The CSRF token on the shortest page, for those who are logged in and for those who are not."""
@@ -252,11 +271,26 @@ class Visitor:
         return self.client.post(form["action"], data=form_values(form) | typed)
 
     def register(self, name: str, **typed: str) -> "Visitor":
-        """Create an account without reading the form, which is long; almost every test starts with this."""
+        """Create an account on the page, without reading the form, which is long."""
         self.name = name
         values = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
         response = self.post("/register", values | {"confirm_password": PASSWORD} | typed)
         assert response.location == "/expenses", read(response).text
+        return self
+
+    def with_account(self, name: str) -> "Visitor":
+        """Create an account and log in, by what the page calls for it; almost every test starts with this."""
+        self.name = name
+        with self.app.test_request_context(method="POST", environ_base=self.client.environ_base):
+            user = User(username=name, email=f"{name}@example.com")
+            user.set_password(PASSWORD)
+            accounts.save(user)
+            record_event(user, "registered")
+            sessions.create_session(user, remember=False, user_agent=request.user_agent.string, now=clock.now())
+            db.session.commit()
+            login_user(user)
+            remember_device(user.email)
+            self.keep_cookies(self.app.process_response(flask.Response()))
         return self
 
     def log_in(self, email: str | None = None, password: str = PASSWORD, **typed: str) -> TestResponse:
@@ -275,6 +309,16 @@ class Visitor:
     def add(self, amount: str = "12.50", category: str = "Food", **typed: str) -> TestResponse:
         """Add an expense, without reading the form: the tests of forms do."""
         return self.post("/expenses/add", {"amount": amount, "category": category, **typed})
+
+    def save(self, expenses: Iterable[tuple[str, str, str, str]]) -> None:
+        """Save expenses (day, category, description, amount) without the page, each as an operation of its own."""
+        with self.app.app_context():
+            user = self.user()
+            for day, category, description, amount in expenses:
+                values = ExpenseValues(Decimal(amount), category, description, date.fromisoformat(day))
+                with operations.record(user, "add", clock.now()) as operation:
+                    operations.add_expense(operation, uuid7(), values)
+            db.session.commit()
 
     def rows(self, address: str = "/expenses") -> list[tuple[str, str, str, str]]:
         """The rows of the list: date, category, description, amount."""
@@ -329,7 +373,7 @@ def empty_tables(app: Flask) -> None:
     """Delete every row. Those of users go with them, but for a cluster, which refuses that."""
     is_cluster = "TEST_CITUS_URL" in os.environ
     with app.app_context():
-        for table in reversed(Base.metadata.sorted_tables):
+        for table in TABLES:
             if is_cluster or owner_column(table) is None:
                 if is_cluster and table.name == OWNER_TABLE:
                     # A cluster refuses to empty the table of users in the same breath as theirs.

@@ -9,6 +9,7 @@ a database of its own: a file, or one that it creates beside the one that was na
 """
 
 import atexit
+import gc
 import os
 import shutil
 import socket
@@ -59,7 +60,7 @@ from tests.browsing import Visitor, empty_tables
 from tests.owners import watch
 
 # A real hash takes 0.2 s on purpose.
-User.HASH_METHOD = "pbkdf2:sha256:1000"
+User.HASH_METHOD = "pbkdf2:sha256:1"
 # How long an example takes depends on what else the machine does.
 settings.register_profile("tests", deadline=None, max_examples=25)
 settings.register_profile("ci", deadline=None)
@@ -77,6 +78,11 @@ def pytest_configure(config):
     """Refuse several processes where only one can be right."""
     if config.getoption("numprocesses", None) and (names := [name for name in SERIAL if os.environ.get(name)]):
         raise pytest.UsageError(f"With {' and '.join(names)} set, the tests need a single process: pytest -n 0")
+
+
+def pytest_collection_finish():
+    """Leave what is there before the first test out of every search for garbage, as a server does."""
+    gc.freeze()
 
 
 def leave_unsynced(connection, _record):
@@ -136,13 +142,13 @@ def stranger(app):
 @pytest.fixture
 def ana(app):
     """A user who has just registered."""
-    return Visitor(app).register("ana")
+    return Visitor(app).with_account("ana")
 
 
 @pytest.fixture
 def bob(app):
     """Another user, in another browser."""
-    return Visitor(app).register("bob")
+    return Visitor(app).with_account("bob")
 
 
 @pytest.fixture

@@ -8,9 +8,13 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 from uuid_utils.compat import uuid7
 
 from database import Base
+from database.engine import prepare_engine
+from database.revision import MIGRATIONS
 
 ROOT = Path(__file__).parent.parent
 # The usual way to widen a column of a parent table; with foreign keys on, it deletes the children.
@@ -47,6 +51,16 @@ def flask_db(url, *arguments, **options):
     command = [sys.executable, "-m", "flask", "db", *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, env=os.environ | settings, cwd=ROOT, **pipes, **options)
+
+
+def migrate(app, url, direction="upgrade", revision="head", folder=MIGRATIONS):
+    """Go up or down as `flask db` does on the database at `url`, but within this process, which is quicker."""
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    prepare_engine(engine)
+    config = Config(attributes={"engine": engine})
+    config.set_main_option("script_location", str(folder))
+    with app.app_context():
+        getattr(command, direction)(config, revision)
 
 
 # What triggers maintain.

@@ -13,15 +13,18 @@ from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
 import sqlalchemy as sa
+from flask import Flask
 from sqlalchemy.orm import Session
 
 from database import Base
 from database.engine import database_url
-from models import Expense, LoginSession, User
+from ledger.tokens import new_token, token_hash
+from models import Expense, LoginSession, User, utc_now
 from static_files import version_of
 from tests.browsing import PASSWORD
 
@@ -158,6 +161,22 @@ class Server(ServerProcess):
         with Session(self.engine) as session:
             session.add(user)
             session.commit()
+
+    def log_in(self, name: str) -> dict[str, Any]:
+        """Log a person in without the page, and return the cookies of their browser, as Playwright takes them."""
+        user = self.user(name)
+        user.login_token = new_token()
+        now = utc_now()
+        with Session(self.engine) as session:
+            values = {"created_at": now, "last_seen_at": now, "remember": False, "user_agent": ""}
+            session.add(LoginSession(user_id=user.id, token_hash=token_hash(user.login_token), **values))
+            session.commit()
+        signer = Flask(__name__)
+        signer.secret_key = self.environment["SECRET_KEY"]
+        serializer = signer.session_interface.get_signing_serializer(signer)
+        cookie = serializer.dumps({"_user_id": user.get_id(), "_fresh": True})
+        options = {"expires": -1, "httpOnly": True, "secure": False, "sameSite": "Lax"}
+        return {"cookies": [{"name": "session", "value": cookie, "domain": "127.0.0.1", "path": "/", **options}]}
 
     def save(self, name: str, expenses: list[tuple[str, str, str, str]]) -> None:
         """Save expenses (day, category, description, amount) of a person without the form."""

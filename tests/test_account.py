@@ -364,7 +364,8 @@ def test_trying_names_does_not_reveal_which_are_taken(app, ana, bob, name):
     assert send(ana, "password", **NEW_PASSWORD).status_code in REDIRECTS
 
 
-def test_new_names_count_for_the_address_like_registrations(app, ana, bob):
+def test_new_names_count_for_the_address_like_registrations(app):
+    ana, bob = (Visitor(app).register(name) for name in ("ana", "bob"))
     app.config["THROTTLE_ADDRESS"] = 3
 
     assert send(ana, "profile", current_password=PASSWORD, username="bob").status_code == 422

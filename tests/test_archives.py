@@ -76,7 +76,7 @@ def filled(ana):
 def files(migrated):
     """The files of the export of such a user, made once for all the tests that change some of them."""
     empty_tables(migrated)
-    ana = Visitor(migrated).register("ana")
+    ana = Visitor(migrated).with_account("ana")
     fill_account(ana)
     return members(export_of(ana))
 

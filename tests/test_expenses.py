@@ -172,14 +172,15 @@ def test_a_days_repetition_is_dimmed(ana):
 @pytest.fixture
 def ana_with_expenses(ana):
     """Ana, who has a week of expenses."""
-    for amount, category, description, day in (
-        ("12.50", "Food", "Café crème", "2026-10-30"),
-        ("3.20", "Food", "Tea 100%", "2026-10-31"),
-        ("40", "Travel", "Train_to Łódź", "2026-10-31"),
-        ("7.75", "Food", "かき氷", "2026-11-01"),
-        ("99", "Housing", "", "2026-11-02"),
-    ):
-        ana.add(amount, category, description=description, date=day)
+    ana.save(
+        [
+            ("2026-10-30", "Food", "Café crème", "12.50"),
+            ("2026-10-31", "Food", "Tea 100%", "3.20"),
+            ("2026-10-31", "Travel", "Train_to Łódź", "40"),
+            ("2026-11-01", "Food", "かき氷", "7.75"),
+            ("2026-11-02", "Housing", "", "99"),
+        ]
+    )
     return ana
 
 

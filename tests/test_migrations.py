@@ -5,26 +5,36 @@ import resource
 import uuid
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from hashlib import blake2b
 
 import flask_migrate
 import pytest
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from database import Base, db
-from database.engine import database_url, prepare_engine
+from database.engine import database_url
 from database.revision import MIGRATIONS, current_revision, migration_head, revisions
 from ledger.budgets import get_history, valid_budgets
 from ledger.periods import Period
 from ledger.undo import undo
 from models import DEFAULT_CATEGORIES, Category, Expense, Operation, RecurringExpense, User
-from tests.schema import DERIVED, ROOT, WIDEN_EMAIL, contents, fill, flask_db, insert_into, tables_of, with_a_step
+from tests.schema import (
+    DERIVED,
+    ROOT,
+    WIDEN_EMAIL,
+    contents,
+    fill,
+    flask_db,
+    insert_into,
+    migrate,
+    tables_of,
+    with_a_step,
+)
 
 ORPHAN = '''
 """A step that leaves an expense without its author."""
@@ -66,17 +76,8 @@ def engine(url):
 
 @pytest.fixture
 def go(url, migrated):
-    """Go up or down on the empty database as `flask db` does, but within this process, which is quicker."""
-    engine = sa.create_engine(url, poolclass=sa.NullPool)
-    prepare_engine(engine)
-
-    def run(direction, revision="head", folder=MIGRATIONS):
-        config = Config(attributes={"engine": engine})
-        config.set_main_option("script_location", str(folder))
-        with migrated.app_context():
-            getattr(command, direction)(config, revision)
-
-    return run
+    """Go up or down on the empty database, within this process."""
+    return partial(migrate, migrated, url)
 
 
 def insert(engine, rows):

@@ -49,13 +49,8 @@ def everything(visitor):
 @pytest.fixture
 def ana_with_expenses(ana):
     """Ana, who has four expenses."""
-    for amount, category, description in (
-        ("1", "Food", "Tea"),
-        ("2", "Food", "Cake"),
-        ("4", "Travel", ""),
-        ("8", "Food", "Tea"),
-    ):
-        ana.add(amount, category, description=description, date="2026-03-31")
+    rows = (("Food", "Tea", "1"), ("Food", "Cake", "2"), ("Travel", "", "4"), ("Food", "Tea", "8"))
+    ana.save([("2026-03-31", *row) for row in rows])
     return ana
 
 

@@ -247,7 +247,7 @@ def test_a_scale_has_no_smaller_steps_that_would_do():
 @pytest.fixture
 def spender(app):
     """Ana, logged in, and what puts expenses and budgets into her ledger."""
-    visitor = Visitor(app).register("ana")
+    visitor = Visitor(app).with_account("ana")
 
     def spend(made, start_date=1, named_after_end=False):
         with app.app_context():

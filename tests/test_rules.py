@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -38,10 +39,17 @@ WEB = {"flask", "flask_login", "flask_wtf", "wtforms"}
 ROUTES = [rule for rule in application.url_map.iter_rules() if rule.endpoint != "static"]
 
 
+@lru_cache(1_000)
+def tree(path):
+    """The syntax tree of a file, which several tests look at."""
+    return ast.parse(path.read_text())
+
+
+@lru_cache(1_000)
 def imports(path):
     """The top names of the modules that a file imports."""
     names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             names |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -184,9 +192,11 @@ LATE = {
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_modules_import_at_their_top_but_for_what_is_rarely_needed(path):
-    tree = ast.parse(path.read_text())
-    top = [*tree.body, *(child for node in tree.body if is_for_types(node) for child in node.body)]
-    nested = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom) and node not in top]
+    module = tree(path)
+    top = [*module.body, *(child for node in module.body if is_for_types(node) for child in node.body)]
+    nested = [
+        node for node in ast.walk(module) if isinstance(node, ast.Import | ast.ImportFrom) and node not in top
+    ]
 
     assert not [node.lineno for node in nested if isinstance(node, ast.Import)]
     assert {node.module for node in nested} == LATE.get(str(path.relative_to(ROOT)), set())
@@ -198,7 +208,7 @@ def is_for_types(node):
 
 
 def test_the_last_line_of_the_application_imports_the_url_map():
-    last = ast.parse((ROOT / "app.py").read_text()).body[-1]
+    last = tree(ROOT / "app.py").body[-1]
 
     assert ast.unparse(last) == "import routes"
 
@@ -239,7 +249,7 @@ def test_a_module_can_be_read_in_one_sitting(path):
 
 @pytest.mark.parametrize("path", PYTHON_FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_docstring_begins_with_a_question_word(path):
-    nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, DOCUMENTED)]
+    nodes = [node for node in ast.walk(tree(path)) if isinstance(node, DOCUMENTED)]
     docstrings = [ast.get_docstring(node) or "" for node in nodes]
 
     assert [text for text in docstrings if re.match(r"(What|Who|Whose|Where|How|Which|Why)\b", text)] == []
@@ -249,7 +259,7 @@ def views():
     """Every view with its file's syntax tree."""
     names = set(application.view_functions)
     for path in sorted(ROOT.glob("views/*.py")):
-        for node in ast.parse(path.read_text()).body:
+        for node in tree(path).body:
             if isinstance(node, ast.FunctionDef) and node.name in names:
                 yield node
 

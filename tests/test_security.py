@@ -68,6 +68,12 @@ def test_a_safe_address_always_begins_with_one_slash(address):
 # --- Throttling
 
 
+@pytest.fixture
+def ana(app):
+    """A user who has registered on the page, which counts for the network address."""
+    return Visitor(app).register("ana")
+
+
 def at(app, address):
     """Somebody with an empty browser, at a network address."""
     visitor = Visitor(app)

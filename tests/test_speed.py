@@ -188,7 +188,7 @@ class Keeper:
 
 def owner(app, size):
     """Somebody with so many expenses, of which a few were deleted and a few changed."""
-    visitor = Visitor(app).register(f"keeper-{size}")
+    visitor = Visitor(app).with_account(f"keeper-{size}")
     with app.app_context():
         author, now = visitor.user(), NOW
         if size:

@@ -187,8 +187,8 @@ SEARCHES = {
 
 @pytest.fixture
 def described(ana):
-    for description in ("Lunch at O’Brien", "Train to Łódź", "Đà Nẵng – hotel", "Ørsted bill", "🩷 gift", "tea"):
-        ana.add(description=description)
+    names = ("Lunch at O’Brien", "Train to Łódź", "Đà Nẵng – hotel", "Ørsted bill", "🩷 gift", "tea")
+    ana.save([("2026-03-31", "Food", name, "12.50") for name in names])
     return ana
 
 

@@ -83,7 +83,7 @@ def pseudo(app, monkeypatch):
 @pytest.fixture
 def user(pseudo):
     """A user with something on every page."""
-    ana = Visitor(pseudo).register("ana")
+    ana = Visitor(pseudo).with_account("ana")
     ana.add("12.50", "Food", description="Noor")
     ana.add("3.50", "Travel", refund="y")
     ana.add("20", "Health", date="2026-01-31", frequency="month")

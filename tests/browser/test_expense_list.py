@@ -35,18 +35,22 @@ STOPS = """row => Array.from(row.querySelectorAll("a, button, input"))
 @pytest.fixture
 def ledger(server):
     """The server, where ana has forty expenses of six categories."""
-    server.create_person("ana")
+    # In English whatever the locale of the browser.
+    server.create_person("ana", language="en")
     server.save("ana", FORTY)
     return server
 
 
-def open_list(visit, **options):
-    """Open the list as ana, in English whatever the locale of the browser."""
-    ana = visit("ana", **options)
-    ana.go("/login?language=en")
-    ana.log_in()
-    ana.page.wait_for_load_state("networkidle")
-    return ana
+@pytest.fixture
+def open_list(ledger, visit):
+    """Opens the list as ana, who is logged in."""
+
+    def open_in(**options):
+        ana = visit("ana", storage_state=ledger.log_in("ana"), **options)
+        ana.go("/expenses")
+        return ana
+
+    return open_in
 
 
 def repeat_weekly(ana):
@@ -66,8 +70,8 @@ def repeat_weekly(ana):
     [(LAPTOP, False, 20), (PHONE, False, 8), (LAPTOP, True, 16), (PHONE, True, 4)],
     ids=["laptop", "phone", "laptop, four are due", "phone, four are due"],
 )
-def test_the_first_screen_is_for_the_rows(ledger, visit, screen, due, rows):
-    ana = open_list(visit, viewport=screen)
+def test_the_first_screen_is_for_the_rows(open_list, screen, due, rows):
+    ana = open_list(viewport=screen)
     if due:
         repeat_weekly(ana)
 
@@ -80,8 +84,8 @@ def test_the_first_screen_is_for_the_rows(ledger, visit, screen, due, rows):
     assert len(ana.rows) == len(FORTY) + due
 
 
-def test_the_total_is_the_largest_thing_and_is_read_first(ledger, visit):
-    ana = open_list(visit)
+def test_the_total_is_the_largest_thing_and_is_read_first(open_list):
+    ana = open_list()
 
     size = ana.page.locator("#total").evaluate("total => parseFloat(getComputedStyle(total).fontSize)")
     assert size == ana.page.evaluate(LARGEST_TEXT) >= 36
@@ -90,8 +94,8 @@ def test_the_total_is_the_largest_thing_and_is_read_first(ledger, visit):
 
 
 @pytest.mark.parametrize("screen", [LAPTOP, PHONE], ids=["laptop", "phone"])
-def test_one_button_is_filled(ledger, visit, screen):
-    ana = open_list(visit, viewport=screen)
+def test_one_button_is_filled(open_list, screen):
+    ana = open_list(viewport=screen)
     repeat_weekly(ana)
     ana.go("/expenses")
 
@@ -106,8 +110,8 @@ def test_one_button_is_filled(ledger, visit, screen):
     assert filled == ["Add"]
 
 
-def test_the_period_is_switched_and_the_other_filters_stay(ledger, visit):
-    ana = open_list(visit)
+def test_the_period_is_switched_and_the_other_filters_stay(open_list):
+    ana = open_list()
     ana.go("/expenses?category=Food&period=2026-03&start_date=2026-03-05")
 
     for link, period in (("This year", "this-year"), ("Previous year", str(TODAY.year - 1)), ("All", None)):
@@ -120,8 +124,8 @@ def test_the_period_is_switched_and_the_other_filters_stay(ledger, visit):
     assert ana.page.locator(".neighbours b").inner_text() == f"{last_month:%B %Y}"
 
 
-def test_each_active_filter_is_named_and_can_be_removed(ledger, visit):
-    ana = open_list(visit)
+def test_each_active_filter_is_named_and_can_be_removed(open_list):
+    ana = open_list()
     ana.go("/expenses?category=Food&category=Health&start_date=2020-01-01&search=thing&min_amount=5&sort=amount")
     names = ["Food", "Health", "since Jan 1, 2020", "containing “thing”", "at least $5.00"]
     filters = ana.page.get_by_role("list", name="Active filters").get_by_role("listitem")
@@ -134,8 +138,8 @@ def test_each_active_filter_is_named_and_can_be_removed(ledger, visit):
     assert filters.count() == 0
 
 
-def test_a_month_says_what_is_left_of_its_budget(ledger, visit):
-    ana = open_list(visit)
+def test_a_month_says_what_is_left_of_its_budget(ledger, open_list):
+    ana = open_list()
     author_id = ledger.user("ana").id
     with Session(ledger.engine) as session:
         food = session.scalars(
@@ -162,9 +166,9 @@ def test_a_month_says_what_is_left_of_its_budget(ledger, visit):
 # --- Rows
 
 
-def test_a_row_has_three_stops_whose_names_say_which_expense_it_is(ledger, visit):
+def test_a_row_has_three_stops_whose_names_say_which_expense_it_is(ledger, open_list):
     ledger.save("ana", [(f"{TODAY.year - 1}-03-02", "Food", "Thing", "4.20")])
-    ana = open_list(visit)
+    ana = open_list()
 
     stops = [row.evaluate(STOPS) for row in ana.page.locator(".expenses tr[id]").all()]
 
@@ -176,8 +180,8 @@ def test_a_row_has_three_stops_whose_names_say_which_expense_it_is(ledger, visit
     assert len(set(names)) == len(names)
 
 
-def test_on_a_phone_a_row_opens_its_expense_and_select_shows_the_boxes(ledger, visit):
-    ana = open_list(visit, viewport=PHONE)
+def test_on_a_phone_a_row_opens_its_expense_and_select_shows_the_boxes(open_list):
+    ana = open_list(viewport=PHONE)
     boxes = ana.page.locator(".expenses").get_by_role("checkbox")
     assert boxes.filter(visible=True).count() == 0
     sizes = [button.bounding_box() for button in ana.page.locator(".expenses tr[id] button").all()[:3]]
@@ -197,8 +201,8 @@ def test_on_a_phone_a_row_opens_its_expense_and_select_shows_the_boxes(ledger, v
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with JavaScript", "without JavaScript"])
-def test_the_bulk_bar_appears_with_the_selection(ledger, visit, scripts):
-    ana = open_list(visit, java_script_enabled=scripts)
+def test_the_bulk_bar_appears_with_the_selection(open_list, scripts):
+    ana = open_list(java_script_enabled=scripts)
     assert ana.bulk_form.is_visible() != scripts
 
     ana.select("Thing 3")
@@ -211,8 +215,8 @@ def test_the_bulk_bar_appears_with_the_selection(ledger, visit, scripts):
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with JavaScript", "without JavaScript"])
-def test_after_adding_the_focus_is_back_and_the_new_row_is_seen(ledger, visit, scripts):
-    ana = open_list(visit, java_script_enabled=scripts)
+def test_after_adding_the_focus_is_back_and_the_new_row_is_seen(open_list, scripts):
+    ana = open_list(java_script_enabled=scripts)
     assert ana.focused == "description"
 
     for number in (1, 2):
@@ -227,8 +231,8 @@ def test_after_adding_the_focus_is_back_and_the_new_row_is_seen(ledger, visit, s
 
 
 @pytest.mark.parametrize("query", ["?category=Travel", "?period=2020-01", "?search=zebra", "?sort=amount"])
-def test_a_new_row_that_is_not_in_sight_can_be_shown(ledger, visit, query):
-    ana = open_list(visit)
+def test_a_new_row_that_is_not_in_sight_can_be_shown(open_list, query):
+    ana = open_list()
     ana.go(f"/expenses{query}")
 
     ana.add("88", "Food", "Lamp", str(TODAY))
@@ -239,8 +243,8 @@ def test_a_new_row_that_is_not_in_sight_can_be_shown(ledger, visit, query):
     assert [row[2] for row in ana.target_row] == ["Lamp"]
 
 
-def test_ten_expenses_are_added_by_keyboard_alone_on_a_slow_computer(ledger, visit):
-    ana = open_list(visit)
+def test_ten_expenses_are_added_by_keyboard_alone_on_a_slow_computer(ledger, open_list):
+    ana = open_list()
     keyboard, page = ana.page.keyboard, ana.page
     page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": 4})
     ana.go("/expenses")
@@ -262,8 +266,8 @@ def test_ten_expenses_are_added_by_keyboard_alone_on_a_slow_computer(ledger, vis
     ]
 
 
-def test_no_shortcut_is_taken_from_somebody_who_types(ledger, visit):
-    ana = open_list(visit)
+def test_no_shortcut_is_taken_from_somebody_who_types(open_list):
+    ana = open_list()
     ana.page.locator(".more > summary").click()
     ana.page.locator(".filter summary", has_text="More filters").click()
 
@@ -278,8 +282,8 @@ def test_no_shortcut_is_taken_from_somebody_who_types(ledger, visit):
         assert ana.focused == field
 
 
-def test_more_is_one_step_away_in_the_same_row(ledger, visit):
-    ana = open_list(visit)
+def test_more_is_one_step_away_in_the_same_row(open_list):
+    ana = open_list()
 
     ana.fill_expense("5", "New …", "Bottles")
     ana.page.locator(".more > summary").click()
@@ -293,8 +297,8 @@ def test_more_is_one_step_away_in_the_same_row(ledger, visit):
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with JavaScript", "without JavaScript"])
-def test_on_a_phone_several_expenses_are_added_on_a_page_of_its_own(ledger, visit, scripts):
-    ana = open_list(visit, viewport=PHONE, java_script_enabled=scripts)
+def test_on_a_phone_several_expenses_are_added_on_a_page_of_its_own(ledger, open_list, scripts):
+    ana = open_list(viewport=PHONE, java_script_enabled=scripts)
     assert not ana.page.locator("#description").is_visible()
     assert ana.is_on_screen(".floating-add a")
     with ana.page.expect_navigation():
@@ -315,8 +319,8 @@ def test_on_a_phone_several_expenses_are_added_on_a_page_of_its_own(ledger, visi
     assert len(ledger.expenses("ana")) == len(FORTY) + 3
 
 
-def test_what_is_due_does_not_take_the_focus_on_a_phone(ledger, visit):
-    ana = open_list(visit, viewport=PHONE)
+def test_what_is_due_does_not_take_the_focus_on_a_phone(open_list):
+    ana = open_list(viewport=PHONE)
     repeat_weekly(ana)
 
     ana.go("/expenses")
@@ -338,9 +342,9 @@ def test_a_new_account_begins_with_three_steps(server, visit):
 
 
 @pytest.mark.parametrize("direction", ["ltr", "rtl"])
-def test_nothing_is_wider_than_the_screen_in_either_direction(ledger, visit, direction):
+def test_nothing_is_wider_than_the_screen_in_either_direction(ledger, open_list, direction):
     ledger.save("ana", [("2026-03-02", "Food", text, "999999999.99") for text in ("W" * 200, "קפה (2)")])
-    ana = open_list(visit)
+    ana = open_list()
     repeat_weekly(ana)
     ana.go("/expenses?search=w&min_amount=1")
     too_wide = {}
@@ -359,9 +363,9 @@ def test_nothing_is_wider_than_the_screen_in_either_direction(ledger, visit, dir
     assert too_wide == {}
 
 
-def test_paper_shows_which_rows_of_how_many(ledger, visit):
+def test_paper_shows_which_rows_of_how_many(ledger, open_list):
     ledger.save("ana", [(day, category, f"More {name}", amount) for day, category, name, amount in FORTY])
-    ana = open_list(visit)
+    ana = open_list()
 
     ana.page.emulate_media(media="print")
 
@@ -373,8 +377,8 @@ def test_paper_shows_which_rows_of_how_many(ledger, visit):
 
 
 @pytest.mark.parametrize("locale", ["ar-EG", "he-IL", "fa-IR"])
-def test_dates_and_amounts_keep_their_own_direction(ledger, visit, locale):
-    ana = open_list(visit, locale=locale)
+def test_dates_and_amounts_keep_their_own_direction(open_list, locale):
+    ana = open_list(locale=locale)
 
     directions = ana.page.evaluate(
         """() => Array.from(document.querySelectorAll(".expenses tr[id] time, .expenses tr[id] .amount, #total"),
@@ -385,8 +389,8 @@ def test_dates_and_amounts_keep_their_own_direction(ledger, visit, locale):
     assert {tuple(pair) for pair in directions} == {("rtl", "isolate")}
 
 
-def test_the_bulk_form_of_a_phone_is_opened_by_select_without_a_script(ledger, visit):
-    ana = open_list(visit, viewport=PHONE, java_script_enabled=False)
+def test_the_bulk_form_of_a_phone_is_opened_by_select_without_a_script(open_list):
+    ana = open_list(viewport=PHONE, java_script_enabled=False)
     assert not ana.page.locator(".bulk-actions").is_visible()
 
     ana.page.get_by_role("link", name="Select").click()

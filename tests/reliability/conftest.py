@@ -17,8 +17,11 @@ from pathlib import Path
 
 import pytest
 
+from app import app as application
+from database.engine import database_url
 from tests.postgres import start_postgres, temporary_database
 from tests.reliability.writers import Tally
+from tests.schema import migrate
 from tests.server import Server
 
 HERE = Path(__file__).parent
@@ -82,7 +85,9 @@ def serve(tmp_path):
         server = Server(tmp_path, url, program, **settings)
         server.file_limit = file_limit
         servers.append(server)
-        server.start()
+        # `Server.start` does so in a process of its own, which takes seconds.
+        migrate(application, database_url(url))
+        server.serve()
         return server
 
     yield start
