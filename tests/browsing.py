@@ -82,10 +82,10 @@ class Element:
 
     def all(self, tag: str | None = None, **attributes: str) -> list["Element"]:
         """Return all elements within it with this tag and these attributes (`class_` names one of the classes)."""
-        found = map(Element, self.node.iterdescendants(tag or "*"))
+        found = [Element(node) for node in self.node.iterdescendants(tag or "*")]
         for name, value in attributes.items():
             found = [element for element in found if element.has(name, value)]
-        return list(found)
+        return found
 
     def has(self, name: str, value: str) -> bool:
         if name == "class_":

@@ -19,6 +19,7 @@ from urllib.request import urlopen
 
 import sqlalchemy as sa
 from flask import Flask
+from flask.sessions import SecureCookieSessionInterface
 from sqlalchemy.orm import Session
 
 from database import Base
@@ -173,7 +174,8 @@ class Server(ServerProcess):
             session.commit()
         signer = Flask(__name__)
         signer.secret_key = self.environment["SECRET_KEY"]
-        serializer = signer.session_interface.get_signing_serializer(signer)
+        serializer = SecureCookieSessionInterface().get_signing_serializer(signer)
+        assert serializer
         cookie = serializer.dumps({"_user_id": user.get_id(), "_fresh": True})
         options = {"expires": -1, "httpOnly": True, "secure": False, "sameSite": "Lax"}
         return {"cookies": [{"name": "session", "value": cookie, "domain": "127.0.0.1", "path": "/", **options}]}
