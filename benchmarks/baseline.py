@@ -1,9 +1,9 @@
 """The baseline: the least that a page of 50 expenses can cost with Flask, Jinja and waitress.
 
 No database, no login, no forms, no sums: rows in memory, one template, whose addresses are made by `url_for` as
-in any Flask application. `--libraries DRIVER` imports what the
-application imports, and the driver of its database, and uses none of it: whoever chooses those libraries pays so
-much to start and in memory before the first line of their own.
+in any Flask application. `--libraries DRIVER` imports the libraries of the application at the start, as is usual,
+and the driver of its database, and uses none of them: whoever chooses those libraries pays so much to start and in
+memory before the first line of their own.
 """
 
 import argparse
