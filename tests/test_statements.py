@@ -115,6 +115,8 @@ def test_a_day_that_does_not_exist_is_a_bad_line_and_stops_nothing():
         (["($85.00)", "- $21.59", "$-3.00"], ["-85.00", "-21.59", "-3.00"]),
         (["-10,80 €", "-1 234,50 €", "-.46"], ["-10.80", "-1234.50", None]),
         (["12-", "−12.5", "-1'234.50"], ["-12.0", "-12.5", "-1234.50"]),
+        (["$(1,085.00)", "(-$21.59)", "(-3.00)"], ["-1085.00", "-21.59", "-3.00"]),
+        (["85,00 S", "21,59D", "3,00 H", "1D"], ["-85.00", "-21.59", "3.00", None]),
         (["-12,34,567.00", "-1.50"], ["-1234567.00", "-1.50"]),
         (["-1.00", "-12..34", "-1e5", "-١٢.٥٠", "NaN"], ["-1.00", None, None, None, None]),
         (["-1.00", "-1.999", "-1.500", "-" + 20 * "9"], ["-1.00", None, "-1.500", None]),
@@ -435,6 +437,31 @@ READINGS = {
         "2026年1月16日,b,,5000,103800\n",
         [("2026-01-15", "-1200.0"), ("2026-01-16", "5000.0")],
     ),
+    "dashes where there is no amount": (
+        "Date,Text,Debit,Credit\n13-MAR-26,a,45.30,-\n12-MAR-26,b,-,100.00\n14-MAR-26,c,5.00,N/A\n",
+        [("2026-03-13", "-45.30"), ("2026-03-12", "100.00"), ("2026-03-14", "-5.00")],
+    ),
+    "directions in Hungarian": (
+        "1;T;5450;20260313;994550;a\n1;J;1000000;20260312;1000000;b\n",
+        [("2026-03-13", "-5450.0"), ("2026-03-12", "1000000.0")],
+    ),
+    "amounts of expenses and of income": (
+        "Date,Tags,Expense amount,Income amount,In main currency\n3/13/26,a,12.30,0,12.30\n3/14/26,b,0,90.00,90.00\n",
+        [("2026-03-13", "-12.30"), ("2026-03-14", "90.00")],
+    ),
+    "income and expenses by a word": (
+        "Date\tNote\tAmount\tIncome/Expense\n2026-03-13\ta\t12.30\tExp.\n2026-03-14\tb\t90.00\tIncome\n",
+        [("2026-03-13", "-12.30"), ("2026-03-14", "90.00")],
+    ),
+    "a fee before the amount": (
+        "ID,Direction,Created on,Source fee amount,Source amount (after fees)\n"
+        "1,OUT,2026-03-13,0.00,12.30\n2,IN,2026-03-14,0.00,90.00\n",
+        [("2026-03-13", "-12.30"), ("2026-03-14", "90.00")],
+    ),
+    "an empty column that could be one of days": (
+        "Timestamp,Tag,Text,Amount\n2026-03-13 00:00:00,,a,-12.30\n",
+        [("2026-03-13", "-12.30")],
+    ),
     "totals between": (
         "Datum;Text;Betrag\n15.01.2026;A;-10,00\n;Summe Januar;-10,00\n15.02.2026;C;-40,00\nSumme;;-50,00\n",
         [("2026-01-15", "-10.00"), ("2026-02-15", "-40.00")],
@@ -534,6 +561,24 @@ def test_a_repayment_tells_what_a_minus_means_on_a_card():
 
     assert asked(read("Transaction Date,Description,Amount\n" + rows)) == {"sign": "minus"}
     assert asked(read("Transaction Date,Description,Amount\n" + turned)) == {"sign": "plus"}
+
+
+def test_wages_with_a_minus_and_payments_by_card_tell_what_a_minus_means():
+    header = "Date,Description,Amount\n"
+    paid = "2026-03-13,Card payment to a,-5.00\n2026-03-14,Rewe sagt Danke,-7.00\n2026-03-15,b,9.00\n"
+
+    assert asked(read(header + paid)) == {}
+    assert asked(read(header + paid + "2026-03-16,c,9.00\n")) == {"sign": "minus"}
+    assert asked(read(header + "2026-03-13,a,5.00\n2026-03-14,Payroll,-900.00\n")) == {"sign": "plus"}
+
+
+def test_three_decimals_everywhere_are_taken_as_the_locale_writes_numbers():
+    rows = "".join(f'2026-01-0{day},shop,"-1,{day}50"\n' for day in range(1, 6))
+    text = f"Date,Text,Amount\n{rows}"
+
+    assert asked(read(text, locale="en_US")) == {"decimal": "."}
+    assert booked(read(text, locale="en_US"))[0] == ("2026-01-01", "-1150.0")
+    assert asked(read(text, locale="de_DE")) == {"decimal": ","}
 
 
 def test_columns_that_leave_half_of_the_rows_without_an_amount_are_asked_about():

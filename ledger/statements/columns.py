@@ -49,6 +49,7 @@ class Column:
     index: int
     name: str = ""
     filled: int = 0
+    dashes: int = 0
     days: int = 0
     numbers: int = 0
     money: int = 0
@@ -61,6 +62,7 @@ class Column:
         if not cell:
             return
         self.filled += 1
+        self.dashes += cell in amounts.NOTHING
         amount = amounts.read_cell(cell[: amounts.CELL_MAX + 1])
         day = dates.read_cell(cell[: dates.CELL_MAX + 1])
         self.days += day is not None
@@ -79,7 +81,7 @@ class Column:
     @property
     def is_numbers(self) -> bool:
         """True if most cells can be amounts and are no days."""
-        return self.filled > 0 and self.numbers >= 0.6 * self.filled and not self.is_days
+        return self.numbers > 0 and self.numbers >= 0.6 * (self.filled - self.dashes) and not self.is_days
 
     @property
     def is_money(self) -> bool:
@@ -234,10 +236,7 @@ def _drop_original_amount(table: Table) -> None:
     out, into = (table.columns[table.roles[role]] for role in ("out", "in"))
     amount = table.columns[table.roles["amount"]]
     is_signed = any(cell.sign for value in amount.values if (cell := amounts.read_cell(value)))
-    filled = [
-        sum(column.index < len(row.fields) and bool(row.fields[column.index]) for column in (out, into))
-        for row in table.bookings
-    ]
+    filled = [sum(_holds_amount(row, column.index) for column in (out, into)) for row in table.bookings]
     if not is_signed and out.filled and into.filled and all(number == 1 for number in filled):
         del table.roles["amount"]
 
@@ -253,16 +252,17 @@ def _join_pair(table: Table) -> None:
     side = sides.pop()
     if "amount" in table.roles:
         indexes = table.roles[side], table.roles["amount"]
-        filled = [
-            tuple(index < len(row.fields) and bool(row.fields[index]) for index in indexes)
-            for row in table.bookings
-        ]
+        filled = [tuple(_holds_amount(row, index) for index in indexes) for row in table.bookings]
         if {(True, False), (False, True)} <= set(filled) and (True, True) not in filled:
             table.roles[({"out", "in"} - {side}).pop()] = table.roles.pop("amount")
         return
     cells = [cell for value in table.columns[table.roles[side]].values if (cell := amounts.read_cell(value))]
     if {cell.sign < 0 for cell in cells} == {True, False}:
         table.roles["amount"] = table.roles.pop(side)
+
+
+def _holds_amount(row: Record, index: int) -> bool:
+    return index < len(row.fields) and row.fields[index] not in amounts.NOTHING
 
 
 def _assign_by_name(table: Table) -> None:
@@ -304,7 +304,7 @@ def _is_better(column: Column, present: Column, role: str) -> bool:
 def _assign_dates(table: Table) -> None:
     """Take the first column of days if no name tells; a value date only if there is nothing else."""
     days = [column.index for column in table.columns if column.is_days]
-    if "date" not in table.roles:
+    if "date" not in table.roles or not table.columns[table.roles["date"]].filled:
         others = [index for index in days if index != table.roles.get("value_date")]
         if others or days:
             table.roles["date"] = (others or days)[0]

@@ -206,7 +206,7 @@ def _money(
 
 
 def _filled(row: Record, index: int) -> bool:
-    return index < len(row.fields) and bool(row.fields[index])
+    return index < len(row.fields) and row.fields[index] not in amounts.NOTHING
 
 
 def _currency(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Question | None]:

@@ -70,7 +70,7 @@ class MoneyPlan:
 
     def _cell(self, fields: Sequence[str], index: int) -> Decimal | None:
         text = fields[index] if 0 <= index < len(fields) else ""
-        if text in {"", "-", "--"}:
+        if text in amounts.NOTHING:
             return None
         value = amounts.value_of(text[: amounts.CELL_MAX + 1], self.decimal)
         if value is None:
@@ -318,7 +318,7 @@ def _by_majority(table: Table, guess: SignGuess, rows: list[Record], negative: i
     has_plus = any(cell.sign > 0 for cell in cells)
     if not positive or has_plus:
         return guess
-    evidence = _evidence(table, rows, plan)
+    evidence = _evidence(table, rows, plan, negative, positive)
     if not _is_card(table) and _shows_account(table, evidence, negative, positive):
         return guess
     spends_without_minus = _spends_without_minus(table, evidence, negative, positive)
@@ -343,15 +343,17 @@ def _is_card(table: Table) -> bool:
     return bool(words & vocabulary.CARD_WORDS or names & vocabulary.CARD_HEADERS)
 
 
-def _evidence(table: Table, rows: list[Record], plan: MoneyPlan) -> tuple[int, int]:
+def _evidence(table: Table, rows: list[Record], plan: MoneyPlan, negative: int, positive: int) -> tuple[int, int]:
     """Count the lines whose words say that a plus is money in, and those that say that a minus is."""
     income = repayment = 0
+    # Most lines are spending: where most have a minus, a payment is one by card.
+    repaid = vocabulary.CERTAIN_REPAYMENT_WORDS | (vocabulary.REPAYMENT_WORDS if negative < positive else set())
     for row in rows[:500]:
         value = _safe(plan, row, plan.amount)
         words = set(fold(" ".join(row.fields[index] for index in table.texts if index < len(row.fields))).split())
         came_in = vocabulary.INCOME_WORDS | vocabulary.CERTAIN_REPAYMENT_WORDS
         income += bool(value and value > 0 and words & came_in)
-        repayment += bool(value and value < 0 and words & vocabulary.REPAYMENT_WORDS)
+        repayment += bool(value and value < 0 and words & (repaid | vocabulary.WAGE_WORDS))
     return income, repayment
 
 

@@ -16,7 +16,8 @@ _ROLES = {
         *credit debit; *debit credit; *debit or credit; af bij; bij af; 收 支; 收支; 收 付; 借贷; soll haben;
         haben soll; s h; h s; +; sh; direction; bevetel kiadas; kennzeichen; *indicator; transaction type;
         dare avere; debet credit; *debet kredit; debit kredit; тип операции; приход расход; signe; sens;
-        in out; type de transaction; inflow outflow; 交易类型; προσημο
+        in out; type de transaction; inflow outflow; 交易类型; προσημο; income expense; expense income;
+        bejovo kimeno; smer uhrady
     """,
     "balance": """
         *balance; *saldo; *solde; *kontostand; *egyenleg; *zustatek; *zostatok; *余额; *残高; *bakiye; *остаток;
@@ -30,7 +31,7 @@ _ROLES = {
         *puvodni; *tax; *vat; *mwst; *charges; gross; brutto; *shipping; *insurance; *exchange; *wechselkurs;
         *kurs; *converted; *points; *cashback; *quantity; *price; *splittransaction amount; *split amount;
         split_amount; *counter value; *originalbetrag; *ausgangsbetrag; *urspr; *monto original;
-        *importo originario; *limit; *credit line
+        *importo originario; *limit; *credit line; *fee amount
     """,
     "other_currency": """
         *original currency; *originalwahrung; *orig currency; *foreign currency; *fremdwahrung;
@@ -46,7 +47,7 @@ _ROLES = {
         *cargo; *cargos; *retiro; *retiros; uscite; *addebiti; *addebito; dare; *saidas; *debitos; uttag; ut;
         ud; ud af konto; *ut av konto; ut fra konto; *расход; *списание; *支出; *支払; *出金; *引出; *출금;
         *borc; *giden; *cikis; *払出; *引き出し; *引出し; *提出; *提款; *支取; *مدين; *سحب;
-        *витрат; *видат; *дебет; *списання;
+        *витрат; *видат; *дебет; *списання; *expense amount; expense; expenses; *ถอน; *בחובה;
         payments; payment; *pagos; *egreso; *egresos; *gasto; *gastos; depenses; *sorties; *debiteur;
         *debits; valor debito; *izdaci; *isplata; *isplate; *duguje
     """,
@@ -59,7 +60,7 @@ _ROLES = {
         ind pa konto; inn pa konto; *inn pa konto; *приход; *поступление; *зачисление; *收入; *入金; *預入; *存入;
         *입금; receipts; *ingreso; *ingresos; recettes; *entrees; *crediteur; valor credito; *primici; *uplata;
         *uplate; *potrazuje; *lodgement; *alacak; *gelen; *giris; *受入; *預り; *預け入れ; *دائن; *ايداع;
-        *надходження; *зарахування; *кредит
+        *надходження; *зарахування; *кредит; *income amount; income; *ฝาก; *בזכות
     """,
     "value_date": """
         valuta; *valutadatum; *valuta datum; *valutadate; *wertstellung; *wertstellungsdatum;
@@ -75,23 +76,23 @@ _ROLES = {
         *ημερομηνια; *תאריך; *التاريخ; *날짜; *거래일; *journaldate; created; *completed; *started; *time;
         *datetime; day; when; *bogforingsdag; *kirjauspaiva; *bokforingsdag; *transaktionsdag; *transaktionsdatum;
         *zeitpunkt;
-        *created on; *datetime
+        *created on; *datetime; *timestamp; *วันที่; *거래일자; *거래일시
     """,
     "amount": """
         *amount; *amt; *betrag; *montant; *importe; *importo; *bedrag; *belopp; *belob; *belop; *kwota;
         *castka; *ciastka; suma; *сумма; *сума; *osszeg; *osszege; valor; *monto; umsatz; *金额; *金額; *tutar;
         value; *summa; *netto; net; *sum; cost; *maara; *suma; *iznos; *znesek; *summe; *お支払金額; *금액;
         *ποσο; *סכום; *المبلغ; *netamount; *importe eur; *cantidad; *quantia; *kwota transakcji; *beloeb;
-        *upphaed; *入出金; *利用金額
+        *upphaed; *入出金; *利用金額; kosten; costo; coste; cout; custo
     """,
     "currency": """
         *currency; *ccy; *wahrung; *devise; *monnaie; *divisa; *moneda; *valuta; *muntsoort; *munt; *waluta;
         *mena; *deviza; *devizanem; *devizaneme; *валюта; curr; *cur; mon; monn; *moeda; *valyuta; *valiuta;
-        *valuuta; *币种; *通貨; *통화; wrg; *commodity currency
+        *valuuta; *币种; *通貨; *통화; wrg; *commodity currency; *penznem; *מטבע
     """,
     "status": """
         *status; *state; *statetype; *stav; *etat; *estado; *stato; *statuts; *交易状态; *状态; *статус; *zustand;
-        *tila; *durum; *buchungsstatus; *cleared status; *statut; *stan transakcji
+        *tila; *durum; *buchungsstatus; *cleared status; *statut; *stan transakcji; *상태
     """,
     "category": """
         category; *kategorie; *categorie; *categoria; *kategoria; *category; *kategori; *категория; *分类;
@@ -151,13 +152,13 @@ _OUT = """
     belastung; lastschrift; 支出; debito; dare; cargo; egreso; gasto; kiadas; terheles; wydatek; obciazenie;
     расход; списание; uscita; debits; depense; paid; payment sent; spend; uit; ud; ut; charge; debit card;
     дебет; витрата; витрати; видаток; списання; borc; giden; مدين;
-    χ; χρεωση; terhelés; výdaj; saída; saida; expenses; 出金; 출금; debetas; deb; geld uit; deebet
+    χ; χρεωση; t; kimeno; odchozi; exp; transfer out; outgoing transfer; outgoing; terhelés; výdaj; saída; saida; expenses; 出金; 출금; debetas; deb; geld uit; deebet
 """
 _IN = """
     c; k; cr; credit; crdt; kredit; haben; h; bij; in; inflow; income; deposit; eingang; gutschrift; 收入;
     credito; avere; abono; ingreso; bevetel; jovairas; wplyw; uznanie; приход; поступление; entrata; credits;
     recette; received; payment received; in; ind; inn; entrada; příjem; 入金; 입금; kreditas; cred; kreedit;
-    refund; kr; π; πιστωση; кредит; надходження; зарахування; зачисление; alacak; gelen; دائن
+    refund; kr; π; πιστωση; j; bejovo; prichozi; transfer in; incoming transfer; incoming; кредит; надходження; зарахування; зачисление; alacak; gelen; دائن
 """
 _NEUTRAL = "/; 不计收支; 其他; transfer; neutral; umbuchung; 转账; opening balance; balance; n a"
 _PENDING = """
@@ -173,7 +174,7 @@ _PENDING = """
 _CANCELLED = """
     reverted; declined; failed; cancelled; canceled; refused; rejected; denied; abgelehnt; storniert;
     fehlgeschlagen; refuse; rechazado; rifiutato; odrzucona; отклонено; отменено; 交易关闭; 已关闭; expired;
-    void; annulee; annule
+    void; annulee; annule; 취소; 승인취소
 """
 _BALANCES = """
     opening balance; closing balance; turnover; saldo inicial; saldo final; anfangssaldo; endsaldo;
@@ -184,7 +185,8 @@ _BALANCES = """
     saldo anterior; saldo iniziale; saldo finale; 期初余额; 期末余额; initial balance; обороты; apyvarta;
     likutis pradziai; likutis pabaigai; algsaldo; loppsaldo; kaive; kaibed; alkusaldo; loppusaldo;
     ingaende saldo; utgaende saldo; saldo do dia; pradinis likutis; galutinis likutis; apgrozijums;
-    sakuma atlikums; beigu atlikums; s a l d o
+    sakuma atlikums; beigu atlikums; s a l d o; balance b f; balance c f; b f; c f; gesamtsaldo; opening bal;
+    closing bal; saldo awal; saldo akhir; balance forward; previous balance; uvodni zustatek; saldo contabile
 """
 # A shop can have such a name too, so these count only where there is no day.
 _TOTALS = """
@@ -220,16 +222,14 @@ CARD_HEADERS = frozenset(
 )
 # Those of which no account has one, not even beside what is left to pay.
 CERTAIN_CARD_HEADERS = _phrases("利用日; ご利用日; 利用金額; ご利用金額; 利用店名; 利用店名 商品名")
-INCOME_WORDS = _words(
-    """
-    salary payroll gehalt lohn salaire nomina stipendio wynagrodzenie salaris loon lon vyplata interest
-    zinsen deposit
-    """
+WAGE_WORDS = _words(
+    "salary payroll paycheck gehalt lohn salaire nomina stipendio wynagrodzenie salaris loon lon vyplata"
 )
+INCOME_WORDS = WAGE_WORDS | _words("interest zinsen deposit")
 REPAYMENT_WORDS = _words(
     """
     autopay thank received refund erhalten merci dank payment cashback recebido recibido
-    ricevuto ontvangen otrzymano
+    ricevuto ontvangen otrzymano danke
     """
 )
 # Of a repayment that only the bank can have written so, whatever its sign is.
