@@ -446,7 +446,8 @@ READINGS = {
         [("2026-03-13", "-5450.0"), ("2026-03-12", "1000000.0")],
     ),
     "amounts of expenses and of income": (
-        "Date,Tags,Expense amount,Income amount,In main currency\n3/13/26,a,12.30,0,12.30\n3/14/26,b,0,90.00,90.00\n",
+        "Date,Tags,Expense amount,Income amount,In main currency\n"
+        "3/13/26,a,12.30,0,12.30\n3/14/26,b,0,90.00,90.00\n",
         [("2026-03-13", "-12.30"), ("2026-03-14", "90.00")],
     ),
     "income and expenses by a word": (
@@ -461,6 +462,40 @@ READINGS = {
     "an empty column that could be one of days": (
         "Timestamp,Tag,Text,Amount\n2026-03-13 00:00:00,,a,-12.30\n",
         [("2026-03-13", "-12.30")],
+    ),
+    "a balance above the header, with a header of its own": (
+        "Date;Account;Balance\n31/03/2026;Giro;1.234,56\nDate;Text;Amount\n13/03/2026;a;-5,00\n14/03/2026;b;-7,50\n",
+        [("2026-03-13", "-5.00"), ("2026-03-14", "-7.50")],
+    ),
+    "balances above a header of unknown words": (
+        "01/03/2026;Giro;1.000,00\n31/03/2026;Giro;987,50\nXyz;Foo;Bar\n13/03/2026;a;-5,00\n14/03/2026;b;-7,50\n",
+        [("2026-03-13", "-5.00"), ("2026-03-14", "-7.50")],
+    ),
+    "a balance far above the header": (
+        "31/03/2026;Giro;1.234,56\na;b\nc;d\ne;f\ng;h\ni;j\nDate;Foo;Text;Amount\n13/03/2026;x;a;-5,00\n",
+        [("2026-03-13", "-5.00")],
+    ),
+    "a title whose day is written differently": (
+        '2026-03-20,01-03-2026,Jane,EUR,"1000,00","954,70"\n13-03-2026,12-03-2026,a,,"-45,30","954,70"\n'
+        '14-03-2026,14-03-2026,b,,"-4,70","950,00"\n15-03-2026,15-03-2026,c,,"-50,00","900,00"\n',
+        [("2026-03-13", "-45.30"), ("2026-03-14", "-4.70"), ("2026-03-15", "-50.00")],
+    ),
+    "balances of a day": (
+        "Datum;Text;Betrag\n28.02.2026;Saldo per 28.02.2026;100,00\n13.03.2026;a;-5,00\n"
+        "14.03.2026;New Balance;-7,50\n31.03.2026;Ending balance as of March 31, 2026;87,50\n",
+        [("2026-03-13", "-5.00"), ("2026-03-14", "-7.50")],
+    ),
+    "a balance at the end": (
+        "Datum;Text;Betrag\n13.03.2026;a;-5,00\n14.03.2026;b;-7,50\n31.03.2026;Saldo;87,50\n",
+        [("2026-03-13", "-5.00"), ("2026-03-14", "-7.50")],
+    ),
+    "a balance without words": (
+        "13/03/2026;-5,00;Card;;a;12;x\n14/03/2026;-7,50;Card;;b;12;x\n20/03/2026;1234,56;;;12345678\n",
+        [("2026-03-13", "-5.00"), ("2026-03-14", "-7.50")],
+    ),
+    "a total with a day": (
+        "Date;Text;Amount\n13/03/2026;Total;-5,00\n14/03/2026;b;-7,50\n31/03/2026;Total;-12,50\n",
+        [("2026-03-13", "-5.00"), ("2026-03-14", "-7.50")],
     ),
     "totals between": (
         "Datum;Text;Betrag\n15.01.2026;A;-10,00\n;Summe Januar;-10,00\n15.02.2026;C;-40,00\nSumme;;-50,00\n",

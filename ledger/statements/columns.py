@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from ledger.statements import amounts, dates, vocabulary
 from ledger.statements.amounts import AmountCell
@@ -10,8 +11,9 @@ from ledger.statements.table import MAX_PREAMBLE, Record, bookings_of, is_bookin
 from ledger.statements.text import fold
 
 SAMPLE = 1000
-# How many records that look like bookings may stand above a header, and how many roles its names must have then.
-MAX_ABOVE_HEADER, MIN_ROLES = 5, 3
+# How many records about the account may look like bookings above a header, and how many roles its names must have
+# then.
+MAX_ABOVE_HEADER, MIN_ROLES = 2, 3
 _DATE_ROLES = {"date", "value_date"}
 _AMOUNT_ROLES = {"amount", "out", "in", "balance", "fee", "other_amount"}
 _MAY_BE_EMPTY = {
@@ -150,22 +152,38 @@ def divide(records: list[Record]) -> Table:
 def _find_header(records: list[Record], first: int) -> int | None:
     """Return the number of the record before the first booking whose fields are names of columns."""
     best, best_score = None, 1
-    for number in range(min(first, MAX_PREAMBLE)):
+    limit = min(MAX_PREAMBLE, len(records))
+    for number in range(min(first, limit)):
         score = _header_score(records[number].fields)
         # The nearest one of those that fit equally well.
         if score >= max(best_score, 2):
             best, best_score = number, score
-    if best is None:
-        # A line about the account can look like a booking.
-        near = range(first + 1, min(first + MAX_ABOVE_HEADER, len(records)))
-        best = next((number for number in near if _header_score(records[number].fields) >= MIN_ROLES), None)
-    if best is None and 0 < first < len(records):
-        above, below = records[first - 1].fields, records[first].fields
-        is_full = len(above) == len(below) > 2 and sum(map(bool, above)) > 2
-        # A title names its period or its account.
-        if is_full and all(_is_name(cell) and not _LONG_NUMBER.search(cell) for cell in above if cell):
-            return first - 1
-    return best
+    if best is not None and _names_day_and_money(records[best].fields):
+        return best
+    # Lines about the account can look like bookings, and have a header of their own.
+    is_above = (number for number in range(first, limit) if is_booking(records[number].fields))
+    below = range(first + 1, next(islice(is_above, MAX_ABOVE_HEADER, None), limit))
+    for number in below:
+        fields = records[number].fields
+        if _names_day_and_money(fields) and _header_score(fields) >= MIN_ROLES:
+            return number
+    unknown = (number for number in (first - 1, *below) if best is None and _is_row_of_names(records, number))
+    return next(unknown, best)
+
+
+def _names_day_and_money(fields: Sequence[str]) -> bool:
+    found = {role for cell in fields if cell for role in roles_of(cell)[:1]}
+    return bool(found & _DATE_ROLES and found & {"amount", "out", "in"})
+
+
+def _is_row_of_names(records: list[Record], number: int) -> bool:
+    """Tell whether a record can be a header of unknown words: as wide as the booking below it, without numbers."""
+    if not 0 <= number < len(records) - 1 or not is_booking(records[number + 1].fields):
+        return False
+    above, below = records[number].fields, records[number + 1].fields
+    is_full = len(above) == len(below) > 2 and sum(map(bool, above)) > 2
+    # A title names its period or its account.
+    return is_full and all(_is_name(cell) and not _LONG_NUMBER.search(cell) for cell in above if cell)
 
 
 def _header_score(fields: Sequence[str]) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
+from ledger.statements.dates import read_cell
 from ledger.statements.text import fold
 
 # A longer cell is a text about something.
@@ -152,13 +153,15 @@ _OUT = """
     belastung; lastschrift; 支出; debito; dare; cargo; egreso; gasto; kiadas; terheles; wydatek; obciazenie;
     расход; списание; uscita; debits; depense; paid; payment sent; spend; uit; ud; ut; charge; debit card;
     дебет; витрата; витрати; видаток; списання; borc; giden; مدين;
-    χ; χρεωση; t; kimeno; odchozi; exp; transfer out; outgoing transfer; outgoing; terhelés; výdaj; saída; saida; expenses; 出金; 출금; debetas; deb; geld uit; deebet
+    χ; χρεωση; terhelés; výdaj; saída; saida; expenses; 出金; 출금; debetas; deb; geld uit; deebet;
+    t; kimeno; odchozi; exp; transfer out; outgoing transfer; outgoing
 """
 _IN = """
     c; k; cr; credit; crdt; kredit; haben; h; bij; in; inflow; income; deposit; eingang; gutschrift; 收入;
     credito; avere; abono; ingreso; bevetel; jovairas; wplyw; uznanie; приход; поступление; entrata; credits;
     recette; received; payment received; in; ind; inn; entrada; příjem; 入金; 입금; kreditas; cred; kreedit;
-    refund; kr; π; πιστωση; j; bejovo; prichozi; transfer in; incoming transfer; incoming; кредит; надходження; зарахування; зачисление; alacak; gelen; دائن
+    refund; kr; π; πιστωση; кредит; надходження; зарахування; зачисление; alacak; gelen; دائن;
+    j; bejovo; prichozi; transfer in; incoming transfer; incoming
 """
 _NEUTRAL = "/; 不计收支; 其他; transfer; neutral; umbuchung; 转账; opening balance; balance; n a"
 _PENDING = """
@@ -188,9 +191,11 @@ _BALANCES = """
     sakuma atlikums; beigu atlikums; s a l d o; balance b f; balance c f; b f; c f; gesamtsaldo; opening bal;
     closing bal; saldo awal; saldo akhir; balance forward; previous balance; uvodni zustatek; saldo contabile
 """
-# A shop can have such a name too, so these count only where there is no day.
+# A shop can have such a name too, so these count only where there is no day, at an end of the table, or before
+# a day in the same text.
+_ENDS = "saldo; solde; balance; kontostand; stanje; stav; zustatek; bakiye; egyenleg; остаток; 余额; 残高"
 _TOTALS = """
-    total; totals; sum; summe; gesamt; saldo; solde; balance; subtotal; grand total; 合计; 合計; итого; summa;
+    total; totals; sum; summe; gesamt; subtotal; grand total; 合计; 合計; итого; summa;
     totale; totaal; celkem; razem; opening; closing; zwischensumme; sous total; subtotale
 """
 
@@ -206,7 +211,9 @@ def _words(text: str) -> frozenset[str]:
 OUT, IN, NEUTRAL = _phrases(_OUT), _phrases(_IN), _phrases(_NEUTRAL)
 CERTAINLY_PENDING = _phrases("vorgemerkt; umsatz vorgemerkt; vormerkung; pending")
 PENDING, CANCELLED = _phrases(_PENDING), _phrases(_CANCELLED)
-BALANCES, TOTALS = _phrases(_BALANCES), _phrases(_TOTALS)
+BALANCES, ENDS = _phrases(_BALANCES), _phrases(_ENDS)
+TOTALS = _phrases(_TOTALS) | ENDS
+_BEFORE_DAYS = _words("as of on at per am vom zum au du le al a del dal do na k ke dne op van den w")
 # Columns that say of a line whether it is pending, and how they say that it is.
 PENDING_COLUMNS = _phrases("pending; is pending; vorgemerkt; en attente; pendiente; in afwachting")
 TRUE = _phrases("true; yes; y; 1; ja; oui; si; x")
@@ -238,8 +245,8 @@ CERTAIN_REPAYMENT_WORDS = _words("thank received erhalten merci dank recebido re
 
 def marks_of(cells: Sequence[str]) -> set[str]:
     """Return what some cell of a record says of all of it: balance, total or pending."""
-    # No phrase ends with a digit, as most days and amounts do.
-    marks = {_mark_of(cell) for cell in cells if cell and cell[-1] not in "0123456789"}
+    # No phrase ends with a digit and begins with another character than a letter, as most days and amounts do.
+    marks = {_mark_of(cell) for cell in cells if cell and (cell[-1] not in "0123456789" or cell[0].isalpha())}
     marks.discard("")
     return marks
 
@@ -254,6 +261,16 @@ def _mark_of(cell: str) -> str:
     folded = fold(cell) if len(cell) <= MARK_MAX else ""
     if folded in CERTAINLY_PENDING:
         return "pending"
-    if folded in BALANCES:
+    if folded in BALANCES or _before_day(cell) in BALANCES | ENDS:
         return "balance"
     return "total" if folded in TOTALS or folded.partition(" ")[0] in TOTALS else ""
+
+
+def _before_day(cell: str) -> str:
+    """Return the folded words of a text before the day at its end, without "as of"; nothing without a day."""
+    words = cell.split() if len(cell) <= MARK_MAX else []
+    count = next((count for count in range(1, 4) if read_cell(" ".join(words[-count:]))), 0)
+    phrase = fold(" ".join(words[:-count])).split() if 0 < count < len(words) else []
+    while phrase and phrase[-1] in _BEFORE_DAYS:
+        phrase.pop()
+    return " ".join(phrase)
