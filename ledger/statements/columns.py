@@ -9,6 +9,7 @@ from ledger.statements import amounts, dates, vocabulary
 from ledger.statements.amounts import AmountCell
 from ledger.statements.table import MAX_PREAMBLE, Record, bookings_of, is_booking
 from ledger.statements.text import fold
+from ledger.statements.widths import kinds_of_nameless, narrowed
 
 SAMPLE = 1000
 # How many records about the account may look like bookings above a header, and how many roles its names must have
@@ -133,7 +134,7 @@ class Table:
         return record.fields[index] if 0 <= index < len(record.fields) else ""
 
 
-def divide(records: list[Record]) -> Table:
+def divide(records: list[Record], delimiter: str) -> Table:
     """Find the header and the first booking, and look at every column."""
     first = next((number for number, record in enumerate(records) if is_booking(record.fields)), None)
     header_at = _find_header(records, len(records) if first is None else first)
@@ -144,9 +145,24 @@ def divide(records: list[Record]) -> Table:
         start = first if first is not None else len(records)
         header = ()
     rows = records[start:]
+    kinds = _kinds_of(header)
+    if not header and delimiter == ",":
+        kinds = kinds_of_nameless(bookings_of(rows[:SAMPLE]))
+    if kinds:
+        rows = narrowed(rows, kinds, delimiter)
     bookings = bookings_of(rows)
     preamble = records[:header_at] if header_at is not None else records[:start]
     return Table(preamble, header, rows, bookings, _profile(bookings, header))
+
+
+def _kinds_of(header: tuple[str, ...]) -> list[str]:
+    """Return what the columns hold by their names: days, money, the text if there is one, or something else."""
+    roles = [next(iter(roles_of(name)), "") if name else "" for name in header]
+    text = next((roles.index(role) for role in ("text", "payee") if role in roles), -1)
+    return [
+        "day" if role in _DATE_ROLES else "money" if role in _AMOUNT_ROLES else "text" if index == text else ""
+        for index, role in enumerate(roles)
+    ]
 
 
 def _find_header(records: list[Record], first: int) -> int | None:

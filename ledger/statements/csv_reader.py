@@ -35,7 +35,7 @@ def read_csv(decoded: DecodedText, hints: Hints) -> Statement:
     text = unwrap(decoded.text)
     delimiter = layout.delimiter or choose_delimiter(text)
     records = join_days(all_records(text, delimiter, hints.limits))
-    table = divide(records)
+    table = divide(records, delimiter)
     if not table.rows:
         raise StatementError("no_lines")
     if len(table.rows) > hints.limits.max_lines:
