@@ -49,6 +49,7 @@ def asked(statement):
         (["31.12.25 23:59:59", "1.1.26"], ["2025-12-31", "2026-01-01"]),
         (["2026-01-02T22:30:00+01:00", "2026-01-03 00:00"], ["2026-01-02", "2026-01-03"]),
         (["12. März 2026", "3. Mai 2026"], ["2026-03-12", "2026-05-03"]),
+        (["12 martie 2026", "3 Mayıs 2026", "1 января 2026"], ["2026-03-12", "2026-05-03", "2026-01-01"]),
         (["2026年1月2日", "2026年12月31日"], ["2026-01-02", "2026-12-31"]),
     ],
 )
@@ -518,6 +519,15 @@ READINGS = {
         "Date,Text,Amount\n13/03/2026,a,-12.30,87.70\n14/03/2026,b,-7.70,80.00\n",
         [("2026-03-13", "-12.30"), ("2026-03-14", "-7.70")],
     ),
+    "fields in single quotes": (
+        "'Date','Text','Amount'\n'13/03/2026','a, b','-12.30'\n'14/03/2026','','-7.70'\n",
+        [("2026-03-13", "-12.30"), ("2026-03-14", "-7.70")],
+    ),
+    "only money in has a direction": (
+        "Type~Date~Description~AMT~Debit / Credit\nDomestic~13/03/2026 10:11:12~a~450.00~\n"
+        "Domestic~14/03/2026 00:00:00~b~5,000.00~Cr\n",
+        [("2026-03-13", "-450.00"), ("2026-03-14", "5000.00")],
+    ),
     "totals between": (
         "Datum;Text;Betrag\n15.01.2026;A;-10,00\n;Summe Januar;-10,00\n15.02.2026;C;-40,00\nSumme;;-50,00\n",
         [("2026-01-15", "-10.00"), ("2026-02-15", "-40.00")],
@@ -563,6 +573,15 @@ def test_two_digits_of_a_year_in_front_are_asked_about(cells):
 @pytest.mark.parametrize("kind", [kind for kind in READINGS if "abroad" in kind and "currency" in kind])
 def test_an_amount_keeps_its_own_currency_beside_that_of_a_purchase_abroad(kind):
     assert {line.currency for line in read(READINGS[kind][0]).lines} == {"EUR"}
+
+
+def test_amounts_keep_the_currencies_beside_them():
+    text = "Date,Text,Amount\n2026-03-13,a,-12.00 EUR\n2026-03-14,b,-8.00 GBP\n2026-03-15,c,-9.00\n"
+
+    assert [line.currency for line in read(text).lines] == ["EUR", "GBP", "EUR"]
+    header = "data;lançamento;valor (R$);saldo (R$)\n"
+    statement = read(header + "13/03/2026;a;-18,40;81,60\n14/03/2026;b;-1,60;80,00\n")
+    assert (statement.currency, asked(statement)) == ("BRL", {})
 
 
 def test_balances_of_one_day_prove_no_sign():

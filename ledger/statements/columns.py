@@ -21,6 +21,7 @@ _MAY_BE_EMPTY = {
     *("date", "amount", "out", "in", "balance", "other_amount"),
     *("status", "payee", "text", "check"),
 }
+_DOLLARS = re.compile(r"\b[A-Z]{0,2}\$")
 _LONG_NUMBER = re.compile("[0-9]{4}")
 _WORD_MAX = 60
 _LONGEST_WHOLE_AMOUNT = 10
@@ -28,7 +29,7 @@ _LONGEST_WHOLE_AMOUNT = 10
 
 def roles_of(name: str) -> list[str]:
     """Return the roles that a column's name can mean, the likeliest first."""
-    folded = fold(name[:_WORD_MAX])
+    folded = fold(_DOLLARS.sub("", name[:_WORD_MAX]))
     words = [word for word in folded.split() if not amounts.is_currency(word.upper())]
     bare = " ".join(words) or folded
     return [role for role, phrases in vocabulary.ROLES.items() if _matches(bare, *phrases)]

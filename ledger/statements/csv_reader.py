@@ -261,7 +261,8 @@ def _currency_in(text: str) -> str:
     for code in _CODE.findall(text):
         if amounts.is_currency(code):
             return str(code)
-    return next((code for sign, code in amounts.SIGNS.items() if not sign.isascii() and sign in text), "")
+    signs = (sign for sign in amounts.SIGNS if (not sign.isascii() or "$" in sign) and sign in text)
+    return next((amounts.SIGNS[sign] for sign in signs), "")
 
 
 def _account(table: Table, rows: list[Record]) -> str:

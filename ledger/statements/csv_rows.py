@@ -1,6 +1,6 @@
 """Records of a table, read into lines by what was decided about the whole table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -184,14 +184,22 @@ class _RowReader:
         return self._line(row, state, kind.removeprefix("?"), day, amount)
 
     def _currency(self, row: Record) -> str:
-        if "currency" not in self._roles:
+        if "currency" in self._roles:
+            text = self._cell(row, "currency")
+        elif self._plan.money.amount >= 0:
+            text = self._sign_beside(row.fields, self._plan.money.amount)
+        else:
             return self._plan.currency
-        text = self._cell(row, "currency")
         if text not in self._currencies:
             written = text.strip().rpartition("::")[2]
             known = amounts.currency_of(written) or amounts.currency_of(written.upper())
             self._currencies[text] = known or self._plan.currency
         return self._currencies[text]
+
+    @staticmethod
+    def _sign_beside(fields: Sequence[str], index: int) -> str:
+        cell = amount_cell(fields[index]) if index < len(fields) else None
+        return cell.currency if cell else ""
 
     def _line(
         self, row: Record, state: State, reason: str, day: date | None, amount: Decimal | None

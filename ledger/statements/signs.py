@@ -42,6 +42,8 @@ class MoneyPlan:
     out_sign: int = -1
     in_sign: int = 1
     by_direction: bool = False
+    # Which way the money went where the direction column is empty, because only the other one is written.
+    unwritten: int = 0
     # Only money that came in is marked, by a plus or CR.
     is_unmarked_out: bool = False
 
@@ -78,7 +80,7 @@ class MoneyPlan:
         return value
 
     def _directed(self, value: Decimal, direction: str) -> Decimal:
-        side = direction_of(direction)
+        side = direction_of(direction) if direction else self.unwritten
         if not side and value:
             raise UnreadableError("direction")
         return value if side > 0 else -value
@@ -302,7 +304,9 @@ def _by_direction(guess: SignGuess, rows: list[Record]) -> SignGuess | None:
     if not agree and not oppose:
         return None
     if not negative or not agree:
-        return replace(guess, plan=replace(plan, by_direction=True))
+        written = {row.fields[plan.direction] for row in rows if plan.direction < len(row.fields)} - {""}
+        sides = {direction_of(text) for text in written}
+        return replace(guess, plan=replace(plan, by_direction=True, unwritten=-sum(sides)))
     if not oppose:
         return guess
     # Some rows contradict their direction: refunds, or signs of another meaning.

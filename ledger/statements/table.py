@@ -151,7 +151,8 @@ def _read_loosely(lines: _Lines, start: int, delimiter: str) -> list[str] | None
 def unwrap(text: str) -> str:
     """Return the text without quotes around every whole line, which make one field of each, and without `="..."`.
 
-    Single quotes around every field become double ones. The latter are formulas, by which a spreadsheet keeps a text as it is.
+    Those are formulas, by which a spreadsheet keeps a text as it is. Single quotes around every field become double
+    ones.
     """
     if '="' in text:
         text = _FORMULA.sub(r'"\1"', text)

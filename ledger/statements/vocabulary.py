@@ -21,7 +21,7 @@ _ROLES = {
         bejovo kimeno; smer uhrady
     """,
     "balance": """
-        *balance; *saldo; *solde; *kontostand; *egyenleg; *zustatek; *zostatok; *余额; *残高; *bakiye; *остаток;
+        *balance; *saldo; *saldos; *solde; *kontostand; *egyenleg; *zustatek; *zostatok; *余额; *残高; *bakiye; *остаток;
         *баланс; stan konta; *stan po; *sold final; sold; *saldoen; *likutis; *jaak; *atlikums; *잔액;
         *kontostanden; *running bal; *رصيد; *餘額
     """,
@@ -124,7 +124,7 @@ _ROLES = {
         *text; tekst; *tekst; *reference; *notes; *note; *摘要; *内容; *商品名称; *商品; *назначение; *описание;
         *kozlemeny; *selgitus; *viesti; *aciklama; *zweck; *buchungsdetails; *remittance information; *what;
         *item; *subject; *message; *bezeichnung; *umsatzart; *vorgang; *libelle simplifie; *motivo;
-        *historico; *descricao; *rubrik; *forklaring; *beskrivelse; *specification; *transaktion; *reason;
+        *historico; *descricao; lancamento; *rubrik; *forklaring; *beskrivelse; *specification; *transaktion; *reason;
         *info; *お取引内容; *적요; *operacion; *nature; *payment details; *paskirtis; *maksajuma merkis
     """,
     "account": """
