@@ -647,6 +647,26 @@ def test_wages_with_a_minus_and_payments_by_card_tell_what_a_minus_means():
     assert asked(read(header + "2026-03-13,a,5.00\n2026-03-14,Payroll,-900.00\n")) == {"sign": "plus"}
 
 
+def test_several_amounts_without_signs_and_words_are_taken_for_spending():
+    rows = "2026-03-13,a,5.00\n2026-03-14,b,7.00\n"
+
+    assert asked(read(f"Date,Description,Amount\n{rows}")) == {"sign": "plus"}
+    assert asked(read(f"Date,Description,Amount\n{rows.replace('a', 'Salary')}")) == {"sign": "minus"}
+
+
+def test_a_refund_tells_what_a_minus_means_however_few_lines_there_are():
+    rows = "2026-03-13,a,5.00\n2026-03-14,Refund,-7.00\n2026-03-15,b,-7.00\n"
+
+    assert asked(read(f"Date,Description,Amount\n{rows}")) == {"sign": "plus"}
+
+
+def test_a_fee_that_may_belong_to_the_amount_is_asked_about():
+    rows = "2026-03-13,a,-12.30,0.00\n2026-03-14,b,-100.00,2.50\n"
+
+    assert asked(read(f"Date,Text,Amount,Fee\n{rows}")) == {"columns": "2"}
+    assert asked(read(f"Date,Text,Net amount,Fee\n{rows}")) == {}
+
+
 def test_three_decimals_everywhere_are_taken_as_the_locale_writes_numbers():
     rows = "".join(f'2026-01-0{day},shop,"-1,{day}50"\n' for day in range(1, 6))
     text = f"Date,Text,Amount\n{rows}"

@@ -286,8 +286,17 @@ def _by_file(table: Table, guess: SignGuess, rows: list[Record], is_rising: bool
             is_open = not plans[0].is_unmarked_out and shares[0] == shares[1] == max(shares)
             questions = (*guess.questions, "sign") if is_open else guess.questions
             return SignGuess(plans[shares.index(max(shares))], questions)
+    if _takes_fee(table, plan, rows):
+        guess = replace(guess, questions=(*guess.questions, "columns"))
     negative = sum(value < 0 for value in values)
     return _by_majority(table, guess, rows, negative, len(values) - negative)
+
+
+def _takes_fee(table: Table, plan: MoneyPlan, rows: list[Record]) -> bool:
+    """Tell whether there are fees of which nothing shows if the amounts contain them. A net amount does."""
+    fee = table.roles.get("fee", -1)
+    is_net = fold(table.columns[plan.amount].name).split()[:1] in (["net"], ["netto"])
+    return not is_net and any(_safe(plan, row, fee) for row in rows)
 
 
 def _by_direction(guess: SignGuess, rows: list[Record]) -> SignGuess | None:
@@ -351,7 +360,7 @@ def _evidence(table: Table, rows: list[Record], plan: MoneyPlan, negative: int, 
     """Count the lines whose words say that a plus is money in, and those that say that a minus is."""
     income = repayment = 0
     # Most lines are spending: where most have a minus, a payment is one by card.
-    repaid = vocabulary.CERTAIN_REPAYMENT_WORDS | (vocabulary.REPAYMENT_WORDS if negative < positive else set())
+    repaid = vocabulary.REPAYMENT_WORDS if negative < positive else vocabulary.CERTAIN_REPAYMENT_WORDS
     for row in rows[:500]:
         value = _safe(plan, row, plan.amount)
         words = set(fold(" ".join(row.fields[index] for index in table.texts if index < len(row.fields))).split())
@@ -378,4 +387,4 @@ def _spends_without_minus(table: Table, evidence: tuple[int, int], negative: int
     if _is_card(table):
         return positive >= negative
     is_account = bool({"balance", "check", "account"} & table.roles.keys())
-    return not is_account and positive >= 3 and positive >= 2 * negative
+    return not is_account and positive >= (3 if negative else 2) and positive >= 2 * negative

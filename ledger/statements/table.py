@@ -151,8 +151,7 @@ def _read_loosely(lines: _Lines, start: int, delimiter: str) -> list[str] | None
 def unwrap(text: str) -> str:
     """Return the text without quotes around every whole line, which make one field of each, and without `="..."`.
 
-    Those are formulas, by which a spreadsheet keeps a text as it is. Single quotes around every field become double
-    ones.
+    Those are formulas, by which a spreadsheet keeps a text as it is. Single quotes around fields become double.
     """
     if '="' in text:
         text = _FORMULA.sub(r'"\1"', text)

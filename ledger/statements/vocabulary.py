@@ -21,8 +21,8 @@ _ROLES = {
         bejovo kimeno; smer uhrady
     """,
     "balance": """
-        *balance; *saldo; *saldos; *solde; *kontostand; *egyenleg; *zustatek; *zostatok; *余额; *残高; *bakiye; *остаток;
-        *баланс; stan konta; *stan po; *sold final; sold; *saldoen; *likutis; *jaak; *atlikums; *잔액;
+        *balance; *saldo; *saldos; *solde; *kontostand; *egyenleg; *zustatek; *zostatok; *余额; *残高; *bakiye;
+        *остаток; *баланс; stan konta; *stan po; *sold final; sold; *saldoen; *likutis; *jaak; *atlikums; *잔액;
         *kontostanden; *running bal; *رصيد; *餘額
     """,
     "other_amount": """
@@ -124,8 +124,8 @@ _ROLES = {
         *text; tekst; *tekst; *reference; *notes; *note; *摘要; *内容; *商品名称; *商品; *назначение; *описание;
         *kozlemeny; *selgitus; *viesti; *aciklama; *zweck; *buchungsdetails; *remittance information; *what;
         *item; *subject; *message; *bezeichnung; *umsatzart; *vorgang; *libelle simplifie; *motivo;
-        *historico; *descricao; lancamento; *rubrik; *forklaring; *beskrivelse; *specification; *transaktion; *reason;
-        *info; *お取引内容; *적요; *operacion; *nature; *payment details; *paskirtis; *maksajuma merkis
+        *historico; *descricao; lancamento; *rubrik; *forklaring; *beskrivelse; *specification; *transaktion;
+        *reason; *info; *お取引内容; *적요; *operacion; *nature; *payment details; *paskirtis; *maksajuma merkis
     """,
     "account": """
         *account; *account number; *account no; *account name; *konto; *kontonummer; *kontonr; *iban;
@@ -233,14 +233,14 @@ WAGE_WORDS = _words(
     "salary payroll paycheck gehalt lohn salaire nomina stipendio wynagrodzenie salaris loon lon vyplata"
 )
 INCOME_WORDS = WAGE_WORDS | _words("interest zinsen deposit")
-REPAYMENT_WORDS = _words(
+# Of a repayment or a refund that only the bank or the shop can have written so, whatever its sign is.
+CERTAIN_REPAYMENT_WORDS = _words(
     """
-    autopay thank received refund erhalten merci dank payment cashback recebido recibido
-    ricevuto ontvangen otrzymano danke
+    thank received erhalten merci dank recebido recibido ricevuto ontvangen
+    refund erstattung gutschrift remboursement rimborso reembolso terugbetaling zwrot זיכוי
     """
 )
-# Of a repayment that only the bank can have written so, whatever its sign is.
-CERTAIN_REPAYMENT_WORDS = _words("thank received erhalten merci dank recebido recibido ricevuto ontvangen")
+REPAYMENT_WORDS = CERTAIN_REPAYMENT_WORDS | _words("autopay payment cashback danke otrzymano")
 
 
 def marks_of(cells: Sequence[str]) -> set[str]:
