@@ -528,6 +528,14 @@ READINGS = {
         "Domestic~14/03/2026 00:00:00~b~5,000.00~Cr\n",
         [("2026-03-13", "-450.00"), ("2026-03-14", "5000.00")],
     ),
+    "one column for both sides": (
+        "IBAN;Booked At;Text;Credit/Debit Amount;Balance\nX;2026-03-13;a;1000;1000\n",
+        [("2026-03-13", "1000.0")],
+    ),
+    "zeros beside a balance without names": (
+        "2026.03.13 10:11:12,a,4500,0,995500\n2026.03.12 10:11:12,b,0,1000000,1000000\n",
+        [("2026-03-13", "-4500.0"), ("2026-03-12", "1000000.0")],
+    ),
     "totals between": (
         "Datum;Text;Betrag\n15.01.2026;A;-10,00\n;Summe Januar;-10,00\n15.02.2026;C;-40,00\nSumme;;-50,00\n",
         [("2026-01-15", "-10.00"), ("2026-02-15", "-40.00")],
@@ -674,6 +682,19 @@ def test_three_decimals_everywhere_are_taken_as_the_locale_writes_numbers():
     assert asked(read(text, locale="en_US")) == {"decimal": "."}
     assert booked(read(text, locale="en_US"))[0] == ("2026-01-01", "-1150.0")
     assert asked(read(text, locale="de_DE")) == {"decimal": ","}
+
+
+def test_a_payment_received_alone_tells_what_a_minus_means():
+    statement = read("Date,Description,Amount\n2026-03-14,Payment received - thank you,-250.00\n")
+
+    assert asked(statement) == {"sign": "plus"}
+
+
+@pytest.mark.parametrize("header", ["", "Date,Text,Amount,Balance\n"])
+def test_balances_do_not_prove_the_sign_of_the_earliest_booking(header):
+    rows = "2026-03-15,a,7.70,80.00\n2026-03-14,b,12.30,87.70\n2026-03-13,c,100.00,100.00\n"
+
+    assert asked(read(header + rows)) == {"sign": "plus"}
 
 
 def test_columns_that_leave_half_of_the_rows_without_an_amount_are_asked_about():

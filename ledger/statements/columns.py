@@ -32,7 +32,9 @@ def roles_of(name: str) -> list[str]:
     folded = fold(_DOLLARS.sub("", name[:_WORD_MAX]))
     words = [word for word in folded.split() if not amounts.is_currency(word.upper())]
     bare = " ".join(words) or folded
-    return [role for role, phrases in vocabulary.ROLES.items() if _matches(bare, *phrases)]
+    roles = [role for role, phrases in vocabulary.ROLES.items() if _matches(bare, *phrases)]
+    # One column for both sides.
+    return [{"out": "amount", "in": "amount"}.get(role, role) for role in roles] if "direction" in roles else roles
 
 
 def _matches(name: str, whole: frozenset[str], anywhere: frozenset[str]) -> bool:
@@ -158,7 +160,8 @@ def divide(records: list[Record], delimiter: str) -> Table:
 
 def _kinds_of(header: tuple[str, ...]) -> list[str]:
     """Return what the columns hold by their names: days, money, the text if there is one, or something else."""
-    roles = [next(iter(roles_of(name)), "") if name else "" for name in header]
+    width = max((number for number, name in enumerate(header, 1) if name), default=0)
+    roles = [next(iter(roles_of(name)), "") if name else "" for name in header[:width]]
     text = next((roles.index(role) for role in ("text", "payee") if role in roles), -1)
     return [
         "day" if role in _DATE_ROLES else "money" if role in _AMOUNT_ROLES else "text" if index == text else ""
@@ -172,8 +175,8 @@ def _find_header(records: list[Record], first: int) -> int | None:
     limit = min(MAX_PREAMBLE, len(records))
     for number in range(min(first, limit)):
         score = _header_score(records[number].fields)
-        # The nearest one of those that fit equally well.
-        if score >= max(best_score, 2):
+        # The nearest one of those that fit equally well, but not one that is written again.
+        if score >= max(best_score, 2) and (best is None or records[number].fields != records[best].fields):
             best, best_score = number, score
     if best is not None and _names_day_and_money(records[best].fields):
         return best

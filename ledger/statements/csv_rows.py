@@ -63,7 +63,7 @@ def _leave_out_ends(lines: list[StatementLine], rows: list[Record]) -> None:
     """Leave out a first or last line that is none of the bookings: their sum, or a balance."""
     booked = [number for number, line in enumerate(lines) if line.state is State.BOOKED]
     for at, others in ((-1, booked[:-1]), (0, booked[1:])):
-        if len(others) > 1 and (reason := _reason_of_end(booked[at], others, lines, rows)):
+        if others and (reason := _reason_of_end(booked[at], others, lines, rows)):
             lines[booked[at]] = lines[booked[at]]._replace(state=State.LEFT_OUT, reason=reason)
 
 
@@ -73,6 +73,8 @@ def _reason_of_end(number: int, others: list[int], lines: list[StatementLine], r
         total = sum(lines[other].amount or 0 for other in others)
         is_sum = line.amount is not None and abs(line.amount) == abs(total)
         return "total" if is_sum else "balance" if vocabulary.ENDS & set(map(fold, fields)) else ""
+    if len(others) < 2:
+        return ""
     # What has less than any booking, and no text or not even an empty field for it, is about the account.
     is_less = sum(map(bool, fields)) < min(sum(map(bool, rows[other].fields)) for other in others)
     is_bare = not line.text or len(fields) < min(len(rows[other].fields) for other in others)

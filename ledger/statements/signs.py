@@ -159,7 +159,7 @@ def _proven_by_balance(
             values = _values(candidate, rows)
             # Of two that explain as much, the amount is the one with signs.
             is_signed = any(value is not None and value < 0 for value in values)
-            score = (share_of(values), sum(value is not None for value in values), is_signed)
+            score = (share_of(values), sum(map(bool, values)), is_signed)
             if score > best_score:
                 best, best_score, table.roles["balance"] = candidate, score, balance
     return best
@@ -271,6 +271,10 @@ def _by_file(table: Table, guess: SignGuess, rows: list[Record], is_rising: bool
     """Decide by the balances, or by the words of the file."""
     plan = guess.plan
     values = [value for value in _values(replace(plan, sign=1), rows) if value]
+    # The steps between balances do not show which way the money of the earliest booking went.
+    is_unsigned = all(value > 0 for value in values)
+    if plan.sign < 0 and is_unsigned:
+        return replace(guess, questions=(*guess.questions, "sign"))
     if plan.sign < 0 or not values:
         return guess
     if "balance" in table.roles:
@@ -283,7 +287,7 @@ def _by_file(table: Table, guess: SignGuess, rows: list[Record], is_rising: bool
         shares = [proof(_values(candidate, rows)) for candidate in plans]
         if max(shares) > PROOF:
             # Turned around in time, the balances would prove the opposite.
-            is_open = not plans[0].is_unmarked_out and shares[0] == shares[1] == max(shares)
+            is_open = not plans[0].is_unmarked_out and (is_unsigned or shares[0] == shares[1] == max(shares))
             questions = (*guess.questions, "sign") if is_open else guess.questions
             return SignGuess(plans[shares.index(max(shares))], questions)
     if _takes_fee(table, plan, rows):
@@ -329,9 +333,10 @@ def _by_majority(table: Table, guess: SignGuess, rows: list[Record], negative: i
     if _marks_money_in(plan, rows):
         return replace(guess, plan=replace(plan, is_unmarked_out=True))
     has_plus = any(cell.sign > 0 for cell in cells)
-    if not positive or has_plus:
-        return guess
     evidence = _evidence(table, rows, plan, negative, positive)
+    is_repaid_only = not positive and 2 * evidence[1] > negative
+    if has_plus or not (positive or is_repaid_only):
+        return guess
     if not _is_card(table) and _shows_account(table, evidence, negative, positive):
         return guess
     spends_without_minus = _spends_without_minus(table, evidence, negative, positive)

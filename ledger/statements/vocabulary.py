@@ -18,7 +18,7 @@ _ROLES = {
         haben soll; s h; h s; +; sh; direction; bevetel kiadas; kennzeichen; *indicator; transaction type;
         dare avere; debet credit; *debet kredit; debit kredit; тип операции; приход расход; signe; sens;
         in out; type de transaction; inflow outflow; 交易类型; προσημο; income expense; expense income;
-        bejovo kimeno; smer uhrady
+        bejovo kimeno; smer uhrady; *入出金; withdrawal deposit; deposit withdrawal
     """,
     "balance": """
         *balance; *saldo; *saldos; *solde; *kontostand; *egyenleg; *zustatek; *zostatok; *余额; *残高; *bakiye;
@@ -84,7 +84,7 @@ _ROLES = {
         *castka; *ciastka; suma; *сумма; *сума; *osszeg; *osszege; valor; *monto; umsatz; *金额; *金額; *tutar;
         value; *summa; *netto; net; *sum; cost; *maara; *suma; *iznos; *znesek; *summe; *お支払金額; *금액;
         *ποσο; *סכום; *المبلغ; *netamount; *importe eur; *cantidad; *quantia; *kwota transakcji; *beloeb;
-        *upphaed; *入出金; *利用金額; kosten; costo; coste; cout; custo
+        *upphaed; *利用金額; kosten; costo; coste; cout; custo
     """,
     "currency": """
         *currency; *ccy; *wahrung; *devise; *monnaie; *divisa; *moneda; *valuta; *muntsoort; *munt; *waluta;

@@ -26,6 +26,8 @@ def kinds_of_nameless(rows: list[Record]) -> list[str]:
     fields = [row.fields for row in rows]
     kinds: list[str] = []
     columns = list(zip(*fields, strict=True)) if len(set(map(len, fields))) == 1 else []
+    while columns and not any(columns[-1]):
+        columns.pop()
     while columns:
         is_split = len(columns) > 1 and _is_split(columns[0], columns[1])
         kinds.append("money" if is_split else "")
@@ -59,7 +61,7 @@ def _join(fields: list[str], kinds: list[str], in_text: int, delimiter: str) -> 
         end = position + 1
         if kind == "text" and in_text:
             end, in_text = end + in_text, 0
-            if any(amounts.read_cell(field) or dates.read_cell(field) for field in fields[position:end]):
+            if not all(map(_is_text, fields[position:end])):
                 return []
         cell = delimiter.join(fields[position:end])
         while delimiter == "," and end < len(fields) and _goes_on(cell, fields[end], kind):
@@ -67,6 +69,10 @@ def _join(fields: list[str], kinds: list[str], in_text: int, delimiter: str) -> 
         cells.append(cell)
         position = end
     return [*cells, *fields[position:]]
+
+
+def _is_text(field: str) -> bool:
+    return bool(field) and not _fits(field, "day") and not _fits(field, "money")
 
 
 def _goes_on(cell: str, following: str, kind: str) -> bool:
