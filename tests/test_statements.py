@@ -528,13 +528,23 @@ READINGS = {
         "Domestic~14/03/2026 00:00:00~b~5,000.00~Cr\n",
         [("2026-03-13", "-450.00"), ("2026-03-14", "5000.00")],
     ),
-    "one column for both sides": (
-        "IBAN;Booked At;Text;Credit/Debit Amount;Balance\nX;2026-03-13;a;1000;1000\n",
-        [("2026-03-13", "1000.0")],
-    ),
     "zeros beside a balance without names": (
         "2026.03.13 10:11:12,a,4500,0,995500\n2026.03.12 10:11:12,b,0,1000000,1000000\n",
         [("2026-03-13", "-4500.0"), ("2026-03-12", "1000000.0")],
+    ),
+    "an amount in local currency beside two columns": (
+        "Date,Text,Debit Amount,Credit Amount,Currency,Transaction Type,Local Currency Amount,Local Currency\n"
+        '13/03/26,a,"11.60",,EUR,"Debit","10.00",GBP\n13/03/26,b,,"1,000.00",EUR,"Credit","1,000.00",EUR\n',
+        [("2026-03-13", "-11.60"), ("2026-03-13", "1000.00")],
+    ),
+    "amounts of debit and of credit": (
+        "Date,Text,Amount Debit,Amount Credit,Fees\n03/13/2026,a,-12.30,,\n03/12/2026,b,,1000.00,\n",
+        [("2026-03-13", "-12.30"), ("2026-03-12", "1000.00")],
+    ),
+    "not yet booked, in Italian": (
+        "Data;Operazione;Contabilizzazione;Importo\n13/03/2026;a;CONTABILIZZATO;-5,00\n"
+        "14/03/2026;b;NON CONTABILIZZATO;-3,00\n",
+        [("2026-03-13", "-5.00")],
     ),
     "totals between": (
         "Datum;Text;Betrag\n15.01.2026;A;-10,00\n;Summe Januar;-10,00\n15.02.2026;C;-40,00\nSumme;;-50,00\n",
@@ -688,6 +698,14 @@ def test_a_payment_received_alone_tells_what_a_minus_means():
     statement = read("Date,Description,Amount\n2026-03-14,Payment received - thank you,-250.00\n")
 
     assert asked(statement) == {"sign": "plus"}
+
+
+@pytest.mark.parametrize("name", ["Credit/Debit Amount", "入出金(円)"])
+def test_a_column_named_after_both_sides_is_none_of_them(name):
+    statement = read(f"Booked At;Text;{name};Balance\n2026-03-13;a;1000;1000\n")
+
+    assert booked(statement) == [("2026-03-13", "1000.0")]
+    assert asked(statement) == {"sign": "minus"}
 
 
 @pytest.mark.parametrize("header", ["", "Date,Text,Amount,Balance\n"])

@@ -27,7 +27,7 @@ _ROLES = {
     """,
     "other_amount": """
         *original amount; *originalamount; *orig amount; *foreign; *fremdwahrung; *fremdbetrag;
-        *local amount; *local_amount; *transaction currency amount; *amount in transaction currency;
+        *local amount; *local_amount; *local currency amount; *transaction currency amount; *amount in transaction currency;
         *instructed; *compensation; *poplatek; *commission; *kommission; *frais;
         *puvodni; *tax; *vat; *mwst; *charges; gross; brutto; *shipping; *insurance; *exchange; *wechselkurs;
         *kurs; *converted; *points; *cashback; *quantity; *price; *splittransaction amount; *split amount;
@@ -49,6 +49,7 @@ _ROLES = {
         ud; ud af konto; *ut av konto; ut fra konto; *расход; *списание; *支出; *支払; *出金; *引出; *출금;
         *borc; *giden; *cikis; *払出; *引き出し; *引出し; *提出; *提款; *支取; *مدين; *سحب;
         *витрат; *видат; *дебет; *списання; *expense amount; expense; expenses; *ถอน; *בחובה;
+        *дебит; *amount debit; *montant debit;
         payments; payment; *pagos; *egreso; *egresos; *gasto; *gastos; depenses; *sorties; *debiteur;
         *debits; valor debito; *izdaci; *isplata; *isplate; *duguje
     """,
@@ -61,7 +62,8 @@ _ROLES = {
         ind pa konto; inn pa konto; *inn pa konto; *приход; *поступление; *зачисление; *收入; *入金; *預入; *存入;
         *입금; receipts; *ingreso; *ingresos; recettes; *entrees; *crediteur; valor credito; *primici; *uplata;
         *uplate; *potrazuje; *lodgement; *alacak; *gelen; *giris; *受入; *預り; *預け入れ; *دائن; *ايداع;
-        *надходження; *зарахування; *кредит; *income amount; income; *ฝาก; *בזכות
+        *надходження; *зарахування; *кредит; *income amount; income; *ฝาก; *בזכות;
+        *amount credit; *montant credit
     """,
     "value_date": """
         valuta; *valutadatum; *valuta datum; *valutadate; *wertstellung; *wertstellungsdatum;
@@ -93,7 +95,7 @@ _ROLES = {
     """,
     "status": """
         *status; *state; *statetype; *stav; *etat; *estado; *stato; *statuts; *交易状态; *状态; *статус; *zustand;
-        *tila; *durum; *buchungsstatus; *cleared status; *statut; *stan transakcji; *상태
+        *tila; *durum; *buchungsstatus; *cleared status; *statut; *stan transakcji; *상태; *contabilizzazione
     """,
     "category": """
         category; *kategorie; *categorie; *categoria; *kategoria; *category; *kategori; *категория; *分类;
