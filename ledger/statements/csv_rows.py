@@ -200,7 +200,10 @@ class _RowReader:
 
     @staticmethod
     def _sign_beside(fields: Sequence[str], index: int) -> str:
-        cell = amount_cell(fields[index]) if index < len(fields) else None
+        text = fields[index] if index < len(fields) else ""
+        if text[-1:].isdigit() and text[:1] in "-+0123456789":
+            return ""
+        cell = amount_cell(text)
         return cell.currency if cell else ""
 
     def _line(

@@ -298,9 +298,9 @@ def _by_file(table: Table, guess: SignGuess, rows: list[Record], is_rising: bool
 
 def _takes_fee(table: Table, plan: MoneyPlan, rows: list[Record]) -> bool:
     """Tell whether there are fees of which nothing shows if the amounts contain them. A net amount does."""
-    fee = table.roles.get("fee", -1)
-    is_net = fold(table.columns[plan.amount].name).split()[:1] in (["net"], ["netto"])
-    return not is_net and any(_safe(plan, row, fee) for row in rows)
+    if "fee" not in table.roles or fold(table.columns[plan.amount].name).split()[:1] in (["net"], ["netto"]):
+        return False
+    return any(_safe(plan, row, table.roles["fee"]) for row in rows)
 
 
 def _by_direction(guess: SignGuess, rows: list[Record]) -> SignGuess | None:

@@ -27,7 +27,8 @@ _ROLES = {
     """,
     "other_amount": """
         *original amount; *originalamount; *orig amount; *foreign; *fremdwahrung; *fremdbetrag;
-        *local amount; *local_amount; *local currency amount; *transaction currency amount; *amount in transaction currency;
+        *local amount; *local_amount; *local currency amount; *transaction currency amount;
+        *amount in transaction currency;
         *instructed; *compensation; *poplatek; *commission; *kommission; *frais;
         *puvodni; *tax; *vat; *mwst; *charges; gross; brutto; *shipping; *insurance; *exchange; *wechselkurs;
         *kurs; *converted; *points; *cashback; *quantity; *price; *splittransaction amount; *split amount;
@@ -215,6 +216,7 @@ CERTAINLY_PENDING = _phrases("vorgemerkt; umsatz vorgemerkt; vormerkung; pending
 PENDING, CANCELLED = _phrases(_PENDING), _phrases(_CANCELLED)
 BALANCES, ENDS = _phrases(_BALANCES), _phrases(_ENDS)
 TOTALS = _phrases(_TOTALS) | ENDS
+_BEGINNINGS = frozenset(phrase[:4] for phrase in BALANCES | ENDS)
 _BEFORE_DAYS = _words("as of on at per am vom zum au du le al a del dal do na k ke dne op van den w")
 # Columns that say of a line whether it is pending, and how they say that it is.
 PENDING_COLUMNS = _phrases("pending; is pending; vorgemerkt; en attente; pendiente; in afwachting")
@@ -247,8 +249,10 @@ REPAYMENT_WORDS = CERTAIN_REPAYMENT_WORDS | _words("autopay payment cashback dan
 
 def marks_of(cells: Sequence[str]) -> set[str]:
     """Return what some cell of a record says of all of it: balance, total or pending."""
-    # No phrase ends with a digit and begins with another character than a letter, as most days and amounts do.
-    marks = {_mark_of(cell) for cell in cells if cell and (cell[-1] not in "0123456789" or cell[0].isalpha())}
+    # No phrase ends with a digit, as most days and amounts do, unless it ends with a day.
+    marks = {
+        _mark_of(cell) for cell in cells if cell and (cell[-1] not in "0123456789" or _begins_like_balance(cell))
+    }
     marks.discard("")
     return marks
 
@@ -263,9 +267,13 @@ def _mark_of(cell: str) -> str:
     folded = fold(cell) if len(cell) <= MARK_MAX else ""
     if folded in CERTAINLY_PENDING:
         return "pending"
-    if folded in BALANCES or _before_day(cell) in BALANCES | ENDS:
+    if folded in BALANCES or (_begins_like_balance(cell) and _before_day(cell) in BALANCES | ENDS):
         return "balance"
     return "total" if folded in TOTALS or folded.partition(" ")[0] in TOTALS else ""
+
+
+def _begins_like_balance(cell: str) -> bool:
+    return cell[:4].lower() in _BEGINNINGS
 
 
 def _before_day(cell: str) -> str:
