@@ -1,51 +1,20 @@
 """The columns of a table: the header, and which column holds what."""
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
 from ledger.statements import amounts, dates, vocabulary
 from ledger.statements.amounts import AmountCell
-from ledger.statements.table import MAX_PREAMBLE, Record, bookings_of, is_booking
+from ledger.statements.headers import AMOUNT_ROLES, DATE_ROLES, NAME_MAX, find_header, kinds_of, roles_of
+from ledger.statements.table import Record, bookings_of, is_booking
 from ledger.statements.text import fold
 from ledger.statements.widths import kinds_of_nameless, narrowed
 
 SAMPLE = 1000
-# How many records about the account may look like bookings above a header, and how many roles its names must have
-# then.
-MAX_ABOVE_HEADER, MIN_ROLES = 2, 3
-_DATE_ROLES = {"date", "value_date"}
-_AMOUNT_ROLES = {"amount", "out", "in", "balance", "fee", "other_amount"}
 _MAY_BE_EMPTY = {
     *("date", "amount", "out", "in", "balance", "other_amount"),
     *("status", "payee", "text", "check"),
 }
-_DOLLARS = re.compile(r"\b[A-Z]{0,2}\$")
-_LONG_NUMBER = re.compile("[0-9]{4}")
-_WORD_MAX = 60
 _LONGEST_WHOLE_AMOUNT = 10
-
-
-def roles_of(name: str) -> list[str]:
-    """Return the roles that a column's name can mean, the likeliest first."""
-    folded = fold(_DOLLARS.sub("", name[:_WORD_MAX]))
-    words = [word for word in folded.split() if not amounts.is_currency(word.upper())]
-    bare = " ".join(words) or folded
-    roles = [role for role, phrases in vocabulary.ROLES.items() if _matches(bare, *phrases)]
-    # One column for both sides.
-    return [{"out": "amount", "in": "amount"}.get(role, role) for role in roles] if "direction" in roles else roles
-
-
-def _matches(name: str, whole: frozenset[str], anywhere: frozenset[str]) -> bool:
-    if name in whole:
-        return True
-    padded = f" {name} "
-    # Names in one word, as in German, hold the word they mean; short words would be found in any text.
-    return any(
-        phrase in name if len(phrase) >= 6 or not phrase.isascii() else f" {phrase} " in padded
-        for phrase in anywhere
-    )
 
 
 @dataclass(slots=True)
@@ -77,7 +46,7 @@ class Column:
         self.codes += amounts.is_currency(cell) or bool(amounts.currency_of(cell))
         self.letters += any(map(str.isalpha, cell[:50]))
         if len(self.values) <= SAMPLE:
-            self.values.add(cell[:_WORD_MAX])
+            self.values.add(cell[:NAME_MAX])
 
     @property
     def is_days(self) -> bool:
@@ -140,7 +109,7 @@ class Table:
 def divide(records: list[Record], delimiter: str) -> Table:
     """Find the header and the first booking, and look at every column."""
     first = next((number for number, record in enumerate(records) if is_booking(record.fields)), None)
-    header_at = _find_header(records, len(records) if first is None else first)
+    header_at = find_header(records, len(records) if first is None else first)
     if header_at is not None:
         start = header_at + 1
         header = records[header_at].fields
@@ -148,7 +117,7 @@ def divide(records: list[Record], delimiter: str) -> Table:
         start = first if first is not None else len(records)
         header = ()
     rows = records[start:]
-    kinds = _kinds_of(header)
+    kinds = kinds_of(header)
     if not header and delimiter == ",":
         kinds = kinds_of_nameless(bookings_of(rows[:SAMPLE]))
     if kinds:
@@ -156,66 +125,6 @@ def divide(records: list[Record], delimiter: str) -> Table:
     bookings = bookings_of(rows)
     preamble = records[:header_at] if header_at is not None else records[:start]
     return Table(preamble, header, rows, bookings, _profile(bookings, header))
-
-
-def _kinds_of(header: tuple[str, ...]) -> list[str]:
-    """Return what the columns hold by their names: days, money, the text if there is one, or something else."""
-    width = max((number for number, name in enumerate(header, 1) if name), default=0)
-    roles = [next(iter(roles_of(name)), "") if name else "" for name in header[:width]]
-    text = next((roles.index(role) for role in ("text", "payee") if role in roles), -1)
-    return [
-        "day" if role in _DATE_ROLES else "money" if role in _AMOUNT_ROLES else "text" if index == text else ""
-        for index, role in enumerate(roles)
-    ]
-
-
-def _find_header(records: list[Record], first: int) -> int | None:
-    """Return the number of the record before the first booking whose fields are names of columns."""
-    best, best_score = None, 1
-    limit = min(MAX_PREAMBLE, len(records))
-    for number in range(min(first, limit)):
-        score = _header_score(records[number].fields)
-        # The nearest one of those that fit equally well, but not one that is written again.
-        if score >= max(best_score, 2) and (best is None or records[number].fields != records[best].fields):
-            best, best_score = number, score
-    if best is not None and _names_day_and_money(records[best].fields):
-        return best
-    # Lines about the account can look like bookings, and have a header of their own.
-    is_above = (number for number in range(first, limit) if is_booking(records[number].fields))
-    below = range(first + 1, next(islice(is_above, MAX_ABOVE_HEADER, None), limit))
-    for number in below:
-        fields = records[number].fields
-        if _names_day_and_money(fields) and _header_score(fields) >= MIN_ROLES:
-            return number
-    unknown = (number for number in (first - 1, *below) if best is None and _is_row_of_names(records, number))
-    return next(unknown, best)
-
-
-def _names_day_and_money(fields: Sequence[str]) -> bool:
-    found = {role for cell in fields if cell for role in roles_of(cell)[:1]}
-    return bool(found & _DATE_ROLES and found & {"amount", "out", "in"})
-
-
-def _is_row_of_names(records: list[Record], number: int) -> bool:
-    """Tell whether a record can be a header of unknown words: as wide as the booking below it, without numbers."""
-    if not 0 <= number < len(records) - 1 or not is_booking(records[number + 1].fields):
-        return False
-    above, below = records[number].fields, records[number + 1].fields
-    is_full = len(above) == len(below) > 2 and sum(map(bool, above)) > 2
-    # A title names its period or its account.
-    return is_full and all(_is_name(cell) and not _LONG_NUMBER.search(cell) for cell in above if cell)
-
-
-def _header_score(fields: Sequence[str]) -> int:
-    if len(fields) < 2 or not all(_is_name(cell) for cell in fields if cell):
-        return 0
-    found = {role for cell in fields if cell for role in roles_of(cell)[:1]}
-    has_anchor = found & (_DATE_ROLES | {"amount", "out", "in"})
-    return len(found) if has_anchor else 0
-
-
-def _is_name(cell: str) -> bool:
-    return len(cell) <= _WORD_MAX and not dates.read_cell(cell) and not amounts.read_cell(cell)
 
 
 def _profile(bookings: list[Record], header: tuple[str, ...]) -> list[Column]:
@@ -316,9 +225,9 @@ def _fits(column: Column, role: str) -> bool:
     """Return whether the cells of a column can be what its name says."""
     if column.filled == 0:
         return role in _MAY_BE_EMPTY
-    if role in _DATE_ROLES:
+    if role in DATE_ROLES:
         return column.is_days
-    if role in _AMOUNT_ROLES:
+    if role in AMOUNT_ROLES:
         return column.is_numbers and not column.is_identifiers
     if role == "currency":
         return column.codes >= 0.6 * column.filled

@@ -7,9 +7,10 @@ from itertools import groupby
 
 from ledger.money import currency_digits
 from ledger.statements import amounts, dates, trackers, vocabulary
-from ledger.statements.columns import SAMPLE, Table, assign_roles, divide, numeric_cells, roles_of
+from ledger.statements.columns import SAMPLE, Table, assign_roles, divide, numeric_cells
 from ledger.statements.csv_rows import Plan, amount_cell, day_cell, read_rows
 from ledger.statements.encodings import CHOICES, DecodedText
+from ledger.statements.headers import roles_of
 from ledger.statements.locale_hints import decimal_of, is_dollar
 from ledger.statements.model import (
     ID_MAX,
