@@ -683,6 +683,16 @@ def test_a_fee_that_may_belong_to_the_amount_is_asked_about():
 
     assert asked(read(f"Date,Text,Amount,Fee\n{rows}")) == {"columns": "2"}
     assert asked(read(f"Date,Text,Net amount,Fee\n{rows}")) == {}
+    assert asked(read("Date,Text,In,Out,Fee\n2026-03-14,b,,-100.00,-2.50\n")) == {"columns": "3,2"}
+
+
+def test_an_amount_in_the_currency_of_the_account_is_known_by_its_name():
+    statement = read(
+        "Date;Description;Montant;Devise;Montant en devise du compte;Devise du compte\n"
+        "2026-03-14;a;-10,00;USD;-9,20;EUR\n"
+    )
+
+    assert [(line.amount, line.currency) for line in statement.lines] == [(Decimal("-9.20"), "EUR")]
 
 
 def test_three_decimals_everywhere_are_taken_as_the_locale_writes_numbers():

@@ -242,6 +242,9 @@ def _is_better(column: Column, present: Column, role: str) -> bool:
         return True
     if role in {"payee", "text"}:
         return column.letters > 0 and present.letters == 0
+    if role in {"amount", "currency"} and "account" in roles_of(column.name):
+        # The currency of the account, not that of a purchase abroad.
+        return "account" not in roles_of(present.name)
     if role == "amount":
         # The net amount is what changes the balance.
         return fold(column.name).split()[:1] in (["net"], ["netto"]) and column.is_money

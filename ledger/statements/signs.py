@@ -118,7 +118,7 @@ def plan_money(
     else:
         guess = _by_cells(table, plan, rows, is_rising)
     if guess.plan.amount < 0:
-        return replace(guess, plan=_with_fee(table, _with_pair_signs(guess.plan, rows), rows, is_rising))
+        return _with_fee(table, replace(guess, plan=_with_pair_signs(guess.plan, rows)), rows, is_rising)
     return _with_sign(table, guess, rows, chosen_sign, is_rising)
 
 
@@ -242,13 +242,17 @@ def _with_pair_signs(plan: MoneyPlan, rows: list[Record]) -> MoneyPlan:
     return replace(plan, out_sign=1 if is_negative(plan.out) else -1, in_sign=-1 if is_negative(plan.into) else 1)
 
 
-def _with_fee(table: Table, plan: MoneyPlan, rows: list[Record], is_rising: bool | None) -> MoneyPlan:
-    """Take a fee off two columns if the balances say so."""
-    if not {"fee", "balance"} <= table.roles.keys():
-        return plan
-    proof = _proof(plan, table.roles["balance"], rows, is_rising)
+def _with_fee(table: Table, guess: SignGuess, rows: list[Record], is_rising: bool | None) -> SignGuess:
+    """Take a fee off two columns if the balances say so; ask if they say nothing."""
+    plan = guess.plan
+    if not _has_fees(table, plan, rows):
+        return guess
     less = replace(plan, fee=table.roles["fee"])
-    return less if proof(_values(less, rows)) > proof(_values(plan, rows)) else plan
+    proof = _proof(plan, table.roles.get("balance", -1), rows, is_rising)
+    whole, reduced = proof(_values(plan, rows)), proof(_values(less, rows))
+    if whole == reduced:
+        return replace(guess, questions=(*guess.questions, "columns"))
+    return replace(guess, plan=less) if reduced > whole else guess
 
 
 def _with_sign(
@@ -290,15 +294,16 @@ def _by_file(table: Table, guess: SignGuess, rows: list[Record], is_rising: bool
             is_open = not plans[0].is_unmarked_out and (is_unsigned or shares[0] == shares[1] == max(shares))
             questions = (*guess.questions, "sign") if is_open else guess.questions
             return SignGuess(plans[shares.index(max(shares))], questions)
-    if _takes_fee(table, plan, rows):
+    if _has_fees(table, plan, rows):
         guess = replace(guess, questions=(*guess.questions, "columns"))
     negative = sum(value < 0 for value in values)
     return _by_majority(table, guess, rows, negative, len(values) - negative)
 
 
-def _takes_fee(table: Table, plan: MoneyPlan, rows: list[Record]) -> bool:
-    """Tell whether there are fees of which nothing shows if the amounts contain them. A net amount does."""
-    if "fee" not in table.roles or fold(table.columns[plan.amount].name).split()[:1] in (["net"], ["netto"]):
+def _has_fees(table: Table, plan: MoneyPlan, rows: list[Record]) -> bool:
+    """Tell whether there are fees that the amounts may contain or not. A net amount does."""
+    name = table.columns[plan.amount].name if plan.amount >= 0 else ""
+    if "fee" not in table.roles or fold(name).split()[:1] in (["net"], ["netto"]):
         return False
     return any(_safe(plan, row, table.roles["fee"]) for row in rows)
 
