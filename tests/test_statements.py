@@ -49,6 +49,7 @@ def asked(statement):
         (["31.12.25 23:59:59", "1.1.26"], ["2025-12-31", "2026-01-01"]),
         (["2026-01-02T22:30:00+01:00", "2026-01-03 00:00"], ["2026-01-02", "2026-01-03"]),
         (["12. März 2026", "3. Mai 2026"], ["2026-03-12", "2026-05-03"]),
+        (["12 martie 2026", "3 Mayıs 2026", "1 января 2026"], ["2026-03-12", "2026-05-03", "2026-01-01"]),
         (["2026年1月2日", "2026年12月31日"], ["2026-01-02", "2026-12-31"]),
     ],
 )
@@ -115,6 +116,8 @@ def test_a_day_that_does_not_exist_is_a_bad_line_and_stops_nothing():
         (["($85.00)", "- $21.59", "$-3.00"], ["-85.00", "-21.59", "-3.00"]),
         (["-10,80 €", "-1 234,50 €", "-.46"], ["-10.80", "-1234.50", None]),
         (["12-", "−12.5", "-1'234.50"], ["-12.0", "-12.5", "-1234.50"]),
+        (["$(1,085.00)", "(-$21.59)", "(-3.00)"], ["-1085.00", "-21.59", "-3.00"]),
+        (["85,00 S", "21,59D", "3,00 H", "1D"], ["-85.00", "-21.59", "3.00", None]),
         (["-12,34,567.00", "-1.50"], ["-1234567.00", "-1.50"]),
         (["-1.00", "-12..34", "-1e5", "-١٢.٥٠", "NaN"], ["-1.00", None, None, None, None]),
         (["-1.00", "-1.999", "-1.500", "-" + 20 * "9"], ["-1.00", None, "-1.500", None]),
@@ -435,6 +438,114 @@ READINGS = {
         "2026年1月16日,b,,5000,103800\n",
         [("2026-01-15", "-1200.0"), ("2026-01-16", "5000.0")],
     ),
+    "dashes where there is no amount": (
+        "Date,Text,Debit,Credit\n13-MAR-26,a,45.30,-\n12-MAR-26,b,-,100.00\n14-MAR-26,c,5.00,N/A\n",
+        [("2026-03-13", "-45.30"), ("2026-03-12", "100.00"), ("2026-03-14", "-5.00")],
+    ),
+    "directions in Hungarian": (
+        "1;T;5450;20260313;994550;a\n1;J;1000000;20260312;1000000;b\n",
+        [("2026-03-13", "-5450.0"), ("2026-03-12", "1000000.0")],
+    ),
+    "amounts of expenses and of income": (
+        "Date,Tags,Expense amount,Income amount,In main currency\n"
+        "3/13/26,a,12.30,0,12.30\n3/14/26,b,0,90.00,90.00\n",
+        [("2026-03-13", "-12.30"), ("2026-03-14", "90.00")],
+    ),
+    "income and expenses by a word": (
+        "Date\tNote\tAmount\tIncome/Expense\n2026-03-13\ta\t12.30\tExp.\n2026-03-14\tb\t90.00\tIncome\n",
+        [("2026-03-13", "-12.30"), ("2026-03-14", "90.00")],
+    ),
+    "a fee before the amount": (
+        "ID,Direction,Created on,Source fee amount,Source amount (after fees)\n"
+        "1,OUT,2026-03-13,0.00,12.30\n2,IN,2026-03-14,0.00,90.00\n",
+        [("2026-03-13", "-12.30"), ("2026-03-14", "90.00")],
+    ),
+    "an empty column that could be one of days": (
+        "Timestamp,Tag,Text,Amount\n2026-03-13 00:00:00,,a,-12.30\n",
+        [("2026-03-13", "-12.30")],
+    ),
+    "a balance above the header, with a header of its own": (
+        "Date;Account;Balance\n31/03/2026;Giro;1.234,56\nDate;Text;Amount\n13/03/2026;a;-5,00\n14/03/2026;b;-7,50\n",
+        [("2026-03-13", "-5.00"), ("2026-03-14", "-7.50")],
+    ),
+    "balances above a header of unknown words": (
+        "01/03/2026;Giro;1.000,00\n31/03/2026;Giro;987,50\nXyz;Foo;Bar\n13/03/2026;a;-5,00\n14/03/2026;b;-7,50\n",
+        [("2026-03-13", "-5.00"), ("2026-03-14", "-7.50")],
+    ),
+    "a balance far above the header": (
+        "31/03/2026;Giro;1.234,56\na;b\nc;d\ne;f\ng;h\ni;j\nDate;Foo;Text;Amount\n13/03/2026;x;a;-5,00\n",
+        [("2026-03-13", "-5.00")],
+    ),
+    "a title whose day is written differently": (
+        '2026-03-20,01-03-2026,Jane,EUR,"1000,00","954,70"\n13-03-2026,12-03-2026,a,,"-45,30","954,70"\n'
+        '14-03-2026,14-03-2026,b,,"-4,70","950,00"\n15-03-2026,15-03-2026,c,,"-50,00","900,00"\n',
+        [("2026-03-13", "-45.30"), ("2026-03-14", "-4.70"), ("2026-03-15", "-50.00")],
+    ),
+    "balances of a day": (
+        "Datum;Text;Betrag\n28.02.2026;Saldo per 28.02.2026;100,00\n13.03.2026;a;-5,00\n"
+        "14.03.2026;New Balance;-7,50\n31.03.2026;Ending balance as of March 31, 2026;87,50\n",
+        [("2026-03-13", "-5.00"), ("2026-03-14", "-7.50")],
+    ),
+    "a balance at the end": (
+        "Datum;Text;Betrag\n13.03.2026;a;-5,00\n14.03.2026;b;-7,50\n31.03.2026;Saldo;87,50\n",
+        [("2026-03-13", "-5.00"), ("2026-03-14", "-7.50")],
+    ),
+    "a balance without words": (
+        "13/03/2026;-5,00;Card;;a;12;x\n14/03/2026;-7,50;Card;;b;12;x\n20/03/2026;1234,56;;;12345678\n",
+        [("2026-03-13", "-5.00"), ("2026-03-14", "-7.50")],
+    ),
+    "a total with a day": (
+        "Date;Text;Amount\n13/03/2026;Total;-5,00\n14/03/2026;b;-7,50\n31/03/2026;Total;-12,50\n",
+        [("2026-03-13", "-5.00"), ("2026-03-14", "-7.50")],
+    ),
+    "a decimal comma without quotes": (
+        "Datum,Tekst,Ud,Ind,Saldo\n13-03-2026,a,12,30,,1.987,70\n14-03-2026,b,,1.000,00,2.987,70\n",
+        [("2026-03-13", "-12.30"), ("2026-03-14", "1000.00")],
+    ),
+    "a decimal comma without quotes and names": (
+        "13.03.2026,a,-12,30\n14.03.2026,b,-100,00\n",
+        [("2026-03-13", "-12.30"), ("2026-03-14", "-100.00")],
+    ),
+    "commas without quotes in days, texts and amounts": (
+        "Date,Text,Amount,Balance\nMar 13, 2026,a, London,-1,234,567.00,1,000.00\nMar 14, 2026,b,-1,000.50,-0.50\n"
+        "Mar 15, 2026,c,-5.00,-5.50\n",
+        [("2026-03-13", "-1234567.00"), ("2026-03-14", "-1000.50"), ("2026-03-15", "-5.00")],
+    ),
+    "a semicolon without quotes in a text": (
+        "Datum;Partner;Text;Betrag;Saldo\n13.03.2026;a;b; c;-12,30;87,70\n14.03.2026;a;b;-7,70;80,00\n",
+        [("2026-03-13", "-12.30"), ("2026-03-14", "-7.70")],
+    ),
+    "columns behind those with names": (
+        "Date,Text,Amount\n13/03/2026,a,-12.30,87.70\n14/03/2026,b,-7.70,80.00\n",
+        [("2026-03-13", "-12.30"), ("2026-03-14", "-7.70")],
+    ),
+    "fields in single quotes": (
+        "'Date','Text','Amount'\n'13/03/2026','a, b','-12.30'\n'14/03/2026','','-7.70'\n",
+        [("2026-03-13", "-12.30"), ("2026-03-14", "-7.70")],
+    ),
+    "only money in has a direction": (
+        "Type~Date~Description~AMT~Debit / Credit\nDomestic~13/03/2026 10:11:12~a~450.00~\n"
+        "Domestic~14/03/2026 00:00:00~b~5,000.00~Cr\n",
+        [("2026-03-13", "-450.00"), ("2026-03-14", "5000.00")],
+    ),
+    "zeros beside a balance without names": (
+        "2026.03.13 10:11:12,a,4500,0,995500\n2026.03.12 10:11:12,b,0,1000000,1000000\n",
+        [("2026-03-13", "-4500.0"), ("2026-03-12", "1000000.0")],
+    ),
+    "an amount in local currency beside two columns": (
+        "Date,Text,Debit Amount,Credit Amount,Currency,Transaction Type,Local Currency Amount,Local Currency\n"
+        '13/03/26,a,"11.60",,EUR,"Debit","10.00",GBP\n13/03/26,b,,"1,000.00",EUR,"Credit","1,000.00",EUR\n',
+        [("2026-03-13", "-11.60"), ("2026-03-13", "1000.00")],
+    ),
+    "amounts of debit and of credit": (
+        "Date,Text,Amount Debit,Amount Credit,Fees\n03/13/2026,a,-12.30,,\n03/12/2026,b,,1000.00,\n",
+        [("2026-03-13", "-12.30"), ("2026-03-12", "1000.00")],
+    ),
+    "not yet booked, in Italian": (
+        "Data;Operazione;Contabilizzazione;Importo\n13/03/2026;a;CONTABILIZZATO;-5,00\n"
+        "14/03/2026;b;NON CONTABILIZZATO;-3,00\n",
+        [("2026-03-13", "-5.00")],
+    ),
     "totals between": (
         "Datum;Text;Betrag\n15.01.2026;A;-10,00\n;Summe Januar;-10,00\n15.02.2026;C;-40,00\nSumme;;-50,00\n",
         [("2026-01-15", "-10.00"), ("2026-02-15", "-40.00")],
@@ -480,6 +591,15 @@ def test_two_digits_of_a_year_in_front_are_asked_about(cells):
 @pytest.mark.parametrize("kind", [kind for kind in READINGS if "abroad" in kind and "currency" in kind])
 def test_an_amount_keeps_its_own_currency_beside_that_of_a_purchase_abroad(kind):
     assert {line.currency for line in read(READINGS[kind][0]).lines} == {"EUR"}
+
+
+def test_amounts_keep_the_currencies_beside_them():
+    text = "Date,Text,Amount\n2026-03-13,a,-12.00 EUR\n2026-03-14,b,-8.00 GBP\n2026-03-15,c,-9.00\n"
+
+    assert [line.currency for line in read(text).lines] == ["EUR", "GBP", "EUR"]
+    header = "data;lançamento;valor (R$);saldo (R$)\n"
+    statement = read(header + "13/03/2026;a;-18,40;81,60\n14/03/2026;b;-1,60;80,00\n")
+    assert (statement.currency, asked(statement)) == ("BRL", {})
 
 
 def test_balances_of_one_day_prove_no_sign():
@@ -534,6 +654,75 @@ def test_a_repayment_tells_what_a_minus_means_on_a_card():
 
     assert asked(read("Transaction Date,Description,Amount\n" + rows)) == {"sign": "minus"}
     assert asked(read("Transaction Date,Description,Amount\n" + turned)) == {"sign": "plus"}
+
+
+def test_wages_with_a_minus_and_payments_by_card_tell_what_a_minus_means():
+    header = "Date,Description,Amount\n"
+    paid = "2026-03-13,Card payment to a,-5.00\n2026-03-14,Rewe sagt Danke,-7.00\n2026-03-15,b,9.00\n"
+
+    assert asked(read(header + paid)) == {}
+    assert asked(read(header + paid + "2026-03-16,c,9.00\n")) == {"sign": "minus"}
+    assert asked(read(header + "2026-03-13,a,5.00\n2026-03-14,Payroll,-900.00\n")) == {"sign": "plus"}
+
+
+def test_several_amounts_without_signs_and_words_are_taken_for_spending():
+    rows = "2026-03-13,a,5.00\n2026-03-14,b,7.00\n"
+
+    assert asked(read(f"Date,Description,Amount\n{rows}")) == {"sign": "plus"}
+    assert asked(read(f"Date,Description,Amount\n{rows.replace('a', 'Salary')}")) == {"sign": "minus"}
+
+
+def test_a_refund_tells_what_a_minus_means_however_few_lines_there_are():
+    rows = "2026-03-13,a,5.00\n2026-03-14,Refund,-7.00\n2026-03-15,b,-7.00\n"
+
+    assert asked(read(f"Date,Description,Amount\n{rows}")) == {"sign": "plus"}
+
+
+def test_a_fee_that_may_belong_to_the_amount_is_asked_about():
+    rows = "2026-03-13,a,-12.30,0.00\n2026-03-14,b,-100.00,2.50\n"
+
+    assert asked(read(f"Date,Text,Amount,Fee\n{rows}")) == {"columns": "2"}
+    assert asked(read(f"Date,Text,Net amount,Fee\n{rows}")) == {}
+    assert asked(read("Date,Text,In,Out,Fee\n2026-03-14,b,,-100.00,-2.50\n")) == {"columns": "3,2"}
+
+
+def test_an_amount_in_the_currency_of_the_account_is_known_by_its_name():
+    statement = read(
+        "Date;Description;Montant;Devise;Montant en devise du compte;Devise du compte\n"
+        "2026-03-14;a;-10,00;USD;-9,20;EUR\n"
+    )
+
+    assert [(line.amount, line.currency) for line in statement.lines] == [(Decimal("-9.20"), "EUR")]
+
+
+def test_three_decimals_everywhere_are_taken_as_the_locale_writes_numbers():
+    rows = "".join(f'2026-01-0{day},shop,"-1,{day}50"\n' for day in range(1, 6))
+    text = f"Date,Text,Amount\n{rows}"
+
+    assert asked(read(text, locale="en_US")) == {"decimal": "."}
+    assert booked(read(text, locale="en_US"))[0] == ("2026-01-01", "-1150.0")
+    assert asked(read(text, locale="de_DE")) == {"decimal": ","}
+
+
+def test_a_payment_received_alone_tells_what_a_minus_means():
+    statement = read("Date,Description,Amount\n2026-03-14,Payment received - thank you,-250.00\n")
+
+    assert asked(statement) == {"sign": "plus"}
+
+
+@pytest.mark.parametrize("name", ["Credit/Debit Amount", "入出金(円)"])
+def test_a_column_named_after_both_sides_is_none_of_them(name):
+    statement = read(f"Booked At;Text;{name};Balance\n2026-03-13;a;1000;1000\n")
+
+    assert booked(statement) == [("2026-03-13", "1000.0")]
+    assert asked(statement) == {"sign": "minus"}
+
+
+@pytest.mark.parametrize("header", ["", "Date,Text,Amount,Balance\n"])
+def test_balances_do_not_prove_the_sign_of_the_earliest_booking(header):
+    rows = "2026-03-15,a,7.70,80.00\n2026-03-14,b,12.30,87.70\n2026-03-13,c,100.00,100.00\n"
+
+    assert asked(read(header + rows)) == {"sign": "plus"}
 
 
 def test_columns_that_leave_half_of_the_rows_without_an_amount_are_asked_about():

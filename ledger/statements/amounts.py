@@ -40,9 +40,14 @@ _CURRENCY = (
 )
 _NUMBER = r"(?:[0-9](?:[0-9., ']{0,30}[0-9])?[.,]?|[.,][0-9]{1,15})"
 _CELL = re.compile(
-    rf"(?P<open>\()?\s?(?P<before>[-+])?\s?(?P<left>{_CURRENCY})?\s?(?P<between>[-+])?\s?(?P<number>{_NUMBER})"
-    rf"\s?(?P<after>[-+])?\s?(?P<right>{_CURRENCY})?\s?(?P<last>[-+])?(?P<mark>\s?(?:CR|DR|Cr|Dr|cr|dr))?(?P<close>\))?"
+    rf"(?P<first>{_CURRENCY}\s?(?=\())?(?P<open>\()?\s?(?P<before>[-+])?\s?(?P<left>{_CURRENCY})?\s?"
+    rf"(?P<between>[-+])?\s?(?P<number>{_NUMBER})\s?(?P<after>[-+])?\s?(?P<right>{_CURRENCY})?\s?(?P<last>[-+])?"
+    r"(?P<mark>\s?(?:CR|DR|Cr|Dr|cr|dr|[CDHS]))?(?P<close>\))?"
 )
+# What is written behind an amount: debit and credit, "Soll" and "Haben".
+_MARKS_OUT, _MARKS_IN = {"DR", "D", "S"}, {"CR", "C", "H"}
+# What stands in a column of amounts where there is none.
+NOTHING = frozenset(("", "-", "--", "–", "—", "N/A", "n/a"))
 _PLAIN = re.compile(r"[0-9]*")
 _SWISS = re.compile("[ ']")
 
@@ -77,14 +82,16 @@ def read_cell(text: str) -> AmountCell | None:
     match = _CELL.fullmatch(text)
     if match is None or bool(match["open"]) != bool(match["close"]):
         return None
-    currency = (match["left"] or match["right"] or "").rstrip(".")
+    currency = (match["first"] or match["left"] or match["right"] or "").strip().rstrip(".")
     if re.fullmatch("[A-Z]{3}", currency) and not is_currency(currency):
         return None
     signs = [sign for sign in match.group("before", "between", "after", "last") if sign]
-    if len(signs) + bool(match["open"]) + bool(match["mark"]) > 1:
-        return None
     mark = (match["mark"] or "").strip().upper()
-    sign = -1 if "-" in signs or match["open"] or mark == "DR" else 1 if signs or mark else 0
+    # A minus in brackets says the same twice. One letter behind a number without decimals can be anything.
+    says = len(signs) + bool(mark) + bool(match["open"] and signs != ["-"])
+    if says > 1 or (len(mark) == 1 and not set(match["number"]) & {".", ","}):
+        return None
+    sign = -1 if "-" in signs or match["open"] or mark in _MARKS_OUT else 1 if signs or mark else 0
     return AmountCell(match["number"], sign, currency)
 
 
@@ -185,10 +192,7 @@ def decide_decimal(
     written = "".join(cell.number for cell in cells)
     if (not has_decimals or _mixes_whole(cells)) and ("." in written) != ("," in written):
         return DecimalSeparator("," if "." in written else ".", is_certain=True)
-    only = "." if "," not in written else ","
-    # Three decimals in every cell of many are decimals: some amount would be below a thousand.
-    is_column = counts["?"] == len(cells) >= 4
-    return DecimalSeparator(only if is_column else locale_decimal, is_certain=False)
+    return DecimalSeparator(locale_decimal, is_certain=False)
 
 
 def _mixes_whole(cells: Iterable[AmountCell]) -> bool:

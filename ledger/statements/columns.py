@@ -1,45 +1,20 @@
 """The columns of a table: the header, and which column holds what."""
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ledger.statements import amounts, dates, vocabulary
 from ledger.statements.amounts import AmountCell
-from ledger.statements.table import MAX_PREAMBLE, Record, bookings_of, is_booking
+from ledger.statements.headers import AMOUNT_ROLES, DATE_ROLES, NAME_MAX, find_header, kinds_of, roles_of
+from ledger.statements.table import Record, bookings_of, is_booking
 from ledger.statements.text import fold
+from ledger.statements.widths import kinds_of_nameless, narrowed
 
 SAMPLE = 1000
-# How many records that look like bookings may stand above a header, and how many roles its names must have then.
-MAX_ABOVE_HEADER, MIN_ROLES = 5, 3
-_DATE_ROLES = {"date", "value_date"}
-_AMOUNT_ROLES = {"amount", "out", "in", "balance", "fee", "other_amount"}
 _MAY_BE_EMPTY = {
     *("date", "amount", "out", "in", "balance", "other_amount"),
     *("status", "payee", "text", "check"),
 }
-_LONG_NUMBER = re.compile("[0-9]{4}")
-_WORD_MAX = 60
 _LONGEST_WHOLE_AMOUNT = 10
-
-
-def roles_of(name: str) -> list[str]:
-    """Return the roles that a column's name can mean, the likeliest first."""
-    folded = fold(name[:_WORD_MAX])
-    words = [word for word in folded.split() if not amounts.is_currency(word.upper())]
-    bare = " ".join(words) or folded
-    return [role for role, phrases in vocabulary.ROLES.items() if _matches(bare, *phrases)]
-
-
-def _matches(name: str, whole: frozenset[str], anywhere: frozenset[str]) -> bool:
-    if name in whole:
-        return True
-    padded = f" {name} "
-    # Names in one word, as in German, hold the word they mean; short words would be found in any text.
-    return any(
-        phrase in name if len(phrase) >= 6 or not phrase.isascii() else f" {phrase} " in padded
-        for phrase in anywhere
-    )
 
 
 @dataclass(slots=True)
@@ -49,6 +24,7 @@ class Column:
     index: int
     name: str = ""
     filled: int = 0
+    dashes: int = 0
     days: int = 0
     numbers: int = 0
     money: int = 0
@@ -61,6 +37,7 @@ class Column:
         if not cell:
             return
         self.filled += 1
+        self.dashes += cell in amounts.NOTHING
         amount = amounts.read_cell(cell[: amounts.CELL_MAX + 1])
         day = dates.read_cell(cell[: dates.CELL_MAX + 1])
         self.days += day is not None
@@ -69,7 +46,7 @@ class Column:
         self.codes += amounts.is_currency(cell) or bool(amounts.currency_of(cell))
         self.letters += any(map(str.isalpha, cell[:50]))
         if len(self.values) <= SAMPLE:
-            self.values.add(cell[:_WORD_MAX])
+            self.values.add(cell[:NAME_MAX])
 
     @property
     def is_days(self) -> bool:
@@ -79,7 +56,7 @@ class Column:
     @property
     def is_numbers(self) -> bool:
         """True if most cells can be amounts and are no days."""
-        return self.filled > 0 and self.numbers >= 0.6 * self.filled and not self.is_days
+        return self.numbers > 0 and self.numbers >= 0.6 * (self.filled - self.dashes) and not self.is_days
 
     @property
     def is_money(self) -> bool:
@@ -129,10 +106,10 @@ class Table:
         return record.fields[index] if 0 <= index < len(record.fields) else ""
 
 
-def divide(records: list[Record]) -> Table:
+def divide(records: list[Record], delimiter: str) -> Table:
     """Find the header and the first booking, and look at every column."""
     first = next((number for number, record in enumerate(records) if is_booking(record.fields)), None)
-    header_at = _find_header(records, len(records) if first is None else first)
+    header_at = find_header(records, len(records) if first is None else first)
     if header_at is not None:
         start = header_at + 1
         header = records[header_at].fields
@@ -140,42 +117,14 @@ def divide(records: list[Record]) -> Table:
         start = first if first is not None else len(records)
         header = ()
     rows = records[start:]
+    kinds = kinds_of(header)
+    if not header and delimiter == ",":
+        kinds = kinds_of_nameless(bookings_of(rows[:SAMPLE]))
+    if kinds:
+        rows = narrowed(rows, kinds, delimiter)
     bookings = bookings_of(rows)
     preamble = records[:header_at] if header_at is not None else records[:start]
     return Table(preamble, header, rows, bookings, _profile(bookings, header))
-
-
-def _find_header(records: list[Record], first: int) -> int | None:
-    """Return the number of the record before the first booking whose fields are names of columns."""
-    best, best_score = None, 1
-    for number in range(min(first, MAX_PREAMBLE)):
-        score = _header_score(records[number].fields)
-        # The nearest one of those that fit equally well.
-        if score >= max(best_score, 2):
-            best, best_score = number, score
-    if best is None:
-        # A line about the account can look like a booking.
-        near = range(first + 1, min(first + MAX_ABOVE_HEADER, len(records)))
-        best = next((number for number in near if _header_score(records[number].fields) >= MIN_ROLES), None)
-    if best is None and 0 < first < len(records):
-        above, below = records[first - 1].fields, records[first].fields
-        is_full = len(above) == len(below) > 2 and sum(map(bool, above)) > 2
-        # A title names its period or its account.
-        if is_full and all(_is_name(cell) and not _LONG_NUMBER.search(cell) for cell in above if cell):
-            return first - 1
-    return best
-
-
-def _header_score(fields: Sequence[str]) -> int:
-    if len(fields) < 2 or not all(_is_name(cell) for cell in fields if cell):
-        return 0
-    found = {role for cell in fields if cell for role in roles_of(cell)[:1]}
-    has_anchor = found & (_DATE_ROLES | {"amount", "out", "in"})
-    return len(found) if has_anchor else 0
-
-
-def _is_name(cell: str) -> bool:
-    return len(cell) <= _WORD_MAX and not dates.read_cell(cell) and not amounts.read_cell(cell)
 
 
 def _profile(bookings: list[Record], header: tuple[str, ...]) -> list[Column]:
@@ -234,10 +183,7 @@ def _drop_original_amount(table: Table) -> None:
     out, into = (table.columns[table.roles[role]] for role in ("out", "in"))
     amount = table.columns[table.roles["amount"]]
     is_signed = any(cell.sign for value in amount.values if (cell := amounts.read_cell(value)))
-    filled = [
-        sum(column.index < len(row.fields) and bool(row.fields[column.index]) for column in (out, into))
-        for row in table.bookings
-    ]
+    filled = [sum(_holds_amount(row, column.index) for column in (out, into)) for row in table.bookings]
     if not is_signed and out.filled and into.filled and all(number == 1 for number in filled):
         del table.roles["amount"]
 
@@ -253,16 +199,17 @@ def _join_pair(table: Table) -> None:
     side = sides.pop()
     if "amount" in table.roles:
         indexes = table.roles[side], table.roles["amount"]
-        filled = [
-            tuple(index < len(row.fields) and bool(row.fields[index]) for index in indexes)
-            for row in table.bookings
-        ]
+        filled = [tuple(_holds_amount(row, index) for index in indexes) for row in table.bookings]
         if {(True, False), (False, True)} <= set(filled) and (True, True) not in filled:
             table.roles[({"out", "in"} - {side}).pop()] = table.roles.pop("amount")
         return
     cells = [cell for value in table.columns[table.roles[side]].values if (cell := amounts.read_cell(value))]
     if {cell.sign < 0 for cell in cells} == {True, False}:
         table.roles["amount"] = table.roles.pop(side)
+
+
+def _holds_amount(row: Record, index: int) -> bool:
+    return index < len(row.fields) and row.fields[index] not in amounts.NOTHING
 
 
 def _assign_by_name(table: Table) -> None:
@@ -278,9 +225,9 @@ def _fits(column: Column, role: str) -> bool:
     """Return whether the cells of a column can be what its name says."""
     if column.filled == 0:
         return role in _MAY_BE_EMPTY
-    if role in _DATE_ROLES:
+    if role in DATE_ROLES:
         return column.is_days
-    if role in _AMOUNT_ROLES:
+    if role in AMOUNT_ROLES:
         return column.is_numbers and not column.is_identifiers
     if role == "currency":
         return column.codes >= 0.6 * column.filled
@@ -295,6 +242,9 @@ def _is_better(column: Column, present: Column, role: str) -> bool:
         return True
     if role in {"payee", "text"}:
         return column.letters > 0 and present.letters == 0
+    if role in {"amount", "currency"} and "account" in roles_of(column.name):
+        # The currency of the account, not that of a purchase abroad.
+        return "account" not in roles_of(present.name)
     if role == "amount":
         # The net amount is what changes the balance.
         return fold(column.name).split()[:1] in (["net"], ["netto"]) and column.is_money
@@ -304,7 +254,7 @@ def _is_better(column: Column, present: Column, role: str) -> bool:
 def _assign_dates(table: Table) -> None:
     """Take the first column of days if no name tells; a value date only if there is nothing else."""
     days = [column.index for column in table.columns if column.is_days]
-    if "date" not in table.roles:
+    if "date" not in table.roles or not table.columns[table.roles["date"]].filled:
         others = [index for index in days if index != table.roles.get("value_date")]
         if others or days:
             table.roles["date"] = (others or days)[0]

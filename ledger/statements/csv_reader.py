@@ -1,15 +1,16 @@
 """Tables of any bank or tracker: the parts decided one after the other, then every record read by them."""
 
 import re
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import replace
 from itertools import groupby
 
 from ledger.money import currency_digits
-from ledger.statements import amounts, dates, trackers
-from ledger.statements.columns import Table, assign_roles, divide, numeric_cells, roles_of
+from ledger.statements import amounts, dates, trackers, vocabulary
+from ledger.statements.columns import SAMPLE, Table, assign_roles, divide, numeric_cells
 from ledger.statements.csv_rows import Plan, amount_cell, day_cell, read_rows
 from ledger.statements.encodings import CHOICES, DecodedText
+from ledger.statements.headers import roles_of
 from ledger.statements.locale_hints import decimal_of, is_dollar
 from ledger.statements.model import (
     ID_MAX,
@@ -35,7 +36,7 @@ def read_csv(decoded: DecodedText, hints: Hints) -> Statement:
     text = unwrap(decoded.text)
     delimiter = layout.delimiter or choose_delimiter(text)
     records = join_days(all_records(text, delimiter, hints.limits))
-    table = divide(records)
+    table = divide(records, delimiter)
     if not table.rows:
         raise StatementError("no_lines")
     if len(table.rows) > hints.limits.max_lines:
@@ -98,7 +99,7 @@ def _plan(table: Table, hints: Hints) -> Plan:
     else:
         assign_roles(table, hints.layout.columns)
         _drop_title(table)
-    rows = table.bookings[:EVIDENCE_ROWS]
+    rows = _without_balances(table.bookings[:EVIDENCE_ROWS])
     currency, currency_question = _currency(table, rows, hints)
     decimal, decimal_question = _decimal(table, rows, hints, currency)
     order, date_question = _date_order(table, rows, hints)
@@ -115,12 +116,35 @@ def _plan(table: Table, hints: Hints) -> Plan:
 
 
 def _drop_title(table: Table) -> None:
-    """Move a first row that has a day, but where others have none, above the table: it is about the account."""
+    """Move a first row whose day stands where others have none, or is written differently, above the table.
+
+    It is about the account.
+    """
     first = table.rows[0]
     columns = {column.index for column in table.columns if column.is_days} | {table.roles.get("date", -1)}
-    if len(table.rows) > 1 and is_booking(first.fields) and not any(day_cell(first, index) for index in columns):
+    if len(table.rows) < 2 or not is_booking(first.fields):
+        return
+    shapes = {_shape_of(row, columns) for row in table.bookings[:SAMPLE] if row is not first}
+    shape = _shape_of(first, columns)
+    if shape is None or (shapes and shape not in shapes):
         table.preamble.append(table.rows.pop(0))
         table.bookings = [row for row in table.bookings if row is not first]
+
+
+def _shape_of(row: Record, columns: set[int]) -> tuple[bool, str] | None:
+    """Return how the first day of a row in these columns is written."""
+    cell = next((cell for index in columns if (cell := day_cell(row, index))), None)
+    return (cell.numbers is None, cell.separator) if cell else None
+
+
+def _without_balances(rows: list[Record]) -> list[Record]:
+    """Return the rows without those at both ends that are named as balances, which prove nothing of the others."""
+    kept = deque(rows)
+    while kept and "balance" in vocabulary.marks_of(kept[0].fields):
+        kept.popleft()
+    while kept and "balance" in vocabulary.marks_of(kept[-1].fields):
+        kept.pop()
+    return list(kept) or rows
 
 
 def _date_order(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Question | None]:
@@ -212,6 +236,10 @@ def _column(rows: list[Record], index: int) -> list[str]:
     return [row.fields[index] if index < len(row.fields) else "" for row in rows]
 
 
+def _filled(row: Record, index: int) -> bool:
+    return index < len(row.fields) and row.fields[index] not in amounts.NOTHING
+
+
 def _currency(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Question | None]:
     """Return the currency of lines that name none: of a column's name, a sign or the preamble, or the person's."""
     if hints.layout.currency:
@@ -241,7 +269,8 @@ def _currency_in(text: str) -> str:
     for code in _CODE.findall(text):
         if amounts.is_currency(code):
             return str(code)
-    return next((code for sign, code in amounts.SIGNS.items() if not sign.isascii() and sign in text), "")
+    signs = (sign for sign in amounts.SIGNS if (not sign.isascii() or "$" in sign) and sign in text)
+    return next((amounts.SIGNS[sign] for sign in signs), "")
 
 
 def _account(table: Table, rows: list[Record]) -> str:

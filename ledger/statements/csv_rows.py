@@ -1,6 +1,6 @@
 """Records of a table, read into lines by what was decided about the whole table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -56,7 +56,32 @@ def read_rows(plan: Plan, hints: Hints) -> tuple[list[StatementLine], list[str]]
     if plan.preset and plan.preset.is_double_entry:
         end = len(rows)
         read = double_entry.Reader(read, plan.table).read
-    return [read(row) for row in rows[:end]], [row.raw for row in rows[end:]]
+    lines = [read(row) for row in rows[:end]]
+    if not plan.preset:
+        _leave_out_ends(lines, rows)
+    return lines, [row.raw for row in rows[end:]]
+
+
+def _leave_out_ends(lines: list[StatementLine], rows: list[Record]) -> None:
+    """Leave out a first or last line that is none of the bookings: their sum, or a balance."""
+    booked = [number for number, line in enumerate(lines) if line.state is State.BOOKED]
+    for at, others in ((-1, booked[:-1]), (0, booked[1:])):
+        if others and (reason := _reason_of_end(booked[at], others, lines, rows)):
+            lines[booked[at]] = lines[booked[at]]._replace(state=State.LEFT_OUT, reason=reason)
+
+
+def _reason_of_end(number: int, others: list[int], lines: list[StatementLine], rows: list[Record]) -> str:
+    line, fields = lines[number], rows[number].fields
+    if any(map(vocabulary.is_total, fields)):
+        total = sum(lines[other].amount or 0 for other in others)
+        is_sum = line.amount is not None and abs(line.amount) == abs(total)
+        return "total" if is_sum else "balance" if vocabulary.ENDS & set(map(fold, fields)) else ""
+    if len(others) < 2:
+        return ""
+    # What has less than any booking, and no text or not even an empty field for it, is about the account.
+    is_less = sum(map(bool, fields)) < min(sum(map(bool, rows[other].fields)) for other in others)
+    is_bare = not line.text or len(fields) < min(len(rows[other].fields) for other in others)
+    return "balance" if is_less and is_bare and line.amount is not None and line.amount > 0 else ""
 
 
 def day_cell(row: Record, index: int) -> DayCell | None:
@@ -167,14 +192,25 @@ class _RowReader:
         return self._line(row, state, kind.removeprefix("?"), day, amount)
 
     def _currency(self, row: Record) -> str:
-        if "currency" not in self._roles:
+        if "currency" in self._roles:
+            text = self._cell(row, "currency")
+        elif self._plan.money.amount >= 0:
+            text = self._sign_beside(row.fields, self._plan.money.amount)
+        else:
             return self._plan.currency
-        text = self._cell(row, "currency")
         if text not in self._currencies:
             written = text.strip().rpartition("::")[2]
             known = amounts.currency_of(written) or amounts.currency_of(written.upper())
             self._currencies[text] = known or self._plan.currency
         return self._currencies[text]
+
+    @staticmethod
+    def _sign_beside(fields: Sequence[str], index: int) -> str:
+        text = fields[index] if index < len(fields) else ""
+        if text[-1:].isdigit() and text[:1] in "-+0123456789":
+            return ""
+        cell = amount_cell(text)
+        return cell.currency if cell else ""
 
     def _line(
         self, row: Record, state: State, reason: str, day: date | None, amount: Decimal | None

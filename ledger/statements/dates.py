@@ -18,20 +18,31 @@ ORDERS = ("dmy", "mdy", "ymd")
 _DAY_MONTH_YEAR = {order: itemgetter(*map(order.index, "dmy")) for order in ORDERS}
 # The beginnings of the months' names, without accents, in the languages whose banks write them out.
 _NAMES = """
-jan january januar janvier janv januari gennaio gen enero ene janeiro tammi sty stycznia leden ledna styczen янв
-feb february februar fevrier fevr fev februari febbraio febrero fevereiro helmi lut lutego luty unora фев
-mar march marz maerz mars maart mrt marzo marco mrz maalis marzec marca brezna мар
-apr april avril avr aprile abril abr huhti kwi kwietnia kwiecien dubna апр
-may mai mei maj maggio mag mayo maio touko maja kvetna мая май
-jun june juni juin giugno giu junio junho kesa cze czerwca czerwiec cervna июн
-jul july juli juillet juil luglio lug julio julho heina lip lipca lipiec cervence июл
-aug august aout augusti augustus agosto ago elo sie sierpnia sierpien srpna авг
-sep sept september septembre settembre set septiembre setembro syys wrz wrzesnia wrzesien zari сен
-oct october okt oktober octobre ottobre ott octubre outubro out loka paz pazdziernika pazdziernik rijna окт
-nov november novembre noviembre novembro marras lis listopada listopad listopadu ноя
-dec december dez dezember decembre dicembre dic diciembre dezembro des desember joulu gru grudnia prosince дек
+    jan january januar janvier janv januari gennaio gen enero ene janeiro tammi sty stycznia leden
+    ledna styczen янв ianuarie ocak sausio januara января січня;
+    feb february februar fevrier fevr fev februari febbraio febrero fevereiro helmi lut lutego luty
+    unora фев februarie subat vasario februara февраля лютого;
+    mar march marz maerz mars maart mrt marzo marco mrz maalis marzec marca brezna мар martie mart
+    marcius kovo марта березня;
+    apr april avril avr aprile abril abr huhti kwi kwietnia kwiecien dubna апр aprilie nisan aprilis
+    balandzio апреля квітня;
+    may mai mei maj maggio mag mayo maio touko maja kvetna мая май mayis majus geguzes травня;
+    jun june juni juin giugno giu junio junho kesa cze czerwca czerwiec cervna июн iunie haziran
+    junius birzelio июня червня;
+    jul july juli juillet juil luglio lug julio julho heina lip lipca lipiec cervence июл iulie
+    temmuz julius liepos июля липня;
+    aug august aout augusti augustus agosto ago elo sie sierpnia sierpien srpna авг agustos
+    augusztus rugpjucio августа серпня;
+    sep sept september septembre settembre set septiembre setembro syys wrz wrzesnia wrzesien zari
+    сен septembrie eylul szeptember rugsejo сентября вересня;
+    oct october okt oktober octobre ottobre ott octubre outubro out loka paz pazdziernika
+    pazdziernik rijna окт octombrie ekim spalio октября жовтня;
+    nov november novembre noviembre novembro marras lis listopada listopad listopadu ноя noiembrie
+    kasim lapkricio ноября листопада;
+    dec december dez dezember decembre dicembre dic diciembre dezembro des desember joulu gru
+    grudnia prosince дек decembrie aralik gruodzio декабря грудня
 """
-_MONTHS = {name: month for month, names in enumerate(_NAMES.strip().splitlines(), 1) for name in names.split()}
+_MONTHS = {name: month for month, names in enumerate(_NAMES.split(";"), 1) for name in names.split()}
 _TIME = (
     r"(?:[T, -]\s?(?P<hour>[0-9]{1,2})[:.h](?P<minute>[0-9]{2})(?:[:.](?P<second>[0-9]{2})(?:[.,][0-9]{1,9})?)?"
     r"(?:\s?[AaPp]\.?[Mm]\.?)?(?:\s?(?P<zone>Z|UTC|GMT|[A-Z]{3,4}|(?:UTC|GMT)?[+-][0-9]{2}:?(?:[0-9]{2})?))?)?"

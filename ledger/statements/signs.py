@@ -42,6 +42,8 @@ class MoneyPlan:
     out_sign: int = -1
     in_sign: int = 1
     by_direction: bool = False
+    # Which way the money went where the direction column is empty, because only the other one is written.
+    unwritten: int = 0
     # Only money that came in is marked, by a plus or CR.
     is_unmarked_out: bool = False
     # The amounts that were read: most of a file are there more than once.
@@ -75,7 +77,7 @@ class MoneyPlan:
         if text in self._read:
             return self._read[text]
         value = None
-        if text not in {"", "-", "--"}:
+        if text not in amounts.NOTHING:
             value = amounts.value_of(text[: amounts.CELL_MAX + 1], self.decimal)
             if value is None:
                 raise UnreadableError("amount")
@@ -83,7 +85,7 @@ class MoneyPlan:
         return value
 
     def _directed(self, value: Decimal, direction: str) -> Decimal:
-        side = direction_of(direction)
+        side = direction_of(direction) if direction else self.unwritten
         if not side and value:
             raise UnreadableError("direction")
         return value if side > 0 else -value
@@ -121,7 +123,7 @@ def plan_money(
     else:
         guess = _by_cells(table, plan, rows, is_rising)
     if guess.plan.amount < 0:
-        return replace(guess, plan=_with_fee(table, _with_pair_signs(guess.plan, rows), rows, is_rising))
+        return _with_fee(table, replace(guess, plan=_with_pair_signs(guess.plan, rows)), rows, is_rising)
     return _with_sign(table, guess, rows, chosen_sign, is_rising)
 
 
@@ -162,7 +164,7 @@ def _proven_by_balance(
             values = _values(candidate, rows)
             # Of two that explain as much, the amount is the one with signs.
             is_signed = any(value is not None and value < 0 for value in values)
-            score = (share_of(values), sum(value is not None for value in values), is_signed)
+            score = (share_of(values), sum(map(bool, values)), is_signed)
             if score > best_score:
                 best, best_score, table.roles["balance"] = candidate, score, balance
     return best
@@ -245,13 +247,17 @@ def _with_pair_signs(plan: MoneyPlan, rows: list[Record]) -> MoneyPlan:
     return replace(plan, out_sign=1 if is_negative(plan.out) else -1, in_sign=-1 if is_negative(plan.into) else 1)
 
 
-def _with_fee(table: Table, plan: MoneyPlan, rows: list[Record], is_rising: bool | None) -> MoneyPlan:
-    """Take a fee off two columns if the balances say so."""
-    if not {"fee", "balance"} <= table.roles.keys():
-        return plan
-    proof = _proof(plan, table.roles["balance"], rows, is_rising)
+def _with_fee(table: Table, guess: SignGuess, rows: list[Record], is_rising: bool | None) -> SignGuess:
+    """Take a fee off two columns if the balances say so; ask if they say nothing."""
+    plan = guess.plan
+    if not _has_fees(table, plan, rows):
+        return guess
     less = replace(plan, fee=table.roles["fee"])
-    return less if proof(_values(less, rows)) > proof(_values(plan, rows)) else plan
+    proof = _proof(plan, table.roles.get("balance", -1), rows, is_rising)
+    whole, reduced = proof(_values(plan, rows)), proof(_values(less, rows))
+    if whole == reduced:
+        return replace(guess, questions=(*guess.questions, "columns"))
+    return replace(guess, plan=less) if reduced > whole else guess
 
 
 def _with_sign(
@@ -274,6 +280,10 @@ def _by_file(table: Table, guess: SignGuess, rows: list[Record], is_rising: bool
     """Decide by the balances, or by the words of the file."""
     plan = guess.plan
     values = [value for value in _values(replace(plan, sign=1), rows) if value]
+    # The steps between balances do not show which way the money of the earliest booking went.
+    is_unsigned = all(value > 0 for value in values)
+    if plan.sign < 0 and is_unsigned:
+        return replace(guess, questions=(*guess.questions, "sign"))
     if plan.sign < 0 or not values:
         return guess
     if "balance" in table.roles:
@@ -286,11 +296,21 @@ def _by_file(table: Table, guess: SignGuess, rows: list[Record], is_rising: bool
         shares = [proof(_values(candidate, rows)) for candidate in plans]
         if max(shares) > PROOF:
             # Turned around in time, the balances would prove the opposite.
-            is_open = not plans[0].is_unmarked_out and shares[0] == shares[1] == max(shares)
+            is_open = not plans[0].is_unmarked_out and (is_unsigned or shares[0] == shares[1] == max(shares))
             questions = (*guess.questions, "sign") if is_open else guess.questions
             return SignGuess(plans[shares.index(max(shares))], questions)
+    if _has_fees(table, plan, rows):
+        guess = replace(guess, questions=(*guess.questions, "columns"))
     negative = sum(value < 0 for value in values)
     return _by_majority(table, guess, rows, negative, len(values) - negative)
+
+
+def _has_fees(table: Table, plan: MoneyPlan, rows: list[Record]) -> bool:
+    """Tell whether there are fees that the amounts may contain or not. A net amount does."""
+    name = table.columns[plan.amount].name if plan.amount >= 0 else ""
+    if "fee" not in table.roles or fold(name).split()[:1] in (["net"], ["netto"]):
+        return False
+    return any(_safe(plan, row, table.roles["fee"]) for row in rows)
 
 
 def _by_direction(guess: SignGuess, rows: list[Record]) -> SignGuess | None:
@@ -307,7 +327,9 @@ def _by_direction(guess: SignGuess, rows: list[Record]) -> SignGuess | None:
     if not agree and not oppose:
         return None
     if not negative or not agree:
-        return replace(guess, plan=replace(plan, by_direction=True))
+        written = {row.fields[plan.direction] for row in rows if plan.direction < len(row.fields)} - {""}
+        sides = {direction_of(text) for text in written}
+        return replace(guess, plan=replace(plan, by_direction=True, unwritten=-sum(sides)))
     if not oppose:
         return guess
     # Some rows contradict their direction: refunds, or signs of another meaning.
@@ -321,9 +343,10 @@ def _by_majority(table: Table, guess: SignGuess, rows: list[Record], negative: i
     if _marks_money_in(plan, rows):
         return replace(guess, plan=replace(plan, is_unmarked_out=True))
     has_plus = any(cell.sign > 0 for cell in cells)
-    if not positive or has_plus:
+    evidence = _evidence(table, rows, plan, negative, positive)
+    is_repaid_only = not positive and 2 * evidence[1] > negative
+    if has_plus or not (positive or is_repaid_only):
         return guess
-    evidence = _evidence(table, rows, plan)
     if not _is_card(table) and _shows_account(table, evidence, negative, positive):
         return guess
     spends_without_minus = _spends_without_minus(table, evidence, negative, positive)
@@ -348,15 +371,17 @@ def _is_card(table: Table) -> bool:
     return bool(words & vocabulary.CARD_WORDS or names & vocabulary.CARD_HEADERS)
 
 
-def _evidence(table: Table, rows: list[Record], plan: MoneyPlan) -> tuple[int, int]:
+def _evidence(table: Table, rows: list[Record], plan: MoneyPlan, negative: int, positive: int) -> tuple[int, int]:
     """Count the lines whose words say that a plus is money in, and those that say that a minus is."""
     income = repayment = 0
+    # Most lines are spending: where most have a minus, a payment is one by card.
+    repaid = vocabulary.REPAYMENT_WORDS if negative < positive else vocabulary.CERTAIN_REPAYMENT_WORDS
     for row in rows[:500]:
         value = _safe(plan, row, plan.amount)
         words = set(fold(" ".join(row.fields[index] for index in table.texts if index < len(row.fields))).split())
         came_in = vocabulary.INCOME_WORDS | vocabulary.CERTAIN_REPAYMENT_WORDS
         income += bool(value and value > 0 and words & came_in)
-        repayment += bool(value and value < 0 and words & vocabulary.REPAYMENT_WORDS)
+        repayment += bool(value and value < 0 and words & (repaid | vocabulary.WAGE_WORDS))
     return income, repayment
 
 
@@ -377,4 +402,4 @@ def _spends_without_minus(table: Table, evidence: tuple[int, int], negative: int
     if _is_card(table):
         return positive >= negative
     is_account = bool({"balance", "check", "account"} & table.roles.keys())
-    return not is_account and positive >= 3 and positive >= 2 * negative
+    return not is_account and positive >= (3 if negative else 2) and positive >= 2 * negative

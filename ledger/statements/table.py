@@ -10,7 +10,7 @@ from ledger.statements import amounts, dates
 from ledger.statements.model import MAX_COLUMNS, RAW_MAX, Limits, StatementError
 from ledger.statements.text import fold
 
-DELIMITERS = (";", "\t", ",", "|")
+DELIMITERS = (";", "\t", ",", "|", "~")
 # A quoted field with more line breaks than this has a quote that was never closed.
 MAX_RECORD_LINES = 30
 SAMPLE_RECORDS = 400
@@ -18,6 +18,9 @@ SAMPLE_RECORDS = 400
 _WRAPPED = re.compile(r'^"((?:[^"\r\n]|""){3,2000})"$')
 # A field that is a formula of nothing but a text.
 _FORMULA = re.compile(r'(?:(?<=[;,\t|\r\n])|^)="((?:[^"\r\n]|""){0,2000})"(?=[;,\t|\r\n]|$)')
+# A line of fields in single quotes, and one of its fields.
+_SINGLE_QUOTED = re.compile(r"'[^'\r\n]{0,200}'(?:[;,\t|]'[^'\r\n]{0,200}'){1,300}")
+_IN_SINGLE_QUOTES = re.compile(r"(?:(?<=[;,\t|\r\n])|^)'([^'\r\n]{0,2000})'(?=[;,\t|\r\n]|$)")
 MAX_SAMPLE_CELLS = 60_000
 # The last words of three columns that make a day together.
 YEAR_MONTH_DAY = {("年", "月", "日"), ("year", "month", "day"), ("jahr", "monat", "tag")}
@@ -144,12 +147,14 @@ def _read_loosely(lines: _Lines, start: int, delimiter: str) -> list[str] | None
 def unwrap(text: str) -> str:
     """Return the text without quotes around every whole line, which make one field of each, and without `="..."`.
 
-    The latter are formulas, by which a spreadsheet keeps a text as it is.
+    Those are formulas, by which a spreadsheet keeps a text as it is. Single quotes around fields become double.
     """
     if '="' in text:
         text = _FORMULA.sub(r'"\1"', text)
     lines = text.splitlines() if len(text) < 200 else text[: text.find("\n", 200) + 1].splitlines()
     shown = [line.strip() for line in lines if line.strip()]
+    if shown and all(map(_SINGLE_QUOTED.fullmatch, shown)):
+        return _IN_SINGLE_QUOTES.sub(r'"\1"', text)
     if not shown or not all(_WRAPPED.fullmatch(line) for line in shown):
         return text
     wrapped = re.compile(_WRAPPED.pattern, re.MULTILINE)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
+from ledger.statements.dates import read_cell
 from ledger.statements.text import fold
 
 # A longer cell is a text about something.
@@ -16,21 +17,23 @@ _ROLES = {
         *credit debit; *debit credit; *debit or credit; af bij; bij af; 收 支; 收支; 收 付; 借贷; soll haben;
         haben soll; s h; h s; +; sh; direction; bevetel kiadas; kennzeichen; *indicator; transaction type;
         dare avere; debet credit; *debet kredit; debit kredit; тип операции; приход расход; signe; sens;
-        in out; type de transaction; inflow outflow; 交易类型; προσημο
+        in out; type de transaction; inflow outflow; 交易类型; προσημο; income expense; expense income;
+        bejovo kimeno; smer uhrady; *入出金; withdrawal deposit; deposit withdrawal
     """,
     "balance": """
-        *balance; *saldo; *solde; *kontostand; *egyenleg; *zustatek; *zostatok; *余额; *残高; *bakiye; *остаток;
-        *баланс; stan konta; *stan po; *sold final; sold; *saldoen; *likutis; *jaak; *atlikums; *잔액;
+        *balance; *saldo; *saldos; *solde; *kontostand; *egyenleg; *zustatek; *zostatok; *余额; *残高; *bakiye;
+        *остаток; *баланс; stan konta; *stan po; *sold final; sold; *saldoen; *likutis; *jaak; *atlikums; *잔액;
         *kontostanden; *running bal; *رصيد; *餘額
     """,
     "other_amount": """
         *original amount; *originalamount; *orig amount; *foreign; *fremdwahrung; *fremdbetrag;
-        *local amount; *local_amount; *transaction currency amount; *amount in transaction currency;
+        *local amount; *local_amount; *local currency amount; *transaction currency amount;
+        *amount in transaction currency;
         *instructed; *compensation; *poplatek; *commission; *kommission; *frais;
         *puvodni; *tax; *vat; *mwst; *charges; gross; brutto; *shipping; *insurance; *exchange; *wechselkurs;
         *kurs; *converted; *points; *cashback; *quantity; *price; *splittransaction amount; *split amount;
         split_amount; *counter value; *originalbetrag; *ausgangsbetrag; *urspr; *monto original;
-        *importo originario; *limit; *credit line
+        *importo originario; *limit; *credit line; *fee amount
     """,
     "other_currency": """
         *original currency; *originalwahrung; *orig currency; *foreign currency; *fremdwahrung;
@@ -46,7 +49,8 @@ _ROLES = {
         *cargo; *cargos; *retiro; *retiros; uscite; *addebiti; *addebito; dare; *saidas; *debitos; uttag; ut;
         ud; ud af konto; *ut av konto; ut fra konto; *расход; *списание; *支出; *支払; *出金; *引出; *출금;
         *borc; *giden; *cikis; *払出; *引き出し; *引出し; *提出; *提款; *支取; *مدين; *سحب;
-        *витрат; *видат; *дебет; *списання;
+        *витрат; *видат; *дебет; *списання; *expense amount; expense; expenses; *ถอน; *בחובה;
+        *дебит; *amount debit; *montant debit;
         payments; payment; *pagos; *egreso; *egresos; *gasto; *gastos; depenses; *sorties; *debiteur;
         *debits; valor debito; *izdaci; *isplata; *isplate; *duguje
     """,
@@ -59,7 +63,8 @@ _ROLES = {
         ind pa konto; inn pa konto; *inn pa konto; *приход; *поступление; *зачисление; *收入; *入金; *預入; *存入;
         *입금; receipts; *ingreso; *ingresos; recettes; *entrees; *crediteur; valor credito; *primici; *uplata;
         *uplate; *potrazuje; *lodgement; *alacak; *gelen; *giris; *受入; *預り; *預け入れ; *دائن; *ايداع;
-        *надходження; *зарахування; *кредит
+        *надходження; *зарахування; *кредит; *income amount; income; *ฝาก; *בזכות;
+        *amount credit; *montant credit
     """,
     "value_date": """
         valuta; *valutadatum; *valuta datum; *valutadate; *wertstellung; *wertstellungsdatum;
@@ -75,23 +80,23 @@ _ROLES = {
         *ημερομηνια; *תאריך; *التاريخ; *날짜; *거래일; *journaldate; created; *completed; *started; *time;
         *datetime; day; when; *bogforingsdag; *kirjauspaiva; *bokforingsdag; *transaktionsdag; *transaktionsdatum;
         *zeitpunkt;
-        *created on; *datetime
+        *created on; *datetime; *timestamp; *วันที่; *거래일자; *거래일시
     """,
     "amount": """
         *amount; *amt; *betrag; *montant; *importe; *importo; *bedrag; *belopp; *belob; *belop; *kwota;
         *castka; *ciastka; suma; *сумма; *сума; *osszeg; *osszege; valor; *monto; umsatz; *金额; *金額; *tutar;
         value; *summa; *netto; net; *sum; cost; *maara; *suma; *iznos; *znesek; *summe; *お支払金額; *금액;
         *ποσο; *סכום; *المبلغ; *netamount; *importe eur; *cantidad; *quantia; *kwota transakcji; *beloeb;
-        *upphaed; *入出金; *利用金額
+        *upphaed; *利用金額; kosten; costo; coste; cout; custo
     """,
     "currency": """
         *currency; *ccy; *wahrung; *devise; *monnaie; *divisa; *moneda; *valuta; *muntsoort; *munt; *waluta;
         *mena; *deviza; *devizanem; *devizaneme; *валюта; curr; *cur; mon; monn; *moeda; *valyuta; *valiuta;
-        *valuuta; *币种; *通貨; *통화; wrg; *commodity currency
+        *valuuta; *币种; *通貨; *통화; wrg; *commodity currency; *penznem; *מטבע
     """,
     "status": """
         *status; *state; *statetype; *stav; *etat; *estado; *stato; *statuts; *交易状态; *状态; *статус; *zustand;
-        *tila; *durum; *buchungsstatus; *cleared status; *statut; *stan transakcji
+        *tila; *durum; *buchungsstatus; *cleared status; *statut; *stan transakcji; *상태; *contabilizzazione
     """,
     "category": """
         category; *kategorie; *categorie; *categoria; *kategoria; *category; *kategori; *категория; *分类;
@@ -122,8 +127,8 @@ _ROLES = {
         *text; tekst; *tekst; *reference; *notes; *note; *摘要; *内容; *商品名称; *商品; *назначение; *описание;
         *kozlemeny; *selgitus; *viesti; *aciklama; *zweck; *buchungsdetails; *remittance information; *what;
         *item; *subject; *message; *bezeichnung; *umsatzart; *vorgang; *libelle simplifie; *motivo;
-        *historico; *descricao; *rubrik; *forklaring; *beskrivelse; *specification; *transaktion; *reason;
-        *info; *お取引内容; *적요; *operacion; *nature; *payment details; *paskirtis; *maksajuma merkis
+        *historico; *descricao; lancamento; *rubrik; *forklaring; *beskrivelse; *specification; *transaktion;
+        *reason; *info; *お取引内容; *적요; *operacion; *nature; *payment details; *paskirtis; *maksajuma merkis
     """,
     "account": """
         *account; *account number; *account no; *account name; *konto; *kontonummer; *kontonr; *iban;
@@ -151,13 +156,15 @@ _OUT = """
     belastung; lastschrift; 支出; debito; dare; cargo; egreso; gasto; kiadas; terheles; wydatek; obciazenie;
     расход; списание; uscita; debits; depense; paid; payment sent; spend; uit; ud; ut; charge; debit card;
     дебет; витрата; витрати; видаток; списання; borc; giden; مدين;
-    χ; χρεωση; terhelés; výdaj; saída; saida; expenses; 出金; 출금; debetas; deb; geld uit; deebet
+    χ; χρεωση; terhelés; výdaj; saída; saida; expenses; 出金; 출금; debetas; deb; geld uit; deebet;
+    t; kimeno; odchozi; exp; transfer out; outgoing transfer; outgoing
 """
 _IN = """
     c; k; cr; credit; crdt; kredit; haben; h; bij; in; inflow; income; deposit; eingang; gutschrift; 收入;
     credito; avere; abono; ingreso; bevetel; jovairas; wplyw; uznanie; приход; поступление; entrata; credits;
     recette; received; payment received; in; ind; inn; entrada; příjem; 入金; 입금; kreditas; cred; kreedit;
-    refund; kr; π; πιστωση; кредит; надходження; зарахування; зачисление; alacak; gelen; دائن
+    refund; kr; π; πιστωση; кредит; надходження; зарахування; зачисление; alacak; gelen; دائن;
+    j; bejovo; prichozi; transfer in; incoming transfer; incoming
 """
 _NEUTRAL = "/; 不计收支; 其他; transfer; neutral; umbuchung; 转账; opening balance; balance; n a"
 _PENDING = """
@@ -173,7 +180,7 @@ _PENDING = """
 _CANCELLED = """
     reverted; declined; failed; cancelled; canceled; refused; rejected; denied; abgelehnt; storniert;
     fehlgeschlagen; refuse; rechazado; rifiutato; odrzucona; отклонено; отменено; 交易关闭; 已关闭; expired;
-    void; annulee; annule
+    void; annulee; annule; 취소; 승인취소
 """
 _BALANCES = """
     opening balance; closing balance; turnover; saldo inicial; saldo final; anfangssaldo; endsaldo;
@@ -184,11 +191,14 @@ _BALANCES = """
     saldo anterior; saldo iniziale; saldo finale; 期初余额; 期末余额; initial balance; обороты; apyvarta;
     likutis pradziai; likutis pabaigai; algsaldo; loppsaldo; kaive; kaibed; alkusaldo; loppusaldo;
     ingaende saldo; utgaende saldo; saldo do dia; pradinis likutis; galutinis likutis; apgrozijums;
-    sakuma atlikums; beigu atlikums; s a l d o
+    sakuma atlikums; beigu atlikums; s a l d o; balance b f; balance c f; b f; c f; gesamtsaldo; opening bal;
+    closing bal; saldo awal; saldo akhir; balance forward; previous balance; uvodni zustatek; saldo contabile
 """
-# A shop can have such a name too, so these count only where there is no day.
+# A shop can have such a name too, so these count only where there is no day, at an end of the table, or before
+# a day in the same text.
+_ENDS = "saldo; solde; balance; kontostand; stanje; stav; zustatek; bakiye; egyenleg; остаток; 余额; 残高"
 _TOTALS = """
-    total; totals; sum; summe; gesamt; saldo; solde; balance; subtotal; grand total; 合计; 合計; итого; summa;
+    total; totals; sum; summe; gesamt; subtotal; grand total; 合计; 合計; итого; summa;
     totale; totaal; celkem; razem; opening; closing; zwischensumme; sous total; subtotale
 """
 
@@ -204,7 +214,10 @@ def _words(text: str) -> frozenset[str]:
 OUT, IN, NEUTRAL = _phrases(_OUT), _phrases(_IN), _phrases(_NEUTRAL)
 CERTAINLY_PENDING = _phrases("vorgemerkt; umsatz vorgemerkt; vormerkung; pending")
 PENDING, CANCELLED = _phrases(_PENDING), _phrases(_CANCELLED)
-BALANCES, TOTALS = _phrases(_BALANCES), _phrases(_TOTALS)
+BALANCES, ENDS = _phrases(_BALANCES), _phrases(_ENDS)
+TOTALS = _phrases(_TOTALS) | ENDS
+_BEGINNINGS = frozenset(phrase[:4] for phrase in BALANCES | ENDS)
+_BEFORE_DAYS = _words("as of on at per am vom zum au du le al a del dal do na k ke dne op van den w")
 # Columns that say of a line whether it is pending, and how they say that it is.
 PENDING_COLUMNS = _phrases("pending; is pending; vorgemerkt; en attente; pendiente; in afwachting")
 TRUE = _phrases("true; yes; y; 1; ja; oui; si; x")
@@ -220,26 +233,26 @@ CARD_HEADERS = frozenset(
 )
 # Those of which no account has one, not even beside what is left to pay.
 CERTAIN_CARD_HEADERS = _phrases("利用日; ご利用日; 利用金額; ご利用金額; 利用店名; 利用店名 商品名")
-INCOME_WORDS = _words(
+WAGE_WORDS = _words(
+    "salary payroll paycheck gehalt lohn salaire nomina stipendio wynagrodzenie salaris loon lon vyplata"
+)
+INCOME_WORDS = WAGE_WORDS | _words("interest zinsen deposit")
+# Of a repayment or a refund that only the bank or the shop can have written so, whatever its sign is.
+CERTAIN_REPAYMENT_WORDS = _words(
     """
-    salary payroll gehalt lohn salaire nomina stipendio wynagrodzenie salaris loon lon vyplata interest
-    zinsen deposit
+    thank received erhalten merci dank recebido recibido ricevuto ontvangen
+    refund erstattung gutschrift remboursement rimborso reembolso terugbetaling zwrot זיכוי
     """
 )
-REPAYMENT_WORDS = _words(
-    """
-    autopay thank received refund erhalten merci dank payment cashback recebido recibido
-    ricevuto ontvangen otrzymano
-    """
-)
-# Of a repayment that only the bank can have written so, whatever its sign is.
-CERTAIN_REPAYMENT_WORDS = _words("thank received erhalten merci dank recebido recibido ricevuto ontvangen")
+REPAYMENT_WORDS = CERTAIN_REPAYMENT_WORDS | _words("autopay payment cashback danke otrzymano")
 
 
 def marks_of(cells: Sequence[str]) -> set[str]:
     """Return what some cell of a record says of all of it: balance, total or pending."""
-    # No phrase ends with a digit, as most days and amounts do.
-    marks = {_mark_of(cell) for cell in cells if cell and cell[-1] not in "0123456789"}
+    # No phrase ends with a digit, as most days and amounts do, unless it ends with a day.
+    marks = {
+        _mark_of(cell) for cell in cells if cell and (cell[-1] not in "0123456789" or _begins_like_balance(cell))
+    }
     marks.discard("")
     return marks
 
@@ -254,6 +267,20 @@ def _mark_of(cell: str) -> str:
     folded = fold(cell) if len(cell) <= MARK_MAX else ""
     if folded in CERTAINLY_PENDING:
         return "pending"
-    if folded in BALANCES:
+    if folded in BALANCES or (_begins_like_balance(cell) and _before_day(cell) in BALANCES | ENDS):
         return "balance"
     return "total" if folded in TOTALS or folded.partition(" ")[0] in TOTALS else ""
+
+
+def _begins_like_balance(cell: str) -> bool:
+    return cell[:4].lower() in _BEGINNINGS
+
+
+def _before_day(cell: str) -> str:
+    """Return the folded words of a text before the day at its end, without "as of"; nothing without a day."""
+    words = cell.split() if len(cell) <= MARK_MAX else []
+    count = next((count for count in range(1, 4) if read_cell(" ".join(words[-count:]))), 0)
+    phrase = fold(" ".join(words[:-count])).split() if 0 < count < len(words) else []
+    while phrase and phrase[-1] in _BEFORE_DAYS:
+        phrase.pop()
+    return " ".join(phrase)
