@@ -24,6 +24,7 @@ from messages import FREQUENCY_NAMES, REPEATS, isolate, list_separator
 from statement_messages import reason_text
 from views.blank_forms import write_form
 from views.formats import formats, list_rows, visitor_locale
+from views.review_rows import ReviewRows
 
 
 def init_app(app: Flask) -> None:
@@ -36,6 +37,7 @@ def init_app(app: Flask) -> None:
         axis_for=axis_for,
         control=control,
         write_form=write_form,
+        review_rows=ReviewRows,
         get_locale=get_locale,
         visitor_locale=visitor_locale,
     )
