@@ -1,7 +1,7 @@
 """Forms of imports: upload, columns, and the review of what will be added."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -233,16 +233,16 @@ class ReviewForm(Form):
     @staticmethod
     def marks(payee: ShownPayee) -> str:
         """Return which lines of a payee are on the page, for the field `shown`."""
-        numbers = [payee.number, *(line.number for line in payee.lines if line.can_be_added)]
+        numbers = [payee.number, *[line.number for line in payee.lines if line.can_be_added]]
         return f"{payee.section}:{int(payee.to_add > 0)}:{','.join(map(str, numbers))}"
 
     def is_payee_ticked(self, payee: ShownPayee) -> bool:
         """Tell whether the box of a payee is ticked."""
         return payee.number in self.ticked_payees if self.was_sent else payee.to_add > 0
 
-    def is_line_ticked(self, line: ShownLine) -> bool:
-        """Tell whether the box of a line is ticked."""
-        return line.number in self.ticked if self.was_sent else line.is_added
+    def ticked_lines(self, lines: Iterable[ShownLine]) -> Container[int]:
+        """Return the numbers of those of these lines whose boxes are ticked."""
+        return self.ticked if self.was_sent else {line.number for line in lines if line.state == "add"}
 
     def category_of(self, payee: ShownPayee) -> str:
         """Return the category that is chosen for a payee."""

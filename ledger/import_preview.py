@@ -161,9 +161,14 @@ def _compared_expenses(user: User, lines: Sequence[ShownLine]) -> dict[uuid.UUID
     ids = {line.expense_id for line in lines if line.duplicate in {"typed", "reworded"}}
     if not ids:
         return {}
-    query = sa.select(EXPENSE.id, EXPENSE.date, EXPENSE.description, EXPENSE.category, EXPENSE.amount)
-    rows = db.session.execute(query.where(EXPENSE.author_id == user.id, EXPENSE.id.in_(ids)))
+    rows = db.session.execute(_expenses_query(), {"owner_id": user.id, "ids": ids})
     return {row.id: (row.date, row.description or row.category, row.amount) for row in rows}
+
+
+@built_once
+def _expenses_query() -> sa.Select[Any]:
+    query = sa.select(EXPENSE.id, EXPENSE.date, EXPENSE.description, EXPENSE.category, EXPENSE.amount)
+    return query.where(EXPENSE.author_id == OWNER_ID, EXPENSE.id.in_(sa.bindparam("ids", expanding=True)))
 
 
 def _with_expenses(

@@ -77,11 +77,6 @@ class ShownLine(NamedTuple):
     expense: tuple[date, str, Decimal] | None = None
 
     @property
-    def is_added(self) -> bool:
-        """Whether it will be added."""
-        return self.state == "add"
-
-    @property
     def can_be_added(self) -> bool:
         """Whether the person can decide: amounts in another currency cannot be added."""
         return self.reason != "currency"
@@ -131,7 +126,7 @@ class Summary:
         return [_payee_from(values) for values in json.loads(pages[page - 1])] if page <= len(pages) else []
 
     def to_text(self) -> str:
-        """Return the summary as text: a line for the figures, and one for each page of payees."""
+        """Return the summary as text: a line for the figures and the lengths of the pages, and the pages."""
         figures = self.figures
         head = {
             "version": VERSION,
@@ -142,21 +137,24 @@ class Summary:
             "uncategorised": figures.uncategorised,
             "money_in": figures.money_in,
             "categories": self.categories,
-            "pages": {section: len(pages) for section, pages in self.pages.items()},
+            "pages": {section: [*map(len, pages)] for section, pages in self.pages.items()},
         }
-        return "\n".join((json.dumps(head), *(page for pages in self.pages.values() for page in pages)))
+        return "".join((json.dumps(head), "\n", *(page for pages in self.pages.values() for page in pages)))
 
     @classmethod
     def from_text(cls, text: str) -> "Summary | None":
         """Read what `to_text` wrote, or return None for the text of another version."""
-        first, *rest = text.split("\n")
+        first, _end, rest = text.partition("\n")
         head = json.loads(first)
         if head.get("version") != VERSION:
             return None
-        pages, at = {}, 0
-        for section, number in head["pages"].items():
-            pages[section] = rest[at : at + number]
-            at += number
+        pages: dict[str, list[str]] = {}
+        at = 0
+        for section, lengths in head["pages"].items():
+            pages[section] = []
+            for length in lengths:
+                pages[section].append(rest[at : at + length])
+                at += length
         figures = (head["spending"], head["refunds"])
         spending, refunds = (Figure(number, Decimal(total)) for number, total in figures)
         others = (head[name] for name in ("sections", "left_reasons", "uncategorised", "money_in"))
@@ -222,9 +220,11 @@ def _values_of(payee: PayeeSummary) -> list[Any]:
 
 
 def _line_values(line: ShownLine) -> list[Any]:
-    number, day, amount, currency, text, state, reason, duplicate, expense_id, _expense = line
-    expense = expense_id.hex if expense_id else None
-    return [number, day.isoformat(), str(amount), currency, text, state, reason, duplicate, expense]
+    """Return what a line is made from again; most lines have nothing after their state."""
+    values = [line.number, line.day.isoformat(), str(line.amount), line.currency, line.text, line.state]
+    if line.reason or line.duplicate or line.expense_id:
+        values += [line.reason, line.duplicate, line.expense_id.hex if line.expense_id else ""]
+    return values
 
 
 def _payee_from(values: Sequence[Any]) -> PayeeSummary:
@@ -233,8 +233,17 @@ def _payee_from(values: Sequence[Any]) -> PayeeSummary:
     return PayeeSummary(key, name, number, count, Decimal(total), to_add, categories, shown)
 
 
-def _line_from(number: int, day: str, amount: str, currency: str, text: str, *rest: Any) -> ShownLine:
-    state, reason, duplicate, expense = rest
+def _line_from(
+    number: int,
+    day: str,
+    amount: str,
+    currency: str,
+    text: str,
+    state: str,
+    reason: str = "",
+    duplicate: str = "",
+    expense: str = "",
+) -> ShownLine:
     expense_id = uuid.UUID(expense) if expense else None
-    known = (number, date.fromisoformat(day), Decimal(amount), currency, text)
-    return ShownLine(*known, state, reason, duplicate, expense_id)
+    values = (number, date.fromisoformat(day), Decimal(amount), currency, text, state, reason, duplicate, expense_id)
+    return ShownLine(*values)

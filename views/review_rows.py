@@ -1,21 +1,21 @@
 """The payees and lines of a statement in its review."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
-from flask_babel import gettext, ngettext
+from flask_babel import get_domain, gettext
 from markupsafe import Markup, escape
 
 from import_forms import ReviewForm
 from ledger.import_preview import ShownPayee
 from ledger.import_summary import ShownLine
-from messages import is_page_right_to_left, isolate
+from text import is_right_to_left, isolated
 from views.formats import formats
 
 
 class ReviewRows:
     """Writes payees and lines by patterns of the template, whose values stand in the places of its `%(name)s`.
 
-    A page has hundreds of lines, which take several times as long in loops of Jinja. `explain` writes why a line is
+    A page has up to 500 lines, which take several times as long in loops of Jinja. `explain` writes why a line is
     left out.
     """
 
@@ -26,66 +26,66 @@ class ReviewRows:
         self.explain = explain
         self.patterns = {name: str(pattern) for name, pattern in patterns.items()}
         self.notes: dict[str, str] = {}
+        self.formats = formats()
+        self.ngettext = get_domain().get_translations().ngettext
 
-    def lines(self, lines: Iterable[ShownLine]) -> Markup:
+    def lines(self, lines: Sequence[ShownLine]) -> Markup:
         """Write lines, with a box where the person can decide."""
-        form, own = self.form, formats()
-        pattern, box = self.patterns["line"], self.patterns["box"]
+        own, ticked = self.formats, self.form.ticked_lines(lines)
+        decided, others = self.patterns["decided_line"], self.patterns["line"]
         rows = []
         for line in lines:
-            ticked = " checked" if form.is_line_ticked(line) else ""
-            is_own = line.currency == own.currency
+            number, day, amount, currency, text, _state, reason, duplicate, _expense_id, _expense = line
             values = {
-                "box": box % {"number": line.number, "ticked": ticked} if line.can_be_added else "",
-                "date": line.day,
-                "day": own.day(line.day),
-                "text": escape(line.text),
-                "note": self._note(line),
-                "amount": own.money(-line.amount) if is_own else escape(f"{line.amount} {line.currency}"),
+                "number": number,
+                "ticked": " checked" if number in ticked else "",
+                "date": day,
+                "day": own.day(day),
+                "text": escape(text),
+                "note": self._note(line) if duplicate or reason else "",
+                "amount": own.money(-amount) if currency == own.currency else escape(f"{amount} {currency}"),
             }
-            rows.append(pattern % values)
+            rows.append((others if reason == "currency" else decided) % values)
         return Markup("".join(rows))  # noqa: S704
 
     def _note(self, line: ShownLine) -> str:
-        code = line.duplicate or line.reason
-        if not code:
-            return ""
-        if line.expense is not None:
-            return self.patterns["note"] % {"text": self.explain(line)}
+        """Write why a line is left out, which is the same for many."""
+        code = str(line.expense_id) if line.expense else line.duplicate or line.reason
         if code not in self.notes:
             self.notes[code] = self.patterns["note"] % {"text": self.explain(line)}
         return self.notes[code]
 
-    def payees(self, payees: Iterable[ShownPayee]) -> Markup:
+    def payees(self, payees: Sequence[ShownPayee]) -> Markup:
         """Write payees with their lines."""
-        unnamed, isolates = gettext("Without a name"), not is_page_right_to_left()
-        pattern = self.patterns["payee"]
-        rows = []
-        for payee in payees:
-            name = payee.name or unnamed
-            values = self._payee(payee) | {"name": escape(name), "label": escape(isolate(name) if isolates else name)}
-            rows.append(pattern % values)
-        return Markup("".join(rows))  # noqa: S704
+        unnamed, pattern = gettext("Without a name"), self.patterns["payee"]
+        return Markup("".join(pattern % self._payee(payee, payee.name or unnamed) for payee in payees))  # noqa: S704
 
-    def _payee(self, payee: ShownPayee) -> dict[str, object]:
-        """Return the values of a payee, but for its name."""
-        can_be_added = any(line.can_be_added for line in payee.lines)
+    def _payee(self, payee: ShownPayee, name: str) -> dict[str, object]:
+        own, form = self.formats, self.form
         is_new = payee.section == "add" and not payee.category and not payee.has_several
-        more = payee.count - len(payee.lines)
+        is_fixed = not any(line.can_be_added for line in payee.lines)
+        # On a page that is written from right to left, the pattern isolates every name.
+        label = isolated(name) if is_right_to_left(name) and not own.isolates else name
         return {
-            "marks": self.form.marks(payee),
+            "marks": form.marks(payee),
             "number": payee.number,
-            "ticked": " checked" if self.form.is_payee_ticked(payee) else "",
-            "disabled": "" if can_be_added else " disabled",
+            "name": escape(name),
+            "label": escape(label),
+            "ticked": " checked" if form.is_payee_ticked(payee) else "",
+            "disabled": " disabled" if is_fixed else "",
             "open": " open" if payee.section == "check" else "",
             "tag": self.patterns["tag"] if is_new else "",
-            "options": self.form.category_options(payee),
-            "count": escape(ngettext("%(num)d line", "%(num)d lines", payee.count)),
-            "amount": formats().money(-payee.total),
+            "options": form.category_options(payee),
+            "count": escape(self.ngettext("%(num)d line", "%(num)d lines", payee.count) % {"num": payee.count}),
+            "amount": own.money(-payee.total),
             "lines": self.lines(payee.lines),
-            "more": self._more(payee, more) if more else "",
+            "more": self._more(payee),
         }
 
-    def _more(self, payee: ShownPayee, number: int) -> str:
-        text = ngettext("Show %(num)s more line", "Show %(num)s more lines", number)
-        return self.patterns["more"] % {"section": payee.section, "number": payee.number, "text": escape(text)}
+    def _more(self, payee: ShownPayee) -> str:
+        number = payee.count - len(payee.lines)
+        if not number:
+            return ""
+        text = self.ngettext("Show %(num)s more line", "Show %(num)s more lines", number) % {"num": number}
+        values = {"section": payee.section, "number": payee.number, "text": escape(text)}
+        return self.patterns["more"] % values
