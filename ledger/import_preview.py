@@ -15,7 +15,7 @@ from database.statements import OWNER_ID, built_once
 from ledger import operations
 from ledger.category_names import current_names
 from ledger.import_knowledge import EXPENSE, LINE
-from ledger.import_summary import COLUMNS, SECTION, ShownLine, Summary, summarise
+from ledger.import_summary import COLUMNS, PLAIN_SECTIONS, SECTION, ShownLine, Summary, summarise
 from ledger.journal import row_count
 from models import Category, Statement, StatementLine, User
 
@@ -188,7 +188,8 @@ def payee_lines(
     of_statement = _of(user, statement_id)
     key = db.session.scalar(sa.select(LINE.payee_key).where(*of_statement, LINE.line_number == number).limit(1))
     of_payee = (*of_statement, LINE.payee_key == key, _is_in(section))
-    row = db.session.execute(_payees_query(of_payee, renamed)).first() if key is not None else None
+    has_payees = key is not None and section not in PLAIN_SECTIONS
+    row = db.session.execute(_payees_query(of_payee, renamed)).first() if has_payees else None
     if row is None:
         return None
     payee = _payee(section, row)
@@ -203,8 +204,9 @@ def payee_lines(
 def plain_lines(user: User, statement_id: uuid.UUID, section: str, page: int, limit: int) -> list[PlainLine]:
     """Return a page of the lines of a section in the order of the file."""
     columns = (LINE.line_number, LINE.text, LINE.state, LINE.reason)
-    query = sa.select(*columns).where(*_of(user, statement_id), _is_in(section)).order_by(LINE.line_number, LINE.id)
-    return [PlainLine(*row) for row in db.session.execute(query.limit(limit).offset((page - 1) * limit))]
+    query = sa.select(*columns).where(*_of(user, statement_id), _is_in(section))
+    query = query.order_by(LINE.line_number, LINE.id).limit(limit).offset((page - 1) * limit)
+    return [PlainLine(*row) for row in db.session.execute(query)]
 
 
 class CategoryNames(NamedTuple):

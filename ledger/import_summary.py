@@ -18,6 +18,8 @@ from models import StatementLine
 PAYEES_ON_PAGE, LINES_OF_PAYEE = 25, 20
 # The lists of the preview: to add, to check, already here, left out, no bookings, and unreadable.
 SECTIONS = ("add", "check", "here", "left", "none", "bad")
+# Their lines belong to no payee.
+PLAIN_SECTIONS = frozenset({"none", "bad"})
 _IS_ADDED = LINE.reason.in_(ADDED_REASONS)
 SECTION: sa.Case[Any] = sa.case(
     (LINE.state == "bad", "bad"),
@@ -185,7 +187,7 @@ def summarise(rows: Iterable[Sequence[Any]]) -> Summary:
         number, _day, amount, _currency, _text, state, reason, duplicate, _expense_id = line
         section = section_of(state, reason, duplicate)
         counts[section] += 1
-        if section in {"none", "bad"}:
+        if section in PLAIN_SECTIONS:
             continue
         payee = sections[section].get(key)
         if payee is None:
@@ -245,5 +247,5 @@ def _line_from(
     expense: str = "",
 ) -> ShownLine:
     expense_id = uuid.UUID(expense) if expense else None
-    values = (number, date.fromisoformat(day), Decimal(amount), currency, text, state, reason, duplicate, expense_id)
-    return ShownLine(*values)
+    values = (date.fromisoformat(day), Decimal(amount), currency, text, state, reason, duplicate, expense_id)
+    return ShownLine(number, *values)

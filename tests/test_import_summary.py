@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from app import app as application
 from database import db
 from ledger import import_preview
-from ledger.import_summary import SECTION, SECTIONS, Summary, section_of, summarise
+from ledger.import_summary import SECTION, SECTIONS, VERSION, Summary, section_of, summarise
 from models import Statement, StatementLine
 from tests.browsing import read
 from tests.statements import store_draft
@@ -75,6 +75,18 @@ def test_the_preview_is_the_same_whether_its_summary_is_stored(ana, is_stored):
         db.session.commit()
 
     assert bool(stored_preview(draft)) == is_stored
+    assert ana.page(f"/imports/{draft}").one("main").text == before
+
+
+def test_a_summary_that_another_version_stored_is_made_again(ana):
+    draft = store_draft(ana)
+    before = ana.page(f"/imports/{draft}").one("main").text
+    with application.app_context():
+        statement = db.session.scalars(sa.select(Statement)).one()
+        statement.preview = statement.preview.replace(f'"version": {VERSION}', '"version": 0')
+        db.session.commit()
+
+    assert Summary.from_text(stored_preview(draft)) is None
     assert ana.page(f"/imports/{draft}").one("main").text == before
 
 
