@@ -17,15 +17,12 @@ def current_names(user: User, operation_ids: Collection[uuid.UUID]) -> dict[uuid
 
     Renaming a category changes nothing that was recorded. Instead the categories are followed by their ids,
     from now back to the oldest operation: a name that was one category's first and another's later then means
-    the right one. A category that was merged into another one later has the name of that one. Takes one
-    statement when nothing has changed, else two or three.
+    the right one. A category that was merged into another one later has the name of that one. Takes two or three
+    statements.
     """
-    changes = _category_changes(user, min(operation_ids))
-    if not changes:
-        return {operation_id: {} for operation_id in operation_ids}
-    query = sa.select(Category.id, Category.name).where(Category.author_id == user.id)
-    names = {str(row.id): row.name for row in db.session.execute(query)}
+    names = {str(row.id): row.name for row in db.session.execute(_names_query(), {"owner_id": user.id})}
     latest = dict(names)
+    changes = _category_changes(user, min(operation_ids))
     merges = _merges(user, changes)
     found = {}
     for operation_id in sorted({*operation_ids, *changes}, reverse=True):
@@ -40,6 +37,11 @@ def current_names(user: User, operation_ids: Collection[uuid.UUID]) -> dict[uuid
         if into is not None:
             latest |= dict.fromkeys(gone, latest[into])
     return found
+
+
+@built_once
+def _names_query() -> sa.Select[uuid.UUID, str]:
+    return sa.select(Category.id, Category.name).where(Category.author_id == OWNER_ID)
 
 
 def _merges(user: User, changes: dict[uuid.UUID, list[sa.Row[Any]]]) -> dict[uuid.UUID, str | None]:
