@@ -76,17 +76,20 @@ def attributes_html(attributes: Mapping[str, Any]) -> str:
 
 
 def options_html(field: SelectField) -> str:
-    """Return the options of a dropdown, none with a value that its label says already: a page has many."""
-    options = []
-    for choice in field.iter_choices():
-        # A browser would send a label with single spaces.
-        is_said = choice.value == " ".join(choice.label.split())
-        value = "" if is_said else f' value="{escape(choice.value)}"'
-        own = f" {attributes_html(choice.render_kw)}" if choice.render_kw else ""
-        options.append(
-            f"<option{value}{own}{' selected' if choice.selected else ''}>{escape(choice.label)}</option>"
-        )
-    return "".join(options)
+    """Return the options of a dropdown."""
+    return "".join(
+        option_html(choice.value, choice.label, choice.selected, choice.render_kw)
+        for choice in field.iter_choices()
+    )
+
+
+def option_html(value: str, label: str, is_selected: bool, attributes: Mapping[str, Any] | None = None) -> str:
+    """Return an option of a dropdown, without a value that its label says already: a page has many."""
+    # A browser would send a label with single spaces.
+    is_said = value == " ".join(label.split())
+    written = "" if is_said else f' value="{escape(value)}"'
+    own = f" {attributes_html(attributes)}" if attributes else ""
+    return f"<option{written}{own}{' selected' if is_selected else ''}>{escape(label)}</option>"
 
 
 def field_html(field: Field, attributes: Mapping[str, Any]) -> Markup:

@@ -1,19 +1,21 @@
 """Forms of imports: upload, columns, and the review of what will be added."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 from flask import current_app, request
 from flask_babel import gettext, lazy_gettext
+from markupsafe import Markup
 from werkzeug.datastructures import FileStorage, MultiDict
 from wtforms import Field, FileField, SelectChoice, SelectField, StringField, ValidationError
 
-from fields import Text, normalise_name, options
+from fields import Text, normalise_name, option_html
 from forms import Form
 from ledger.import_drafts import Reading
-from ledger.import_preview import CategoryNames, PayeeChoice, ShownLine, ShownPayee
-from ledger.import_summary import SECTIONS
+from ledger.import_preview import CategoryNames, PayeeChoice, ShownPayee
+from ledger.import_summary import SECTIONS, ShownLine
 from ledger.statements import Layout
 from ledger.statements import Statement as ReadStatement
 from ledger.statements.encodings import CHOICES
@@ -210,6 +212,7 @@ class ReviewForm(Form):
         sent = request.form if self.was_sent else MultiDict[str, str]()
         self.shown, self.categories = sent.getlist("shown"), sent.getlist("category")
         self.ticked, self.ticked_payees = numbers_in(sent.getlist("line")), numbers_in(sent.getlist("payee"))
+        self._options: dict[tuple[str, str, bool], Markup] = {}
 
     def validate(self, extra_validators: Any = None) -> bool:
         """Check that every category exists, and that nothing is missing."""
@@ -244,31 +247,40 @@ class ReviewForm(Form):
     @staticmethod
     def marks(payee: ShownPayee) -> str:
         """Return which lines of a payee are on the page, for the field `shown`."""
-        numbers = [payee.number, *(line.number for line in payee.lines if line.can_be_added)]
+        numbers = [payee.number, *[line.number for line in payee.lines if line.can_be_added]]
         return f"{payee.section}:{int(payee.to_add > 0)}:{','.join(map(str, numbers))}"
 
     def is_payee_ticked(self, payee: ShownPayee) -> bool:
         """Tell whether the box of a payee is ticked."""
         return payee.number in self.ticked_payees if self.was_sent else payee.to_add > 0
 
-    def is_line_ticked(self, line: ShownLine) -> bool:
-        """Tell whether the box of a line is ticked."""
-        return line.number in self.ticked if self.was_sent else line.is_added
+    def ticked_lines(self, lines: Iterable[ShownLine]) -> Container[int]:
+        """Return the numbers of those of these lines whose boxes are ticked."""
+        return self.ticked if self.was_sent else {line.number for line in lines if line.state == "add"}
 
     def category_of(self, payee: ShownPayee) -> str:
         """Return the category that is chosen for a payee."""
-        if not self.was_sent:
-            return payee.category
-        pairs = zip(self.shown, self.categories, strict=False)
-        sent = {text.split(":")[2].split(",")[0]: name for text, name in pairs if SHOWN.fullmatch(text)}
-        return sent.get(str(payee.number), payee.category)
+        return self._sent_categories.get(str(payee.number), payee.category)
 
-    def category_options(self, payee: ShownPayee) -> list[SelectChoice]:
-        """Return the choices of categories for a payee, which may have one that is archived."""
-        first = gettext("As the file says") if payee.has_several else gettext("Choose…")
-        names = dict.fromkeys((*self.names, *filter(None, [payee.category])))
-        new = [SelectChoice(name, gettext("%(name)s (new)", name=name)) for name in self.new_names]
-        return [*options((name for name in names if name not in self.new_names), first), *new]
+    @cached_property
+    def _sent_categories(self) -> dict[str, str]:
+        """The categories that were sent, by the numbers of their payees."""
+        pairs = zip(self.shown, self.categories, strict=False)
+        return {text.split(":")[2].split(",")[0]: name for text, name in pairs if SHOWN.fullmatch(text)}
+
+    def category_options(self, payee: ShownPayee) -> Markup:
+        """Write the options of categories for a payee, which may have one that is archived; most have the same."""
+        kind = (self.category_of(payee), payee.category, payee.has_several)
+        if kind not in self._options:
+            self._options[kind] = self._write_options(*kind)
+        return self._options[kind]
+
+    def _write_options(self, chosen: str, category: str, has_several: bool) -> Markup:
+        first = gettext("As the file says") if has_several else gettext("Choose…")
+        names = dict.fromkeys((*self.names, *filter(None, [category])))
+        labels = {"": first} | {name: name for name in names if name not in self.new_names}
+        labels |= {name: gettext("%(name)s (new)", name=name) for name in self.new_names}
+        return Markup("".join(option_html(name, label, name == chosen) for name, label in labels.items()))  # noqa: S704
 
 
 SHOWN = re.compile(rf"(?:{'|'.join(SECTIONS)}):[01]:[0-9]{{1,9}}(?:,[0-9]{{1,9}}){{0,200}}")

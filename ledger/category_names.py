@@ -3,10 +3,12 @@
 import uuid
 from collections import defaultdict
 from collections.abc import Collection
+from typing import Any
 
 import sqlalchemy as sa
 
 from database import db
+from database.statements import OWNER_ID, built_once
 from models import Category, Operation, RowChange, User
 
 
@@ -18,8 +20,7 @@ def current_names(user: User, operation_ids: Collection[uuid.UUID]) -> dict[uuid
     the right one. A category that was merged into another one later has the name of that one. Takes two or three
     statements.
     """
-    query = sa.select(Category.id, Category.name).where(Category.author_id == user.id)
-    names = {str(row.id): row.name for row in db.session.execute(query)}
+    names = {str(row.id): row.name for row in db.session.execute(_names_query(), {"owner_id": user.id})}
     latest = dict(names)
     changes = _category_changes(user, min(operation_ids))
     merges = _merges(user, changes)
@@ -38,7 +39,12 @@ def current_names(user: User, operation_ids: Collection[uuid.UUID]) -> dict[uuid
     return found
 
 
-def _merges(user: User, changes: dict[uuid.UUID, list[RowChange]]) -> dict[uuid.UUID, str | None]:
+@built_once
+def _names_query() -> sa.Select[uuid.UUID, str]:
+    return sa.select(Category.id, Category.name).where(Category.author_id == OWNER_ID)
+
+
+def _merges(user: User, changes: dict[uuid.UUID, list[sa.Row[Any]]]) -> dict[uuid.UUID, str | None]:
     """Return the names of the categories that others were merged into, by the operations that did so."""
     ids = [operation_id for operation_id, rows in changes.items() if any(change.after is None for change in rows)]
     if not ids:
@@ -49,20 +55,25 @@ def _merges(user: User, changes: dict[uuid.UUID, list[RowChange]]) -> dict[uuid.
     return {row.id: row.label for row in db.session.execute(query)}
 
 
-def _category_changes(user: User, since: uuid.UUID) -> dict[uuid.UUID, list[RowChange]]:
+def _category_changes(user: User, since: uuid.UUID) -> dict[uuid.UUID, list[sa.Row[Any]]]:
     """Return what operations did to the user's categories from the operation `since` on."""
-    query = sa.select(RowChange).where(
-        RowChange.author_id == user.id,
-        RowChange.operation_id >= since,
-        RowChange.table_name == Category.__tablename__,
-    )
     changes = defaultdict(list)
-    for change in db.session.scalars(query):
+    for change in db.session.execute(_changes_query(), {"owner_id": user.id, "since": since}):
         changes[change.operation_id].append(change)
     return changes
 
 
-def _go_back(change: RowChange, names: dict[str, str], latest: dict[str, str]) -> None:
+@built_once
+def _changes_query() -> sa.Select[Any]:
+    since = sa.bindparam("since", type_=sa.Uuid)
+    return sa.select(RowChange.operation_id, RowChange.row_key, RowChange.before, RowChange.after).where(
+        RowChange.author_id == OWNER_ID,
+        RowChange.operation_id >= since,
+        RowChange.table_name == Category.__tablename__,
+    )
+
+
+def _go_back(change: sa.Row[Any], names: dict[str, str], latest: dict[str, str]) -> None:
     """Make `names` those before a change; `latest` gets the last name of a category that is gone."""
     if change.before is None:
         names.pop(change.row_key, None)

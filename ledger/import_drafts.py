@@ -16,6 +16,7 @@ from uuid_utils.compat import uuid7
 from database import db
 from database.bulk import Columns, convert, insert_converted
 from database.pace import Pace
+from database.statements import OWNER_ID, built_once
 from ledger import operations
 from ledger.import_knowledge import LINE, LINES, STATEMENT, reading, state_of
 from ledger.import_lines import Owner, Row, build_rows
@@ -109,17 +110,21 @@ def _insert_lines(columns: Columns, number: int) -> None:
 
 def find_draft(user: User, statement_id: uuid.UUID) -> Statement | None:
     """Return a statement of the user that can still be added."""
-    query = (
+    return db.session.scalar(_draft_query(), {"owner_id": user.id, "statement_id": statement_id})
+
+
+@built_once
+def _draft_query() -> sa.Select[Statement]:
+    return (
         sa.select(Statement)
         .options(undefer(Statement.preview))
         .where(
-            Statement.author_id == user.id,
-            Statement.id == statement_id,
+            Statement.author_id == OWNER_ID,
+            Statement.id == sa.bindparam("statement_id", type_=sa.Uuid),
             Statement.content.is_not(None),
             Statement.added_at.is_(None),
         )
     )
-    return db.session.scalar(query)
 
 
 def read_content(user: User, statement_id: uuid.UUID) -> bytes | None:

@@ -1,7 +1,7 @@
 """The preview of an import: figures, and the lines by payee, with what the person chose for them."""
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -11,40 +11,25 @@ import sqlalchemy as sa
 from uuid_utils.compat import uuid7
 
 from database import db
+from database.statements import OWNER_ID, built_once
 from ledger import operations
 from ledger.category_names import current_names
-from ledger.import_knowledge import LINE
-from ledger.import_summary import COLUMNS, SECTION, Summary, summarise
+from ledger.import_knowledge import EXPENSE, LINE
+from ledger.import_summary import COLUMNS, PLAIN_SECTIONS, SECTION, ShownLine, Summary, summarise
 from ledger.journal import row_count
-from models import Category, Expense, Statement, StatementLine, User
+from models import Category, Statement, StatementLine, User
 
+CATEGORY = Category.__table__.c
 LINES_ON_PAGE = 100
 
 
-class ShownLine(NamedTuple):
-    """A line, and the expense that it is compared with, if there is one."""
+class PlainLine(NamedTuple):
+    """A line that is no booking, or that cannot be read."""
 
-    id: uuid.UUID
     number: int
-    day: date | None
-    amount: Decimal | None
-    currency: str
     text: str
     state: str
     reason: str
-    duplicate: str
-    expense_id: uuid.UUID | None
-    expense: tuple[date, str, Decimal] | None = None
-
-    @property
-    def is_added(self) -> bool:
-        """Whether it will be added."""
-        return self.state == "add"
-
-    @property
-    def can_be_added(self) -> bool:
-        """Whether the person can decide: amounts in another currency cannot be added."""
-        return self.state in StatementLine.BOOKED and self.reason != "currency"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +50,12 @@ class ShownPayee:
     has_several: bool
     lines: tuple[ShownLine, ...] = ()
 
+    @property
+    def currency(self) -> str:
+        """That of its lines; empty if they are in several, which do not add up."""
+        found = {line.currency for line in self.lines}
+        return found.pop() if len(found) == 1 else ""
+
 
 @dataclass(frozen=True, slots=True)
 class PayeePage:
@@ -79,7 +70,8 @@ def summary_of(user: User, statement_id: uuid.UUID) -> Summary:
     """Return the summary of a draft, which is stored unless something has changed it."""
     statement = db.session.get(Statement, (user.id, statement_id))
     text = statement.preview if statement is not None else None
-    return Summary.from_text(text) if text else _summarise(user, statement_id)
+    stored = Summary.from_text(text) if text else None
+    return stored or _summarise(user, statement_id)
 
 
 def _summarise(user: User, statement_id: uuid.UUID) -> Summary:
@@ -112,12 +104,12 @@ def _is_in(section: str) -> sa.ColumnElement[bool]:
 
 
 def payees(user: User, summary: Summary, section: str, page: int, renamed: Mapping[str, str]) -> PayeePage:
-    """Return a page of the payees of a section with their first lines, by two statements.
+    """Return a page of the payees of a section with their first lines, by one statement at the most.
 
     `renamed` are the categories of lines that have other names now.
     """
     found = summary.payees(section, page)
-    lines = _with_expenses(user, _lines_by_id(user, [line_id for payee in found for line_id in payee.ids]))
+    expenses = _compared_expenses(user, [line for payee in found for line in payee.lines])
     shown = []
     for payee in found:
         names = {renamed.get(name, name) for name in payee.categories}
@@ -126,17 +118,10 @@ def payees(user: User, summary: Summary, section: str, page: int, renamed: Mappi
                 *(section, payee.key, payee.name, payee.number, payee.count, payee.total, payee.to_add),
                 category=names.pop() if len(names) == 1 else "",
                 has_several=len(names) > 1,
-                lines=tuple(lines[line_id] for line_id in payee.ids if line_id in lines),
+                lines=_with_expenses(payee.lines, expenses),
             )
         )
     return PayeePage(tuple(shown), page, max(len(summary.pages.get(section, ())), 1))
-
-
-def _lines_by_id(user: User, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, ShownLine]:
-    if not ids:
-        return {}
-    rows = db.session.execute(_lines_query().where(LINE.author_id == user.id, LINE.id.in_(ids)))
-    return {row.id: ShownLine(*row) for row in rows}
 
 
 def _payees_query(conditions: Sequence[sa.ColumnElement[bool]], renamed: Mapping[str, str]) -> sa.Select[Any]:
@@ -172,23 +157,34 @@ def _payee(section: str, row: sa.Row[Any]) -> ShownPayee:
 
 def _lines_query() -> sa.Select[Any]:
     return sa.select(
-        *(LINE.id, LINE.line_number, LINE.date, LINE.amount, LINE.currency, LINE.text),
+        *(LINE.line_number, LINE.date, LINE.amount, LINE.currency, LINE.text),
         *(LINE.state, LINE.reason, LINE.duplicate, LINE.expense_id),
     )
 
 
-def _with_expenses(user: User, lines: dict[uuid.UUID, ShownLine]) -> dict[uuid.UUID, ShownLine]:
-    """Add the expenses that doubtful lines are compared with."""
-    ids = {line.expense_id for line in lines.values() if line.duplicate in {"typed", "reworded"}}
+def _compared_expenses(user: User, lines: Sequence[ShownLine]) -> dict[uuid.UUID, tuple[date, str, Decimal]]:
+    """Return the expenses that doubtful lines are compared with, by their ids."""
+    ids = {line.expense_id for line in lines if line.duplicate in {"typed", "reworded"}}
     if not ids:
-        return lines
-    query = sa.select(Expense.id, Expense.date, Expense.description, Expense.category, Expense.amount)
-    rows = db.session.execute(query.where(Expense.author_id == user.id, Expense.id.in_(ids)))
-    expenses = {row.id: (row.date, row.description or row.category, row.amount) for row in rows}
-    return {
-        line_id: line._replace(expense=expenses.get(line.expense_id)) if line.expense_id else line
-        for line_id, line in lines.items()
-    }
+        return {}
+    rows = db.session.execute(_expenses_query(), {"owner_id": user.id, "ids": ids})
+    return {row.id: (row.date, row.description or row.category, row.amount) for row in rows}
+
+
+@built_once
+def _expenses_query() -> sa.Select[Any]:
+    query = sa.select(EXPENSE.id, EXPENSE.date, EXPENSE.description, EXPENSE.category, EXPENSE.amount)
+    return query.where(EXPENSE.author_id == OWNER_ID, EXPENSE.id.in_(sa.bindparam("ids", expanding=True)))
+
+
+def _with_expenses(
+    lines: Sequence[ShownLine], expenses: Mapping[uuid.UUID, tuple[date, str, Decimal]]
+) -> tuple[ShownLine, ...]:
+    if not expenses:
+        return tuple(lines)
+    return tuple(
+        line._replace(expense=expenses.get(line.expense_id)) if line.expense_id else line for line in lines
+    )
 
 
 def payee_lines(
@@ -198,21 +194,25 @@ def payee_lines(
     of_statement = _of(user, statement_id)
     key = db.session.scalar(sa.select(LINE.payee_key).where(*of_statement, LINE.line_number == number).limit(1))
     of_payee = (*of_statement, LINE.payee_key == key, _is_in(section))
-    row = db.session.execute(_payees_query(of_payee, renamed)).first() if key is not None else None
+    has_payees = key is not None and section not in PLAIN_SECTIONS
+    row = db.session.execute(_payees_query(of_payee, renamed)).first() if has_payees else None
     if row is None:
         return None
     payee = _payee(section, row)
     # By day and number, not by id: SQLite would go through the lines of all statements in the order of their ids.
     query = _lines_query().where(*of_payee).order_by(LINE.date.desc(), LINE.line_number)
     rows = db.session.execute(query.limit(LINES_ON_PAGE).offset((page - 1) * LINES_ON_PAGE))
-    lines = _with_expenses(user, {row.id: ShownLine(*row) for row in rows})
-    return replace(payee, lines=tuple(lines.values())), -(-payee.count // LINES_ON_PAGE)
+    lines = [ShownLine(*row) for row in rows]
+    shown = _with_expenses(lines, _compared_expenses(user, lines))
+    return replace(payee, lines=shown), -(-payee.count // LINES_ON_PAGE)
 
 
-def plain_lines(user: User, statement_id: uuid.UUID, section: str, page: int, limit: int) -> list[ShownLine]:
+def plain_lines(user: User, statement_id: uuid.UUID, section: str, page: int, limit: int) -> list[PlainLine]:
     """Return a page of the lines of a section in the order of the file."""
-    query = _lines_query().where(*_of(user, statement_id), _is_in(section)).order_by(LINE.line_number, LINE.id)
-    return [ShownLine(*row) for row in db.session.execute(query.limit(limit).offset((page - 1) * limit))]
+    columns = (LINE.line_number, LINE.text, LINE.state, LINE.reason)
+    query = sa.select(*columns).where(*_of(user, statement_id), _is_in(section))
+    query = query.order_by(LINE.line_number, LINE.id).limit(limit).offset((page - 1) * limit)
+    return [PlainLine(*row) for row in db.session.execute(query)]
 
 
 class CategoryNames(NamedTuple):
@@ -229,13 +229,18 @@ class CategoryNames(NamedTuple):
 
 def category_names(user: User, statement_id: uuid.UUID, summary: Summary) -> CategoryNames:
     """Return the names of categories that the preview needs, by four statements at the most."""
-    query = sa.select(Category.name, Category.archived).where(Category.author_id == user.id)
-    own = db.session.execute(query.order_by(Category.position, Category.id)).all()
+    own = db.session.execute(_categories_query(), {"owner_id": user.id}).all()
     names = [row.name for row in own]
     renamed = renamed_since(user, statement_id)
     found = sorted({renamed.get(name, name) for name in summary.categories})
     offered = [row.name for row in own if not row.archived] or names
     return CategoryNames(offered, [name for name in found if name not in names], found, renamed)
+
+
+@built_once
+def _categories_query() -> sa.Select[str, bool]:
+    query = sa.select(CATEGORY.name, CATEGORY.archived).where(CATEGORY.author_id == OWNER_ID)
+    return query.order_by(CATEGORY.position, CATEGORY.id)
 
 
 def renamed_since(user: User, statement_id: uuid.UUID) -> dict[str, str]:

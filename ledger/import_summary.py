@@ -5,6 +5,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -17,6 +18,8 @@ from models import StatementLine
 PAYEES_ON_PAGE, LINES_OF_PAYEE = 25, 20
 # The lists of the preview: to add, to check, already here, left out, no bookings, and unreadable.
 SECTIONS = ("add", "check", "here", "left", "none", "bad")
+# Their lines belong to no payee.
+PLAIN_SECTIONS = frozenset({"none", "bad"})
 _IS_ADDED = LINE.reason.in_(ADDED_REASONS)
 SECTION: sa.Case[Any] = sa.case(
     (LINE.state == "bad", "bad"),
@@ -27,8 +30,13 @@ SECTION: sa.Case[Any] = sa.case(
     (sa.or_(_IS_ADDED, LINE.reason == "payee_left_out"), "add"),
     else_="left",
 )
-# What the summary is made from.
-COLUMNS = ("id", "line_number", "amount", "payee", "payee_key", "category", "state", "reason", "duplicate")
+# What the summary is made from: the payee, and what is shown of each line.
+COLUMNS = (
+    *("payee", "payee_key", "category"),
+    *("line_number", "date", "amount", "currency", "text", "state", "reason", "duplicate", "expense_id"),
+)
+# Of the text of a summary. One of another version, such as that of a draft from before an update, is made again.
+VERSION = 2
 
 
 class Figure(NamedTuple):
@@ -56,9 +64,29 @@ class Figures:
         return self.spending.number + self.refunds.number
 
 
+class ShownLine(NamedTuple):
+    """A booking, and the expense that it is compared with, if there is one."""
+
+    number: int
+    day: date
+    amount: Decimal
+    currency: str
+    text: str
+    state: str
+    reason: str
+    duplicate: str
+    expense_id: uuid.UUID | None
+    expense: tuple[date, str, Decimal] | None = None
+
+    @property
+    def can_be_added(self) -> bool:
+        """Whether the person can decide: amounts in another currency cannot be added."""
+        return self.reason != "currency"
+
+
 @dataclass(slots=True)
 class PayeeSummary:
-    """The lines of a payee in one section, added up, and the ids of the latest ones."""
+    """The lines of a payee in one section, added up, and the latest ones."""
 
     key: str
     name: str
@@ -67,23 +95,24 @@ class PayeeSummary:
     total: Decimal = Decimal(0)
     to_add: int = 0
     categories: list[str] = field(default_factory=list)
-    ids: list[uuid.UUID] = field(default_factory=list)
+    lines: list[ShownLine] = field(default_factory=list)
 
-    def add(self, line_id: uuid.UUID, number: int, amount: Decimal, category: str, *, is_added: bool) -> None:
-        """Add up one line more."""
+    def add(self, category: str, line: Sequence[Any]) -> None:
+        """Add up one line more, of which these are the values of a ShownLine."""
+        number, _day, amount, _currency, _text, state, *_rest = line
         self.number = min(self.number, number)
         self.count += 1
         self.total += amount
-        self.to_add += is_added
-        if len(self.ids) < LINES_OF_PAYEE:
-            self.ids.append(line_id)
+        self.to_add += state == "add"
+        if len(self.lines) < LINES_OF_PAYEE:
+            self.lines.append(ShownLine(*line))
         if category not in self.categories:
             self.categories.append(category)
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Everything that the preview of a draft shows but the lines themselves.
+    """Everything that the preview of a draft shows, but for expenses that lines are compared with.
 
     `categories` are the names that lines have. `pages` has the pages of each section, as text until they are
     asked for: a file can have as many payees as lines.
@@ -99,9 +128,10 @@ class Summary:
         return [_payee_from(values) for values in json.loads(pages[page - 1])] if page <= len(pages) else []
 
     def to_text(self) -> str:
-        """Return the summary as text: a line for the figures, and one for each page of payees."""
+        """Return the summary as text: a line for the figures and the lengths of the pages, and the pages."""
         figures = self.figures
         head = {
+            "version": VERSION,
             "spending": [figures.spending.number, str(figures.spending.total)],
             "refunds": [figures.refunds.number, str(figures.refunds.total)],
             "sections": figures.sections,
@@ -109,19 +139,24 @@ class Summary:
             "uncategorised": figures.uncategorised,
             "money_in": figures.money_in,
             "categories": self.categories,
-            "pages": {section: len(pages) for section, pages in self.pages.items()},
+            "pages": {section: [*map(len, pages)] for section, pages in self.pages.items()},
         }
-        return "\n".join((json.dumps(head), *(page for pages in self.pages.values() for page in pages)))
+        return "".join((json.dumps(head), "\n", *(page for pages in self.pages.values() for page in pages)))
 
     @classmethod
-    def from_text(cls, text: str) -> "Summary":
-        """Read what `to_text` wrote."""
-        first, *rest = text.split("\n")
+    def from_text(cls, text: str) -> "Summary | None":
+        """Read what `to_text` wrote, or return None for the text of another version."""
+        first, _end, rest = text.partition("\n")
         head = json.loads(first)
-        pages, at = {}, 0
-        for section, number in head["pages"].items():
-            pages[section] = rest[at : at + number]
-            at += number
+        if head.get("version") != VERSION:
+            return None
+        pages: dict[str, list[str]] = {}
+        at = 0
+        for section, lengths in head["pages"].items():
+            pages[section] = []
+            for length in lengths:
+                pages[section].append(rest[at : at + length])
+                at += length
         figures = (head["spending"], head["refunds"])
         spending, refunds = (Figure(number, Decimal(total)) for number, total in figures)
         others = (head[name] for name in ("sections", "left_reasons", "uncategorised", "money_in"))
@@ -148,15 +183,16 @@ def summarise(rows: Iterable[Sequence[Any]]) -> Summary:
     spending: list[Decimal] = []
     refunds: list[Decimal] = []
     missing, money_in = set(), 0
-    for line_id, number, amount, name, key, category, state, reason, duplicate in rows:
+    for name, key, category, *line in rows:
+        number, _day, amount, _currency, _text, state, reason, duplicate, _expense_id = line
         section = section_of(state, reason, duplicate)
         counts[section] += 1
-        if section in {"none", "bad"}:
+        if section in PLAIN_SECTIONS:
             continue
         payee = sections[section].get(key)
         if payee is None:
             payee = sections[section][key] = PayeeSummary(key, name, number)
-        payee.add(line_id, number, amount, category, is_added=state == "add")
+        payee.add(category, line)
         if state == "add":
             (refunds if amount > 0 else spending).append(amount)
             if not category:
@@ -179,13 +215,37 @@ def _pages(payees: Iterable[PayeeSummary]) -> list[str]:
 
 
 def _values_of(payee: PayeeSummary) -> list[Any]:
-    ids = "".join(line_id.hex for line_id in payee.ids)
+    lines = [_line_values(line) for line in payee.lines]
     # More than two are shown like two.
     categories = payee.categories[:2]
-    return [payee.key, payee.name, payee.number, payee.count, str(payee.total), payee.to_add, categories, ids]
+    return [payee.key, payee.name, payee.number, payee.count, str(payee.total), payee.to_add, categories, lines]
+
+
+def _line_values(line: ShownLine) -> list[Any]:
+    """Return what a line is made from again; most lines have nothing after their state."""
+    values = [line.number, line.day.isoformat(), str(line.amount), line.currency, line.text, line.state]
+    if line.reason or line.duplicate or line.expense_id:
+        values += [line.reason, line.duplicate, line.expense_id.hex if line.expense_id else ""]
+    return values
 
 
 def _payee_from(values: Sequence[Any]) -> PayeeSummary:
-    key, name, number, count, total, to_add, categories, ids = values
-    found = [uuid.UUID(ids[at : at + 32]) for at in range(0, len(ids), 32)]
-    return PayeeSummary(key, name, number, count, Decimal(total), to_add, categories, found)
+    key, name, number, count, total, to_add, categories, lines = values
+    shown = [_line_from(*line) for line in lines]
+    return PayeeSummary(key, name, number, count, Decimal(total), to_add, categories, shown)
+
+
+def _line_from(
+    number: int,
+    day: str,
+    amount: str,
+    currency: str,
+    text: str,
+    state: str,
+    reason: str = "",
+    duplicate: str = "",
+    expense: str = "",
+) -> ShownLine:
+    expense_id = uuid.UUID(expense) if expense else None
+    values = (date.fromisoformat(day), Decimal(amount), currency, text, state, reason, duplicate, expense_id)
+    return ShownLine(number, *values)

@@ -18,7 +18,7 @@ from tests.statements import NOW, store_draft
 from tests.test_speed import noted
 
 # The review, a section of it, and all lines of a payee; and how many statements they send.
-PAGES = {"": 6, "?show=here": 5, "/payees/2": 8}
+PAGES = {"": 5, "?show=here": 5, "/payees/2": 8}
 LARGEST, WAIT_SECONDS = 50_000, 0.3
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import uuid
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 from app import app as application
 from database import db
 from ledger import import_preview
-from ledger.import_summary import SECTION, SECTIONS, Summary, section_of, summarise
+from ledger.import_summary import SECTION, SECTIONS, VERSION, Summary, section_of, summarise
 from models import Statement, StatementLine
 from tests.browsing import read
 from tests.statements import store_draft
@@ -40,7 +41,9 @@ def test_a_section_is_the_same_in_a_statement_and_in_memory(ana):
 
 def test_a_summary_comes_back_from_its_text():
     def line(number, amount, payee, state="add", reason="", category="Food"):
-        return (uuid.uuid4(), number, Decimal(amount), payee, payee.lower(), category, state, reason, "")
+        compared = uuid.uuid4() if number == 7 else None
+        what = (number, date(2026, 1, 31), Decimal(amount), "USD", f"{payee}\n“{number}”")
+        return (payee, payee.lower(), category, *what, state, reason, "", compared)
 
     lines = [line(number, -number, f"Shop {number % 60}") for number in range(1, 100)]
     lines += [line(200, "9.50", "Pay", "skip", "money_in", ""), line(201, "2.00", "Shop 1", reason="refund")]
@@ -72,6 +75,18 @@ def test_the_preview_is_the_same_whether_its_summary_is_stored(ana, is_stored):
         db.session.commit()
 
     assert bool(stored_preview(draft)) == is_stored
+    assert ana.page(f"/imports/{draft}").one("main").text == before
+
+
+def test_a_summary_that_another_version_stored_is_made_again(ana):
+    draft = store_draft(ana)
+    before = ana.page(f"/imports/{draft}").one("main").text
+    with application.app_context():
+        statement = db.session.scalars(sa.select(Statement)).one()
+        statement.preview = statement.preview.replace(f'"version": {VERSION}', '"version": 0')
+        db.session.commit()
+
+    assert Summary.from_text(stored_preview(draft)) is None
     assert ana.page(f"/imports/{draft}").one("main").text == before
 
 

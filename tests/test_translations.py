@@ -27,7 +27,6 @@ from models import DEFAULT_CATEGORIES, Expense
 from tests.archives import export_of, restore
 from tests.browsing import PASSWORD, REDIRECTS, Visitor, form_values, read
 from tests.test_import_pages import review, upload, values_of
-from views import blank_forms
 
 POT = Path(__file__).parent.parent / "translations" / "messages.pot"
 OPEN, CLOSE = "⟦", "⟧"
@@ -75,10 +74,7 @@ def pseudo(app, monkeypatch):
     """The application in the pseudo-locale; every text that it uses must be in the template."""
     monkeypatch.setattr(catalogues, "load", lambda _language: PseudoTranslations())
     monkeypatch.setattr(PseudoTranslations, "used", set())
-    # They are shared by all pages in a language.
-    blank_forms._blank_form.cache_clear()
     yield app
-    blank_forms._blank_form.cache_clear()
     with POT.open("rb") as file:
         known = {message.id if isinstance(message.id, str) else message.id[0] for message in read_po(file)}
     assert PseudoTranslations.used - known == set()

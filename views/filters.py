@@ -25,6 +25,7 @@ from statement_messages import reason_text
 from views.blank_forms import write_form
 from views.formats import formats, list_rows, visitor_locale
 from views.fragments import write_once
+from views.review_rows import ReviewRows
 
 
 def init_app(app: Flask) -> None:
@@ -38,6 +39,7 @@ def init_app(app: Flask) -> None:
         control=control,
         write_form=write_form,
         write_once=write_once,
+        review_rows=ReviewRows,
         get_locale=get_locale,
         visitor_locale=visitor_locale,
     )

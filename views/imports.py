@@ -18,7 +18,7 @@ from database import db
 from import_forms import ColumnsForm, ReviewForm, UploadForm
 from ledger import import_drafts, import_preview, imports
 from ledger.import_drafts import Reading
-from ledger.import_summary import PAYEES_ON_PAGE, SECTIONS, Summary
+from ledger.import_summary import PAYEES_ON_PAGE, PLAIN_SECTIONS, SECTIONS, Summary
 from ledger.pieces import OperationRunningError
 from ledger.retention import UNDO_RETENTION
 from ledger.statements import Layout, Limits, Person, State, StatementError
@@ -262,7 +262,7 @@ def shown_lists(
 ) -> dict[str, Any]:
     """Return the lines of a section that a page shows; beside those to add, what needs a look."""
     lists: dict[str, Any] = {"payees": None, "doubtful": None, "plain": [], "page": page}
-    if section in {"none", "bad"}:
+    if section in PLAIN_SECTIONS:
         lists["plain"] = import_preview.plain_lines(current_user, statement_id, section, page, PAYEES_ON_PAGE)
         return lists
     lists["payees"] = import_preview.payees(current_user, summary, section, page, renamed)
