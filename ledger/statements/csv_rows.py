@@ -76,12 +76,12 @@ def _reason_of_end(number: int, others: list[int], lines: list[StatementLine], r
         total = sum(lines[other].amount or 0 for other in others)
         is_sum = line.amount is not None and abs(line.amount) == abs(total)
         return "total" if is_sum else "balance" if vocabulary.ENDS & set(map(fold, fields)) else ""
-    if len(others) < 2:
+    if len(others) < 2 or line.amount is None or line.amount <= 0:
         return ""
     # What has less than any booking, and no text or not even an empty field for it, is about the account.
     is_less = sum(map(bool, fields)) < min(sum(map(bool, rows[other].fields)) for other in others)
     is_bare = not line.text or len(fields) < min(len(rows[other].fields) for other in others)
-    return "balance" if is_less and is_bare and line.amount is not None and line.amount > 0 else ""
+    return "balance" if is_less and is_bare else ""
 
 
 def day_cell(row: Record, index: int) -> DayCell | None:
