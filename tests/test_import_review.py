@@ -64,7 +64,7 @@ def test_a_line_in_another_currency_is_shown_in_it_and_cannot_be_added(ana, url)
 
     assert "disabled" in payee.one("input", name="payee").attributes
     assert payee.all("input", name="line") == []
-    assert payee.one("ul", class_="payee-lines").text == "Jan 16, 2026 Abroad Taxi another currency -6.00 CHF"
+    assert payee.one("ul", class_="payee-lines").text == "Jan 16, 2026 Abroad Taxi another currency CHF6.00"
 
 
 def test_a_form_that_is_shown_again_has_what_was_chosen(ana, url):

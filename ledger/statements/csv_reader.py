@@ -21,7 +21,8 @@ from ledger.statements.model import (
     Statement,
     StatementError,
 )
-from ledger.statements.signs import MoneyPlan, plan_money
+from ledger.statements.money_plan import MoneyPlan
+from ledger.statements.signs import plan_money
 from ledger.statements.table import Record, all_records, choose_delimiter, is_booking, join_days, unwrap
 from ledger.statements.text import fold, tidy
 

@@ -19,7 +19,7 @@ from ledger.statements.model import (
     State,
     StatementLine,
 )
-from ledger.statements.signs import MoneyPlan, UnreadableError, direction_of
+from ledger.statements.money_plan import MoneyPlan, UnreadableError, direction_of
 from ledger.statements.table import Record
 from ledger.statements.text import fold, tidy
 

@@ -1,12 +1,13 @@
 """The columns that hold the money of a booking, and the sign that means that it came in."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import combinations, pairwise, permutations
 
 from ledger.statements import amounts, vocabulary
 from ledger.statements.columns import Column, Table, money_columns
+from ledger.statements.money_plan import MoneyPlan, UnreadableError, direction_of
 from ledger.statements.table import Record
 from ledger.statements.text import fold
 
@@ -18,85 +19,6 @@ PROOF = 0.8
 SEVERAL, CLEARLY_MORE = 2, 2
 _ZERO = Decimal(0)
 Proof = Callable[[Sequence[Decimal | None]], float]
-
-
-class UnreadableError(Exception):
-    """An amount that is not one; the message is the reason's code."""
-
-
-@dataclass(frozen=True, slots=True)
-class MoneyPlan:
-    """Rules for reading the money of a record: from one column, or from one for money out and one for money in.
-
-    A sign of -1 turns what is written around. A fee is taken off. With `by_direction`, the direction column
-    decides and written signs don't count.
-    """
-
-    decimal: str
-    amount: int = -1
-    out: int = -1
-    into: int = -1
-    direction: int = -1
-    fee: int = -1
-    sign: int = 1
-    out_sign: int = -1
-    in_sign: int = 1
-    by_direction: bool = False
-    # Which way the money went where the direction column is empty, because only the other one is written.
-    unwritten: int = 0
-    # Only money that came in is marked, by a plus or CR.
-    is_unmarked_out: bool = False
-    # The amounts that were read: most of a file are there more than once.
-    _read: dict[str, Decimal | None] = field(default_factory=dict, init=False, repr=False, compare=False)
-
-    @property
-    def indexes(self) -> list[int]:
-        """The columns of the money."""
-        return [index for index in (self.amount, self.out, self.into) if index >= 0]
-
-    def value(self, fields: Sequence[str]) -> Decimal | None:
-        """Return the amount, positive for money in; None if there is none. Raises UnreadableError."""
-        if self.amount >= 0:
-            value = self._cell(fields, self.amount)
-            if self.fee < 0 and not self.by_direction and not self.is_unmarked_out:
-                return value if value is None or self.sign > 0 else -value
-            if self.is_unmarked_out and value is not None:
-                cell = amounts.read_cell(fields[self.amount][: amounts.CELL_MAX + 1])
-                return value if cell is None or cell.sign else -value
-            if value is None or not self.by_direction:
-                return None if value is None else self.sign * value - abs(self._cell(fields, self.fee) or _ZERO)
-            return self._directed(abs(value), fields[self.direction] if self.direction < len(fields) else "")
-        out, into = self._cell(fields, self.out), self._cell(fields, self.into)
-        if out and into:
-            raise UnreadableError("two_amounts")
-        value = self.out_sign * out if out else self.in_sign * into if into else out if into is None else into
-        return value if value is None or self.fee < 0 else value - abs(self._cell(fields, self.fee) or _ZERO)
-
-    def _cell(self, fields: Sequence[str], index: int) -> Decimal | None:
-        text = fields[index] if 0 <= index < len(fields) else ""
-        if text in self._read:
-            return self._read[text]
-        value = None
-        if text not in amounts.NOTHING:
-            value = amounts.value_of(text[: amounts.CELL_MAX + 1], self.decimal)
-            if value is None:
-                raise UnreadableError("amount")
-        self._read[text] = value
-        return value
-
-    def _directed(self, value: Decimal, direction: str) -> Decimal:
-        side = direction_of(direction) if direction else self.unwritten
-        if not side and value:
-            raise UnreadableError("direction")
-        return value if side > 0 else -value
-
-
-def direction_of(text: str) -> int:
-    """Return 1 for a word that means money in, -1 for money out, 0 for any other."""
-    folded = fold(text)
-    if text == "+" or folded in vocabulary.IN:
-        return 1
-    return -1 if text == "-" or folded in vocabulary.OUT else 0
 
 
 @dataclass(frozen=True, slots=True)
