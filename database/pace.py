@@ -4,10 +4,10 @@ import time
 
 from database.engine import POLL_SECONDS, others_wait
 
-# How long a transaction takes. The first one has LEAST_ROWS, and none has fewer: with still more transactions, a
-# large operation would hardly come to an end on a busy computer.
+# How long a transaction takes. The first one has a part of the most rows. None has fewer than LEAST_ROWS: with still
+# more transactions, a large operation would hardly come to an end on a busy computer.
 TRANSACTION_SECONDS = 0.05
-LEAST_ROWS = 500
+LEAST_ROWS, FIRST_PART = 500, 4
 # The pause after a transaction, which is longer on a slow or busy computer: whoever waits for the write lock of
 # SQLite tries to get it every POLL_SECONDS.
 PAUSE_SECONDS, PAUSE_SHARE = 0.005, 0.1
@@ -19,7 +19,7 @@ class Pace:
 
     def __init__(self, most_rows: int) -> None:
         self.most_rows = most_rows
-        self.rows = min(LEAST_ROWS, most_rows)
+        self.rows = min(max(LEAST_ROWS, most_rows // FIRST_PART), most_rows)
         self._began_at = time.monotonic()
 
     def pause(self) -> None:
