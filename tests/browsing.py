@@ -1,6 +1,7 @@
 """A fake browser: it reads pages and sends the forms it finds there, within this process or over HTTP."""
 
 import os
+import re
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -99,8 +100,13 @@ class Element:
         return found[0]
 
 
+# Two attributes without a space between them.
+GLUED = re.compile(r'<[a-z][^<>]*="[^"<>]*"[a-z]')
+
+
 def read(response: Any) -> Element:
     """Parse the page."""
+    assert not GLUED.search(response.text)
     document = lxml.html.Element("document")
     document.append(lxml.html.document_fromstring(response.text or "<html></html>"))
     return Element(document)
