@@ -4,8 +4,8 @@ import time
 
 from database.engine import POLL_SECONDS, others_wait
 
-# How long a transaction takes. The first one has a part of the most rows. None has fewer than LEAST_ROWS: with still
-# more transactions, a large operation would hardly come to an end on a busy computer.
+# How long a transaction takes. The first one has a part of the most rows, and none has fewer than LEAST_ROWS: with
+# still more transactions, a large operation would hardly come to an end on a busy computer.
 TRANSACTION_SECONDS = 0.05
 LEAST_ROWS, FIRST_PART = 500, 4
 # The pause after a transaction, which is longer on a slow or busy computer: whoever waits for the write lock of
