@@ -136,13 +136,13 @@ def read_camt(content: bytes, hints: Hints) -> Statement:
         for start in range(0, len(content), _FEED):
             parser.feed(content[start : start + _FEED])
         parser.close()
+    except StatementError:
+        raise
     except DefusedXmlException:
         raise StatementError("forbidden_xml") from None
     except ParseError as error:
         raise StatementError("broken_xml", line=error.position[0]) from None
-    except (ValueError, LookupError) as error:
-        if isinstance(error, StatementError):
-            raise
+    except (ValueError, LookupError):
         # An encoding that the parser doesn't know.
         raise StatementError("broken_xml", line=1) from None
     if not target.lines:

@@ -10,7 +10,6 @@ from ledger.statements import amounts, dates, trackers, vocabulary
 from ledger.statements.columns import SAMPLE, Table, assign_roles, divide, numeric_cells
 from ledger.statements.csv_rows import Plan, amount_cell, day_cell, read_rows
 from ledger.statements.encodings import CHOICES, DecodedText
-from ledger.statements.headers import roles_of
 from ledger.statements.locale_hints import decimal_of, is_dollar
 from ledger.statements.model import (
     ID_MAX,
@@ -219,7 +218,7 @@ def _money(
         chosen = "minus"
     guess = plan_money(table, decimal, rows, chosen, is_rising)
     if not guess.plan.indexes or "date" not in table.roles:
-        raise StatementError("unknown_columns" if table.rows else "no_lines")
+        raise StatementError("unknown_columns")
     questions: list[Question | None] = []
     if "sign" in guess.questions and not hints.layout.sign:
         questions.append(Question("sign", ("minus", "plus"), "plus" if guess.plan.sign < 0 else "minus"))
@@ -235,10 +234,6 @@ def _money(
 
 def _column(rows: list[Record], index: int) -> list[str]:
     return [row.fields[index] if index < len(row.fields) else "" for row in rows]
-
-
-def _filled(row: Record, index: int) -> bool:
-    return index < len(row.fields) and row.fields[index] not in amounts.NOTHING
 
 
 def _currency(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Question | None]:
@@ -306,8 +301,3 @@ def _plan_minor(plan: Plan, rows: list[Record], hints: Hints) -> None:
     index = plan.money.amount
     if all("." not in row.fields[index] for row in rows if index < len(row.fields)):
         plan.questions.append(Question("minor", ("no", "yes"), "no"))
-
-
-def header_roles(header: tuple[str, ...]) -> list[str]:
-    """Return the likeliest role of every column of a header, for showing the mapping."""
-    return [next(iter(roles_of(name)), "") for name in header]

@@ -86,8 +86,6 @@ class DayCell(NamedTuple):
         day, month, year = _DAY_MONTH_YEAR[order or "dmy"](self.numbers)
         if order == "ymd" and not self.short_year:
             return None
-        if self.short_year and order == "ymd" and year > 99:
-            return None
         return _make(_full_year(year, today) if self.short_year else year, month, day)
 
 

@@ -180,8 +180,3 @@ class Statement:
     def in_state(self, state: State) -> list[StatementLine]:
         """Return the lines in one state."""
         return [line for line in self.lines if line.state is state]
-
-
-def bad(line: StatementLine, reason: str) -> StatementLine:
-    """Return the line as one that cannot be read."""
-    return line._replace(state=State.BAD, reason=reason)

@@ -171,9 +171,7 @@ def _day(year: int, month: int, day: int) -> date | None:
     if not 1 <= month <= 12 or not 1 <= day <= 31:
         return None
     last = calendar.monthrange(full, month)[1]
-    return (
-        date(full, month, min(day, last) if day <= 30 or day == last else last) if day <= max(30, last) else None
-    )
+    return date(full, month, min(day, last)) if day <= max(30, last) else None
 
 
 def _described(line: StatementLine, text: str) -> StatementLine:

@@ -15,7 +15,7 @@ DELIMITERS = (";", "\t", ",", "|", "~")
 MAX_RECORD_LINES = 30
 SAMPLE_RECORDS = 400
 # A line in quotes with delimiters, but without any other single quote.
-_WRAPPED = re.compile(r'^"((?:[^"\r\n]|""){3,2000})"$')
+_WRAPPED = re.compile(r'^"((?:[^"\r\n]|""){3,2000})"$', re.MULTILINE)
 # A field that is a formula of nothing but a text.
 _FORMULA = re.compile(r'(?:(?<=[;,\t|\r\n])|^)="((?:[^"\r\n]|""){0,2000})"(?=[;,\t|\r\n]|$)')
 # A line of fields in single quotes, and one of its fields.
@@ -157,8 +157,7 @@ def unwrap(text: str) -> str:
         return _IN_SINGLE_QUOTES.sub(r'"\1"', text)
     if not shown or not all(_WRAPPED.fullmatch(line) for line in shown):
         return text
-    wrapped = re.compile(_WRAPPED.pattern, re.MULTILINE)
-    return wrapped.sub(lambda match: match[1].replace('""', '"'), text)
+    return _WRAPPED.sub(lambda match: match[1].replace('""', '"'), text)
 
 
 def choose_delimiter(text: str) -> str:
