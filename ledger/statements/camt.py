@@ -10,8 +10,9 @@ from xml.etree.ElementTree import Element, ParseError, tostring
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import XMLParser
 
-from ledger.periods import FIRST_YEAR, LAST_YEAR
 from ledger.statements import amounts
+from ledger.statements.dates import make_day
+from ledger.statements.lines import judged
 from ledger.statements.model import (
     ID_MAX,
     PAYEE_MAX,
@@ -23,7 +24,6 @@ from ledger.statements.model import (
     StatementError,
     StatementLine,
 )
-from ledger.statements.ofx import judged
 from ledger.statements.text import tidy
 
 MAX_DEPTH = 60
@@ -212,11 +212,7 @@ def _booking_day(element: Element) -> date | None:
     for path in ("BookgDt/Dt", "BookgDt/DtTm", "ValDt/Dt", "ValDt/DtTm"):
         match = _DAY.fullmatch(_text(element, path)[:40])
         if match:
-            year, month, day = map(int, match.group(1, 2, 3))
-            try:
-                return date(year, month, day) if FIRST_YEAR <= year <= LAST_YEAR else None
-            except ValueError:
-                return None
+            return make_day(*map(int, match.groups()))
     return None
 
 

@@ -86,7 +86,7 @@ class DayCell(NamedTuple):
         day, month, year = _DAY_MONTH_YEAR[order or "dmy"](self.numbers)
         if order == "ymd" and not self.short_year:
             return None
-        return _make(_full_year(year, today) if self.short_year else year, month, day)
+        return make_day(_full_year(year, today) if self.short_year else year, month, day)
 
 
 def _full_year(year: int, today: date) -> int:
@@ -94,7 +94,8 @@ def _full_year(year: int, today: date) -> int:
     return year + (2000 if year <= today.year % 100 + 1 else 1900)
 
 
-def _make(year: int, month: int, day: int) -> date | None:
+def make_day(year: int, month: int, day: int) -> date | None:
+    """Return a day, or None if it does not exist or is in no year that can be kept."""
     if not FIRST_YEAR <= year <= LAST_YEAR:
         return None
     try:
@@ -125,7 +126,7 @@ def _read_year_first(text: str) -> DayCell | None:
         if not match:
             return None
         year, month, day = match.group(1, 2, 3)
-    fixed = _make(int(year), int(month), int(day))
+    fixed = make_day(int(year), int(month), int(day))
     instant = None
     if fixed and match["zone"] == "Z" and int(match["hour"]) < 24 and int(match["minute"]) < 60:
         instant = datetime(
@@ -154,7 +155,7 @@ def _read_digits(text: str) -> DayCell | None:
     if not match:
         return None
     digits = match[1]
-    fixed = _make(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
+    fixed = make_day(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
     if fixed:
         return DayCell(fixed=fixed)
     numbers = (int(digits[:2]), int(digits[2:4]), int(digits[4:]))
@@ -174,7 +175,7 @@ def _read_named(text: str) -> DayCell | None:
     if month is None:
         return None
     # No bank writes out the month and means the twentieth century by two digits.
-    return DayCell(fixed=_make(int(year) + (2000 if len(year) == 2 else 0), month, int(day)))
+    return DayCell(fixed=make_day(int(year) + (2000 if len(year) == 2 else 0), month, int(day)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from ledger.statements import amounts
 from ledger.statements.encodings import CHOICES, DecodedText
+from ledger.statements.lines import judged
 from ledger.statements.model import (
     ID_MAX,
     PAYEE_MAX,
@@ -25,7 +26,6 @@ from ledger.statements.model import (
     StatementError,
     StatementLine,
 )
-from ledger.statements.ofx import judged
 from ledger.statements.text import tidy
 
 FIELD_MAX = 4000

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
-from ledger.periods import FIRST_YEAR, LAST_YEAR
 from ledger.statements import amounts
+from ledger.statements.dates import make_day
 from ledger.statements.encodings import CHOICES, DecodedText, decode
+from ledger.statements.lines import judged
 from ledger.statements.model import (
     ID_MAX,
     PAYEE_MAX,
@@ -141,7 +142,7 @@ def _line(record: _Record, raw: str, context: _Context) -> StatementLine:
         record.line_number,
         _LISTS[record.kind],
         raw[:RAW_MAX].strip(),
-        date=read_day(values.get("DTPOSTED") or values.get("DTTRAN", "")),
+        date=_day(values.get("DTPOSTED") or values.get("DTTRAN", "")),
         amount=_amount(values.get("TRNAMT", "")),
         currency=_currency(values, context),
         text=tidy(" ".join(dict.fromkeys(filter(None, (name, memo)))), TEXT_MAX),
@@ -162,23 +163,7 @@ def _amount(text: str) -> Decimal | None:
     return amounts.read_alone(text[: amounts.CELL_MAX + 1])
 
 
-def read_day(text: str) -> date | None:
-    """Return the day that the first eight digits print; the time zone behind them changes nothing."""
+def _day(text: str) -> date | None:
+    """Return the day that the first eight digits print; the time zone after them changes nothing."""
     match = _DAY.match(text)
-    if not match:
-        return None
-    year, month, day = map(int, match.groups())
-    try:
-        return date(year, month, day) if FIRST_YEAR <= year <= LAST_YEAR else None
-    except ValueError:
-        return None
-
-
-def judged(line: StatementLine) -> StatementLine:
-    """Return the line as a bad one if its day or amount cannot be kept."""
-    if line.amount is None:
-        return line._replace(state=State.BAD, reason="amount")
-    if line.date is None:
-        return line._replace(state=State.BAD, reason="date")
-    problem = amounts.problem(line.amount, line.currency)
-    return line._replace(state=State.BAD, reason=problem) if problem else line
+    return make_day(*map(int, match.groups())) if match else None

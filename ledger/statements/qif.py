@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from ledger.statements import amounts, dates
 from ledger.statements.encodings import CHOICES, DecodedText
+from ledger.statements.lines import judged
 from ledger.statements.locale_hints import decimal_of
 from ledger.statements.model import (
     CATEGORY_MAX,
@@ -23,7 +24,6 @@ from ledger.statements.model import (
     StatementError,
     StatementLine,
 )
-from ledger.statements.ofx import judged
 from ledger.statements.text import tidy
 
 VALUE_MAX = 1000
