@@ -123,8 +123,7 @@ class _Target:
             self.lines.append(line)
             if line.state is State.BOOKED:
                 account.total += line.amount or 0
-            if len(self.lines) > self.hints.limits.max_lines:
-                raise StatementError("too_many_lines", limit=self.hints.limits.max_lines)
+            self.hints.limits.check_lines(len(self.lines))
 
 
 def read_camt(content: bytes, hints: Hints) -> Statement:

@@ -39,8 +39,7 @@ def read_csv(decoded: DecodedText, hints: Hints) -> Statement:
     table = divide(records, delimiter)
     if not table.rows:
         raise StatementError("no_lines")
-    if len(table.rows) > hints.limits.max_lines:
-        raise StatementError("too_many_lines", limit=hints.limits.max_lines)
+    hints.limits.check_lines(len(table.rows))
     plan = _plan(table, hints)
     if not decoded.is_certain and not layout.encoding:
         plan.questions.append(Question("encoding", CHOICES, decoded.encoding))
@@ -53,7 +52,7 @@ def read_csv(decoded: DecodedText, hints: Hints) -> Statement:
         lines=tuple(lines),
         currency=currencies.most_common(1)[0][0] if currencies else plan.currency,
         signature=_signature(table, delimiter),
-        layout=_layout(plan, decoded.encoding, delimiter, hints),
+        layout=_layout(plan, decoded, delimiter, hints),
         questions=tuple(plan.questions),
         columns=table.header or table.rows[0].fields,
         preamble=tuple(record.raw for record in table.preamble),
@@ -71,7 +70,7 @@ def _signature(table: Table, delimiter: str) -> str:
     return "\n".join((delimiter, "", *kinds))
 
 
-def _layout(plan: Plan, encoding: str, delimiter: str, hints: Hints) -> Layout:
+def _layout(plan: Plan, decoded: DecodedText, delimiter: str, hints: Hints) -> Layout:
     money = plan.money
     roles = {**plan.table.roles}
     for role, index in (("amount", money.amount), ("out", money.out), ("in", money.into)):
@@ -79,7 +78,7 @@ def _layout(plan: Plan, encoding: str, delimiter: str, hints: Hints) -> Layout:
             roles[role] = index
     return replace(
         hints.layout,
-        encoding=encoding if encoding in CHOICES else "",
+        encoding=decoded.choice,
         delimiter=delimiter,
         date=plan.date_order,
         decimal=money.decimal,

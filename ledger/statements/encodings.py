@@ -50,6 +50,11 @@ class DecodedText:
     encoding: str
     is_certain: bool
 
+    @property
+    def choice(self) -> str:
+        """The encoding if it is one that the person can choose, else nothing."""
+        return self.encoding if self.encoding in CHOICES else ""
+
 
 def decode(content: bytes, locale: str, chosen: str = "") -> DecodedText:
     """Return the text of `content` without NULs. Never fails: what cannot be decoded becomes U+FFFD."""

@@ -38,6 +38,11 @@ class Limits:
         """The limit in whole megabytes, as messages name it."""
         return self.max_bytes // 2**20
 
+    def check_lines(self, count: int) -> None:
+        """Raise StatementError if a file has too many lines."""
+        if count > self.max_lines:
+            raise StatementError("too_many_lines", limit=self.max_lines)
+
 
 UPLOAD_LIMITS = Limits(max_bytes=8 * 2**20, max_lines=50_000)
 # For the command line: whoever has a shell can do worse than read a large file.

@@ -12,7 +12,7 @@ from datetime import date
 from decimal import Decimal
 
 from ledger.statements import amounts
-from ledger.statements.encodings import CHOICES, DecodedText
+from ledger.statements.encodings import DecodedText
 from ledger.statements.lines import judged
 from ledger.statements.model import (
     ID_MAX,
@@ -70,8 +70,7 @@ def read_mt940(decoded: DecodedText, hints: Hints) -> Statement:
     for part in _fields(decoded.text):
         if part.tag == "61":
             lines.append(_line(part, message))
-            if len(lines) > hints.limits.max_lines:
-                raise StatementError("too_many_lines", limit=hints.limits.max_lines)
+            hints.limits.check_lines(len(lines))
             if lines[-1].state is State.BOOKED:
                 message.total += lines[-1].amount or 0
         elif part.tag == "86" and lines and not lines[-1].text:
@@ -85,7 +84,7 @@ def read_mt940(decoded: DecodedText, hints: Hints) -> Statement:
         lines=tuple(lines),
         currency=lines[0].currency,
         signature="mt940",
-        layout=Layout(encoding=decoded.encoding if decoded.encoding in CHOICES else ""),
+        layout=Layout(encoding=decoded.choice),
         balances_agree=all(message.agree) if message.agree else None,
     )
 

@@ -76,8 +76,7 @@ def read_ofx(content: bytes, decoded: DecodedText, hints: Hints) -> Statement:
     lines: list[StatementLine] = []
     for line in _lines(decoded.text, hints):
         lines.append(line)
-        if len(lines) > hints.limits.max_lines:
-            raise StatementError("too_many_lines", limit=hints.limits.max_lines)
+        hints.limits.check_lines(len(lines))
     if not lines:
         raise StatementError("no_lines")
     return Statement(
@@ -85,7 +84,7 @@ def read_ofx(content: bytes, decoded: DecodedText, hints: Hints) -> Statement:
         lines=tuple(lines),
         currency=lines[0].currency,
         signature="ofx",
-        layout=Layout(encoding=decoded.encoding if decoded.encoding in CHOICES else ""),
+        layout=Layout(encoding=decoded.choice),
     )
 
 

@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 from ledger.statements import amounts, dates
-from ledger.statements.encodings import CHOICES, DecodedText
+from ledger.statements.encodings import DecodedText
 from ledger.statements.lines import judged
 from ledger.statements.locale_hints import decimal_of
 from ledger.statements.model import (
@@ -71,7 +71,7 @@ def read_qif(decoded: DecodedText, hints: Hints) -> Statement:
         currency=currency,
         signature="qif",
         layout=Layout(
-            encoding=decoded.encoding if decoded.encoding in CHOICES else "",
+            encoding=decoded.choice,
             date=order.order,
             decimal=separator.character,
             currency=currency,
@@ -95,8 +95,7 @@ def _records(text: str, hints: Hints) -> Iterator[_Record]:
             elif section in _SECTIONS and record.values.keys() & {"D", "T", "U"}:
                 yield record
                 count += 1
-            if count > hints.limits.max_lines:
-                raise StatementError("too_many_lines", limit=hints.limits.max_lines)
+            hints.limits.check_lines(count)
             record = _Record(number + 1, account)
         elif line and not line.startswith("#"):
             # A split repeats letters of its own behind the first S.
