@@ -70,10 +70,14 @@ class AmountCell(NamedTuple):
         return None if unsigned is None else (-unsigned if self.sign < 0 else unsigned)
 
 
-@lru_cache(maxsize=CACHE_SIZE)
 def read_cell(text: str) -> AmountCell | None:
     """Return the amount of a cell, or None if it holds none."""
-    text = text[: CELL_MAX + 1]
+    # Cut first: the texts are remembered.
+    return _read_cell(text[: CELL_MAX + 1])
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def _read_cell(text: str) -> AmountCell | None:
     text = (text if text.isascii() and "\t" not in text else text.translate(_UNIFIED)).strip()
     # A spreadsheet's guard before a sign.
     text = text.removeprefix("'")
@@ -95,13 +99,6 @@ def read_cell(text: str) -> AmountCell | None:
     return AmountCell(match["number"], sign, currency)
 
 
-@lru_cache(maxsize=CACHE_SIZE)
-def value_of(text: str, decimal: str) -> Decimal | None:
-    """Return the amount of a cell with this decimal separator, or None if it holds none."""
-    cell = read_cell(text)
-    return cell.value(decimal) if cell else None
-
-
 @lru_cache(maxsize=512)
 def is_currency(code: str) -> bool:
     """Return whether this is the code of a currency, present or past."""
@@ -113,6 +110,7 @@ def currency_of(sign: str) -> str:
     return SIGNS.get(sign, sign if is_currency(sign) else "")
 
 
+@lru_cache(maxsize=CACHE_SIZE)
 def _read_number(number: str, decimal: str) -> Decimal | None:
     """Return the value of digits with separators."""
     whole, point, fraction = number.rpartition(decimal) if decimal in number else (number, "", "")

@@ -38,8 +38,8 @@ class Column:
             return
         self.filled += 1
         self.dashes += cell in amounts.NOTHING
-        amount = amounts.read_cell(cell[: amounts.CELL_MAX + 1])
-        day = dates.read_cell(cell[: dates.CELL_MAX + 1])
+        amount = amounts.read_cell(cell)
+        day = dates.read_cell(cell)
         self.days += day is not None
         self.numbers += amount is not None
         self.money += amount is not None and amount.is_money and day is None

@@ -8,7 +8,7 @@ from itertools import groupby
 from ledger.money import currency_digits
 from ledger.statements import amounts, dates, trackers, vocabulary
 from ledger.statements.columns import SAMPLE, Table, assign_roles, divide, numeric_cells
-from ledger.statements.csv_rows import Plan, amount_cell, day_cell, read_rows
+from ledger.statements.csv_rows import Plan, day_cell, read_rows
 from ledger.statements.encodings import CHOICES, DecodedText
 from ledger.statements.locale_hints import decimal_of, is_dollar
 from ledger.statements.model import (
@@ -169,7 +169,7 @@ def _date_order(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Qu
 def _days_in(rows: list[Record], index: int) -> list[dates.DayCell]:
     """Return the days of a column; of equal ones that follow each other, one."""
     texts = [row.fields[index] for row in rows if 0 <= index < len(row.fields)]
-    return [cell for text, _ in groupby(texts) if (cell := dates.read_cell(text[: dates.CELL_MAX + 1]))]
+    return [cell for text, _ in groupby(texts) if (cell := dates.read_cell(text))]
 
 
 def _is_rising(table: Table, rows: list[Record], order: str, hints: Hints) -> bool | None:
@@ -199,7 +199,7 @@ def _decimal(table: Table, rows: list[Record], hints: Hints, currency: str) -> t
 def _amounts_in(rows: list[Record], indexes: set[int]) -> list[amounts.AmountCell]:
     texts = [row.fields[index] for row in rows for index in indexes if index < len(row.fields)]
     # Most amounts of a file are there more than once.
-    cells = {text: amount_cell(text) for text in set(texts)}
+    cells = {text: amounts.read_cell(text) for text in set(texts)}
     return [cell for text in texts if (cell := cells[text])]
 
 
@@ -247,7 +247,10 @@ def _currency(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Ques
             table.roles.pop("currency", None)
             return found, None
     signs = Counter(
-        cell.currency for row in rows[:500] for text in row.fields if (cell := amount_cell(text)) and cell.currency
+        cell.currency
+        for row in rows[:500]
+        for text in row.fields
+        if (cell := amounts.read_cell(text)) and cell.currency
     )
     for sign, _ in signs.most_common(1):
         if currency := amounts.currency_of(sign):

@@ -86,16 +86,11 @@ def _reason_of_end(number: int, others: list[int], lines: list[StatementLine], r
 
 def day_cell(row: Record, index: int) -> DayCell | None:
     """Return the day in a field, or None if there is none."""
-    return dates.read_cell(row.fields[index][: dates.CELL_MAX + 1]) if 0 <= index < len(row.fields) else None
-
-
-def amount_cell(text: str) -> amounts.AmountCell | None:
-    """Return the amount in a text, or None if there is none."""
-    return amounts.read_cell(text[: amounts.CELL_MAX + 1])
+    return dates.read_cell(row.fields[index]) if 0 <= index < len(row.fields) else None
 
 
 def _has_amount(plan: Plan, row: Record) -> bool:
-    return any(index < len(row.fields) and amount_cell(row.fields[index]) for index in plan.money.indexes)
+    return any(index < len(row.fields) and amounts.read_cell(row.fields[index]) for index in plan.money.indexes)
 
 
 class _RowReader:
@@ -147,7 +142,7 @@ class _RowReader:
 
     def _day(self, text: str) -> date | None:
         if text not in self._days:
-            cell = dates.read_cell(text[: dates.CELL_MAX + 1])
+            cell = dates.read_cell(text)
             if cell and cell.instant and self._plan.is_local_day:
                 self._days[text] = self._hints.local_day(cell.instant)
             else:
@@ -209,7 +204,7 @@ class _RowReader:
         text = fields[index] if index < len(fields) else ""
         if text[-1:].isdigit() and text[:1] in "-+0123456789":
             return ""
-        cell = amount_cell(text)
+        cell = amounts.read_cell(text)
         return cell.currency if cell else ""
 
     def _line(

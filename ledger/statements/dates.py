@@ -104,9 +104,14 @@ def make_day(year: int, month: int, day: int) -> date | None:
         return None
 
 
-@lru_cache(maxsize=CACHE_SIZE)
 def read_cell(text: str) -> DayCell | None:
     """Return the day of a cell, or None if it holds none. A time after the day is ignored."""
+    # Cut first: the texts are remembered.
+    return _read_cell(text[: CELL_MAX + 1])
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def _read_cell(text: str) -> DayCell | None:
     text = text.strip().lstrip("'")
     if not 6 <= len(text) <= CELL_MAX or not _START.match(text):
         return None

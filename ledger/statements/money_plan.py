@@ -50,7 +50,7 @@ class MoneyPlan:
         if value is None:
             return None
         if self.is_unmarked_out:
-            cell = amounts.read_cell(fields[self.amount][: amounts.CELL_MAX + 1])
+            cell = amounts.read_cell(fields[self.amount])
             return value if cell is None or cell.sign else -value
         if self.by_direction:
             return self._directed(abs(value), fields[self.direction] if self.direction < len(fields) else "")
@@ -75,7 +75,8 @@ class MoneyPlan:
             return self._read[text]
         value = None
         if text not in amounts.NOTHING:
-            value = amounts.value_of(text[: amounts.CELL_MAX + 1], self.decimal)
+            cell = amounts.read_cell(text)
+            value = cell.value(self.decimal) if cell else None
             if value is None:
                 raise UnreadableError("amount")
         self._read[text] = value

@@ -159,7 +159,7 @@ def _currency(values: dict[str, str], context: _Context) -> str:
 
 
 def _amount(text: str) -> Decimal | None:
-    return amounts.read_alone(text[: amounts.CELL_MAX + 1])
+    return amounts.read_alone(text)
 
 
 def _day(text: str) -> date | None:

@@ -122,7 +122,7 @@ def _day(record: _Record) -> dates.DayCell | None:
 
 def _amount(record: _Record) -> amounts.AmountCell | None:
     text = record.values.get("T") or record.values.get("U") or record.values.get("$", "")
-    return amounts.read_cell(text[: amounts.CELL_MAX + 1])
+    return amounts.read_cell(text)
 
 
 def _line(record: _Record, order: str, decimal: str, currency: str, today: date) -> StatementLine:

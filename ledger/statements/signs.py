@@ -17,6 +17,10 @@ PROOF = 0.8
 # So many lines with words of income prove what a plus means, and so does this many times more lines with a
 # minus than with a plus.
 SEVERAL, CLEARLY_MORE = 2, 2
+# In how many lines words are looked for.
+WORD_ROWS = 500
+# The signs of a file in which some amounts have a plus, and the others nothing.
+MONEY_IN_MARKED = {0, 1}
 _ZERO = Decimal(0)
 Proof = Callable[[Sequence[Decimal | None]], float]
 
@@ -94,8 +98,9 @@ def _proven_by_balance(
 
 def _complementary(candidates: list[Column], plan: MoneyPlan, rows: list[Record]) -> SignGuess | None:
     """Return two columns of which always one is empty; the one filled more often is taken for money out."""
+    values = {column.index: _values_in(plan, rows, column.index) for column in candidates}
     for first, second in combinations(candidates, 2):
-        cells = [(_safe(plan, row, first.index), _safe(plan, row, second.index)) for row in rows]
+        cells = list(zip(values[first.index], values[second.index], strict=True))
         if any(one and other for one, other in cells) or not all(map(any, zip(*cells, strict=True))):
             continue
         if any({cell > 0 for cell in side if cell} == {True, False} for side in zip(*cells, strict=True)):
@@ -110,13 +115,6 @@ def _complementary(candidates: list[Column], plan: MoneyPlan, rows: list[Record]
     return None
 
 
-def _safe(plan: MoneyPlan, row: Record, index: int) -> Decimal | None:
-    try:
-        return replace(plan, amount=index, sign=1, by_direction=False).value(row.fields)
-    except UnreadableError:
-        return None
-
-
 def _values(plan: MoneyPlan, rows: Iterable[Record]) -> list[Decimal | None]:
     values = []
     for row in rows:
@@ -127,6 +125,11 @@ def _values(plan: MoneyPlan, rows: Iterable[Record]) -> list[Decimal | None]:
     return values
 
 
+def _values_in(plan: MoneyPlan, rows: Iterable[Record], index: int) -> list[Decimal | None]:
+    """Return the amounts of one column with the signs that are written."""
+    return _values(replace(plan, amount=index, sign=1, by_direction=False), rows)
+
+
 # --- Balances
 
 
@@ -135,7 +138,7 @@ def _proof(plan: MoneyPlan, balance: int, rows: list[Record], is_rising: bool | 
 
     A balance is the one after its booking, or before it. Which of the rows is the earlier one the days tell.
     """
-    balances = [_safe(plan, row, balance) for row in rows]
+    balances = _values_in(plan, rows, balance)
 
     def share(values: Sequence[Decimal | None]) -> float:
         # What is pending has no balance, and is in none.
@@ -163,7 +166,7 @@ def _with_pair_signs(plan: MoneyPlan, rows: list[Record]) -> MoneyPlan:
     """Look at how most amounts of each column are written: with a minus, or without."""
 
     def is_negative(index: int) -> bool:
-        values = [value for row in rows if (value := _safe(plan, row, index))] if index >= 0 else []
+        values = list(filter(None, _values_in(plan, rows, index))) if index >= 0 else []
         return sum(value < 0 for value in values) > len(values) / 2
 
     return replace(plan, out_sign=1 if is_negative(plan.out) else -1, in_sign=-1 if is_negative(plan.into) else 1)
@@ -211,7 +214,7 @@ def _by_file(table: Table, guess: SignGuess, rows: list[Record], is_rising: bool
     if "balance" in table.roles:
         proof = _proof(plan, table.roles["balance"], rows, is_rising)
         plans = [replace(plan, sign=sign) for sign in (1, -1)]
-        if _marks_money_in(plan, rows):
+        if _written_signs(plan, rows) == MONEY_IN_MARKED:
             plans.insert(0, replace(plan, is_unmarked_out=True))
         elif "fee" in table.roles:
             plans.append(replace(plan, sign=1, fee=table.roles["fee"]))
@@ -232,15 +235,14 @@ def _has_fees(table: Table, plan: MoneyPlan, rows: list[Record]) -> bool:
     name = table.columns[plan.amount].name if plan.amount >= 0 else ""
     if "fee" not in table.roles or fold(name).split()[:1] in (["net"], ["netto"]):
         return False
-    return any(_safe(plan, row, table.roles["fee"]) for row in rows)
+    return any(_values_in(plan, rows, table.roles["fee"]))
 
 
 def _by_direction(guess: SignGuess, rows: list[Record]) -> SignGuess | None:
     """Let the direction column decide, unless the amounts have signs of their own that agree with it."""
     plan = guess.plan
     agree = oppose = negative = 0
-    for row in rows:
-        value = _safe(plan, row, plan.amount)
+    for row, value in zip(rows, _values_in(plan, rows, plan.amount), strict=True):
         side = direction_of(row.fields[plan.direction]) if plan.direction < len(row.fields) else 0
         if value and side:
             negative += value < 0
@@ -260,14 +262,12 @@ def _by_direction(guess: SignGuess, rows: list[Record]) -> SignGuess | None:
 
 def _by_majority(table: Table, guess: SignGuess, rows: list[Record], negative: int, positive: int) -> SignGuess:
     plan = guess.plan
-    texts = {row.fields[plan.amount] for row in rows if plan.amount < len(row.fields)}
-    cells = [cell for text in texts if (cell := amounts.read_cell(text))]
-    if _marks_money_in(plan, rows):
+    signs = _written_signs(plan, rows)
+    if signs == MONEY_IN_MARKED:
         return replace(guess, plan=replace(plan, is_unmarked_out=True))
-    has_plus = any(cell.sign > 0 for cell in cells)
     evidence = _evidence(table, rows, plan, negative, positive)
     is_repaid_only = not positive and 2 * evidence[1] > negative
-    if has_plus or not (positive or is_repaid_only):
+    if 1 in signs or not (positive or is_repaid_only):
         return guess
     if not _is_card(table) and _shows_account(table, evidence, negative, positive):
         return guess
@@ -275,10 +275,10 @@ def _by_majority(table: Table, guess: SignGuess, rows: list[Record], negative: i
     return SignGuess(replace(plan, sign=-1) if spends_without_minus else plan, (*guess.questions, "sign"))
 
 
-def _marks_money_in(plan: MoneyPlan, rows: list[Record]) -> bool:
-    """Tell whether some amounts have a plus, and the others nothing."""
+def _written_signs(plan: MoneyPlan, rows: list[Record]) -> set[int]:
+    """Return the signs that the amounts are written with: 1, -1, and 0 for none."""
     texts = {row.fields[plan.amount] for row in rows if plan.amount < len(row.fields)}
-    return {cell.sign for text in texts if (cell := amounts.read_cell(text[: amounts.CELL_MAX + 1]))} == {0, 1}
+    return {cell.sign for text in texts if (cell := amounts.read_cell(text))}
 
 
 def _is_card(table: Table) -> bool:
@@ -298,8 +298,8 @@ def _evidence(table: Table, rows: list[Record], plan: MoneyPlan, negative: int, 
     income = repayment = 0
     # Most lines are spending: where most have a minus, a payment is one by card.
     repaid = vocabulary.REPAYMENT_WORDS if negative < positive else vocabulary.CERTAIN_REPAYMENT_WORDS
-    for row in rows[:500]:
-        value = _safe(plan, row, plan.amount)
+    some = rows[:WORD_ROWS]
+    for row, value in zip(some, _values_in(plan, some, plan.amount), strict=True):
         words = set(fold(" ".join(row.fields[index] for index in table.texts if index < len(row.fields))).split())
         came_in = vocabulary.INCOME_WORDS | vocabulary.CERTAIN_REPAYMENT_WORDS
         income += bool(value and value > 0 and words & came_in)

@@ -211,7 +211,7 @@ def bookings_of(rows: Iterable[Record]) -> list[Record]:
 
 def _find_booking(fields: Sequence[str]) -> tuple[int, int] | None:
     """Return the indexes of the first day and of an amount, or None."""
-    day = next((index for index, cell in enumerate(fields) if dates.read_cell(cell[: dates.CELL_MAX + 1])), -1)
+    day = next((index for index, cell in enumerate(fields) if dates.read_cell(cell)), -1)
     if day < 0:
         return None
     return next(((day, index) for index in range(len(fields)) if _has_booking(fields, day, index)), None)
@@ -221,10 +221,10 @@ def _has_booking(fields: Sequence[str], day: int, amount: int) -> bool:
     return (
         day != amount
         and len(fields) > max(day, amount)
-        and dates.read_cell(fields[day][: dates.CELL_MAX + 1]) is not None
-        and amounts.read_cell(fields[amount][: amounts.CELL_MAX + 1]) is not None
+        and dates.read_cell(fields[day]) is not None
+        and amounts.read_cell(fields[amount]) is not None
         # Two days are the period of a statement.
-        and dates.read_cell(fields[amount][: dates.CELL_MAX + 1]) is None
+        and dates.read_cell(fields[amount]) is None
     )
 
 

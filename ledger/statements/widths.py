@@ -84,7 +84,7 @@ def _goes_on(cell: str, following: str, kind: str) -> bool:
 
 def _fits(cell: str, kind: str) -> bool:
     if kind == "day":
-        return not cell or dates.read_cell(cell[: dates.CELL_MAX + 1]) is not None
+        return not cell or dates.read_cell(cell) is not None
     if kind == "money":
-        return cell in amounts.NOTHING or amounts.read_cell(cell[: amounts.CELL_MAX + 1]) is not None
+        return cell in amounts.NOTHING or amounts.read_cell(cell) is not None
     return True
