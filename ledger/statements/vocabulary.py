@@ -216,7 +216,7 @@ CERTAINLY_PENDING = _phrases("vorgemerkt; umsatz vorgemerkt; vormerkung; pending
 PENDING, CANCELLED = _phrases(_PENDING), _phrases(_CANCELLED)
 BALANCES, ENDS = _phrases(_BALANCES), _phrases(_ENDS)
 TOTALS = _phrases(_TOTALS) | ENDS
-_BEGINNINGS = frozenset(phrase[:4] for phrase in BALANCES | ENDS)
+_BEGINNINGS = frozenset(fold(phrase[:4]) for phrase in BALANCES | ENDS)
 _BEFORE_DAYS = _words("as of on at per am vom zum au du le al a del dal do na k ke dne op van den w")
 # Columns that say of a line whether it is pending, and how they say that it is.
 PENDING_COLUMNS = _phrases("pending; is pending; vorgemerkt; en attente; pendiente; in afwachting")
@@ -273,7 +273,7 @@ def _mark_of(cell: str) -> str:
 
 
 def _begins_like_balance(cell: str) -> bool:
-    return cell[:4].lower() in _BEGINNINGS
+    return cell[:1].isalpha() and fold(cell[:4]) in _BEGINNINGS
 
 
 def _before_day(cell: str) -> str:
