@@ -36,7 +36,7 @@ class PlainLine(NamedTuple):
 class ShownPayee:
     """The lines of a payee in one section, of which some are shown.
 
-    `category` is empty if it has none or several.
+    `category` is empty if it has none or several, and so is `currency`: then the total is of no use.
     """
 
     section: str
@@ -48,13 +48,8 @@ class ShownPayee:
     to_add: int
     category: str
     has_several: bool
+    currency: str
     lines: tuple[ShownLine, ...] = ()
-
-    @property
-    def currency(self) -> str:
-        """That of its lines; empty if they are in several, which do not add up."""
-        found = {line.currency for line in self.lines}
-        return found.pop() if len(found) == 1 else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +113,7 @@ def payees(user: User, summary: Summary, section: str, page: int, renamed: Mappi
                 *(section, payee.key, payee.name, payee.number, payee.count, payee.total, payee.to_add),
                 category=names.pop() if len(names) == 1 else "",
                 has_several=len(names) > 1,
+                currency=payee.currencies[0] if len(payee.currencies) == 1 else "",
                 lines=_with_expenses(payee.lines, expenses),
             )
         )
@@ -135,23 +131,19 @@ def _payees_query(conditions: Sequence[sa.ColumnElement[bool]], renamed: Mapping
         sa.func.sum(sa.case((LINE.state == "add", 1), else_=0)),
         sa.func.min(category),
         sa.func.max(category),
+        sa.func.min(LINE.currency),
+        sa.func.max(LINE.currency),
     )
     return sa.select(*columns).where(*conditions).group_by(LINE.payee_key)
 
 
 def _payee(section: str, row: sa.Row[Any]) -> ShownPayee:
-    values = tuple(row)
-    key, name, number, count, total, to_add, first, last = values[:8]
+    key, name, number, count, total, to_add, category, last_category, currency, last_currency = row
     return ShownPayee(
-        section,
-        key,
-        name,
-        number,
-        count,
-        total,
-        int(to_add),
-        category=first if first == last else "",
-        has_several=first != last,
+        *(section, key, name, number, count, total, int(to_add)),
+        category=category if category == last_category else "",
+        has_several=category != last_category,
+        currency=currency if currency == last_currency else "",
     )
 
 

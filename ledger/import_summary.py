@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -36,7 +36,7 @@ COLUMNS = (
     *("line_number", "date", "amount", "currency", "text", "state", "reason", "duplicate", "expense_id"),
 )
 # Of the text of a summary. One of another version, such as that of a draft from before an update, is made again.
-VERSION = 2
+VERSION = 3
 
 
 class Figure(NamedTuple):
@@ -54,8 +54,6 @@ class Figures:
     refunds: Figure = field(default_factory=Figure)
     sections: Mapping[str, int] = field(default_factory=dict)
     left_reasons: Sequence[str] = ()
-    # Payees to add without a category.
-    uncategorised: int = 0
     money_in: int = 0
 
     @property
@@ -95,11 +93,12 @@ class PayeeSummary:
     total: Decimal = Decimal(0)
     to_add: int = 0
     categories: list[str] = field(default_factory=list)
+    currencies: list[str] = field(default_factory=list)
     lines: list[ShownLine] = field(default_factory=list)
 
     def add(self, category: str, line: Sequence[Any]) -> None:
         """Add up one line more, of which these are the values of a ShownLine."""
-        number, _day, amount, _currency, _text, state, *_rest = line
+        number, _day, amount, currency, _text, state, *_rest = line
         self.number = min(self.number, number)
         self.count += 1
         self.total += amount
@@ -108,6 +107,8 @@ class PayeeSummary:
             self.lines.append(ShownLine(*line))
         if category not in self.categories:
             self.categories.append(category)
+        if currency not in self.currencies:
+            self.currencies.append(currency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,6 @@ class Summary:
             "refunds": [figures.refunds.number, str(figures.refunds.total)],
             "sections": figures.sections,
             "left_reasons": figures.left_reasons,
-            "uncategorised": figures.uncategorised,
             "money_in": figures.money_in,
             "categories": self.categories,
             "pages": {section: [*map(len, pages)] for section, pages in self.pages.items()},
@@ -159,7 +159,7 @@ class Summary:
                 at += length
         figures = (head["spending"], head["refunds"])
         spending, refunds = (Figure(number, Decimal(total)) for number, total in figures)
-        others = (head[name] for name in ("sections", "left_reasons", "uncategorised", "money_in"))
+        others = (head[name] for name in ("sections", "left_reasons", "money_in"))
         return cls(Figures(spending, refunds, *others), head["categories"], pages)
 
 
@@ -178,11 +178,10 @@ def section_of(state: str, reason: str, duplicate: str) -> str:
 def summarise(rows: Iterable[Sequence[Any]]) -> Summary:
     """Add up the lines of a draft, of which the rows are COLUMNS, those of the latest days first."""
     sections: dict[str, dict[str, PayeeSummary]] = defaultdict(dict)
-    reasons: dict[str, int] = defaultdict(int)
-    counts = dict.fromkeys(SECTIONS, 0)
+    counts, reasons = dict.fromkeys(SECTIONS, 0), Counter[str]()
     spending: list[Decimal] = []
     refunds: list[Decimal] = []
-    missing, money_in = set(), 0
+    money_in = 0
     for name, key, category, *line in rows:
         number, _day, amount, _currency, _text, state, reason, duplicate, _expense_id = line
         section = section_of(state, reason, duplicate)
@@ -195,17 +194,18 @@ def summarise(rows: Iterable[Sequence[Any]]) -> Summary:
         payee.add(category, line)
         if state == "add":
             (refunds if amount > 0 else spending).append(amount)
-            if not category:
-                missing.add(key)
         if section == "left":
             reasons[reason] += 1
         money_in += reason == "money_in"
-    left_reasons = sorted(reasons, key=lambda reason: -reasons[reason])
-    spent, refunded = (Figure(len(amounts), sum(amounts, Decimal(0))) for amounts in (spending, refunds))
-    figures = Figures(spent, refunded, counts, left_reasons, len(missing), money_in)
+    left_reasons = [reason for reason, _count in reasons.most_common()]
+    figures = Figures(_figure(spending), _figure(refunds), counts, left_reasons, money_in)
     names = {name for payees in sections.values() for payee in payees.values() for name in payee.categories}
     pages = {section: _pages(payees.values()) for section, payees in sections.items()}
     return Summary(figures, sorted(names - {""}), pages)
+
+
+def _figure(amounts: Sequence[Decimal]) -> Figure:
+    return Figure(len(amounts), sum(amounts, Decimal(0)))
 
 
 def _pages(payees: Iterable[PayeeSummary]) -> list[str]:
@@ -217,8 +217,8 @@ def _pages(payees: Iterable[PayeeSummary]) -> list[str]:
 def _values_of(payee: PayeeSummary) -> list[Any]:
     lines = [_line_values(line) for line in payee.lines]
     # More than two are shown like two.
-    categories = payee.categories[:2]
-    return [payee.key, payee.name, payee.number, payee.count, str(payee.total), payee.to_add, categories, lines]
+    several = payee.categories[:2], payee.currencies[:2]
+    return [payee.key, payee.name, payee.number, payee.count, str(payee.total), payee.to_add, *several, lines]
 
 
 def _line_values(line: ShownLine) -> list[Any]:
@@ -230,9 +230,9 @@ def _line_values(line: ShownLine) -> list[Any]:
 
 
 def _payee_from(values: Sequence[Any]) -> PayeeSummary:
-    key, name, number, count, total, to_add, categories, lines = values
+    key, name, number, count, total, to_add, categories, currencies, lines = values
     shown = [_line_from(*line) for line in lines]
-    return PayeeSummary(key, name, number, count, Decimal(total), to_add, categories, shown)
+    return PayeeSummary(key, name, number, count, Decimal(total), to_add, categories, currencies, shown)
 
 
 def _line_from(

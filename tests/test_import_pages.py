@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from app import app as application
 from database import db
 from ledger import import_drafts, import_knowledge
-from ledger.import_summary import SECTIONS
+from ledger.import_summary import LINES_OF_PAYEE, SECTIONS
 from ledger.statements import reader
 from models import Operation, Statement, StatementLine
 from tests.browsing import MULTIPART, form_values, read, with_file
@@ -239,6 +239,20 @@ def test_amounts_in_another_currency_are_never_shown_as_if_they_were_in_that_of_
     assert totals == {"Hotel": "£160.50", "Taxi": ""}
     lines = [line.one("span", class_="amount").text for line in payees[0].one("ul").all("li")]
     assert sorted(lines) == ["£8.00", "¥900"]
+
+
+def test_a_payee_whose_lines_are_in_several_currencies_has_no_total_however_many_lines_are_shown(ana):
+    rows = [f"2026-02-{day:02},Taxi,-8.00,GBP\n" for day in range(1, LINES_OF_PAYEE + 1)]
+    url = upload(ana, "".join(["Date,Payee,Amount,Currency\n2026-01-16,Taxi,-900,JPY\n", *rows])).location
+
+    left = ana.page(f"{url}?show=left")
+    taxi = left.one("li", class_="payee")
+
+    assert len(taxi.one("ul").all("time")) == LINES_OF_PAYEE
+    assert taxi.all("span", class_="amount")[0].text == ""
+    button = taxi.one("ul").one("button")
+    page = read(ana.get(send(ana, left, button["value"]).location))
+    assert page.one("p", class_="origin").text == f"{LINES_OF_PAYEE + 1} lines · bank.csv"
 
 
 def test_a_file_of_several_accounts_names_them_all(ana):
