@@ -57,7 +57,6 @@ class PayeePage:
     """Some payees of a section, the largest sums first, and how many pages there are."""
 
     payees: tuple[ShownPayee, ...]
-    page: int
     pages: int
 
 
@@ -117,7 +116,7 @@ def payees(user: User, summary: Summary, section: str, page: int, renamed: Mappi
                 lines=_with_expenses(payee.lines, expenses),
             )
         )
-    return PayeePage(tuple(shown), page, max(len(summary.pages.get(section, ())), 1))
+    return PayeePage(tuple(shown), max(len(summary.pages.get(section, ())), 1))
 
 
 def _payees_query(conditions: Sequence[sa.ColumnElement[bool]], renamed: Mapping[str, str]) -> sa.Select[Any]:

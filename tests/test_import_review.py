@@ -3,7 +3,7 @@
 import pytest
 
 from ledger.import_preview import LINES_ON_PAGE
-from ledger.import_summary import LINES_OF_PAYEE
+from ledger.import_summary import LINES_OF_PAYEE, PAYEES_ON_PAGE
 from tests.browsing import read
 from tests.statements import store_draft
 from tests.test_import_pages import review, send, upload, values_of
@@ -102,3 +102,31 @@ def test_what_is_no_booking_has_no_page_of_its_payee(ana, url, section):
     number = page.one("ul", class_="row-list").one("li").text.split()[1].rstrip(":")
 
     assert ana.get(f"{url}/payees/{number}?show={section}").status_code == 404
+
+
+@pytest.fixture
+def long_url(ana):
+    """The review of a statement whose payees, and whose lines that cannot be read, fill more than one page."""
+    days = ["2026-01-13"] * (PAYEES_ON_PAGE + 1) + ["2026-02-30"] * (PAYEES_ON_PAGE + 1)
+    names = (chr(65 + number // 26) + chr(65 + number % 26) for number in range(len(days)))
+    rows = (f"{day},Shop {name},-1.00" for day, name in zip(days, names, strict=True))
+    content = "\n".join(["Date,Payee,Amount", *rows])
+    return f"/imports/{store_draft(ana, content.encode())}"
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "²", "9999999999", "x", ""])
+@pytest.mark.parametrize("section", ["add", "bad"])
+def test_what_is_no_number_of_a_page_is_the_first_one(ana, long_url, section, page):
+    first = ana.page(f"{long_url}?show={section}").one("main").text
+
+    assert ana.page(f"{long_url}?show={section}&page={page}").one("main").text == first
+    assert ana.get(f"{long_url}?show={section}&page=999999999").status_code == 200
+
+
+@pytest.mark.parametrize("go", ["add:payee-²", "add:payee-9999999999", "add:²", "add:payee-", "nothing"])
+def test_a_button_that_does_not_exist_leads_back_to_the_review(ana, url, go):
+    assert "/payees/" not in send(ana, ana.page(url), go).location
+
+
+def test_a_payee_of_a_number_that_no_line_can_have_does_not_exist(ana, url):
+    assert ana.get(f"{url}/payees/{10**20}").status_code == 404

@@ -1,5 +1,6 @@
 """Imports: uploading a statement, reviewing what it would add, and adding it."""
 
+import re
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +33,8 @@ from views.filters import money_text
 MAX_READERS = 3
 _readers, _reading = threading.BoundedSemaphore(MAX_READERS), threading.Lock()
 MAX_LISTED = 50
-MAX_PAGE = 10_000
+# A number of a page or of a line, which fits into any column.
+NUMBER = re.compile("[1-9][0-9]{0,8}")
 # How many lines show how a file is read.
 SAMPLE_LINES = 5
 
@@ -199,8 +201,8 @@ def draft_or_404(statement_id: uuid.UUID) -> Statement:
 
 def page_number() -> int:
     """Return the page that the URL asks for."""
-    text = request.args.get("page", "1")
-    return int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 5 and int(text) <= MAX_PAGE else 1
+    text = request.args.get("page", "")
+    return int(text) if NUMBER.fullmatch(text) else 1
 
 
 def shown_section() -> str:
@@ -275,13 +277,14 @@ def shown_lists(
 
 def next_page(statement_id: uuid.UUID, form: ReviewForm) -> str:
     """Return the URL of the page that a button of the preview leads to."""
-    section, _, rest = (form.go.data or "").partition(":")
+    section, _, target = (form.go.data or "").partition(":")
     shown = section if section in SECTIONS else shown_section()
     place: dict[str, Any] = {"show": shown, "others": form.others.data}
-    if rest.startswith("payee-") and rest[6:].isdigit():
-        return url_for("review_payee", statement_id=statement_id, number=int(rest[6:12]), **place)
-    if rest.isdigit():
-        place["page"] = rest
+    kind, _, number = target.rpartition("-")
+    if kind == "payee" and NUMBER.fullmatch(number):
+        return url_for("review_payee", statement_id=statement_id, number=number, **place)
+    if NUMBER.fullmatch(target):
+        place["page"] = target
     return url_for("review_import", statement_id=statement_id, **place)
 
 
@@ -298,7 +301,7 @@ def review_payee(statement_id: uuid.UUID, number: int) -> ResponseReturnValue:
         import_preview.save_choices(current_user, statement_id, form.choices, "")
         import_preview.store_summary(current_user, statement_id)
         db.session.commit()
-        if (go := form.go.data or "").isdigit():
+        if NUMBER.fullmatch(go := form.go.data or ""):
             place = {"show": section, "page": go, "others": form.others.data}
             return redirect(url_for("review_payee", statement_id=statement_id, number=number, **place))
         return redirect(next_page(statement_id, form))
