@@ -15,7 +15,7 @@ from database.statements import OWNER_ID, built_once
 from ledger import operations
 from ledger.category_names import current_names
 from ledger.import_knowledge import EXPENSE, LINE
-from ledger.import_summary import COLUMNS, PLAIN_SECTIONS, SECTION, ShownLine, Summary, summarise
+from ledger.import_summary import COLUMNS, PLAIN_SECTIONS, ROWS_ON_PAGE, SECTION, ShownLine, Summary, summarise
 from ledger.journal import row_count
 from models import Category, Statement, StatementLine, User
 
@@ -50,14 +50,6 @@ class ShownPayee:
     has_several: bool
     currency: str
     lines: tuple[ShownLine, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class PayeePage:
-    """Some payees of a section, the largest sums first, and how many pages there are."""
-
-    payees: tuple[ShownPayee, ...]
-    pages: int
 
 
 def summary_of(user: User, statement_id: uuid.UUID) -> Summary:
@@ -97,7 +89,7 @@ def _is_in(section: str) -> sa.ColumnElement[bool]:
     return SECTION.in_([section])
 
 
-def payees(user: User, summary: Summary, section: str, page: int, renamed: Mapping[str, str]) -> PayeePage:
+def payees(user: User, summary: Summary, section: str, page: int, renamed: Mapping[str, str]) -> list[ShownPayee]:
     """Return a page of the payees of a section with their first lines, by one statement at the most.
 
     `renamed` are the categories of lines that have other names now.
@@ -116,7 +108,7 @@ def payees(user: User, summary: Summary, section: str, page: int, renamed: Mappi
                 lines=_with_expenses(payee.lines, expenses),
             )
         )
-    return PayeePage(tuple(shown), max(len(summary.pages.get(section, ())), 1))
+    return shown
 
 
 def _payees_query(conditions: Sequence[sa.ColumnElement[bool]], renamed: Mapping[str, str]) -> sa.Select[Any]:
@@ -198,12 +190,13 @@ def payee_lines(
     return replace(payee, lines=shown), -(-payee.count // LINES_ON_PAGE)
 
 
-def plain_lines(user: User, statement_id: uuid.UUID, section: str, page: int, limit: int) -> list[PlainLine]:
+def plain_lines(user: User, statement_id: uuid.UUID, section: str, page: int) -> list[PlainLine]:
     """Return a page of the lines of a section in the order of the file."""
     columns = (LINE.line_number, LINE.text, LINE.state, LINE.reason)
     query = sa.select(*columns).where(*_of(user, statement_id), _is_in(section))
-    query = query.order_by(LINE.line_number, LINE.id).limit(limit).offset((page - 1) * limit)
-    return [PlainLine(*row) for row in db.session.execute(query)]
+    query = query.order_by(LINE.line_number, LINE.id)
+    rows = db.session.execute(query.limit(ROWS_ON_PAGE).offset((page - 1) * ROWS_ON_PAGE))
+    return [PlainLine(*row) for row in rows]
 
 
 class CategoryNames(NamedTuple):

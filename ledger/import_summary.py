@@ -15,7 +15,8 @@ from ledger.import_knowledge import LINE
 from ledger.import_lines import ADDED_REASONS
 from models import StatementLine
 
-PAYEES_ON_PAGE, LINES_OF_PAYEE = 25, 20
+# Payees of a section, or lines of one without payees; and lines of each payee.
+ROWS_ON_PAGE, LINES_OF_PAYEE = 25, 20
 # The lists of the preview: to add, to check, already here, left out, no bookings, and unreadable.
 SECTIONS = ("add", "check", "here", "left", "none", "bad")
 # Their lines belong to no payee.
@@ -128,6 +129,12 @@ class Summary:
         pages = self.pages.get(section, ())
         return [_payee_from(values) for values in json.loads(pages[page - 1])] if page <= len(pages) else []
 
+    def page_count(self, section: str) -> int:
+        """Return how many pages a section has."""
+        if section in PLAIN_SECTIONS:
+            return -(-self.figures.sections.get(section, 0) // ROWS_ON_PAGE)
+        return len(self.pages.get(section, ()))
+
     def to_text(self) -> str:
         """Return the summary as text: a line for the figures and the lengths of the pages, and the pages."""
         figures = self.figures
@@ -210,8 +217,8 @@ def _figure(amounts: Sequence[Decimal]) -> Figure:
 
 def _pages(payees: Iterable[PayeeSummary]) -> list[str]:
     ordered = sorted(payees, key=lambda payee: (-abs(payee.total), payee.key))
-    starts = range(0, len(ordered), PAYEES_ON_PAGE)
-    return [json.dumps([*map(_values_of, ordered[start : start + PAYEES_ON_PAGE])]) for start in starts]
+    starts = range(0, len(ordered), ROWS_ON_PAGE)
+    return [json.dumps([*map(_values_of, ordered[start : start + ROWS_ON_PAGE])]) for start in starts]
 
 
 def _values_of(payee: PayeeSummary) -> list[Any]:

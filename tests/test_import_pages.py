@@ -569,9 +569,10 @@ def test_others_can_write_while_a_file_is_read(ana, bob, monkeypatch):
 def test_a_section_without_lines_says_so(ana, section):
     url = upload(ana, "Date,Payee,Amount\n2026-01-13,Shop,-3.00\n").location
 
-    page = ana.page(f"{url}?show={section}")
+    main = ana.page(f"{url}?show={section}").one("main")
 
-    assert len(page.all("li", class_="payee")) == (section == "add")
+    assert ("There are no such lines." in main.text) == (section != "add")
+    assert len(main.all("li", class_="payee")) == (section == "add")
 
 
 @pytest.mark.parametrize(("day", "is_said"), [("2026-03-31", False), ("31 Mar 2026", False), ("31.03.2026", True)])

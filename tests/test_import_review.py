@@ -3,7 +3,7 @@
 import pytest
 
 from ledger.import_preview import LINES_ON_PAGE
-from ledger.import_summary import LINES_OF_PAYEE, PAYEES_ON_PAGE
+from ledger.import_summary import LINES_OF_PAYEE, ROWS_ON_PAGE
 from tests.browsing import read
 from tests.statements import store_draft
 from tests.test_import_pages import review, send, upload, values_of
@@ -107,7 +107,7 @@ def test_what_is_no_booking_has_no_page_of_its_payee(ana, url, section):
 @pytest.fixture
 def long_url(ana):
     """The review of a statement whose payees, and whose lines that cannot be read, fill more than one page."""
-    days = ["2026-01-13"] * (PAYEES_ON_PAGE + 1) + ["2026-02-30"] * (PAYEES_ON_PAGE + 1)
+    days = ["2026-01-13"] * (ROWS_ON_PAGE + 1) + ["2026-02-30"] * (ROWS_ON_PAGE + 1)
     names = (chr(65 + number // 26) + chr(65 + number % 26) for number in range(len(days)))
     rows = (f"{day},Shop {name},-1.00" for day, name in zip(days, names, strict=True))
     content = "\n".join(["Date,Payee,Amount", *rows])
@@ -121,6 +121,20 @@ def test_what_is_no_number_of_a_page_is_the_first_one(ana, long_url, section, pa
 
     assert ana.page(f"{long_url}?show={section}&page={page}").one("main").text == first
     assert ana.get(f"{long_url}?show={section}&page=999999999").status_code == 200
+
+
+@pytest.mark.parametrize("section", ["add", "bad"])
+def test_every_list_has_pages_that_lead_to_each_other(ana, long_url, section):
+    first = ana.page(f"{long_url}?show={section}")
+    second = read(ana.get(send(ana, first, f"{section}:2").location))
+
+    buttons = [page.one("nav", class_="pages").one("button") for page in (first, second)]
+    assert [(button.text, button["value"]) for button in buttons] == [
+        ("Next", f"{section}:2"),
+        ("Previous", f"{section}:1"),
+    ]
+    assert "Page 2 of 2" in second.one("main").text
+    assert len(second.all("li", class_="payee" if section == "add" else "unreadable")) == 1
 
 
 @pytest.mark.parametrize("go", ["add:payee-²", "add:payee-9999999999", "add:²", "add:payee-", "nothing"])

@@ -19,7 +19,7 @@ from database import db
 from import_forms import ColumnsForm, ReviewForm, UploadForm
 from ledger import import_drafts, import_preview, imports
 from ledger.import_drafts import Reading
-from ledger.import_summary import PAYEES_ON_PAGE, PLAIN_SECTIONS, SECTIONS, Summary
+from ledger.import_summary import PLAIN_SECTIONS, SECTIONS, Summary
 from ledger.pieces import OperationRunningError
 from ledger.retention import UNDO_RETENTION
 from ledger.statements import Layout, Limits, Person, State, StatementError
@@ -263,15 +263,14 @@ def shown_lists(
     statement_id: uuid.UUID, section: str, page: int, renamed: Mapping[str, str], summary: Summary
 ) -> dict[str, Any]:
     """Return the lines of a section that a page shows; beside those to add, what needs a look."""
-    lists: dict[str, Any] = {"payees": None, "doubtful": None, "plain": [], "page": page}
+    lists: dict[str, Any] = {"page": page, "pages": summary.page_count(section)}
     if section in PLAIN_SECTIONS:
-        lists["plain"] = import_preview.plain_lines(current_user, statement_id, section, page, PAYEES_ON_PAGE)
-        return lists
+        return lists | {"plain": import_preview.plain_lines(current_user, statement_id, section, page)}
     lists["payees"] = import_preview.payees(current_user, summary, section, page, renamed)
-    if section == "add" and page == 1 and summary.pages.get("check"):
+    if section == "add" and page == 1:
         lists["doubtful"] = import_preview.payees(current_user, summary, "check", 1, renamed)
-    if section == "add" and page == 1 and summary.figures.sections.get("bad"):
-        lists["plain"] = import_preview.plain_lines(current_user, statement_id, "bad", 1, PAYEES_ON_PAGE)
+        if summary.page_count("bad"):
+            lists["plain"] = import_preview.plain_lines(current_user, statement_id, "bad", 1)
     return lists
 
 
