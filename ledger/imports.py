@@ -52,24 +52,28 @@ def add(user: User, statement_id: uuid.UUID, now: datetime, category: str) -> tu
     label = draft.file_name if draft is not None else None
     ids = sa.select(LINE.id).where(*_to_add(user, statement_id))
     with operations.record_in_pieces(user, "import", now, ids, label, always=True) as (operation, _ids):
-        outcome = _prepare(user, statement_id, operation)
-        first, used = _add_up(user, statement_id, operation) if outcome == "added" else (None, ())
-        if outcome == "added" and first is None:
-            outcome = "nothing"
-        if outcome == "added":
-            names = _category_names(user, statement_id, used, category)
-            _add_lines(user, statement_id, operation, first, names)
-            categories.lock(user)
-            categories.ensure_exist(user, operation, set(names.values()))
-            statement = db.session.get_one(Statement, (user.id, statement_id), populate_existing=True)
-            operations.change_row(operation, statement, statement.file_name, {"added_at": now})
-            statement.content = statement.preview = None
+        outcome = _obstacle(user, statement_id, operation) or _add(user, statement_id, operation, now, category)
     db.session.commit()
     return outcome, operation if outcome == "added" else None
 
 
-def _prepare(user: User, statement_id: uuid.UUID, operation: Operation) -> Outcome:
-    """Tell whether a draft can be added as the preview has shown it, and save what is known now if not.
+def _add(user: User, statement_id: uuid.UUID, operation: Operation, now: datetime, category: str) -> Outcome:
+    """Add the lines of a draft, and note that it is none any more."""
+    first, used = _add_up(user, statement_id, operation)
+    if first is None:
+        return "nothing"
+    names = _category_names(user, statement_id, used, category)
+    _add_lines(user, statement_id, operation, first, names)
+    categories.lock(user)
+    categories.ensure_exist(user, operation, set(names.values()))
+    statement = db.session.get_one(Statement, (user.id, statement_id), populate_existing=True)
+    operations.change_row(operation, statement, statement.file_name, {"added_at": now})
+    statement.content = statement.preview = None
+    return "added"
+
+
+def _obstacle(user: User, statement_id: uuid.UUID, operation: Operation) -> Outcome | None:
+    """Return why a draft cannot be added as the preview has shown it, after saving what is known now.
 
     Nothing is locked meanwhile: the user's other operations are refused until this one is finished.
     """
@@ -82,7 +86,7 @@ def _prepare(user: User, statement_id: uuid.UUID, operation: Operation) -> Outco
     with reading() as connection:
         state = state_of(connection, user.id, operation.id)
         if state is not None and state == statement.compared_with:
-            return "added"
+            return None
         changes = _refresh(connection, owner_of(user), statement_id, statement.format == OWN_FORMAT)
         changes += _other_currency(connection, owner_of(user), statement_id)
     for start in range(0, len(changes), pieces.PIECE_SIZE):
@@ -91,7 +95,7 @@ def _prepare(user: User, statement_id: uuid.UUID, operation: Operation) -> Outco
     if changes:
         forget_summary(user, statement_id)
         store_summary(user, statement_id)
-    return "changed" if changes else "added"
+    return "changed" if changes else None
 
 
 def _refresh(connection: sa.Connection, owner: Owner, statement_id: uuid.UUID, is_own: bool) -> list[Row]:
