@@ -49,6 +49,8 @@ SIGNS = {
 }
 DAYS = {"local": lazy_gettext("The day where you live"), "printed": lazy_gettext("The day in the file")}
 UNITS = {"no": lazy_gettext("Whole units"), "yes": lazy_gettext("Cents")}
+# The answers that a layout has besides its columns.
+ANSWERS = ("date", "decimal", "sign", "encoding", "currency", "day", "minor")
 # Of the name of a column, which may be a long text of its first row.
 COLUMN_NAME_MAX = 40
 
@@ -85,13 +87,13 @@ def choices(texts: dict[str, Any]) -> list[SelectChoice]:
 
 
 class ColumnsForm(Form):
-    """Answers to what a file does not say: order of days, decimals, signs, columns, letters, account."""
+    """Answers to what a file does not say: order of days, decimals, signs, columns, encoding, account."""
 
     go = StringField()
     date = SelectField(lazy_gettext("Dates"), validate_choice=False)
     decimal = SelectField(lazy_gettext("Decimals"), validate_choice=False)
     sign = SelectField(lazy_gettext("Spending is written"), validate_choice=False)
-    encoding = SelectField(lazy_gettext("Letters"), validate_choice=False)
+    encoding = SelectField(lazy_gettext("Encoding"), validate_choice=False)
     currency = SelectField(lazy_gettext("Currency"), validate_choice=False)
     day = SelectField(lazy_gettext("Day of a time"), validate_choice=False)
     minor = SelectField(lazy_gettext("Amounts are in"), validate_choice=False)
@@ -123,8 +125,9 @@ class ColumnsForm(Form):
         self.currency.choices = [SelectChoice(code, code) for code in codes if code]
         for name in {"encoding", "currency", "day", "minor"} - self.asked:
             del self[name]
-        for name in self.asked & self._fields.keys():
-            self[name].description = gettext("The file does not say. Check the lines below.")
+        for field in self.answers:
+            if field.name in self.asked:
+                field.description = gettext("The file does not say. Check the lines below.")
         if statement.accounts:
             del self["account"]
         elif len(found.sources) > 1:
@@ -158,16 +161,18 @@ class ColumnsForm(Form):
 
     @staticmethod
     def _taken(statement: ReadStatement) -> dict[str, str]:
-        layout = statement.layout
-        names = ("date", "decimal", "sign", "encoding", "currency", "day", "minor")
-        taken = {name: getattr(layout, name) for name in names}
-        asked = {question.name: question.default for question in statement.questions}
-        return taken | {name: default for name, default in asked.items() if name in names}
+        defaults = {question.name: question.default for question in statement.questions}
+        return {name: defaults.get(name, getattr(statement.layout, name)) for name in ANSWERS}
+
+    @property
+    def answers(self) -> list[Field]:
+        """The fields of the answers, and of the account."""
+        return [self[name] for name in (*ANSWERS, "account") if name in self]
 
     @property
     def roles(self) -> list[Field]:
         """The dropdowns of the columns."""
-        return [field for name, field in self._fields.items() if name.startswith("column-")]
+        return [field for field in self if field.name.startswith("column-")]
 
     def validate(self, extra_validators: Any = None) -> bool:
         """Check every field: what is no choice came from no dropdown of ours."""
@@ -181,8 +186,7 @@ class ColumnsForm(Form):
     def layout(self) -> Layout:
         """Return the answers as a layout."""
         earlier = self.statement.layout
-        names = ("date", "decimal", "sign", "encoding", "currency", "day", "minor")
-        answers = {name: self[name].data if name in self else getattr(earlier, name) for name in names}
+        answers = {name: self[name].data if name in self else getattr(earlier, name) for name in ANSWERS}
         chosen = {field.name.removeprefix("column-"): int(field.data) for field in self.roles if field.data}
         unoffered = {role: index for role, index in earlier.columns.items() if role not in ROLES}
         columns = unoffered | chosen if self.roles else earlier.columns
