@@ -51,7 +51,7 @@ def _imports(bench: Bench) -> Iterator[Row]:
         client.undo()
         taken["bare"].append(seconds_of(bare.insert))
         bare.delete()
-    # Turned over, because it compares rows a second.
+    # The times are swapped, because the row compares rows a second.
     yield compare(
         f"upload and Add of {LINES:,} lines, rows a second / bare inserts",
         *(taken["bare"], taken["import"], 0.5 if bench.sqlite else None),
@@ -71,7 +71,7 @@ def _reviews(bench: Bench) -> Iterator[Row]:
 
 
 def _statement(number: int) -> bytes:
-    """Return a file of so many lines, as a bank would send it."""
+    """Return a file with this number of lines, as a bank would send it."""
     rows = (
         f"{expense.date:%d.%m.%Y};{expense.description} {index % 977:05};-{abs(expense.amount)}"
         for index, expense in enumerate(islice(sample_expenses(number), number))

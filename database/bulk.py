@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-# A statement with so many rows costs half as much as one for each row; more rows make no difference.
+# A statement with this many rows takes half the time of one for each row; more rows make no difference.
 ROWS_PER_STATEMENT = 50
 Columns = Mapping[str, Sequence[Any]]
 
@@ -23,12 +23,12 @@ def insert_rows(
 
 
 def convert(dialect: sa.Dialect, table: sa.Table, columns: Columns) -> Columns:
-    """Return the values of these columns as the driver of the database takes them."""
+    """Return the values of these columns as the driver of the database takes them. This needs no transaction."""
     return {name: _convert(table.c[name].type, dialect, values) for name, values in columns.items()}
 
 
 def insert_converted(connection: sa.Connection, table: sa.Table, columns: Columns, start: int, end: int) -> None:
-    """Insert the rows from `start` to `end` of columns that were converted, which need no transaction for that."""
+    """Insert the rows from `start` to `end` of columns that `convert` has returned."""
     mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
     row = f"({', '.join([mark] * len(columns))})"
     quote = connection.dialect.identifier_preparer.quote

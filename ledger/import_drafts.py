@@ -28,9 +28,9 @@ from models import Statement, StatementLine, User
 
 DRAFT_MAX_AGE = timedelta(days=7)
 MAX_DRAFTS = 20
-# At how many earlier statements of a kind of file is looked.
+# How many earlier statements of a kind of file are looked at.
 MAX_REMEMBERED = 200
-# No more lines are written in one transaction.
+# The most lines that are written in one transaction.
 LINES_AT_ONCE = 5_000
 # No file that is uploaded is larger; the command has no such limit.
 CONTENT_MAX_BYTES = 2**30
@@ -76,6 +76,7 @@ def save_draft(
     db.session.execute(sa.insert(Statement), [draft])
     _insert_lines(lines, len(rows))
     mine = STATEMENT.author_id == owner.id, STATEMENT.id == draft["id"]
+    # With its content it is a draft: an interruption before leaves none that lacks lines.
     row_count(sa.update(Statement).where(*mine).values(content=packed))
     db.session.commit()
     return cast("uuid.UUID", draft["id"])
@@ -96,7 +97,7 @@ def _values_of(statement: ReadStatement, rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _insert_lines(columns: Columns, number: int) -> None:
-    """Insert so many lines, whose columns were converted, and commit all pieces but the last one."""
+    """Insert the lines, whose columns were converted, in pieces; all but the last one are committed."""
     pace = Pace(LINES_AT_ONCE)
     start = 0
     while start < number:
@@ -221,8 +222,8 @@ class Reading:
     @property
     def is_guess(self) -> bool:
         """Whether the file does not say how it is read."""
-        asked = {question.name for question in self.statement.questions} & set(Layout.__dataclass_fields__)
-        return bool(asked)
+        # A question without a place in the layout cannot be answered.
+        return any(hasattr(self.statement.layout, question.name) for question in self.statement.questions)
 
     @property
     def is_account_unclear(self) -> bool:

@@ -18,14 +18,14 @@ LINE = LINES.c
 STATEMENT = Statement.__table__.c
 EXPENSE = Expense.__table__.c
 OPERATION = Operation.__table__.c
-# How many keys are looked up by one statement.
+# How many keys one statement looks up.
 KEYS_AT_ONCE = 500
 MAX_CHUNKS = 10
 
 
 @contextmanager
 def reading() -> Iterator[sa.Connection]:
-    """Yield a connection that only reads, and so keeps nobody from writing meanwhile."""
+    """Yield a connection that only reads, so that others can write meanwhile."""
     with db.engine.connect().execution_options(reading=True) as connection:
         yield connection
 
@@ -151,7 +151,7 @@ class PayeeHistory:
 def payee_histories(connection: sa.Connection, user_id: int, keys: Collection[str]) -> dict[str, PayeeHistory]:
     """Return what is known of payees, by their keys."""
     if connection.scalar(sa.select(STATEMENT.id).where(*_is_remembered(user_id)).limit(1)) is None:
-        # The first import of somebody is often the largest.
+        # A user's first import is often the largest.
         return {}
     payments = _payments_query(user_id)
     if len(keys) <= KEYS_AT_ONCE:

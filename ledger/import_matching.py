@@ -14,7 +14,7 @@ from ledger.statements.text import fold
 Row = TypeVar("Row")
 # How many days may be between an expense that was typed and its line of a statement.
 TYPED_DAYS = 3
-# With how many known lines of the same day and amount the text of a line is compared.
+# How many known lines of the same day and amount the text of a line is compared with.
 MAX_COMPARED = 100
 # A line that is left out as one of these stands for the line that it repeats.
 ALIASES = frozenset({"same", "same_id", "reworded", "deleted", "seen"})

@@ -20,7 +20,7 @@ from tests.statements import store_draft
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 ROWS = "".join(f"2026-01-{number % 28 + 1:02},Shop {number % 7},-{number % 90 + 1}.00\n" for number in range(50))
 CONTENT = f"Date,Payee,Amount\n{ROWS}".encode()
-# Ends without a warning as soon as so many transactions were committed.
+# Ends without a warning after the number of transactions that it is told.
 DIE = """
 import os, signal, sys, uuid
 from datetime import UTC, datetime, timedelta

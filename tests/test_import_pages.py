@@ -31,7 +31,7 @@ Buchungstag;Wertstellung;Auftraggeber / Empfänger;Verwendungszweck;Soll;Haben
 
 @pytest.fixture
 def ana(ana):
-    """Somebody who counts in euros."""
+    """A user whose currency is the euro."""
     with application.app_context():
         ana.user().currency = "EUR"
         db.session.commit()
@@ -279,7 +279,7 @@ def test_a_doubtful_file_is_asked_about_once(ana):
 
     assert sent.location.endswith("/columns")
     form = page.one("main").one("form")
-    # Whoever comes back later is still asked.
+    # Coming back later does not skip the question.
     link = next(link for link in ana.page("/imports").all("a") if link.text == "bank.csv")
     assert ana.get(link["href"]).location == sent.location
     assert ana.post(link["href"], {"go": "add-all", "others": "Food"}).location == sent.location

@@ -23,7 +23,7 @@ LARGEST, WAIT_SECONDS = 50_000, 0.3
 
 
 def content(number):
-    """A file of so many lines; so many payees and lines of one are shown, whatever its size."""
+    """A file with this number of lines, of up to 40 payees."""
     payees = (f"Shop {chr(65 + line % 40) * 3}" for line in range(number))
     rows = (f"2026-01-{line % 28 + 1:02},{payee},-{line % 90 + 1}.00" for line, payee in enumerate(payees))
     return "\n".join(["Date,Payee,Amount", *rows]).encode()

@@ -224,7 +224,7 @@ def test_signs_that_a_file_proves_are_not_asked_about(text):
     assert booked(statement)[0] == ("2026-01-02", "-5.00")
 
 
-def test_a_dollar_is_not_relabelled_for_somebody_who_counts_in_euros():
+def test_a_dollar_is_not_relabelled_in_an_account_in_euros():
     statement = read("Date,Text,Amount\n2026-01-02,shop,-$5.00\n", currency="EUR")
 
     assert asked(statement) == {"currency": "USD"}

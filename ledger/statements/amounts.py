@@ -32,7 +32,7 @@ SIGNS = {
     "฿": "THB", "₫": "VND",
     "元": "CNY", "円": "JPY", "Fr": "CHF", "US$": "USD", "A$": "AUD", "C$": "CAD", "NZ$": "NZD",
 }  # fmt: skip
-# Currencies with decimals that nobody writes any more.
+# Currencies with decimals that are no longer written.
 WRITTEN_WHOLE = frozenset({"COP", "HUF", "IDR", "TWD"})
 _CURRENCY = (
     r"(?:[A-Z]{3}|US\$|NZ\$|[AC]\$|R\$|[€£$¥￥₹₽₺₴₪₩฿₫₸元円]"
@@ -44,7 +44,7 @@ _CELL = re.compile(
     rf"(?P<between>[-+])?\s?(?P<number>{_NUMBER})\s?(?P<after>[-+])?\s?(?P<right>{_CURRENCY})?\s?(?P<last>[-+])?"
     r"(?P<mark>\s?(?:CR|DR|Cr|Dr|cr|dr|[CDHS]))?(?P<close>\))?"
 )
-# What is written behind an amount: debit and credit, "Soll" and "Haben".
+# What is written after an amount: debit and credit, "Soll" and "Haben".
 _MARKS_OUT, _MARKS_IN = {"DR", "D", "S"}, {"CR", "C", "H"}
 # What stands in a column of amounts where there is none.
 NOTHING = frozenset(("", "-", "--", "–", "—", "N/A", "n/a"))
@@ -91,7 +91,7 @@ def _read_cell(text: str) -> AmountCell | None:
         return None
     signs = [sign for sign in match.group("before", "between", "after", "last") if sign]
     mark = (match["mark"] or "").strip().upper()
-    # A minus in brackets says the same twice. One letter behind a number without decimals can be anything.
+    # A minus in brackets says the same twice. One letter after a number without decimals can be anything.
     says = len(signs) + bool(mark) + bool(match["open"] and signs != ["-"])
     if says > 1 or (len(mark) == 1 and not set(match["number"]) & {".", ","}):
         return None
@@ -173,7 +173,7 @@ def decide_decimal(
 ) -> DecimalSeparator:
     """Return the decimal separator of the amounts in `cells`, with other numbers of the file as hints only.
 
-    Where the currency has no decimals, or other amounts are written without, three digits behind a separator are
+    Where the currency has no decimals, or other amounts are written without, three digits after a separator are
     thousands.
     """
     cells = list(cells)

@@ -115,9 +115,9 @@ def _plan(table: Table, hints: Hints) -> Plan:
 
 
 def _drop_title(table: Table) -> None:
-    """Move a first row whose day stands where others have none, or is written differently, above the table.
+    """Move a first row above the table if it is about the account.
 
-    It is about the account.
+    Then its day is in a column where other rows have none, or is written differently.
     """
     first = table.rows[0]
     columns = {column.index for column in table.columns if column.is_days} | {table.roles.get("date", -1)}

@@ -23,9 +23,6 @@ from ledger.statements.money_plan import MoneyPlan, UnreadableError, direction_o
 from ledger.statements.table import Record
 from ledger.statements.text import fold, tidy
 
-# Looked up once: Python 3.11 takes its time for a member of an enumeration.
-BOOKED = State.BOOKED
-
 
 @dataclass(slots=True)
 class Plan:
@@ -43,7 +40,7 @@ class Plan:
 
 
 def read_rows(plan: Plan, hints: Hints) -> tuple[list[StatementLine], list[str]]:
-    """Return a line for every record, and the records behind the last one that look like none."""
+    """Return a line for every record, and the records after the last one that look like none."""
     date_index = plan.table.roles["date"]
     rows = plan.table.rows
     last = next(
@@ -116,7 +113,7 @@ class _RowReader:
             return self._line(row, State.BAD, "quote", None, None)
         date_text = self._cell(row, "date")
         day = self._day(date_text)
-        # In our own export, these are words that somebody chose.
+        # In our own export, these are words that the user chose.
         marks = set() if self._is_exact else vocabulary.marks_of(row.fields)
         reason = self._no_booking(row, date_text, day, marks)
         try:
@@ -179,7 +176,7 @@ class _RowReader:
     def _by_kind(self, row: Record, day: date | None, amount: Decimal) -> StatementLine:
         """Apply what the export's kind of the row says."""
         if self._preset is None:
-            return self._line(row, BOOKED, "", day, amount)
+            return self._line(row, State.BOOKED, "", day, amount)
         kind = self._preset.kinds.get(self._cell(row, "kind").casefold(), "")
         if kind in {trackers.OUT, trackers.IN}:
             return self._line(row, State.BOOKED, "", day, abs(amount) if kind == trackers.IN else -abs(amount))

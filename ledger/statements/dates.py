@@ -53,7 +53,7 @@ _EAST_ASIAN = re.compile(rf"([0-9]{{4}})[年년]\s?([0-9]{{1,2}})[月월]\s?([0-
 _YEAR_LAST = re.compile(
     rf"{_WEEKDAY}([0-9]{{1,2}})\s?([-/. ])\s?([0-9]{{1,2}})\s?(?:\2|['’])\s?([0-9]{{4}}|[0-9]{{2}})\.?{_TIME}"
 )
-# How every day begins: with a digit, behind the name of a day or a month at the most.
+# How every day begins: with a digit, after the name of a day or a month at the most.
 _START = re.compile(r"(?:[^\W\d_]{2,12}[.,]{0,2}[-/.\s]{1,2}){0,2}[0-9]")
 _DIGITS = re.compile(rf"([0-9]{{8}})(?:[0-9]{{6}})?{_TIME}")
 _DAY_NAME = re.compile(

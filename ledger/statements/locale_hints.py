@@ -9,7 +9,7 @@ from babel.numbers import get_decimal_symbol
 _DOLLARS = frozenset(
     """
     USD AUD CAD NZD SGD HKD TWD MXN ARS CLP COP BSD BBD BZD BMD FJD GYD JMD LRD NAD TTD XCD
-    """.split()  # noqa: SIM905 - a list of so many codes is harder to read.
+    """.split()  # noqa: SIM905 - a long list of codes is harder to read.
 )
 
 

@@ -45,7 +45,7 @@ class Limits:
 
 
 UPLOAD_LIMITS = Limits(max_bytes=8 * 2**20, max_lines=50_000)
-# For the command line: whoever has a shell can do worse than read a large file.
+# For the command line: a user with a shell can do worse than read a large file.
 NO_LIMITS = Limits(max_bytes=2**40, max_lines=2**40, max_cells=2**40)
 
 

@@ -174,7 +174,7 @@ def _day(year: int, month: int, day: int) -> date | None:
 
 
 def _described(line: StatementLine, text: str) -> StatementLine:
-    """Return the line with the text of the field behind it, which German banks divide into subfields."""
+    """Return the line with the text of the field after it, which German banks divide into subfields."""
     bare = text[:FIELD_MAX]
     parts = _SUBFIELD.findall(bare.replace("\n", "")) if re.match(r"[0-9]{3}\?", bare) else []
     if not parts:

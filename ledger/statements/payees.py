@@ -17,7 +17,7 @@ STOCK_WORDS = frozenset(
     compra pago tarjeta recibo transferencia pagamento carta pagobancomat bonifico addebito
     platba kartou karta zakup platnosc przelew
     kortkop kop kort betalning
-    """.split()  # noqa: SIM905 - a list of so many words is harder to read.
+    """.split()  # noqa: SIM905 - a long list of words is harder to read.
 )
 
 

@@ -98,7 +98,7 @@ def _records(text: str, hints: Hints) -> Iterator[_Record]:
             hints.limits.check_lines(count)
             record = _Record(number + 1, account)
         elif line and not line.startswith("#"):
-            # A split repeats letters of its own behind the first S.
+            # A split repeats letters of its own after the first S.
             is_split = "S" in record.values and line[0] not in "SE$%"
             if not is_split:
                 record.values.setdefault(line[0], line[1:].strip())

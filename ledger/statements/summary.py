@@ -39,7 +39,7 @@ class Summary:
 
 
 def summarise(statement: Statement, to_add: int, already_here: int) -> Summary:
-    """Count the lines of a statement, of which so many are added or here already."""
+    """Count the lines of a statement, given how many are added and how many are here already."""
     booked = statement.in_state(State.BOOKED)
     total = sum((line.amount for line in booked if line.amount is not None), Decimal(0))
     digits = currency_digits(statement.currency)

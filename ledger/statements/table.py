@@ -73,7 +73,7 @@ class _Lines:
         return "".join(self._lines[start : self.position])[:RAW_MAX].rstrip("\r\n")
 
     def restart_after(self, start: int) -> None:
-        """Go on behind the line at `start`."""
+        """Go on after the line at `start`."""
         self.position = self.started = start + 1
 
     @property

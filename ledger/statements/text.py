@@ -17,7 +17,7 @@ _SPACES = re.compile(r"\s+")
 
 @lru_cache(maxsize=8192)
 def fold(text: str) -> str:
-    """Return `text` in small letters without accents and punctuation; so many characters of it are looked at."""
+    """Return the first FOLDED_MAX characters of `text` in small letters, without accents and punctuation."""
     text = text[:FOLDED_MAX]
     if text.isascii():
         # Nearly every text, and much faster.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from ledger.statements import amounts, dates
 from ledger.statements.table import Record
 
-# The digits before a comma, and what can follow behind it: two decimals, or three digits and perhaps decimals.
+# The digits before a comma, and what can follow it: two decimals, or three digits and perhaps decimals.
 _BEFORE_COMMA = re.compile(r"[-+(]?[^\d,]{0,4}\d{1,3}(?:[.,' ]\d{3})*")
 _TWO = re.compile(r"\d{2}")
 _AFTER_COMMA = re.compile(r"\d{2}[^\d,]{0,4}|\d{3}(?:\.\d{1,3})?[^\d,]{0,4}")
@@ -22,7 +22,7 @@ def narrowed(rows: list[Record], kinds: list[str], delimiter: str) -> list[Recor
 
 
 def kinds_of_nameless(rows: list[Record]) -> list[str]:
-    """Return the kinds of columns if two hold what is before and behind a decimal comma, else nothing."""
+    """Return the kinds of columns if two hold what is before and after a decimal comma, else nothing."""
     fields = [row.fields for row in rows]
     kinds: list[str] = []
     columns = list(zip(*fields, strict=True)) if len(set(map(len, fields))) == 1 else []
@@ -35,9 +35,9 @@ def kinds_of_nameless(rows: list[Record]) -> list[str]:
     return kinds if "money" in kinds else []
 
 
-def _is_split(before: Sequence[str], behind: Sequence[str]) -> bool:
+def _is_split(before: Sequence[str], after: Sequence[str]) -> bool:
     is_signed = any(cell[:1] in {"-", "+"} for cell in before)
-    return is_signed and all(map(_BEFORE_COMMA.fullmatch, before)) and all(map(_TWO.fullmatch, behind))
+    return is_signed and all(map(_BEFORE_COMMA.fullmatch, before)) and all(map(_TWO.fullmatch, after))
 
 
 def _narrowed(row: Record, kinds: list[str], delimiter: str) -> Record:
@@ -54,7 +54,7 @@ def _narrowed(row: Record, kinds: list[str], delimiter: str) -> Record:
 
 
 def _join(fields: list[str], kinds: list[str], in_text: int, delimiter: str) -> list[str]:
-    """Give each column its field, with so many more for the text, and for an amount what is behind its comma."""
+    """Give each column its field; the text has `in_text` more, and an amount has what follows its comma."""
     cells: list[str] = []
     position = 0
     for kind in kinds:
