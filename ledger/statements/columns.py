@@ -10,6 +10,8 @@ from ledger.statements.text import fold
 from ledger.statements.widths import kinds_of_nameless, narrowed
 
 SAMPLE = 1000
+# The part of the cells of a column that tells what it holds.
+MOST = 0.6
 _MAY_BE_EMPTY = {
     *("date", "amount", "out", "in", "balance", "other_amount"),
     *("status", "payee", "text", "check"),
@@ -51,12 +53,12 @@ class Column:
     @property
     def is_days(self) -> bool:
         """True if most cells are days."""
-        return self.filled > 0 and self.days >= 0.6 * self.filled
+        return self.filled > 0 and self.days >= MOST * self.filled
 
     @property
     def is_numbers(self) -> bool:
         """True if most cells can be amounts and are no days."""
-        return self.numbers > 0 and self.numbers >= 0.6 * (self.filled - self.dashes) and not self.is_days
+        return self.numbers > 0 and self.numbers >= MOST * (self.filled - self.dashes) and not self.is_days
 
     @property
     def is_money(self) -> bool:
@@ -108,22 +110,19 @@ class Table:
 
 def divide(records: list[Record], delimiter: str) -> Table:
     """Find the header and the first booking, and look at every column."""
-    first = next((number for number, record in enumerate(records) if is_booking(record.fields)), None)
-    header_at = find_header(records, len(records) if first is None else first)
+    bookings_at = (number for number, record in enumerate(records) if is_booking(record.fields))
+    first = next(bookings_at, len(records))
+    header_at = find_header(records, first)
     if header_at is not None:
-        start = header_at + 1
-        header = records[header_at].fields
+        preamble, header, rows = records[:header_at], records[header_at].fields, records[header_at + 1 :]
     else:
-        start = first if first is not None else len(records)
-        header = ()
-    rows = records[start:]
+        preamble, header, rows = records[:first], (), records[first:]
     kinds = kinds_of(header)
     if not header and delimiter == ",":
         kinds = kinds_of_nameless(bookings_of(rows[:SAMPLE]))
     if kinds:
         rows = narrowed(rows, kinds, delimiter)
     bookings = bookings_of(rows)
-    preamble = records[:header_at] if header_at is not None else records[:start]
     return Table(preamble, header, rows, bookings, _profile(bookings, header))
 
 
@@ -230,7 +229,7 @@ def _fits(column: Column, role: str) -> bool:
     if role in AMOUNT_ROLES:
         return column.is_numbers and not column.is_identifiers
     if role == "currency":
-        return column.codes >= 0.6 * column.filled
+        return column.codes >= MOST * column.filled
     if role == "direction":
         return column.is_direction
     return True
@@ -263,11 +262,7 @@ def _assign_dates(table: Table) -> None:
 def _assign_direction(table: Table) -> None:
     if "direction" in table.roles:
         return
-    taken = set(table.roles.values()) - {
-        table.roles.get("kind"),
-        table.roles.get("text"),
-        table.roles.get("category"),
-    }
+    taken = {index for role, index in table.roles.items() if role not in {"kind", "text", "category"}}
     candidates = [
         column
         for column in table.columns
@@ -278,10 +273,8 @@ def _assign_direction(table: Table) -> None:
     # A single letter in every row can be anything; a whole word cannot.
     words = [column for column in candidates if all(len(value) > 2 for value in column.values)]
     for column in [*both, *words][:1]:
-        table.roles["direction"] = column.index
-        for role in ("kind", "text", "category"):
-            if table.roles.get(role) == column.index:
-                del table.roles[role]
+        others = {role: index for role, index in table.roles.items() if index != column.index}
+        table.roles = others | {"direction": column.index}
 
 
 def _assign_texts(table: Table) -> None:

@@ -14,8 +14,8 @@ from ledger.statements.text import fold
 MAX_CANDIDATES = 7
 # The part of the steps between balances that the amounts must explain.
 PROOF = 0.8
-# So many lines with words of income prove what a plus means, and so does this many times more lines with a
-# minus than with a plus.
+# How many lines with words of income prove what a plus means, and how many times more lines with a minus than with
+# a plus do.
 SEVERAL, CLEARLY_MORE = 2, 2
 # In how many lines words are looked for.
 WORD_ROWS = 500
@@ -211,23 +211,32 @@ def _by_file(table: Table, guess: SignGuess, rows: list[Record], is_rising: bool
         return replace(guess, questions=(*guess.questions, "sign"))
     if plan.sign < 0 or not values:
         return guess
-    if "balance" in table.roles:
-        proof = _proof(plan, table.roles["balance"], rows, is_rising)
-        plans = [replace(plan, sign=sign) for sign in (1, -1)]
-        if _written_signs(plan, rows) == MONEY_IN_MARKED:
-            plans.insert(0, replace(plan, is_unmarked_out=True))
-        elif "fee" in table.roles:
-            plans.append(replace(plan, sign=1, fee=table.roles["fee"]))
-        shares = [proof(_values(candidate, rows)) for candidate in plans]
-        if max(shares) > PROOF:
-            # Turned around in time, the balances would prove the opposite.
-            is_open = not plans[0].is_unmarked_out and (is_unsigned or shares[0] == shares[1] == max(shares))
-            questions = (*guess.questions, "sign") if is_open else guess.questions
-            return SignGuess(plans[shares.index(max(shares))], questions)
+    if "balance" in table.roles and (proven := _by_balance(table, guess, rows, is_rising, is_unsigned)):
+        return proven
     if _has_fees(table, plan, rows):
         guess = replace(guess, questions=(*guess.questions, "columns"))
     negative = sum(value < 0 for value in values)
     return _by_majority(table, guess, rows, negative, len(values) - negative)
+
+
+def _by_balance(
+    table: Table, guess: SignGuess, rows: list[Record], is_rising: bool | None, is_unsigned: bool
+) -> SignGuess | None:
+    """Decide by the steps between balances, if they prove something."""
+    plan = guess.plan
+    proof = _proof(plan, table.roles["balance"], rows, is_rising)
+    plans = [replace(plan, sign=sign) for sign in (1, -1)]
+    if _written_signs(plan, rows) == MONEY_IN_MARKED:
+        plans.insert(0, replace(plan, is_unmarked_out=True))
+    elif "fee" in table.roles:
+        plans.append(replace(plan, sign=1, fee=table.roles["fee"]))
+    shares = [proof(_values(candidate, rows)) for candidate in plans]
+    if max(shares) <= PROOF:
+        return None
+    # Turned around in time, the balances would prove the opposite.
+    is_open = not plans[0].is_unmarked_out and (is_unsigned or shares[0] == shares[1] == max(shares))
+    questions = (*guess.questions, "sign") if is_open else guess.questions
+    return SignGuess(plans[shares.index(max(shares))], questions)
 
 
 def _has_fees(table: Table, plan: MoneyPlan, rows: list[Record]) -> bool:
