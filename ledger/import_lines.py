@@ -71,7 +71,7 @@ def line_of(row: Any) -> Line:
     return Line._make(_values_of_line(row))
 
 
-def default_state(reason: str) -> str:
+def _default_state(reason: str) -> str:
     """Return what becomes of a booking unless the person decides otherwise."""
     return "add" if reason in ADDED_REASONS else "skip"
 
@@ -80,7 +80,7 @@ def set_duplicate(row: Row, duplicate: Duplicate | None) -> None:
     """Note what a line repeats, and leave it out unless that is only a question."""
     row["duplicate"] = duplicate.code if duplicate else ""
     row["expense_id"] = duplicate.row_id if duplicate else None
-    row["state"] = "skip" if duplicate and duplicate.is_left_out else default_state(row["reason"])
+    row["state"] = "skip" if duplicate and duplicate.is_left_out else _default_state(row["reason"])
 
 
 def count_to_add(rows: Iterable[Row]) -> int:
@@ -107,12 +107,12 @@ def _row(owner: Owner, line: ReadLine, source: str) -> Row:
         "line_number": line.line_number,
         "source": line.account or source,
         "date": line.date,
-        "amount": line.amount if is_booked or is_storable(line.amount) else None,
+        "amount": line.amount if is_booked or _is_storable(line.amount) else None,
         "currency": line.currency,
         "text": text,
         "text_key": description_key(text[: Expense.DESCRIPTION_MAX]) if is_booked else "",
         "bank_id": line.bank_id,
-        "payee": line.payee or shown_payee(line) if is_booked else "",
+        "payee": line.payee or _shown_payee(line) if is_booked else "",
         "payee_key": payee_key(line.payee or text)[: StatementLine.PAYEE_MAX] if is_booked else "",
         "category": line.category,
         "state": state,
@@ -131,12 +131,12 @@ def _state(owner: Owner, line: ReadLine) -> tuple[str, str]:
     return "add", "currency" if line.currency != owner.currency else line.reason
 
 
-def is_storable(amount: Decimal | None) -> bool:
+def _is_storable(amount: Decimal | None) -> bool:
     """Tell whether an amount fits into its column."""
     return amount is not None and abs(amount) <= Money.MAX and amount == round(amount, Money.SCALE)
 
 
-def shown_payee(line: ReadLine) -> str:
+def _shown_payee(line: ReadLine) -> str:
     """Return the words of a text that name a payee, where the file has no other name of it."""
     key = set(payee_key(line.text).split())
     words = [word for word in line.text.split() if key & set(payee_key(word).split())]
@@ -178,7 +178,7 @@ def _judge(booked: Sequence[Row], histories: dict[str, PayeeHistory], is_own: bo
         if not row["reason"] and row["payee_key"] in left_out:
             row["reason"] = "payee_left_out"
         if row["reason"]:
-            row["state"] = default_state(row["reason"])
+            row["state"] = _default_state(row["reason"])
 
 
 def _first_payments(booked: Sequence[Row], payees: Collection[str]) -> dict[str, date]:

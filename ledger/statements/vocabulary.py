@@ -13,7 +13,7 @@ MARK_MAX = 60
 # column; a word that begins with `*` may stand anywhere in it, also within a longer word.
 _ROLES = {
     "direction": """
-        dc; d c; cd; c d; dk; d k; kd; credit debit; debit credit; dr cr; cr dr; cr dr indicator;
+        dc; d c; cd; c d; dk; d k; kd; dr cr; cr dr; cr dr indicator;
         *credit debit; *debit credit; *debit or credit; af bij; bij af; 收 支; 收支; 收 付; 借贷; soll haben;
         haben soll; s h; h s; +; sh; direction; bevetel kiadas; kennzeichen; *indicator; transaction type;
         dare avere; debet credit; *debet kredit; debit kredit; тип операции; приход расход; signe; sens;
@@ -42,8 +42,8 @@ _ROLES = {
     """,
     "fee": "fee; fees; *gebuhr; transaction fee; teenustasu",
     "out": """
-        debit; debits; *debit amount; *debit eur; debet; *debito; *debet amount; soll; *lastschrift;
-        *belastung; *belastungen; ausgang; ausgange; ausgaben; withdrawal; withdrawals; *withdrawal amount;
+        debit; *debit amount; *debit eur; debet; *debito; *debet amount; soll; *lastschrift;
+        *belastung; *belastungen; ausgang; ausgange; ausgaben; withdrawal; *withdrawal amount;
         *withdrawal amt; *withdrawals; paid out; *money out; out; outflow; spent; *spending; dr; dr amount;
         af; uit; uitgaven; *wydatki; *obciazenia; *obciazenie; *kiadas; *terheles; *vydaje; *vydaj; debe;
         *cargo; *cargos; *retiro; *retiros; uscite; *addebiti; *addebito; dare; *saidas; *debitos; uttag; ut;
@@ -56,11 +56,11 @@ _ROLES = {
     """,
     "in": """
         credit; credits; *credit amount; *credit eur; kredit; *credito; *kredit amount; haben; *gutschrift;
-        *gutschriften; eingang; eingange; einnahmen; deposit; deposits; *deposit amount; *deposit amt;
+        *gutschriften; eingang; eingange; einnahmen; deposit; *deposit amount; *deposit amt;
         *deposits; paid in; *money in; in; inflow; received; cr; cr amount; bij; *wplywy; *uznania; *uznanie;
         *bevetel; *jovairas; *prijmy; *prijem; haber; *abono; *abonos; *deposito; *depositos; entrate;
         *accrediti; *accredito; avere; *entradas; *creditos; insattning; insattningar; ind; inn;
-        ind pa konto; inn pa konto; *inn pa konto; *приход; *поступление; *зачисление; *收入; *入金; *預入; *存入;
+        ind pa konto; *inn pa konto; *приход; *поступление; *зачисление; *收入; *入金; *預入; *存入;
         *입금; receipts; *ingreso; *ingresos; recettes; *entrees; *crediteur; valor credito; *primici; *uplata;
         *uplate; *potrazuje; *lodgement; *alacak; *gelen; *giris; *受入; *預り; *預け入れ; *دائن; *ايداع;
         *надходження; *зарахування; *кредит; *income amount; income; *ฝาก; *בזכות;
@@ -80,11 +80,11 @@ _ROLES = {
         *ημερομηνια; *תאריך; *التاريخ; *날짜; *거래일; *journaldate; created; *completed; *started; *time;
         *datetime; day; when; *bogforingsdag; *kirjauspaiva; *bokforingsdag; *transaktionsdag; *transaktionsdatum;
         *zeitpunkt;
-        *created on; *datetime; *timestamp; *วันที่; *거래일자; *거래일시
+        *created on; *timestamp; *วันที่; *거래일자; *거래일시
     """,
     "amount": """
         *amount; *amt; *betrag; *montant; *importe; *importo; *bedrag; *belopp; *belob; *belop; *kwota;
-        *castka; *ciastka; suma; *сумма; *сума; *osszeg; *osszege; valor; *monto; umsatz; *金额; *金額; *tutar;
+        *castka; *ciastka; *сумма; *сума; *osszeg; *osszege; valor; *monto; umsatz; *金额; *金額; *tutar;
         value; *summa; *netto; net; *sum; cost; *maara; *suma; *iznos; *znesek; *summe; *お支払金額; *금액;
         *ποσο; *סכום; *المبلغ; *netamount; *importe eur; *cantidad; *quantia; *kwota transakcji; *beloeb;
         *upphaed; *利用金額; kosten; costo; coste; cout; custo
@@ -99,7 +99,7 @@ _ROLES = {
         *tila; *durum; *buchungsstatus; *cleared status; *statut; *stan transakcji; *상태; *contabilizzazione
     """,
     "category": """
-        category; *kategorie; *categorie; *categoria; *kategoria; *category; *kategori; *категория; *分类;
+        *kategorie; *categorie; *categoria; *kategoria; *category; *kategori; *категория; *分类;
         category name; *category group category; *费目; *カテゴリ
     """,
     "id": """
@@ -123,8 +123,8 @@ _ROLES = {
     "text": """
         *description; *descr; *details; *detail; *memo; *narrative; *narration; *particulars;
         *verwendungszweck; *buchungstext; *libelle; *communication; *omschrijving; *mededeling;
-        *mededelingen; *concepto; *descripcion; *descrizione; *causale; *opis; *tytul; *popis; *zprava; text;
-        *text; tekst; *tekst; *reference; *notes; *note; *摘要; *内容; *商品名称; *商品; *назначение; *описание;
+        *mededelingen; *concepto; *descripcion; *descrizione; *causale; *opis; *tytul; *popis; *zprava; *text;
+        *tekst; *reference; *notes; *note; *摘要; *内容; *商品名称; *商品; *назначение; *описание;
         *kozlemeny; *selgitus; *viesti; *aciklama; *zweck; *buchungsdetails; *remittance information; *what;
         *item; *subject; *message; *bezeichnung; *umsatzart; *vorgang; *libelle simplifie; *motivo;
         *historico; *descricao; lancamento; *rubrik; *forklaring; *beskrivelse; *specification; *transaktion;
@@ -162,7 +162,7 @@ _OUT = """
 _IN = """
     c; k; cr; credit; crdt; kredit; haben; h; bij; in; inflow; income; deposit; eingang; gutschrift; 收入;
     credito; avere; abono; ingreso; bevetel; jovairas; wplyw; uznanie; приход; поступление; entrata; credits;
-    recette; received; payment received; in; ind; inn; entrada; příjem; 入金; 입금; kreditas; cred; kreedit;
+    recette; received; payment received; ind; inn; entrada; příjem; 入金; 입금; kreditas; cred; kreedit;
     refund; kr; π; πιστωση; кредит; надходження; зарахування; зачисление; alacak; gelen; دائن;
     j; bejovo; prichozi; transfer in; incoming transfer; incoming
 """
