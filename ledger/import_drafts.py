@@ -59,11 +59,9 @@ def save_draft(
     with reading() as connection:
         compared_with = state_of(connection, owner.id)
         rows = build_rows(connection, owner, statement, source)
-    accounts = statement.accounts
-    draft = _values_of(statement, rows) | {
+    draft = _values_of(statement, rows, source) | {
         "author_id": owner.id,
         "id": uuid7(),
-        "source": (", ".join(accounts) or source)[: Statement.SOURCE_MAX],
         "file_name": file_name[-Statement.FILE_NAME_MAX :],
         "file_hash": hash_of(content),
         "compared_with": compared_with,
@@ -82,11 +80,12 @@ def save_draft(
     return cast("uuid.UUID", draft["id"])
 
 
-def _values_of(statement: ReadStatement, rows: Sequence[Row]) -> dict[str, Any]:
+def _values_of(statement: ReadStatement, rows: Sequence[Row], source: str) -> dict[str, Any]:
     """Return what a statement itself says, as columns of Statement, with the preview of its rows."""
     days = [row["date"] for row in rows if row["state"] in StatementLine.BOOKED]
     return {
         "format": statement.format,
+        "source": (", ".join(statement.accounts) or source)[: Statement.SOURCE_MAX],
         "signature": hash_of(statement.signature.encode(errors="replace")),
         "layout": statement.layout.to_json(),
         "balances_agree": statement.balances_agree,
