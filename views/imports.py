@@ -144,7 +144,7 @@ def unreadable_message(found: Reading) -> str | None:
     bad = found.statement.in_state(State.BAD)
     if len(bad) < len(found.statement.lines):
         return None
-    number, text = bad[0].line_number, bad[0].raw[:100]
+    number, text = bad[0].line_number, isolate(bad[0].raw[:100])
     return gettext("No line of the file can be read. Line %(number)s: “%(text)s”", number=number, text=text)
 
 
