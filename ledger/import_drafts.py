@@ -203,14 +203,13 @@ def list_statements(user: User, limit: int) -> list[Statement]:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A statement that was read, the account that its lines are of, and whether its kind of file is known.
+    """A statement that was read, and the account that its lines are of.
 
     `sources` are the accounts that such files were added to.
     """
 
     statement: ReadStatement
     source: str
-    is_known: bool = False
     sources: tuple[str, ...] = ()
 
     @property
@@ -248,7 +247,7 @@ def read_as_before(
             statement = read_statement(content, file_name, layout=answers, **options)
     named = source or (sources[0] if len(sources) == 1 else "")
     accounts = statement.accounts
-    return Reading(statement, accounts[0] if accounts else named, bool(layouts), sources)
+    return Reading(statement, accounts[0] if accounts else named, sources)
 
 
 def without_answers(layout: Layout) -> Layout:

@@ -1065,6 +1065,13 @@ def test_of_a_double_entry_the_side_of_the_categories_is_read():
     assert asked(statement) == {"double": "expenses"}
 
 
+def test_a_row_of_a_double_entry_that_ends_before_its_account_belongs_to_none():
+    text = "Date,Transaction ID,Description,Amount Num.,Full Account Name\n2026-01-02,t1,Shop,-4.50\n"
+    whole = "2026-01-03,t2,Shop,4.50,Expenses:Food\n"
+
+    assert states(read(text + whole)) == [("left_out", "double"), ("booked", "")]
+
+
 def test_moments_in_utc_of_another_tracker_become_days_where_the_person_lives():
     text = "ID,Name,Category,Amount,Date,Tags\n1,Rent,Housing,-8.00,2026-08-01T22:30:00Z,\n"
 

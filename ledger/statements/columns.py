@@ -100,12 +100,6 @@ class Table:
     roles: dict[str, int] = field(default_factory=dict)
     # Columns whose text describes the booking, in the order of the file.
     texts: list[int] = field(default_factory=list)
-    is_doubtful: bool = False
-
-    def cell(self, record: Record, role: str) -> str:
-        """Return the cell of a role, or nothing."""
-        index = self.roles.get(role, -1)
-        return record.fields[index] if 0 <= index < len(record.fields) else ""
 
 
 def divide(records: list[Record], delimiter: str) -> Table:
@@ -208,7 +202,7 @@ def _join_pair(table: Table) -> None:
 
 
 def _holds_amount(row: Record, index: int) -> bool:
-    return index < len(row.fields) and row.fields[index] not in amounts.NOTHING
+    return row.cell(index) not in amounts.NOTHING
 
 
 def _assign_by_name(table: Table) -> None:

@@ -168,7 +168,7 @@ def _date_order(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Qu
 
 def _days_in(rows: list[Record], index: int) -> list[dates.DayCell]:
     """Return the days of a column; of equal ones that follow each other, one."""
-    texts = [row.fields[index] for row in rows if 0 <= index < len(row.fields)]
+    texts = [row.cell(index) for row in rows]
     return [cell for text, _ in groupby(texts) if (cell := dates.read_cell(text))]
 
 
@@ -197,7 +197,7 @@ def _decimal(table: Table, rows: list[Record], hints: Hints, currency: str) -> t
 
 
 def _amounts_in(rows: list[Record], indexes: set[int]) -> list[amounts.AmountCell]:
-    texts = [row.fields[index] for row in rows for index in indexes if index < len(row.fields)]
+    texts = [row.cell(index) for row in rows for index in indexes]
     # Most amounts of a file are there more than once.
     cells = {text: amounts.read_cell(text) for text in set(texts)}
     return [cell for text in texts if (cell := cells[text])]
@@ -221,18 +221,13 @@ def _money(
     questions: list[Question | None] = []
     if "sign" in guess.questions and not hints.layout.sign:
         questions.append(Question("sign", ("minus", "plus"), "plus" if guess.plan.sign < 0 else "minus"))
-    columns = (_column(rows, index) for index in guess.plan.indexes)
-    unread = sum(not any(cells) for cells in zip(*columns, strict=True))
+    unread = sum(not any(map(row.cell, guess.plan.indexes)) for row in rows)
     # Half of the rows have an amount somewhere else.
     is_doubtful = "columns" in guess.questions or (unread > 0 and 2 * unread >= len(rows))
     if is_doubtful and not hints.layout.columns:
         choices = tuple(str(column.index) for column in table.columns)
         questions.append(Question("columns", choices, ",".join(map(str, guess.plan.indexes))))
     return guess.plan, questions
-
-
-def _column(rows: list[Record], index: int) -> list[str]:
-    return [row.fields[index] if index < len(row.fields) else "" for row in rows]
 
 
 def _currency(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Question | None]:
@@ -301,5 +296,5 @@ def _plan_minor(plan: Plan, rows: list[Record], hints: Hints) -> None:
         plan.scale = -2 if hints.layout.minor == "yes" else 0
         return
     index = plan.money.amount
-    if all("." not in row.fields[index] for row in rows if index < len(row.fields)):
+    if all("." not in row.cell(index) for row in rows):
         plan.questions.append(Question("minor", ("no", "yes"), "no"))

@@ -1,6 +1,6 @@
 """Records of a table, read into lines by what was decided about the whole table."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -83,11 +83,11 @@ def _reason_of_end(number: int, others: list[int], lines: list[StatementLine], r
 
 def day_cell(row: Record, index: int) -> DayCell | None:
     """Return the day in a field, or None if there is none."""
-    return dates.read_cell(row.fields[index]) if 0 <= index < len(row.fields) else None
+    return dates.read_cell(row.cell(index))
 
 
 def _has_amount(plan: Plan, row: Record) -> bool:
-    return any(index < len(row.fields) and amounts.read_cell(row.fields[index]) for index in plan.money.indexes)
+    return any(amounts.read_cell(row.cell(index)) for index in plan.money.indexes)
 
 
 class _RowReader:
@@ -103,7 +103,7 @@ class _RowReader:
         self._named = [(self._roles.get(role, -1), limit) for role, limit in named]
         self._has_account = "account" in self._roles and not plan.account
         names = [fold(name) for name in plan.table.header]
-        self._pending = next((at for at, name in enumerate(names) if name in vocabulary.PENDING_COLUMNS), None)
+        self._pending = next((at for at, name in enumerate(names) if name in vocabulary.PENDING_COLUMNS), -1)
         self._days: dict[str, date | None] = {}
         self._currencies: dict[str, str] = {}
 
@@ -125,17 +125,12 @@ class _RowReader:
         if reason:
             return self._line(row, State.LEFT_OUT, reason, day, amount)
         is_pending = "pending" in marks or (day is None and fold(date_text) in vocabulary.PENDING)
-        if is_pending or self._is_ticked(row, self._pending):
+        if is_pending or fold(row.cell(self._pending)) in vocabulary.TRUE:
             return self._line(row, State.PENDING, "pending", day, amount)
         return self._judged(row, day, amount)
 
     def _cell(self, row: Record, role: str) -> str:
-        index = self._roles.get(role, -1)
-        return row.fields[index] if 0 <= index < len(row.fields) else ""
-
-    @staticmethod
-    def _is_ticked(row: Record, index: int | None) -> bool:
-        return index is not None and index < len(row.fields) and fold(row.fields[index]) in vocabulary.TRUE
+        return row.cell(self._roles.get(role, -1))
 
     def _day(self, text: str) -> date | None:
         if text not in self._days:
@@ -187,7 +182,7 @@ class _RowReader:
         if "currency" in self._roles:
             text = self._cell(row, "currency")
         elif self._plan.money.amount >= 0:
-            text = self._sign_beside(row.fields, self._plan.money.amount)
+            text = self._sign_in(row.cell(self._plan.money.amount))
         else:
             return self._plan.currency
         if text not in self._currencies:
@@ -197,8 +192,7 @@ class _RowReader:
         return self._currencies[text]
 
     @staticmethod
-    def _sign_beside(fields: Sequence[str], index: int) -> str:
-        text = fields[index] if index < len(fields) else ""
+    def _sign_in(text: str) -> str:
         if text[-1:].isdigit() and text[:1] in "-+0123456789":
             return ""
         cell = amounts.read_cell(text)

@@ -49,7 +49,7 @@ class Reader:
         amount = line.amount
         if line.state is not State.BOOKED or amount is None:
             return line
-        top, _, rest = row.fields[self._account].partition(":")
+        top, _, rest = row.cell(self._account).partition(":")
         line = line._replace(text=self._text, raw=row.raw, account="", category=rest or top)
         if fold(top) not in _CATEGORIES:
             return line._replace(state=State.LEFT_OUT, reason="double")

@@ -252,7 +252,7 @@ def _by_direction(guess: SignGuess, rows: list[Record]) -> SignGuess | None:
     plan = guess.plan
     agree = oppose = negative = 0
     for row, value in zip(rows, _values_in(plan, rows, plan.amount), strict=True):
-        side = direction_of(row.fields[plan.direction]) if plan.direction < len(row.fields) else 0
+        side = direction_of(row.cell(plan.direction))
         if value and side:
             negative += value < 0
             agree += (value > 0) == (side > 0)
@@ -260,7 +260,7 @@ def _by_direction(guess: SignGuess, rows: list[Record]) -> SignGuess | None:
     if not agree and not oppose:
         return None
     if not negative or not agree:
-        written = {row.fields[plan.direction] for row in rows if plan.direction < len(row.fields)} - {""}
+        written = {row.cell(plan.direction) for row in rows} - {""}
         sides = {direction_of(text) for text in written}
         return replace(guess, plan=replace(plan, by_direction=True, unwritten=-sum(sides)))
     if not oppose:
@@ -286,7 +286,7 @@ def _by_majority(table: Table, guess: SignGuess, rows: list[Record], negative: i
 
 def _written_signs(plan: MoneyPlan, rows: list[Record]) -> set[int]:
     """Return the signs that the amounts are written with: 1, -1, and 0 for none."""
-    texts = {row.fields[plan.amount] for row in rows if plan.amount < len(row.fields)}
+    texts = {row.cell(plan.amount) for row in rows}
     return {cell.sign for text in texts if (cell := amounts.read_cell(text))}
 
 
@@ -309,7 +309,7 @@ def _evidence(table: Table, rows: list[Record], plan: MoneyPlan, negative: int, 
     repaid = vocabulary.REPAYMENT_WORDS if negative < positive else vocabulary.CERTAIN_REPAYMENT_WORDS
     some = rows[:WORD_ROWS]
     for row, value in zip(some, _values_in(plan, some, plan.amount), strict=True):
-        words = set(fold(" ".join(row.fields[index] for index in table.texts if index < len(row.fields))).split())
+        words = set(fold(" ".join(map(row.cell, table.texts))).split())
         came_in = vocabulary.INCOME_WORDS | vocabulary.CERTAIN_REPAYMENT_WORDS
         income += bool(value and value > 0 and words & came_in)
         repayment += bool(value and value < 0 and words & (repaid | vocabulary.WAGE_WORDS))

@@ -39,6 +39,10 @@ class Record(NamedTuple):
     raw: str
     is_broken: bool = False
 
+    def cell(self, index: int) -> str:
+        """Return a field, or nothing if the record has none at this index."""
+        return self.fields[index] if 0 <= index < len(self.fields) else ""
+
 
 class _UnclosedQuoteError(Exception):
     """A quoted field that goes on for too many lines."""
