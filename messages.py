@@ -74,6 +74,9 @@ MESSAGES = {
     "picture": lazy_gettext("The file is a picture. Download the statement as CSV, OFX, QIF, CAMT or MT940."),
     "too_large": lazy_gettext("The file is larger than %(limit)s MB. Split it or choose a shorter period."),
     "too_many_lines": lazy_gettext("The file has more than %(limit)s lines. Split it or choose a shorter period."),
+    "too_many_cells": lazy_gettext(
+        "The file has more than %(limit)s fields. Split it or choose a shorter period."
+    ),
     "too_many_columns": lazy_gettext("Line %(line)s has too many columns for a statement. Choose another file."),
     "field_too_long": lazy_gettext(
         "Line %(line)s has a field that is too long for a statement. Choose another file."

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from app import app as application
 from ledger.csv_export import HEADER, escape_formula
-from ledger.statements import Layout, Person, State, StatementError
+from ledger.statements import Layout, Limits, Person, State, StatementError
 from ledger.statements.payees import payee_key
 from ledger.statements.reader import read_statement
+from messages import error_message
 from text import clean_text
 
 TODAY = date(2026, 11, 27)
@@ -822,6 +824,18 @@ def test_what_is_no_statement_is_refused_fast_in_little_memory(content, code):
     assert refused.value.code == code
     assert seconds < 10  # Of computing; two without tracing.
     assert peak < 150 * 2**20
+
+
+def test_a_file_of_few_lines_with_too_many_fields_is_refused_for_these():
+    content = b"Date,Payee,Amount\n" + 5 * b"2026-01-01,a,-1\n"
+    limits = Limits(max_bytes=1_000, max_lines=100, max_cells=17)
+
+    with pytest.raises(StatementError) as refused:
+        read_statement(content, today=TODAY, limits=limits)
+
+    assert (refused.value.code, refused.value.values) == ("too_many_cells", {"limit": 17})
+    with application.test_request_context():
+        assert error_message(refused.value).startswith("The file has more than 17 fields.")
 
 
 # --- Other formats

@@ -27,7 +27,7 @@ class StatementError(LedgerError):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The largest file that is read, in bytes and in lines."""
+    """The largest file that is read, in bytes, in lines and in fields."""
 
     max_bytes: int
     max_lines: int

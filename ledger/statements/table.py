@@ -260,7 +260,7 @@ def _with_joined_day(row: Record, at: int) -> Record:
 
 
 def all_records(text: str, delimiter: str, limits: Limits) -> list[Record]:
-    """Return the records of a file that are not blank. Raises StatementError if there are too many.
+    """Return the records of a file that are not blank. Raises StatementError if they or their fields are too many.
 
     Those above the first line are not counted.
     """
@@ -271,6 +271,7 @@ def all_records(text: str, delimiter: str, limits: Limits) -> list[Record]:
             continue
         records.append(record)
         cells += len(record.fields)
-        if len(records) > limits.max_lines + MAX_PREAMBLE or cells > limits.max_cells:
-            raise StatementError("too_many_lines", limit=limits.max_lines)
+        limits.check_lines(len(records) - MAX_PREAMBLE)
+        if cells > limits.max_cells:
+            raise StatementError("too_many_cells", limit=limits.max_cells)
     return records
