@@ -129,7 +129,7 @@ def _payees_query(conditions: Sequence[sa.ColumnElement[bool]], renamed: Mapping
 
 
 def _payee(section: str, row: sa.Row[Any]) -> ShownPayee:
-    key, name, number, count, total, to_add, category, last_category, currency, last_currency = row
+    key, name, number, count, total, to_add, category, last_category, currency, last_currency = tuple(row)
     return ShownPayee(
         *(section, key, name, number, count, total, int(to_add)),
         category=category if category == last_category else "",
