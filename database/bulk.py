@@ -28,7 +28,7 @@ def convert(dialect: sa.Dialect, table: sa.Table, columns: Columns) -> Columns:
 
 
 def insert_converted(connection: sa.Connection, table: sa.Table, columns: Columns, start: int, end: int) -> None:
-    """Insert the rows from `start` to `end` of columns that were converted, which need no transaction for that."""
+    """Insert the rows from `start` to `end` of what `convert` returned, which itself needs no transaction."""
     mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
     row = f"({', '.join([mark] * len(columns))})"
     quote = connection.dialect.identifier_preparer.quote
