@@ -435,23 +435,26 @@ class ExpenseFilterForm(FlaskForm):
         )
         self.archived = archived
         self.category.choices = options([*offered, *archived], gettext("All categories"))
-        named = {
+        self.period.choices = self._period_choices()
+        for field in self:
+            # The page has other forms, whose fields have the same names.
+            field.id = field.label.field_id = f"filter-{field.name}"
+
+    def _period_choices(self) -> list[SelectChoice]:
+        """Return the choices of periods: relative ones, the last months, and the one that was sent."""
+        naming = self.preferences.first_day_of_month, self.preferences.named_after_end
+        language = str(get_locale())
+        names = {
             "": gettext("Any time"),
             "this-week": gettext("This week"),
             "this-month": gettext("This month"),
             "last-month": gettext("Last month"),
             "this-year": gettext("This year"),
         }
-        naming = preferences.first_day_of_month, preferences.named_after_end
-        months = recent_months(today, self.MONTHS, *naming)
-        language = str(get_locale())
-        names = {name: month_title(name, language) for name in months}
-        if self.period.data and self.period.data not in named | names:
-            names[self.period.data] = self.period.data
-        self.period.choices = [SelectChoice(*pair) for pair in (named | names).items()]
-        for field in self:
-            # The page has other forms, whose fields have the same names.
-            field.id = field.label.field_id = f"filter-{field.name}"
+        names |= {name: month_title(name, language) for name in recent_months(self.today, self.MONTHS, *naming)}
+        if self.period.data:
+            names.setdefault(self.period.data, self.period.data)
+        return [SelectChoice(*pair) for pair in names.items()]
 
     def validate_category(self, field: Field) -> None:
         """Refuse a category that does not exist, rather than show everything in its place."""

@@ -55,7 +55,7 @@ def start_logging(form: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(formatters[form]())
     logging.basicConfig(handlers=[handler], level=logging.INFO)
-    # Alembic would tell of each of its own parts.
+    # Alembic would report each of its plugins.
     logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
     # Whoever asks for the current migration would be told of databases in general, each time.
     steps = logging.getLogger("alembic.runtime.migration")

@@ -69,7 +69,6 @@ FORMER_SQLITE_MONTH_TOTALS = (
     "CREATE TRIGGER expense_changed AFTER UPDATE OF author_id, date, category, amount ON expense "
     f"BEGIN{_CALENDAR_REMOVE_SQL}{_CALENDAR_ADD_SQL}END",
 )
-SUM_UP_ON_SQLITE = f"{_SUM_UP_SQL} GROUP BY 1, 2, 3"
 
 # --- PostgreSQL
 
@@ -158,7 +157,6 @@ POSTGRESQL_MONTH_TOTALS = (
     """CREATE TRIGGER user_removed AFTER DELETE ON "user"
     FOR EACH ROW EXECUTE FUNCTION rebuild_month_total()""",
 )
-SUM_UP_ON_POSTGRESQL = _sum_up(_ALL)
 # Citus distributes no table that has triggers. Without the totals, all expenses are summed.
 POSTGRESQL_WITHOUT_MONTH_TOTALS = (
     "DROP FUNCTION IF EXISTS add_to_month_total, merge_month_total, rebuild_month_total CASCADE",

@@ -64,13 +64,13 @@ class UTCDateTime(sa.types.TypeDecorator[datetime]):
 
 
 class IdText(sa.types.TypeDecorator[str]):
-    """The text of a `Uuid`, for a page that only writes it: objects take longer than reading the rest of a row."""
+    """The text of a `Uuid`, for a page that only shows it: an object takes longer than the rest of its row."""
 
     impl = sa.Uuid
     cache_ok = True
 
     def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
-        """Return the type of the column: SQLite has 32 digits."""
+        """Return the type of the column, which is 32 digits on SQLite."""
         return dialect.type_descriptor(sa.CHAR(32) if dialect.name == "sqlite" else sa.Uuid())
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> str:

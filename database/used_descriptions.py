@@ -25,8 +25,6 @@ SQLITE_USED_DESCRIPTIONS = (
     "CREATE TRIGGER expense_described_anew AFTER UPDATE OF author_id, description_key ON expense "
     f"BEGIN {_ADD_SQL} END",
 )
-FILL_IN_SQL = """INSERT INTO used_description (author_id, description_key)
-    SELECT DISTINCT author_id, description_key FROM expense"""
 
 # --- PostgreSQL
 

@@ -25,7 +25,7 @@ def with_words(words: Sequence[str], period: Period) -> sa.ColumnElement[bool]:
         return sa.and_(*(key.contains(word, autoescape=True) for word in words))
 
     key, used = Expense.__table__.c.description_key, used_description.c
-    # Like the totals of months, a process looks for them once.
+    # As for the monthly totals, a process looks for the table once.
     if period.is_within(SHORT_DAYS) or not has_used_descriptions(db.engine):
         return is_in(key)
     return key.in_(sa.select(used.description_key).where(used.author_id == OWNER_ID, is_in(used.description_key)))

@@ -205,9 +205,7 @@ def _summary_query(
 
 def _kept_months(user: User) -> int | None:
     """Return the first day of the months for which the database has totals of the user, or None if it has none."""
-    engine = db.session.get_bind()
-    assert isinstance(engine, sa.Engine)
-    return user.first_day_of_month if has_month_totals(engine) else None
+    return user.first_day_of_month if has_month_totals(db.engine) else None
 
 
 def summarise_periods(user: User, periods: Sequence[Period]) -> tuple[list[Summary], date | None]:
@@ -215,7 +213,7 @@ def summarise_periods(user: User, periods: Sequence[Period]) -> tuple[list[Summa
 
     It is one statement.
     """
-    sums = _sums_of_periods(user, periods).subquery().c
+    sums = _period_sums_query(user, periods).subquery().c
     first = _expenses_query(ExpenseFilter()).with_only_columns(sa.func.min(expense.date).label("day")).subquery()
     query = (
         sa.select(first.c.day, sums.index, sums.category, sums.number, sums.amount)
@@ -230,8 +228,8 @@ def summarise_periods(user: User, periods: Sequence[Period]) -> tuple[list[Summa
     return [Summary.of(breakdown) for breakdown in breakdowns], rows[0][0]
 
 
-def _sums_of_periods(user: User, periods: Sequence[Period]) -> sa.Select[int, str, int, Decimal]:
-    """Return the Select of the place of each period, and the number and amount of each category in it."""
+def _period_sums_query(user: User, periods: Sequence[Period]) -> sa.Select[int, str, int, Decimal]:
+    """Return the Select of the index of each period, and the number and amount of each category in it."""
     whole = Period(periods[0].start_date, periods[-1].end_date)
     first_day = _kept_months(user)
     # Monthly totals cover whole months only.
@@ -282,21 +280,21 @@ def _addends(filters: ExpenseFilter, first_day_of_month: int | None) -> list[sa.
     """
     is_by_days = filters != ExpenseFilter(filters.categories, filters.period, sort=filters.sort)
     if first_day_of_month is None or is_by_days:
-        return [_single_expenses(filters)]
+        return [_single_expenses_query(filters)]
     months, edges = filters.period.by_months(first_day_of_month)
-    addends = [_single_expenses(replace(filters, period=edge)) for edge in edges]
+    addends = [_single_expenses_query(replace(filters, period=edge)) for edge in edges]
     if months is not None:
-        addends.append(_monthly_totals(filters.categories, months))
+        addends.append(_monthly_totals_query(filters.categories, months))
     return addends
 
 
-def _single_expenses(filters: ExpenseFilter) -> sa.Select[date, str, int, Decimal]:
+def _single_expenses_query(filters: ExpenseFilter) -> sa.Select[date, str, int, Decimal]:
     """Return date, category, number and amount of each of an owner's matching expenses."""
     number = sa.literal_column("1", sa.Integer).label("number")
     return _expenses_query(filters).with_only_columns(expense.date, expense.category, number, expense.amount)
 
 
-def _monthly_totals(categories: tuple[str, ...], months: Period) -> sa.Select[date, str, int, Decimal]:
+def _monthly_totals_query(categories: tuple[str, ...], months: Period) -> sa.Select[date, str, int, Decimal]:
     """Return first day, category, number and amount of an owner's whole months in these categories, or in all."""
     kept = month_total.c
     month = kept.month.label("date")

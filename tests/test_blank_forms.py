@@ -1,10 +1,7 @@
 """Blank forms, which pages share."""
 
-import pytest
-from jinja2 import meta, nodes
 from uuid_utils.compat import uuid7
 
-from app import app as application
 from tests.browsing import form_values, read
 from views import blank_forms
 
@@ -70,19 +67,3 @@ def test_a_further_page_of_the_whole_list_has_the_blank_filter_and_any_other_one
     assert searched.one(id="filter-search")["value"] == "tea"
     assert "There is no such page." in broken.one("details", class_="filter").text
     assert ["Tea" in page.one("table").text for page in (whole, searched, broken)] == [True, True, False]
-
-
-@pytest.mark.parametrize(
-    "template",
-    ["_navigation.html", "expenses/_add_button.html", "expenses/_table.html", "expenses/_tools.html"],
-)
-def test_what_is_written_once_depends_on_nothing_but_its_arguments(template):
-    templates = application.jinja_env
-    source, _path, _is_current = templates.loader.get_source(templates, template)
-    tree = templates.parse(source)
-
-    known = {name.name for name in tree.find_all(nodes.Name)} & set(templates.globals)
-
-    # The language and the URL prefix, on which the first two depend, are in the key of what is written once.
-    assert known <= {"_", "url_for", "application_name", "control", "dict"}
-    assert not meta.find_undeclared_variables(tree)

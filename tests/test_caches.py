@@ -4,6 +4,7 @@ import functools
 import inspect
 import sys
 from collections import Counter, deque
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from babel.core import get_global
 from werkzeug.local import LocalProxy
 
 from ledger.locales import LOCALES, closest_locale
+from views import formats
+from views.languages import speaking
 
 ROOT = Path(__file__).parent.parent
 
@@ -79,6 +82,14 @@ def test_a_thousand_languages_periods_and_searches_leave_nothing_behind(ana):
     assert {
         name: (before.get(name), size) for name, size in sizes().items() if size > before.get(name, 0) + 2
     } == {}
+
+
+def test_a_date_is_remembered_as_its_own_language_writes_it(app):
+    formats._day.cache_clear()
+    english = formats.Formats("en_US", "en", "USD", 2026)
+
+    with app.test_request_context("/"), speaking("ar"):
+        assert english.day(date(2025, 2, 3)) == "Feb 3, 2025"
 
 
 def test_a_language_tag_asks_for_the_closest_locale():

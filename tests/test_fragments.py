@@ -1,6 +1,10 @@
 """Parts that many pages share."""
 
+import re
+from pathlib import Path
+
 import pytest
+from jinja2 import meta, nodes
 from markupsafe import Markup
 
 from app import app as application
@@ -8,6 +12,7 @@ from views import fragments
 from views.fragments import write_once
 from views.languages import speaking
 
+TEMPLATES = Path(__file__).parent.parent / "templates"
 NAVIGATION = ("_navigation.html", "navigation", "list_expenses", "expenses")
 
 
@@ -37,6 +42,13 @@ def test_what_is_filled_in_is_escaped():
     assert "\0" not in written
 
 
+def test_what_is_filled_in_is_not_filled_in_itself():
+    with application.test_request_context("/expenses"):
+        written = write_once(*NAVIGATION, username="\0token\0", token="secret")
+
+    assert written.count("secret") == 1
+
+
 def test_a_part_is_written_for_each_language_and_each_url_prefix():
     with application.test_request_context("/expenses"):
         english = write_once(*NAVIGATION)
@@ -58,3 +70,26 @@ def test_the_bar_of_a_page_marks_where_it_is_and_whose_it_is(ana, bob):
     assert {link["href"] for link in bobs.all("a", aria_current="page")} == {"/categories"}
     assert ("ana" in anas.text, "ana" in bobs.text) == (True, False)
     assert len({bar.one("input", name="csrf_token")["value"] for bar in (anas, bobs)}) == 2
+
+
+def shared_templates():
+    """The templates whose macros are written once, with those that they import."""
+    pattern = re.compile(r"""write_(?:once|form)\(["']([^"']+)""")
+    names = {name for path in TEMPLATES.rglob("*.html") for name in pattern.findall(path.read_text())}
+    return sorted(names.union(*(meta.find_referenced_templates(parsed(name)) for name in names)))
+
+
+def parsed(name):
+    """The syntax tree of a template."""
+    return application.jinja_env.parse((TEMPLATES / name).read_text())
+
+
+@pytest.mark.parametrize("template", shared_templates())
+def test_what_is_written_once_depends_on_nothing_but_its_arguments(template):
+    tree = parsed(template)
+
+    known = {name.name for name in tree.find_all(nodes.Name)} & set(application.jinja_env.globals)
+
+    # The language and the URL prefix, on which the first two depend, are in the key of what is written once.
+    assert known <= {"_", "url_for", "application_name", "control", "dict"}
+    assert not meta.find_undeclared_variables(tree)

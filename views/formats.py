@@ -65,16 +65,17 @@ class Formats:
 
     def day(self, value: date) -> str:
         """Write a date in the visitor's format."""
-        return _day(value, self.day_pattern, self.language)
+        return _day(value, self.day_pattern, self.language, self.isolates)
 
     def list_day(self, value: date) -> str:
         """Write a date in the visitor's format, without its year when that is the current one."""
         is_this_year = value.year == self.this_year
-        return _day(value, self.short_day_pattern if is_this_year else self.day_pattern, self.language)
+        pattern = self.short_day_pattern if is_this_year else self.day_pattern
+        return _day(value, pattern, self.language, self.isolates)
 
     def short_day(self, value: date) -> str:
         """Write a date in the visitor's format, without its year."""
-        return _day(value, self.short_day_pattern, self.language)
+        return _day(value, self.short_day_pattern, self.language, self.isolates)
 
 
 def formats() -> Formats:
@@ -115,8 +116,9 @@ def _amount_parts(amount: Decimal, currency: str, locale: str, isolates: bool) -
 
 
 @lru_cache(maxsize=4096)
-def _day(value: date, pattern: str, language: str) -> str:
-    return isolate(format_date(value, pattern, language))
+def _day(value: date, pattern: str, language: str, isolates: bool) -> str:
+    written = format_date(value, pattern, language)
+    return isolated(written) if isolates or is_right_to_left(written) else written
 
 
 def list_rows(

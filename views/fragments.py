@@ -11,6 +11,8 @@ from flask_babel import get_domain
 from markupsafe import Markup, escape
 
 MAX_FRAGMENTS = 128
+# No page contains this character.
+MARK = "\0"
 
 
 def write_once(template: str, macro: str, *arguments: Hashable, **values: object) -> Markup:
@@ -21,8 +23,10 @@ def write_once(template: str, macro: str, *arguments: Hashable, **values: object
     """
     page = get_domain().get_translations(), request.root_path
     written = _write(template, macro, arguments, tuple(values), *page)
-    for name, value in values.items():
-        written = written.replace(_mark(name), escape(value))
+    if values:
+        parts = written.split(MARK)
+        parts[1::2] = [escape(values[name]) for name in parts[1::2]]
+        written = "".join(parts)
     return Markup(written)  # noqa: S704
 
 
@@ -30,9 +34,5 @@ def write_once(template: str, macro: str, *arguments: Hashable, **values: object
 def _write(
     template: str, macro: str, arguments: tuple[Hashable, ...], names: tuple[str, ...], *_page: Hashable
 ) -> str:
-    return str(get_template_attribute(template, macro)(*arguments, **{name: _mark(name) for name in names}))
-
-
-def _mark(name: str) -> str:
-    # No page contains this character.
-    return f"\0{name}\0"
+    marks = {name: f"{MARK}{name}{MARK}" for name in names}
+    return str(get_template_attribute(template, macro)(*arguments, **marks))
