@@ -21,8 +21,8 @@ SQLITE_USED_DESCRIPTIONS = (
     author_id INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE, description_key VARCHAR(400) NOT NULL,
     PRIMARY KEY (author_id, description_key)
 ) WITHOUT ROWID""",
-    f"CREATE TRIGGER expense_described AFTER INSERT ON expense BEGIN {_ADD_SQL} END",
-    "CREATE TRIGGER expense_described_anew AFTER UPDATE OF author_id, description_key ON expense "
+    f"CREATE TRIGGER expense_description_added AFTER INSERT ON expense BEGIN {_ADD_SQL} END",
+    "CREATE TRIGGER expense_description_changed AFTER UPDATE OF author_id, description_key ON expense "
     f"BEGIN {_ADD_SQL} END",
 )
 
@@ -50,9 +50,9 @@ POSTGRESQL_USED_DESCRIPTIONS = (
         );
         RETURN NULL;
     END $$""",
-    """CREATE TRIGGER expense_described AFTER INSERT ON expense REFERENCING NEW TABLE AS added
+    """CREATE TRIGGER expense_description_added AFTER INSERT ON expense REFERENCING NEW TABLE AS added
     FOR EACH STATEMENT EXECUTE FUNCTION add_used_descriptions()""",
-    """CREATE TRIGGER expense_described_anew AFTER UPDATE ON expense REFERENCING NEW TABLE AS added
+    """CREATE TRIGGER expense_description_changed AFTER UPDATE ON expense REFERENCING NEW TABLE AS added
     FOR EACH STATEMENT EXECUTE FUNCTION add_used_descriptions()""",
 )
 # Citus distributes no table that has triggers. Without the table, all expenses are searched.

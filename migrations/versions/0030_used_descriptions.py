@@ -12,8 +12,8 @@ SQLITE_USED_DESCRIPTIONS = (
     author_id INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE, description_key VARCHAR(400) NOT NULL,
     PRIMARY KEY (author_id, description_key)
 ) WITHOUT ROWID""",
-    f"CREATE TRIGGER expense_described AFTER INSERT ON expense BEGIN {_ADD_SQL} END",
-    "CREATE TRIGGER expense_described_anew AFTER UPDATE OF author_id, description_key ON expense "
+    f"CREATE TRIGGER expense_description_added AFTER INSERT ON expense BEGIN {_ADD_SQL} END",
+    "CREATE TRIGGER expense_description_changed AFTER UPDATE OF author_id, description_key ON expense "
     f"BEGIN {_ADD_SQL} END",
 )
 POSTGRESQL_USED_DESCRIPTIONS = (
@@ -34,9 +34,9 @@ POSTGRESQL_USED_DESCRIPTIONS = (
         );
         RETURN NULL;
     END $$""",
-    """CREATE TRIGGER expense_described AFTER INSERT ON expense REFERENCING NEW TABLE AS added
+    """CREATE TRIGGER expense_description_added AFTER INSERT ON expense REFERENCING NEW TABLE AS added
     FOR EACH STATEMENT EXECUTE FUNCTION add_used_descriptions()""",
-    """CREATE TRIGGER expense_described_anew AFTER UPDATE ON expense REFERENCING NEW TABLE AS added
+    """CREATE TRIGGER expense_description_changed AFTER UPDATE ON expense REFERENCING NEW TABLE AS added
     FOR EACH STATEMENT EXECUTE FUNCTION add_used_descriptions()""",
 )
 FILL_IN_SQL = """INSERT INTO used_description (author_id, description_key)
@@ -54,7 +54,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Go back to the former revision."""
     if op.get_bind().dialect.name == "sqlite":
-        _execute("DROP TRIGGER expense_described", "DROP TRIGGER expense_described_anew")
+        _execute("DROP TRIGGER expense_description_added", "DROP TRIGGER expense_description_changed")
     else:
         _execute("DROP FUNCTION IF EXISTS add_used_descriptions CASCADE")
     _execute("DROP TABLE IF EXISTS used_description")
