@@ -56,7 +56,7 @@ def _tutorial(bench: Bench) -> Iterator[Row]:
             "tutorial": partial(bench.reader(size).get, "/"),
             "list": partial(bench.owner(size).get, "/expenses"),
         }
-        taken = alternate(bench.rounds(ROUNDS // 3), sides)
+        taken = alternate(bench.rounds(ROUNDS), sides)
         yield compare(
             f"list page of {size:,} / tutorial page of {size:,}", taken["list"], taken["tutorial"], target
         )
