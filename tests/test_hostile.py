@@ -218,7 +218,7 @@ class World:
         values = {"category_id": self.category, "operation_id": self.operation}
         values |= {"statement_id": self.statement, "number": "2"}
         values |= {"month": "2026-03", "year": "2026", "filename": "app.css"}
-        return re.sub(r"<(?:\w+:)?(\w+)>", lambda match: values.get(match[1], self.own[0]), rule)
+        return re.sub(r"<(?:[^<>]+:)?(\w+)>", lambda match: values.get(match[1], self.own[0]), rule)
 
     def look(self, page):
         """Note the forms of a page by where they lead, and every value that it has for a name."""
@@ -328,7 +328,7 @@ def attacks(draw, world, rule):
         *(world.own[0], world.own[-1], world.category, world.statement),
         *(*world.foreign[:2], world.bobs_statement, str(uuid7()), None),
     )
-    rule_path = rule.rule.replace("<int:number>", "2").encode()
+    rule_path = re.sub("<int[^<>]*:number>", "2", rule.rule).encode()
     path = re.sub(b"<.*?>", lambda _: value("id") if ids is None else ids.encode(), rule_path)
     path = one(path, path, world.path(rule.rule).encode())
     meant = sorted(rule.methods & {"GET", "POST"})
