@@ -25,16 +25,19 @@ def test_what_repeats_is_added_when_it_is_due(server, visit, scripts, screen):
     lines = ana.page.locator(".due li")
     assert lines.count() == 2
     ana.page.get_by_label("Amount of Rent").first.fill("512,50")
-    lines.first.get_by_role("button", name="Add").click()
+    with ana.page.expect_navigation():
+        lines.first.get_by_role("button", name="Add").click()
     assert ana.messages == ["Added 1 expense, $512.50."]
     assert (ana.total, lines.count()) == ("$1,012.50", 1)
 
     ana.press("Undo")
     assert (ana.total, lines.count()) == ("$500.00", 2)
-    ana.page.get_by_role("button", name="Add all").click()
+    with ana.page.expect_navigation():
+        ana.page.get_by_role("button", name="Add all").click()
     assert (ana.total, lines.count()) == ("$1,500.00", 0)
 
     ana.open_from_menu("Recurring")
-    ana.page.get_by_role("button", name="Stop").click()
+    with ana.page.expect_navigation():
+        ana.page.get_by_role("button", name="Stop").click()
     assert ana.messages == ["Stopped."]
     assert "stopped" in ana.text
