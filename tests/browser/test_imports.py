@@ -25,15 +25,19 @@ def test_a_statement_gets_from_the_upload_to_the_list_and_back(server, visit, tm
     page.get_by_label("Category of Farmers market").select_option("Food")
     page.locator("summary", has_text="Farmers market").click()
     page.locator(".payee-lines input").first.uncheck()
-    page.get_by_role("button", name="Save choices").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Save choices").click()
     assert page.get_by_label("Category of Farmers market").input_value() == "Food"
-    page.get_by_role("button", name="Add 3 expenses and 1 refund").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Add 3 expenses and 1 refund").click()
 
     assert "import=" in page.url
     assert page.locator("#count").inner_text() == "4"
-    page.locator(".messages").get_by_role("button", name="Undo").click()
+    with page.expect_navigation():
+        page.locator(".messages").get_by_role("button", name="Undo").click()
     assert page.locator("#count").inner_text() == "0"
-    page.locator(".messages").get_by_role("button", name="Undo").click()
+    with page.expect_navigation():
+        page.locator(".messages").get_by_role("button", name="Undo").click()
     assert page.locator("#count").inner_text() == "4"
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
     assert ana.complaints() == []

@@ -125,7 +125,8 @@ def refuse_due(person):
     """Opens the list after a mistake in a due expense."""
     person.go("/expenses")
     person.page.get_by_label("Amount of").nth(1).fill("1,234")
-    person.page.get_by_role("button", name="Add all").click()
+    with person.page.expect_navigation():
+        person.page.get_by_role("button", name="Add all").click()
     assert person.page.locator(".error").count() == 1
 
 
