@@ -10,7 +10,7 @@ from database.used_descriptions import forget_unused, has_used_descriptions, use
 from ledger.periods import Period
 from models import Expense, User, description_key
 
-# So many days have fewer expenses than an account has different descriptions.
+# A period of at most this many days mostly has fewer expenses than the account has different descriptions.
 SHORT_DAYS = 100
 
 

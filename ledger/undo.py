@@ -106,26 +106,33 @@ def undo(user: User, operation_id: uuid.UUID, now: datetime, expense_id: uuid.UU
         is_large = operation.running_until is not None
         operation.undoes = operation_id
         reversion = Reversion(user, original, operation, expense_id)
-        reversion.names = _renamed(reversion)
-        recurring = _lock_rows(reversion)
-        for _piece in some:
-            _revert_expenses(reversion, recurring.blocked_expenses())
-        if is_large:
-            # What was locked before the pieces is not any more.
-            recurring = _lock_rows(reversion)
-        if expense_id is None or reversion.counts:
-            # Categories last: one that was added can go only when nothing is in it any more.
-            recurring.revert(_expense_ids(operation) if recurring.days else ())
-            _revert_categories(reversion)
-            _revert_statements(reversion)
-            reversion.conflicts += recurring.conflicts
-        categories.ensure_exist(user, operation, reversion.names_used | _recurring_names(operation))
-        categories.refuse_too_many(user, operation)
+        recurring = _revert(reversion, some, is_large)
     if is_large:
         # To look for what was left alone takes a while, and needs no lock.
         db.session.commit()
         db.session.connection(execution_options={"reading": True})
     return _undone(reversion, recurring.series)
+
+
+def _revert(reversion: Reversion, some: Iterable[object], is_large: bool) -> RecurringReversion:
+    """Revert the expenses piece by piece, and everything else with the last one."""
+    user, operation = reversion.user, reversion.undo
+    reversion.names = _renamed(reversion)
+    recurring = _lock_rows(reversion)
+    for _piece in some:
+        _revert_expenses(reversion, recurring.blocked_expenses())
+    if is_large:
+        # What was locked before the pieces is not any more.
+        recurring = _lock_rows(reversion)
+    if reversion.expense_id is None or reversion.counts:
+        # Categories last: one that was added can go only when nothing is in it any more.
+        recurring.revert(_expense_ids(operation) if recurring.days else ())
+        _revert_categories(reversion)
+        _revert_statements(reversion)
+        reversion.conflicts += recurring.conflicts
+    categories.ensure_exist(user, operation, reversion.names_used | _recurring_names(operation))
+    categories.refuse_too_many(user, operation)
+    return recurring
 
 
 def _undone(reversion: Reversion, series: str | None) -> Undone:
