@@ -56,10 +56,10 @@ db.init_app(app)
 app.teardown_appcontext(close_session)
 
 
-def end_page(error: BaseException | None) -> None:
-    """End the transaction of a page. One that shows a form after a failed check must not commit."""
-    if not csrf_failed():
-        end_reading(error)
+def end_reading(error: BaseException | None) -> None:
+    """End the transaction of a page with COMMIT: psycopg forgets at a ROLLBACK which statements it prepared."""
+    if error is None and request.method in SAFE_METHODS:
+        empty_session(db.session.commit)
 
 
 with app.app_context():
@@ -71,7 +71,7 @@ with app.app_context():
         from database.postgresql import limit_waiting
 
         limit_waiting(db.engine, availability)
-        app.teardown_request(end_page)
+        app.teardown_request(end_reading)
 
 
 @cache
@@ -93,13 +93,6 @@ static_files.init_app(app)
 login_manager = LoginManager(app, add_context_processor=False)
 # Every session is a row of its own, so Flask-Login need not guess by network address.
 login_manager.session_protection = None
-
-
-@app.teardown_request
-def end_reading(error: BaseException | None) -> None:
-    """End the transaction of a page with COMMIT: psycopg forgets at a ROLLBACK which statements it prepared."""
-    if error is None and request.method in SAFE_METHODS and not csrf_failed():
-        empty_session(db.session.commit)
 
 
 @login_manager.user_loader

@@ -1,6 +1,7 @@
 """The built-in server, with a small application behind it and limits that are reached within a second."""
 
 import contextlib
+import platform
 import resource
 import socket
 import subprocess
@@ -42,6 +43,30 @@ def app(environ, start_response):
 
 is_behind_proxy = sys.argv[5] == "proxy"
 http_server.serve(app, "127.0.0.1", int(sys.argv[1]), max_body_bytes=100_000, trust_proxy_headers=is_behind_proxy)
+"""
+
+# Prints how the memory is divided after several threads have used some.
+THREADS_THAT_USE_MEMORY = """
+import ctypes, threading
+import http_server
+
+http_server.prepare_process()
+used, everyone = [], threading.Barrier(8)
+
+def use_memory():
+    everyone.wait()
+    used.append([bytes(2000) for _ in range(100)])
+
+threads = [threading.Thread(target=use_memory) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+library = ctypes.CDLL(None)
+library.fdopen.restype = ctypes.c_void_p
+output = ctypes.c_void_p(library.fdopen(1, b"w"))
+library.malloc_info(0, output)
+library.fflush(output)
 """
 
 
@@ -247,3 +272,11 @@ def test_a_limit_on_files_that_may_not_be_raised_is_kept(monkeypatch):
     monkeypatch.setattr(resource, "setrlimit", refuse)
 
     assert http_server.max_connections() == 274
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc tells how memory is divided")
+def test_threads_share_their_memory():
+    command = [sys.executable, "-c", THREADS_THAT_USE_MEMORY]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert done.stdout.count("<heap nr=") == 1
