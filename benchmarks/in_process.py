@@ -1,15 +1,16 @@
 """Pages made within this process, without a server, for instructions.py and for profilers.
 
-    python -m benchmarks.in_process application
+    python -m benchmarks.in_process application --expenses 1000 100000
 
-Around the pages that count, the process calls `getppid`, which nothing else does: at each call, callgrind writes
-its count to a file and begins a new one.
+Around the pages that count, of each account, the process calls `getppid`, which nothing else does: at each call,
+callgrind writes its count to a file and begins a new one.
 """
 
 import argparse
 import importlib
 import os
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,24 +25,28 @@ from ledger import sessions
 from models import User
 
 # The first pages fill the caches.
-WARM_UP, PAGES = 5, 10
-# What the browser asks for in a side that is named after its language.
-LANGUAGES = {"german": "de"}
+WARM_UP, PAGES = 5, 5
 
 
 def main() -> None:
     """Make the pages of one side."""
+    sides: dict[str, Callable[[int], tuple[Flask, dict[str, Any]]]] = {
+        "application": partial(application, "en"),
+        "german": partial(application, "de"),
+        "baseline": baseline,
+        "tutorial": tutorial,
+    }
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("side", choices=["application", "german", "baseline", "tutorial"])
+    parser.add_argument("side", choices=sides)
+    parser.add_argument("--expenses", type=int, nargs="+", default=[FEW], help="the sizes of the accounts")
     parser.add_argument("--pages", type=int, default=PAGES)
     asked = parser.parse_args()
-    others = {"baseline": baseline, "tutorial": tutorial}
-    make = others.get(asked.side, partial(application, LANGUAGES.get(asked.side, "en")))
-    app, environ = make()
-    make_pages(app, environ, WARM_UP)
-    os.getppid()
-    make_pages(app, environ, asked.pages)
-    os.getppid()
+    for size in asked.expenses:
+        app, environ = sides[asked.side](size)
+        make_pages(app, environ, WARM_UP)
+        os.getppid()
+        make_pages(app, environ, asked.pages)
+        os.getppid()
 
 
 def make_pages(app: Flask, environ: dict[str, Any], number: int) -> None:
@@ -52,15 +57,15 @@ def make_pages(app: Flask, environ: dict[str, Any], number: int) -> None:
         assert b"".join(chunks)
 
 
-def application(language: str = "en") -> tuple[Flask, dict[str, Any]]:
-    """Return the application, and a request of somebody who is logged in and has FEW expenses, for the list.
+def application(language: str, size: int) -> tuple[Flask, dict[str, Any]]:
+    """Return the application, and a request of somebody who is logged in and has so many expenses, for the list.
 
     The browser asks for `language`.
     """
     app: Flask = importlib.import_module("app").app
     client = app.test_client()
     with app.app_context():
-        user = db.session.scalars(sa.select(User).where(User.email == email_of(owner_of(FEW)))).one()
+        user = db.session.scalars(sa.select(User).where(User.email == email_of(owner_of(size)))).one()
         sessions.create_session(user, remember=False, user_agent="", now=clock.now())
         db.session.commit()
         with client.session_transaction() as session:
@@ -73,20 +78,28 @@ def application(language: str = "en") -> tuple[Flask, dict[str, Any]]:
     return app, create_environ("/expenses", headers=headers)
 
 
-def baseline() -> tuple[Flask, dict[str, Any]]:
-    """Return the baseline and a request for its page."""
+def baseline(_size: int) -> tuple[Flask, dict[str, Any]]:
+    """Return the baseline, which has no accounts, and a request for its page."""
     return importlib.import_module("benchmarks.baseline").app, create_environ("/")
 
 
-def tutorial() -> tuple[Flask, dict[str, Any]]:
-    """Return the tutorial application on the database that TUTORIAL_DATABASE names, and a request for its page."""
-    module = importlib.import_module("benchmarks.tutorial")
-    module.open_database(os.environ["TUTORIAL_DATABASE"])
-    client = module.app.test_client()
-    assert client.get(f"/login/{owner_of(FEW)}", follow_redirects=True).status_code == 200
+def tutorial(size: int) -> tuple[Flask, dict[str, Any]]:
+    """Return the tutorial application, and a request of somebody who has so many expenses there, for its page."""
+    app = tutorial_app()
+    client = app.test_client()
+    assert client.get(f"/login/{owner_of(size)}", follow_redirects=True).status_code == 200
     cookie = client.get_cookie("session")
     assert cookie
-    return module.app, create_environ("/", headers={"Cookie": f"{cookie.key}={cookie.value}"})
+    return app, create_environ("/", headers={"Cookie": f"{cookie.key}={cookie.value}"})
+
+
+@cache
+def tutorial_app() -> Flask:
+    """Return the tutorial application on the database that TUTORIAL_DATABASE names."""
+    module = importlib.import_module("benchmarks.tutorial")
+    module.open_database(os.environ["TUTORIAL_DATABASE"])
+    app: Flask = module.app
+    return app
 
 
 if __name__ == "__main__":
