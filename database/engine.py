@@ -51,8 +51,8 @@ TCP_USER_TIMEOUT_MS = 5000
 # Options in the query string of a database URL that are no secrets. Any other may be a password.
 PUBLIC_OPTIONS = frozenset({"host", "port", "dbname", "user", "sslmode", "application_name"})
 BAD_URL = (
-    "DATABASE_URL cannot be read. It looks like postgresql://user:password@host/name. In the password, write @ as "
-    "%40, : as %3A, / as %2F and % as %25."
+    "DATABASE_URL cannot be read. It must look like postgresql://user:password@host/name. In the password, write "
+    "@ as %40, : as %3A, / as %2F and % as %25."
 )
 # psycopg.IsolationLevel.REPEATABLE_READ, without importing the driver, which SQLite does not need.
 REPEATABLE_READ = 3

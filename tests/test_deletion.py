@@ -342,4 +342,4 @@ def test_the_doctor_counts_deleted_accounts_and_misses_the_cleanup(app, ana, bob
 
     assert "  1 account deleted by the user and not removed yet" in waiting
     assert "should have been removed" not in waiting
-    assert "! 1 account should have been removed. Run flask purge, and let it run daily" in overdue
+    assert "! 1 account should have been removed. Run flask purge, and schedule it daily" in overdue

@@ -11,7 +11,7 @@ from werkzeug.serving import make_server
 
 from database import availability, db
 from ledger import spending
-from logs import JsonFormatter, WordFormatter
+from logs import JsonFormatter, TextFormatter
 from tests.browsing import read
 
 
@@ -109,8 +109,8 @@ def test_words_are_for_people(app):
     record = logging.LogRecord("ledger", logging.INFO, "", 0, "registered: user %s", (7,), None)
 
     with app.test_request_context():
-        inside = WordFormatter().format(record)
-    outside = WordFormatter().format(record)
+        inside = TextFormatter().format(record)
+    outside = TextFormatter().format(record)
 
     assert outside.endswith("Z INFO ledger: registered: user 7")
     assert inside.startswith(f"{outside} [")

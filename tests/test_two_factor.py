@@ -652,7 +652,7 @@ def secret_lines(run):
 def test_the_key_is_rotated_through_the_fallbacks(app, run, ana, authenticator):
     rotate(app, keep=True)
     (line,) = secret_lines(run)
-    assert line == "  Needed until their next login: SECRET_KEY_FALLBACKS, for 1 authenticator app"
+    assert line == "  SECRET_KEY_FALLBACKS is still needed for 1 authenticator app, until their users log in"
     assert enter(begin_login(app), authenticator.next_code()).status_code in REDIRECTS
     app.config["SECRET_KEY_FALLBACKS"] = []
 
