@@ -1,4 +1,4 @@
-"""Tables of any bank or tracker: the parts decided one after the other, then every record read by them."""
+"""Tables of any bank or tracker: the layout is decided step by step, and then every record is read by it."""
 
 import re
 from collections import Counter, deque
