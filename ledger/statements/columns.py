@@ -170,7 +170,7 @@ def _drop_empty_amount(table: Table) -> None:
 
 
 def _drop_original_amount(table: Table) -> None:
-    """Prefer a pair of columns with exactly one filled to a single one without signs: that is the amount abroad."""
+    """Prefer a pair, of which always one is filled, to a column without signs: that is the amount abroad."""
     if not {"amount", "out", "in"} <= table.roles.keys() or "direction" in table.roles:
         return
     out, into = (table.columns[table.roles[role]] for role in ("out", "in"))
