@@ -1,9 +1,9 @@
-"""Pages made within this process, without a server, for instructions.py and for profilers.
+"""Pages rendered within this process, without a server, for instructions.py and for profilers.
 
     python -m benchmarks.in_process application
 
-Around the pages that count, the process calls `getppid`, which nothing else does: at each call, callgrind writes
-its count to a file and begins a new one.
+Before and after the pages that count, the process calls `getppid`, which nothing else does: at each call,
+callgrind writes its count to a file and begins a new one.
 """
 
 import argparse
@@ -25,12 +25,12 @@ from models import User
 
 # The first pages fill the caches.
 WARM_UP, PAGES = 5, 10
-# What the browser asks for in a side that is named after its language.
+# The language that the browser asks for, for sides that are named after it.
 LANGUAGES = {"german": "de"}
 
 
 def main() -> None:
-    """Make the pages of one side."""
+    """Render the pages of one side."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("side", choices=["application", "german", "baseline", "tutorial"])
     parser.add_argument("--pages", type=int, default=PAGES)
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def make_pages(app: Flask, environ: dict[str, Any], number: int) -> None:
-    """Answer the same request so many times."""
+    """Answer the same request this many times."""
     for _page in range(number):
         chunks, status, _headers = run_wsgi_app(app, environ.copy())
         assert status == "200 OK"
@@ -53,7 +53,7 @@ def make_pages(app: Flask, environ: dict[str, Any], number: int) -> None:
 
 
 def application(language: str = "en") -> tuple[Flask, dict[str, Any]]:
-    """Return the application, and a request of somebody who is logged in and has FEW expenses, for the list.
+    """Return the application, and a request for the list by a logged-in user with FEW expenses.
 
     The browser asks for `language`.
     """

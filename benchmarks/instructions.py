@@ -1,13 +1,13 @@
 """Count the instructions that a list page of 1,000 expenses takes, against those of two other pages.
 
-    python -m benchmarks.instructions --baseline-limit 3.5 --tutorial-limit 1   # ends with 1 above a limit
+    python -m benchmarks.instructions --baseline-limit 3.5 --tutorial-limit 1   # exit code 1 above a limit
 
-The others are the baseline's, and the tutorial application's with the same expenses. The same page in German may
-take 3 % more than in English.
+The others are those of the baseline, and of the tutorial application with the same expenses. The same page in
+German may take 3 % more than in English.
 
-Unlike a time, such a count is the same at every run, whatever else the machine does. Needs valgrind.
+Unlike a time, such a count is the same in every run, whatever else the machine does. Needs valgrind.
 
-Each side makes its page in a process of its own under callgrind, without a server: see in_process.py.
+Each side renders its page in a separate process under callgrind, without a server: see in_process.py.
 """
 
 import argparse
@@ -28,16 +28,16 @@ from benchmarks.in_process import PAGES
 from database.engine import database_url, prepare_engine
 from tests.server import ROOT, environment_of, upgrade
 
-# Two at once; those on the same database are not, because each begins with a write.
+# Two run at once, but not two on the same database, because each begins with a write.
 SIDES = ("application", "baseline", "tutorial", "german")
 GERMAN_LIMIT = 1.03
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Count, print the ratios, and return 1 where one is above its limit, else 0."""
+    """Count, print the ratios, and return 1 if one is above its limit, otherwise 0."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.instructions", description=main.__doc__)
     parser.add_argument("--baseline-limit", type=float, help="the highest ratio to the baseline that is accepted")
-    parser.add_argument("--tutorial-limit", type=float, help="the same of the ratio to the tutorial application")
+    parser.add_argument("--tutorial-limit", type=float, help="the same for the tutorial application")
     asked = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="ledger-instructions-") as folder:
         environment = environment_of(f"sqlite:///{folder}/ledger.db") | {"PYTHONHASHSEED": "0"}
@@ -75,7 +75,7 @@ def create_accounts(environment: Mapping[str, str]) -> None:
 
 
 def instructions_of_a_page(side: str, folder: Path, environment: Mapping[str, str]) -> float:
-    """Make the pages of one side under callgrind and return the mean count of a page."""
+    """Render the pages of one side under callgrind and return the mean count of a page."""
     counts = folder / side
     command = ["valgrind", "--tool=callgrind", "--dump-before=getppid", f"--callgrind-out-file={counts}"]
     module = [sys.executable, "-m", "benchmarks.in_process", side]
