@@ -44,7 +44,7 @@ def is_logged_in(visitor):
 
 
 def rows_of(user_id):
-    """The number of a user's rows in each table that has any: whatever column refers to the user counts."""
+    """The number of a user's rows in each table that has any, by any column that references the user."""
     found = {}
     for table in Base.metadata.sorted_tables:
         owners = [column for column in table.c for key in column.foreign_keys if key.column.table.name == "user"]

@@ -105,7 +105,7 @@ def test_the_development_server_adds_no_second_line(app, caplog):
     assert f"Running on http://127.0.0.1:{server.port}" in caplog.text
 
 
-def test_words_are_for_people(app):
+def test_the_text_format_is_for_people(app):
     record = logging.LogRecord("ledger", logging.INFO, "", 0, "registered: user %s", (7,), None)
 
     with app.test_request_context():
