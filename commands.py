@@ -150,9 +150,9 @@ def purge() -> None:
     db.session.commit()
     descriptions.purge()
     removed = deletion.remove_expired(clock.now())
-    click.echo(
-        f"Deleted {number} operations." + (f" Removed {doctor.count_text(removed, 'account')}." if removed else "")
-    )
+    click.echo(f"Deleted {doctor.count_text(number, 'operation')}.")
+    if removed:
+        click.echo(f"Removed {doctor.count_text(removed, 'account')}.")
 
 
 @click.command("demo")

@@ -41,14 +41,14 @@ def is_over(user: User, now: datetime) -> bool:
 
 
 def remove_expired(now: datetime) -> int:
-    """Remove the accounts whose grace period is over, and return how many there were. Commits by itself."""
+    """Remove the accounts whose grace period is over, and return how many there were. Commits."""
     ids: Sequence[int] = db.session.scalars(sa.select(User.id).where(User.delete_at <= now)).all()
     db.session.commit()
     return sum(_begin(user_id, User.delete_at <= now) and _remove_rows(user_id) for user_id in ids)
 
 
 def remove(user: User) -> None:
-    """Remove an account with all its rows now. Commits by itself. Raises OperationRunningError.
+    """Remove an account with all its rows now. Commits. Raises OperationRunningError.
 
     If it is interrupted, the next call or `remove_expired` completes it.
     """

@@ -1,4 +1,4 @@
-"""Drafts: what was typed into a form that was sent after the session had ended."""
+"""Drafts: the fields of forms that were sent after the session had ended."""
 
 import json
 import uuid

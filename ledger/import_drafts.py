@@ -52,7 +52,7 @@ def hash_of(data: bytes) -> str:
 def save_draft(
     owner: Owner, statement: ReadStatement, content: bytes, file_name: str, source: str, now: datetime
 ) -> uuid.UUID:
-    """Store a statement that was read, and return its id. Others can write meanwhile; commits by itself.
+    """Store a statement that was read, and return its id. Others can write meanwhile; commits.
 
     `source` is the account, if the file names none.
     """
@@ -135,7 +135,7 @@ def read_content(user: User, statement_id: uuid.UUID) -> bytes | None:
 
 
 def discard(user: User, statement_id: uuid.UUID) -> bool:
-    """Delete a draft, and tell whether there was one. Others can write meanwhile; commits by itself.
+    """Delete a draft, and tell whether there was one. Others can write meanwhile; commits.
 
     Raises OperationRunningError: it may be the one that is being added.
     """
@@ -149,7 +149,7 @@ def discard(user: User, statement_id: uuid.UUID) -> bool:
 
 
 def _delete(user_id: int, statement_id: uuid.UUID) -> None:
-    """Delete a statement that is not a draft any more, and its lines, a piece at a time. Commits by itself."""
+    """Delete a statement that is not a draft any more, and its lines, a piece at a time. Commits."""
     of_statement = LINE.author_id == user_id, LINE.statement_id == statement_id
     some = sa.select(LINE.id).where(*of_statement)
     pace = Pace(LINES_AT_ONCE)
@@ -166,7 +166,7 @@ def _delete(user_id: int, statement_id: uuid.UUID) -> None:
 def purge(now: datetime, user: User | None = None) -> list[str]:
     """Delete the drafts of a user that are too old or too many, or of all users that are too old.
 
-    Returns the names of the files. Commits by itself.
+    Returns the names of the files. Commits.
     """
     query = sa.select(Statement.author_id, Statement.id, Statement.file_name).where(Statement.added_at.is_(None))
     if user is None:

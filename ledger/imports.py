@@ -42,7 +42,7 @@ def usual_category(names: Sequence[str]) -> str:
 
 
 def add(user: User, statement_id: uuid.UUID, now: datetime, category: str) -> tuple[Outcome, Operation | None]:
-    """Add the lines of a draft as one operation; those without a category get this one. Commits by itself.
+    """Add the lines of a draft as one operation; those without a category get this one. Commits.
 
     Adds nothing if the preview is out of date ("changed"), and records nothing if no line is chosen ("nothing").
     Nothing else can change the user's data meanwhile, and if this is interrupted, nothing is added. Raises

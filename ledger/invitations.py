@@ -1,4 +1,4 @@
-"""Invitations: links with which one person each can register."""
+"""Invitations: links, each of which lets one person register."""
 
 import re
 from collections.abc import Sequence

@@ -215,7 +215,7 @@ def test_purge_removes_every_row_of_an_account_whose_time_has_come(app, ana_with
 
     assert "Removed" not in early[1]
     assert {"expense.author_id", "operation.author_id", "occurrence.author_id", "budget.author_id"} < kept.keys()
-    assert (code, printed) == (0, "Deleted 0 operations. Removed 1 account.\n")
+    assert (code, printed) == (0, "Deleted 0 operations.\nRemoved 1 account.\n")
     with app.app_context():
         assert rows_of(ana_id) == {}
         assert rows_of(bob_id) == before
@@ -267,7 +267,7 @@ def test_a_removal_that_was_interrupted_is_completed_and_no_login_stops_it(app, 
     code, printed = run("purge")
 
     assert refused.status_code == 422
-    assert (code, printed) == (0, "Deleted 0 operations. Removed 1 account.\n")
+    assert (code, printed) == (0, "Deleted 0 operations.\nRemoved 1 account.\n")
     with app.app_context():
         assert rows_of(user_id) == {}
 

@@ -148,7 +148,7 @@ def _is_category_name(value: str) -> bool:
 
 
 def is_consistent(table: sa.Table, row: Mapping[str, Any], rules: Rules) -> bool:
-    """Tell whether the values of a row, each valid by itself, can be those of one row."""
+    """Tell whether the values of a row, each valid alone, are valid together."""
     check = CHECKS.get(table.name)
     try:
         if check is not None and check(row) is not None:

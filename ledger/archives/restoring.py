@@ -24,7 +24,7 @@ def is_empty(user: User) -> bool:
 
 
 def restore(user: User, archive: Archive, now: datetime) -> None:
-    """Store an export in an empty account. Commits by itself. Raises ArchiveError and OperationRunningError.
+    """Store an export in an empty account. Commits. Raises ArchiveError and OperationRunningError.
 
     While it is running, the user's other changes are refused. An error removes what was stored, and so does the
     user's next request if the process was killed.

@@ -130,7 +130,7 @@ def _profile(bookings: list[Record], header: tuple[str, ...]) -> list[Column]:
 
 
 def assign_roles(table: Table, chosen: dict[str, int]) -> None:
-    """Decide which column holds what: as chosen, by the header where the cells agree, else by the cells."""
+    """Decide which column holds what: as chosen, by the header if the cells agree, or by the cells."""
     if chosen and all(index < max(len(table.columns), 1) for index in chosen.values()):
         table.roles = dict(chosen)
     else:
