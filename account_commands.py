@@ -117,7 +117,7 @@ def disable_two_factor(email: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @with_appcontext
 def delete_user(email: str, yes: bool) -> None:
-    """Remove the account of EMAIL with all its data, at once and for ever."""
+    """Remove the account of EMAIL with all its data, immediately and permanently."""
     user = find_user(email)
     username = user.username
     # Others can write until the question is answered.
@@ -185,7 +185,7 @@ def _withdraw_invitation(invitation_id: str) -> None:
         raise click.ClickException(f"There is no invitation {invitation_id}. Run: flask invite --list")
     db.session.commit()
     log.info("invitation withdrawn")
-    click.echo(f"Withdrew the invitation {invitation_id}. Its link does not work any more.")
+    click.echo(f"Withdrew the invitation {invitation_id}. Its link no longer works.")
 
 
 COMMANDS = (create_user, reset_password, disable_two_factor, end_sessions, delete_user, invite)

@@ -87,11 +87,11 @@ class IdentityFields(Form):
         field.data = _checked(check_username, field.data)
 
     def validate_email(self, field: Field) -> None:
-        """Refuse what no mail could reach."""
+        """Refuse an address that no email could reach."""
         field.data = _checked(check_email, field.data)
 
     def add_taken_errors(self, fields: set[str]) -> None:
-        """Say beside each of `fields` that somebody has it already."""
+        """Say beside each of `fields` that another account has it already."""
         messages = {
             "username": gettext("This username is taken."),
             "email": gettext("An account with this email address already exists."),
@@ -112,7 +112,7 @@ class AccountForm(Form):
 
 
 class CurrentPasswordForm(AccountForm):
-    """A change that nobody makes who has merely found a browser logged in."""
+    """A change that takes the password, so that a browser that was left logged in is not enough."""
 
     current_password = PasswordField(
         lazy_gettext("Current password"),
@@ -121,7 +121,7 @@ class CurrentPasswordForm(AccountForm):
     )
 
     def add_password_error(self) -> None:
-        """Say that the current password is another one."""
+        """Say that the current password is wrong."""
         self.current_password.errors = [gettext("This is not your current password.")]
 
 
@@ -141,18 +141,18 @@ class ReauthenticationForm(CurrentPasswordForm):
             del self.code
 
     def add_code_error(self) -> None:
-        """Say that the code is not right, in the form in which it could have been asked for meanwhile."""
+        """Say that the code is wrong, or missing: two-factor authentication may have been turned on meanwhile."""
         errors = self.code.errors if "code" in self else self.form_errors
         errors.append(wrong_code_message())
 
 
 def wrong_code_message() -> str:
-    """Return what to do about a code that is not right, which can also be one that was used."""
+    """Return what to do about a code that is wrong or was already used."""
     return gettext("This code is wrong or was already used. Enter the next one that your app shows.")
 
 
 class NewPasswordForm(Form):
-    """A password that is chosen, typed twice."""
+    """A new password, typed twice."""
 
     password = PasswordField(
         lazy_gettext("Password"),
@@ -178,17 +178,17 @@ class NewPasswordForm(Form):
         raise NotImplementedError
 
     def validate_password(self, field: Field) -> None:
-        """Refuse a password that would be guessed."""
+        """Refuse a password that is easy to guess."""
         _checked(check_new_password, field.data, current_app.config["PASSWORD_MIN"], *self.names())
 
     def validate_confirm_password(self, field: Field) -> None:
-        """Refuse a slip of the finger."""
+        """Refuse two passwords that differ."""
         if field.data != self.password.data:
             raise ValidationError(gettext("The two passwords differ. Enter the same password twice."))
 
 
 class ResetPasswordForm(NewPasswordForm):
-    """A new password in place of one that was forgotten."""
+    """A new password in place of a forgotten one."""
 
     def __init__(self, *args: Any, obj: User, **kwargs: Any) -> None:
         self.author = obj
@@ -202,7 +202,7 @@ class ResetPasswordForm(NewPasswordForm):
 
 
 def language_choices() -> list[SelectChoice]:
-    """Return every language, by what its readers call it."""
+    """Return every language, by its native name."""
     return [SelectChoice(code, name, {"lang": language_tag(code)}) for code, name in LANGUAGES.items()]
 
 
@@ -248,14 +248,14 @@ class RegisterForm(IdentityFields, NewPasswordForm):
         return self.username.data or "", self.email.data or ""
 
     def new_user(self) -> User:
-        """Return the person that the form describes, still without a password."""
+        """Return the user that the form describes, still without a password."""
         names = ("username", "email", "currency", "time_zone")
         values = {name: self[name].data for name in names}
         return User(category_names=[str(name) for name in CATEGORY_NAMES], **values)
 
 
 def _checked(check: Any, *values: Any) -> Any:
-    """Return what `check` makes of the values; its refusal becomes the message beside the field."""
+    """Return the result of `check`; its error becomes the message beside the field."""
     try:
         return check(*values)
     except AccountError as error:
@@ -334,7 +334,7 @@ class SettingsForm(AccountForm):
         self.language.choices = [as_browser, *language_choices()]
 
     def add_currency_error(self, number: int) -> None:
-        """Say that this number of amounts cannot be written in the currency."""
+        """Say that this many amounts have more decimals than the currency."""
         currency = self.currency.data
         limit = decimals_message(currency, currency_digits(currency))
         excess = ngettext(
@@ -350,8 +350,7 @@ class SettingsForm(AccountForm):
     def values(self) -> dict[str, Any]:
         """The columns that the form fills."""
         texts = {name: self[name].data for name in ("language", "currency", "time_zone", "locale")}
-        is_after_end = self.month_name.data == "end"
         return texts | {
             "first_day_of_month": int(self.first_day_of_month.data),
-            "named_after_end": is_after_end,
+            "named_after_end": self.month_name.data == "end",
         }

@@ -29,7 +29,7 @@ from security import BoundedSessionInterface, Request, add_headers, csrf_failed
 from url_prefix import UrlPrefix
 from views import filters, languages
 
-# A page makes thousands of objects; looking through the new ones every 700 takes 4 % of its time.
+# A page creates thousands of objects. Collecting garbage after every 700 of them would take 4 % of its time.
 gc.set_threshold(10_000)
 with config.explaining_errors():
     logs.start_logging(os.environ.get("LOG_FORMAT") or "text")
@@ -52,7 +52,7 @@ if app.config["ALLOW_LOCAL_EMAILS"]:
 app.after_request(add_headers)
 
 db.init_app(app)
-# Before the session is closed, which would turn a page that is made already into a 500.
+# Before Flask-SQLAlchemy closes the session itself, where an error would turn a finished page into a 500.
 app.teardown_appcontext(close_session)
 
 
@@ -88,10 +88,10 @@ app.extensions["migrate"] = LocalProxy(set_up_migrations)
 background.init_app(app)
 commands.init_app(app)
 static_files.init_app(app)
-# Templates look at current_user by themselves (below): loaded for every page, it would break the error
-# page just when the database is away.
+# Templates load current_user only where they use it (below). Loaded for every page, it would break the error
+# page just when the database is unavailable.
 login_manager = LoginManager(app, add_context_processor=False)
-# Every session is a row of its own, so Flask-Login need not guess by network address.
+# Every session has its own row, so Flask-Login need not guess by network address.
 login_manager.session_protection = None
 
 

@@ -59,6 +59,6 @@ def init_app(app: Flask) -> None:
 
 
 def run_in_background(job: Job) -> None:
-    """Run `job` soon, after the page, by the worker of the current application."""
+    """Run `job` soon, in the worker of the current application, without the page waiting for it."""
     worker: Worker = current_app.extensions["worker"]
     worker.submit(job)

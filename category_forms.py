@@ -72,7 +72,7 @@ class BudgetFields(Fields):
 
     @property
     def state(self) -> str:
-        """The stored budget as the page remembers it, in any language."""
+        """The stored budget as the page remembers it, the same in every language."""
         amount = "" if self.budget.amount is None else plain_amount(self.budget.amount, self.currency)
         return f"{amount} +" if self.budget.rollover else amount
 
@@ -120,7 +120,7 @@ class BudgetsForm(Form):
 
     @property
     def budgets(self) -> dict[uuid.UUID | None, MonthlyBudget]:
-        """The budgets that were sent by the ids of their categories; that of all together has None."""
+        """The budgets that were sent, by the ids of their categories; None stands for the total budget."""
         rows: list[tuple[uuid.UUID | None, BudgetFields]] = [(None, self.total), *self.rows.items()]
         return {category_id: row.entered for category_id, row in rows if row.was_sent}
 

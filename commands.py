@@ -90,13 +90,13 @@ def init_app(app: Flask) -> None:
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8000, show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, help="Port to listen on.")
 @with_appcontext
 def serve(host: str, port: int) -> None:
-    """Serve the application to browsers."""
+    """Run the application with the built-in server."""
     _need_database()
-    # Process 1 of a container ignores the signal that ends it, unless it says what to do.
+    # Process 1 of a container ignores SIGTERM unless it handles it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     address = f"http://{host}:{port}{current_app.config['URL_PREFIX']}"
     if current_app.config["SESSION_COOKIE_SECURE"]:
@@ -114,7 +114,7 @@ def serve(host: str, port: int) -> None:
             3 * current_app.config["IMPORT_MAX_BYTES"],
             current_app.config["RESTORE_MAX_BYTES"] + current_app.config["MAX_CONTENT_LENGTH"],
         ),
-        # ProxyFix reads the X-Forwarded headers, and only as many as there are proxies of ours.
+        # ProxyFix reads the X-Forwarded headers, from as many proxies as PROXY_HOPS says.
         trust_proxy_headers=bool(current_app.config["PROXY_HOPS"]),
     )
 
@@ -140,7 +140,7 @@ def purge() -> None:
     while has_more:
         deleted, has_more = retention.purge(clock.now())
         number += deleted
-        # One transaction each, so that nobody waits for the whole.
+        # Each part is one transaction, so that nobody waits until everything is deleted.
         db.session.commit()
     drafts.delete_old(clock.now())
     import_drafts.purge(clock.now())
@@ -150,17 +150,17 @@ def purge() -> None:
     db.session.commit()
     descriptions.purge()
     removed = deletion.remove_expired(clock.now())
-    click.echo(
-        f"Deleted {number} operations." + (f" Removed {doctor.count_text(removed, 'account')}." if removed else "")
-    )
+    click.echo(f"Deleted {doctor.count_text(number, 'operation')}.")
+    if removed:
+        click.echo(f"Removed {doctor.count_text(removed, 'account')}.")
 
 
 @click.command("demo")
-@click.option("--here", is_flag=True, help="Use the configured database instead of one of its own.")
+@click.option("--here", is_flag=True, help="Use the configured database instead of a separate one.")
 @click.option("--remove", is_flag=True, help="Remove the demo account again, with all its data.")
 @with_appcontext
 def show_demo(here: bool, remove: bool) -> None:
-    """Create a demo account with two years of sample data, in a database of its own: instance/demo.db."""
+    """Create a demo account with two years of sample data, in a separate database: instance/demo.db."""
     if here and remove:
         _remove_demo_account()
     elif here:
@@ -199,7 +199,7 @@ def _demo_file() -> Path:
 def _create_demo_database() -> None:
     if _demo_file().exists():
         raise click.ClickException(f"{_demo_file()} exists already. To remove it, run: flask demo --remove")
-    # A process of its own, since the database of this one is open already. An empty setting also replaces .env.
+    # In other processes, because this one has opened its database already. An empty setting also overrides .env.
     settings = {"DATABASE_URL": DEMO_URL, "DATABASE_URL_FILE": ""}
     for arguments in (["db", "upgrade"], ["demo", "--here"]):
         done = subprocess.run(  # noqa: S603

@@ -24,7 +24,7 @@ CANNOT_START = 3
 # Ways to write a setting that is on or off.
 ON, OFF = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
 PYPROJECT = Path(__file__).with_name("pyproject.toml")
-# What no setting changes.
+# Configuration that no setting changes.
 FIXED = {
     "SESSION_COOKIE_SAMESITE": "Lax",
     "REMEMBER_COOKIE_SAMESITE": "Lax",
@@ -32,7 +32,7 @@ FIXED = {
     "REMEMBER_COOKIE_DURATION": SESSION_MAX_AGE,
     # The token is valid as long as the session; a shorter limit would only reject forms filled in slowly.
     "WTF_CSRF_TIME_LIMIT": None,
-    # Every message of a form is our own; the translations of WTForms would be loaded for each request.
+    # All messages of forms are our own; the translations of WTForms would be loaded for each request.
     "WTF_I18N_ENABLED": False,
     "MAX_CONTENT_LENGTH": 2 * 1024 * 1024,
     "MAX_FORM_MEMORY_SIZE": 500_000,
@@ -169,7 +169,7 @@ def _cookies(https: bool, prefix: str) -> dict[str, Any]:
 
 
 def _check(config: dict[str, Any]) -> None:
-    """Raise RuntimeError for settings that are not valid, or not without each other."""
+    """Raise RuntimeError for settings that are not valid, or that need another one."""
     if config["DEFAULT_CURRENCY"] not in currencies() or not is_time_zone(config["TIMEZONE"]):
         raise RuntimeError(
             "DEFAULT_CURRENCY must be a code such as EUR, and TIMEZONE a name such as Europe/Berlin."

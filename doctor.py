@@ -185,7 +185,7 @@ def _examine_settings() -> Iterator[Finding]:
         text = "Registration is open to everyone who can reach this site. REGISTRATION=0 closes it"
         yield Finding(f"{text}, REGISTRATION=invite asks for an invitation.")
     if https and config["PUBLIC_URL"].startswith("http:"):
-        yield Finding("PUBLIC_URL begins with http: although HTTPS=1. Let it begin with https:", is_problem=True)
+        yield Finding("PUBLIC_URL begins with http:// although HTTPS=1. Change it to https://", is_problem=True)
     for name in sorted(set(os.environ) - set(SETTINGS)):
         similar = difflib.get_close_matches(name.upper(), SETTINGS, 1, cutoff=0.85)
         if similar:
@@ -242,7 +242,7 @@ def _examine_rows(connection: sa.Connection) -> Iterator[Finding]:
 
 
 def _examine_deleted(connection: sa.Connection) -> Iterator[Finding]:
-    """Say how many accounts their users have deleted, and whether the cleanup that removes them is missing."""
+    """Yield how many accounts their users have deleted, and how many `flask purge` should have removed."""
     deleted = sa.select(sa.func.count()).where(User.delete_at.is_not(None))
     if number := connection.scalar(deleted) or 0:
         yield Finding(f"{count_text(number, 'account')} deleted by the user and not removed yet")
@@ -250,7 +250,7 @@ def _examine_deleted(connection: sa.Connection) -> Iterator[Finding]:
     if number := connection.scalar(overdue) or 0:
         accounts = count_text(number, "account")
         yield Finding(
-            f"{accounts} should have been removed. Run flask purge, and let it run daily", is_problem=True
+            f"{accounts} should have been removed. Run flask purge, and schedule it daily", is_problem=True
         )
 
 
@@ -270,7 +270,7 @@ def _examine_secrets(connection: sa.Connection) -> Iterator[Finding]:
         yield Finding(text, is_problem=True)
     if former:
         apps = count_text(former, "authenticator app")
-        yield Finding(f"Needed until their next login: SECRET_KEY_FALLBACKS, for {apps}")
+        yield Finding(f"SECRET_KEY_FALLBACKS is still needed for {apps}, until their users log in")
 
 
 def _examine_file(connection: sa.Connection) -> Iterator[Finding]:

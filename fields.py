@@ -37,7 +37,7 @@ from ledger.spending import Cursor
 from messages import error_message, too_long_message
 from text import clean_text, has_control_characters
 
-# What programs send for a box that is not ticked; browsers send nothing.
+# Values that programs send for a box that is not ticked; browsers send nothing.
 FALSE_VALUES = (False, "", "0", "false", "off", "no")
 
 # More characters than any field accepts. Normalising Unicode text takes quadratic time, so no text that is longer
@@ -84,7 +84,7 @@ def options_html(field: SelectField) -> str:
 
 
 def option_html(value: str, label: str, is_selected: bool, attributes: Mapping[str, Any] | None = None) -> str:
-    """Return an option of a dropdown, without a value that its label says already: a page has many."""
+    """Return an option of a dropdown, without a value that equals its label: a page has many options."""
     # A browser would send a label with single spaces.
     is_said = value == " ".join(label.split())
     written = "" if is_said else f' value="{escape(value)}"'
@@ -93,9 +93,9 @@ def option_html(value: str, label: str, is_selected: bool, attributes: Mapping[s
 
 
 def field_html(field: Field, attributes: Mapping[str, Any]) -> Markup:
-    """Return a field as HTML; the `attributes` take precedence over those that the field has by itself.
+    """Return a field as HTML; the `attributes` take precedence over the field's own.
 
-    The widgets of WTForms write the same, in four times the time.
+    The widgets of WTForms write the same in four times the time.
     """
     flags = {name: value for name, value in vars(field.flags).items() if name in field.widget.validation_attrs}
     given = {"id": field.id} | flags | (field.render_kw or {}) | dict(attributes) | {"name": field.name}
@@ -109,7 +109,7 @@ def field_html(field: Field, attributes: Mapping[str, Any]) -> Markup:
 
 
 def control(form: BaseForm, name: str, /, focus: bool = False, hint: str = "", **attributes: Any) -> Markup:
-    """Return a field without its label, as HTML with further `attributes`; `hint` is the id of what explains it.
+    """Return a field without its label, as HTML with `attributes`; `hint` is the id of the hint that explains it.
 
     The first field with an error has the focus; without errors, the one marked `focus` has it.
     """
@@ -140,7 +140,7 @@ class BoundedMeta:
     def bind_field(self, form: Any, unbound_field: Any, options: dict[str, Any]) -> Field:
         """Bind a field that refuses an over-long text and shows it again as it was typed.
 
-        A password is only compared, and every one that is not the right one gets the same answer.
+        Passwords are exempt: they are only compared, and every wrong one gets the same answer.
         """
         field = unbound_field.bind(form=form, **options)
         if isinstance(field, PasswordField):
@@ -152,7 +152,7 @@ class BoundedMeta:
 
 
 class CodeField(PasswordField):
-    """A code that is valid once: never shown again, nor kept in a draft, but nothing to hide while it is typed."""
+    """A code that is valid once: never shown again or kept in a draft, but visible while it is typed."""
 
     widget = TextInput()
 
@@ -168,7 +168,7 @@ class Text:
         self.field_flags = {"maxlength": maximum}
 
     def __call__(self, form: Any, field: Field) -> None:
-        """Raise StopValidation where the text could not be shown or stored as it was typed."""
+        """Raise StopValidation if the text cannot be shown or stored as it was typed."""
         if has_control_characters(field.data):
             raise StopValidation(gettext("Remove the invisible characters."))
         if len(field.data) > self.maximum:
@@ -241,7 +241,7 @@ class ProposedDateField(DateField):
     A page may be open for days: what is saved is the day that was shown, and only a chosen one is proposed again.
     """
 
-    # As `YYYY-MM-DD`, or empty when the day is the user's own or that of something saved.
+    # As `YYYY-MM-DD`, or empty when the user chose the day or it comes from a saved expense.
     proposed = ""
     time_zone = "UTC"
 
@@ -259,7 +259,7 @@ class ProposedDateField(DateField):
 
     @property
     def is_chosen(self) -> bool:
-        """Whether the user has sent another day than the one that was proposed."""
+        """Whether the user has sent a day other than the proposed one."""
         return bool(self.raw_data) and self.raw_data[0] != self.proposed
 
     def process(self, formdata: Any, *args: Any, **kwargs: Any) -> None:
@@ -268,7 +268,7 @@ class ProposedDateField(DateField):
         self.proposed = (formdata.get(self.proposed_name, "") if formdata else "")[:10]
 
     def propose(self, today: date) -> None:
-        """Take today's date for a proposal, if it is what the form shows without having been sent."""
+        """Treat today's date as proposed, if the form shows it and was not sent."""
         if not self.raw_data and self.data == today:
             self.proposed = today.isoformat()
 
@@ -289,7 +289,7 @@ class IdsField(Field):
         self.data: list[uuid.UUID] = []
 
     def process_formdata(self, valuelist: list[str]) -> None:
-        """Turn the texts into UUIDs; what is none, is nobody's row."""
+        """Turn the texts into UUIDs, without those that are not: they are nobody's rows."""
         self.data = [found for found in map(parse_id, valuelist) if found]
 
 
@@ -303,7 +303,7 @@ def parse_id(text: str) -> uuid.UUID | None:
 
 
 class NewIdField(HiddenField):
-    """The id of the row that a form will create, so that the form can be sent twice and make one row."""
+    """The id of the row that a form will create, so that sending the form twice creates one row."""
 
     def process_data(self, value: Any) -> None:
         """Begin with a fresh id."""
@@ -311,23 +311,23 @@ class NewIdField(HiddenField):
         self.raw_data = None
 
     def _value(self) -> str:
-        """Return the id that was sent, or else another one each time: a blank form is on many pages."""
+        """Return the id that was sent, or a new one each time, because many pages share a blank form."""
         return str(self.data if self.raw_data else uuid7())
 
     def process_formdata(self, valuelist: list[str]) -> None:
-        """Take the id that was sent, if it is one that we could have made."""
+        """Take the id that was sent, if this field could have made it."""
         sent = parse_id(valuelist[0]) if valuelist else None
         if sent is not None and sent.version == 7:
             self.data = sent
 
 
 def options(names: Iterable[str], first: str) -> list[SelectChoice]:
-    """Return a dropdown's choices of categories, after a `first` one that stands for none of them."""
+    """Return a dropdown's choices of categories, preceded by a `first` one that stands for none of them."""
     return [SelectChoice("", first), *map(SelectChoice, names)]
 
 
 class Listed:
-    """Refuse what is not among the choices, with a message of the form."""
+    """Refuse a value that is not among the choices, with the message of the form."""
 
     def __init__(self, message: str) -> None:
         self.message = message
@@ -339,12 +339,12 @@ class Listed:
 
 
 def normalise_text(text: str | None) -> str:
-    """Return what was typed, or pasted, as it is stored; see `clean_text`."""
+    """Return typed or pasted text as it is stored; see `clean_text`."""
     return clean_text(text or "")
 
 
 def normalise_name(text: str | None) -> str:
-    """Do the same with a name, and leave one space between its words, as browsers show it."""
+    """Return a name as it is stored: normalised text with single spaces between its words, as browsers show it."""
     return " ".join(normalise_text(text).split())
 
 

@@ -88,18 +88,18 @@ class CategoryName(NamedTuple):
 
 
 class Form(FlaskForm):
-    """A form that is never valid when the check of the request's CSRF token has failed, however it failed."""
+    """A form that is never valid when the check of the request's CSRF token has failed, for whatever reason."""
 
     # Whether this request has filled the form in; a page may show blank forms beside it.
     was_sent = False
-    # Of a blank form that many pages share, the parts that have been written; see views/blank_forms.py.
+    # The parts of a blank form that have been written for many pages; see views/blank_forms.py.
     written: dict[Any, Markup] | None = None
     # Names of fields that no draft may hold, apart from passwords.
     UNSTORED = frozenset({"csrf_token"})
 
     class Meta(BoundedMeta):
         def wrap_formdata(self, form: FlaskForm, formdata: Any) -> Any:
-            """Read the fields of a sent form; a JSON body or a file is no text that a person typed."""
+            """Read the fields of a sent form; a JSON body or a file is not text that a user typed."""
             if formdata is None or isinstance(formdata, MultiDict):
                 return formdata
             form.was_sent = form.is_submitted()
@@ -109,7 +109,7 @@ class Form(FlaskForm):
         """Check every field; a form that may come from elsewhere is shown again, filled in."""
         valid = super().validate(extra_validators)
         if csrf_failed():
-            # The page says so above the form, in words that a person understands.
+            # The page says so above the form, in words that a user understands.
             self["csrf_token"].errors = []
             return False
         return valid
@@ -117,7 +117,7 @@ class Form(FlaskForm):
 
 @cache
 def unstored_fields() -> frozenset[str]:
-    """Return the names of fields, of whichever form, that must not be stored while a user logs in again."""
+    """Return the names of the fields of all forms that must not be stored while a user logs in again."""
     names: set[str] = set()
     forms = [Form]
     while forms:
@@ -173,9 +173,9 @@ class ExpenseForm(Form):
         proposed: Any = None,
         **kwargs: Any,
     ) -> None:
-        """Offer the `categories`, and the `former` one of the expense, whatever became of it; propose a day.
+        """Offer the `categories`, and the `former` one of the expense even if it is archived; propose a day.
 
-        Only a form that is going to be checked needs its author.
+        Only a form that will be validated needs its author.
         """
         self.author = author
         self.currency = preferences.currency
@@ -186,7 +186,7 @@ class ExpenseForm(Form):
         if proposed is not None:
             self.date.propose(proposed)
         self.offered = [category.name for category in categories if not category.archived]
-        # An archived one is shown where it was chosen already.
+        # An archived category is shown where it was chosen already.
         kept = [name for name in (former, self.category.data) if name in self.known - {*self.offered}]
         names = [*self.offered, *dict.fromkeys(kept)]
         new = SelectChoice(NEW_CATEGORY, gettext("New …"))
@@ -195,22 +195,22 @@ class ExpenseForm(Form):
 
     @cached_property
     def existing_category(self) -> str:
-        """The category that was chosen; left open, the one that the description had the last time, or nothing."""
+        """The chosen category; if none was chosen, the one that the description had the last time, or nothing."""
         if self.category.data:
             return self.category.data
         assert self.author is not None
         usual = suggest_category(self.author, self.description.data) or ""
-        # What was archived since is not chosen for anybody.
+        # A category that was archived since then is not suggested.
         return usual if usual in self.offered else ""
 
     def validate_category(self, field: Field) -> None:
-        """Refuse what is no category, unless a new one is to be named."""
+        """Refuse an unknown category, unless a new one is to be added."""
         is_new = self.new_category.data or field.data == NEW_CATEGORY
         if not is_new and self.existing_category not in self.known:
             raise ValidationError(gettext("Choose a category."))
 
     def validate_new_category(self, field: Field) -> None:
-        """Refuse no name where one is needed."""
+        """Refuse an empty name where one is needed."""
         if not field.data and self.category.data == NEW_CATEGORY:
             raise ValidationError(gettext("Enter the name of the new category."))
 
@@ -220,25 +220,25 @@ class ExpenseForm(Form):
         field.errors = [error_message(error)]
 
     def validate_frequency(self, field: Field) -> None:
-        """Refuse what is no repetition."""
+        """Refuse an unknown frequency."""
         if field.data and field.data not in FREQUENCIES:
             raise ValidationError(gettext("Choose how often it repeats."))
 
     def values(self, category: str) -> ExpenseValues:
-        """Return what the form says of an expense in `category`; money that came back is below zero."""
+        """Return the values of an expense in `category`; the amount of a refund is below zero."""
         amount = -self.amount.data if self.refund.data else self.amount.data
         return ExpenseValues(amount, category, self.description.data, self.date.data)
 
     @classmethod
     def showing(cls, expense: Expense, **kwargs: Any) -> "ExpenseForm":
-        """Return the form filled in with an expense, but for its id."""
+        """Return the form filled in with an expense, except for its id."""
         amount = field_amount(abs(expense.amount), kwargs["preferences"].currency, kwargs["locale"])
         shown = {name: getattr(expense, name) for name in VALUES}
         data = shown | {"amount": amount, "refund": expense.amount < 0}
         return cls(data=data, former=expense.category, **kwargs)
 
     def take_fresh_id(self) -> None:
-        """Become a second expense, once the person says so: this form's own was saved with other values."""
+        """Take a new id, so that sending the form again adds a second expense: the first has other values now."""
         self.id.process(None)
         self.form_errors.append(
             gettext(
@@ -284,7 +284,7 @@ class RecurringForm(ExpenseForm):
             raise ValidationError(gettext("The end date is before the first day."))
 
     def validate_occurrences(self, field: Field) -> None:
-        """Refuse what is no number, and a second end."""
+        """Refuse anything but a number, and a number together with a new end date."""
         if not field.data:
             return
         if not re.fullmatch("[0-9]{1,3}", field.data) or not int(field.data):
@@ -297,13 +297,13 @@ class RecurringForm(ExpenseForm):
             raise ValidationError(message)
 
     def validate_frequency(self, field: Field) -> None:
-        """Refuse what is no repetition."""
+        """Refuse an unknown frequency."""
         if field.data not in FREQUENCIES:
             raise ValidationError(gettext("Choose how often it repeats."))
 
     @classmethod
     def of(cls, recurring: RecurringExpense, **kwargs: Any) -> "RecurringForm":
-        """Return the form filled in with what repeats."""
+        """Return the form filled in with a recurring expense."""
         shown = {
             "amount": field_amount(abs(recurring.amount), kwargs["preferences"].currency, kwargs["locale"]),
             "refund": recurring.amount < 0,
@@ -334,7 +334,7 @@ class DueForm(Form):
         super().__init__(*args, **kwargs)
 
     def process(self, formdata: Any = None, *args: Any, **kwargs: Any) -> None:
-        """Fill the form in, which has a field for each line."""
+        """Fill in the form, which has a field for each line."""
         for line in self.due.lines:
             amount = field_amount(abs(line.recurring.amount), self.currency, self.locale)
             attributes = {"inputmode": "decimal", "autocomplete": "off", "maxlength": TEXT_MAX}
@@ -344,14 +344,14 @@ class DueForm(Form):
 
     @property
     def lines(self) -> list[Due]:
-        """The lines that are meant; of all, those that were on the page, since nothing is added unseen."""
+        """The chosen lines. “Add all” chooses those that were on the page, because nothing is added unseen."""
         if self.all.data:
             return [line for line in self.due.lines if self[line.key].raw_data]
         return [line for line in self.due.lines if line.key in {self.add.data, self.skip.data}]
 
     @property
     def chosen(self) -> list[tuple[Due, Decimal | None]]:
-        """The lines that are meant, each with its amount, or with None when it is to be skipped."""
+        """The chosen lines, each with its amount, or with None when it is to be skipped."""
         skips = bool(self.skip.data)
         return [(line, None if skips else self[line.key].data) for line in self.lines]
 
@@ -370,7 +370,7 @@ class DueForm(Form):
 
 @lru_cache(maxsize=256)
 def encode_query(pairs: tuple[tuple[str, str], ...]) -> str:
-    """Return a query string, which is `?category=Food` or nothing. A page links to the same lists each time."""
+    """Return a query string such as `?category=Food`, or nothing. A page links to the same lists each time."""
     return f"?{urlencode(pairs)}" if pairs else ""
 
 
@@ -410,7 +410,7 @@ class ExpenseFilterForm(FlaskForm):
         default="-date",
         validate_choice=False,
     )
-    # Its name in the URL is a keyword of Python.
+    # Its name in the URL is a Python keyword.
     import_id = IdField(name="import")
     after = CursorField()
     before = CursorField()
@@ -483,7 +483,7 @@ class ExpenseFilterForm(FlaskForm):
             raise ValidationError(gettext("The end date is before the start date."))
 
     def validate_import_id(self, field: Field) -> None:
-        """Refuse what is no id, rather than show every expense."""
+        """Refuse anything but an id, rather than show every expense."""
         if field.data is None and any(field.raw_data or []):
             raise ValidationError(gettext("There is no such import."))
 
@@ -531,8 +531,8 @@ class ExpenseFilterForm(FlaskForm):
 
     @cached_property
     def sent_args(self) -> dict[str, list[str]]:
-        """The query arguments of this page, without empty ones and without what is no filter."""
-        # Of a value that is given twice, the first one counts, here as everywhere.
+        """The query arguments of this page that belong to the filter, without empty ones."""
+        # If a value is given twice, the first one counts, here as everywhere.
         sent = {field.name: (field.raw_data or [])[: None if field is self.category else 1] for field in self}
         return {name: filled for name, values in sent.items() if (filled := [value for value in values if value])}
 
@@ -562,28 +562,28 @@ class BulkForm(Form):
             field.id = field.label.field_id = f"bulk-{field.name}"
 
     def validate(self, extra_validators: Any = None) -> bool:
-        """Check every field; what is wrong is also said on top, because this form is at the end of a page."""
+        """Check every field. The first error is also shown on top, because this form is at the end of a page."""
         valid = super().validate(extra_validators)
         self.form_errors.extend([message for field in self for message in field.errors][:1])
         return valid
 
     def validate_ids(self, field: Field) -> None:
-        """Refuse to do something with nothing."""
+        """Refuse an empty selection."""
         if not field.data and not self.all_matching.data:
             raise ValidationError(gettext("Select the expenses first."))
 
     def validate_action(self, field: Field) -> None:
-        """Refuse what cannot be done."""
+        """Refuse an unknown action."""
         if field.data not in {"category", "date", "delete"}:
             raise ValidationError(gettext("Choose what to do with the selected expenses."))
 
     def validate_category(self, field: Field) -> None:
-        """Refuse what is no category, when one is to be set."""
+        """Refuse an unknown category when one is to be set."""
         if self.action.data == "category" and field.data not in self.known:
             raise ValidationError(gettext("Choose the category to set."))
 
     def validate_date(self, field: Field) -> None:
-        """Refuse to set no date."""
+        """Refuse an empty date when one is to be set."""
         if self.action.data == "date" and field.data is None:
             raise ValidationError(gettext("Enter the date to set."))
 
@@ -595,6 +595,6 @@ class UndoForm(Form):
     next = HiddenField()
 
     def validate_expense(self, field: Field) -> None:
-        """Refuse what names no expense, rather than undo the operation for all of them."""
+        """Refuse anything but an id, rather than undo the operation for all of its expenses."""
         if field.data is None and any(field.raw_data or []):
             raise ValidationError(gettext("There is no such expense."))

@@ -1,8 +1,9 @@
 """The built-in server: waitress, with limits on clients that send or read slowly, or not at all.
 
 One thread of waitress moves bytes and never waits for a client; eight others compute the answers. On its own,
-waitress can still be stopped: it executes requests whose predecessors were never read, it lets a client send a
-header or a body a byte at a time, and at its limit of connections it accepts no others. `Connection` changes that.
+waitress can still be blocked: it goes on executing the requests of a client that never reads the answers, it lets
+a client send a header or a body a byte at a time, and at its connection limit it accepts no more. `Connection`
+changes that.
 """
 
 import ctypes
@@ -22,7 +23,7 @@ from waitress.server import BaseWSGIServer
 
 THREADS = 8
 SWITCH_SECONDS = 0.001
-# How many new objects are looked through at once, and how rarely all objects are, which stops every thread.
+# After how many new objects garbage is collected among them, and how rarely among all, which stops every thread.
 GARBAGE_THRESHOLDS = (20_000, 10, 50)
 # The number of memory pools, as malloc.h calls it.
 M_ARENA_MAX = -8
@@ -39,7 +40,7 @@ FILES_PER_CONNECTION = 3
 SPARE_FILES = 200
 # Waitress counts its own sockets, and connections that are about to be closed, as connections.
 SPARE_CONNECTIONS = 20
-# No thread waits until a client has read: whatever is not sent yet is kept in memory, and beyond 1 MiB in a file.
+# No thread waits until a client has read: what is not sent yet is kept in memory, and beyond 1 MiB in a file.
 UNLIMITED = 2**62
 
 
@@ -116,11 +117,11 @@ class Connection(HTTPChannel):
         self.deadline = min(latest, self.deadline + size / MIN_BYTES_PER_SECOND)
 
     def _make_room(self) -> None:
-        """At the limit, let the connection go that has the least time left and for which nothing is being done."""
+        """At the limit, close the idle connection that has the least time left."""
         others = [other for other in self._map.values() if isinstance(other, Connection) and other is not self]
         idle = [other for other in others if not other.requests]
         if idle and len(others) >= self.adj.connection_limit - SPARE_CONNECTIONS:
-            # It is closed in the next round of the loop: until then, its number must not go to another one.
+            # It is closed in the next round of the loop. Until then, its file descriptor must not be reused.
             min(idle, key=lambda other: other.deadline).deadline = 0
 
 
@@ -157,7 +158,7 @@ def prepare_process() -> None:
     """Set up Python for many threads: a long computation in one of them holds up the others for a moment only."""
     # A thread that answers a request gives up its turn at every statement, and would wait 5 ms for the next one.
     sys.setswitchinterval(SWITCH_SECONDS)
-    # What is here now stays; looking through it again and again takes a third of the time that an import takes.
+    # The objects of now stay. Looking for garbage among them would take a third of the time of an import.
     gc.freeze()
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     # With memory of its own for each thread, the process would take 10 MB more. Only glibc can be told.

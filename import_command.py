@@ -25,7 +25,7 @@ from ledger.statements.summary import Summary, summarise
 from messages import error_message
 from models import User
 
-# How often it is tried while others add expenses to the same account.
+# How many times adding is tried while other changes to the same account get in between.
 MAX_ATTEMPTS = 5
 
 
@@ -33,7 +33,7 @@ MAX_ATTEMPTS = 5
 @click.argument("email")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option("--add", is_flag=True, help="Add the expenses. Without it, nothing is changed.")
-@click.option("--account", default="", help="Name of the account, if the file does not say it.")
+@click.option("--account", default="", help="Name of the bank account, if the file does not say it.")
 @click.option("--category", default="", help="Category of expenses for which none is known.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of sentences.")
 @with_appcontext
@@ -66,7 +66,7 @@ def import_statement(email: str, file: str, add: bool, account: str, category: s
 
 
 def reading_options(user: User) -> dict[str, Any]:
-    """Return how a file of this user is read."""
+    """Return the options for reading a file of this user."""
     return {
         "today": day_in(user.time_zone, clock.now()),
         "person": Person(user.locale, user.currency, user.time_zone),

@@ -51,12 +51,12 @@ DAYS = {"local": lazy_gettext("The day where you live"), "printed": lazy_gettext
 UNITS = {"no": lazy_gettext("Whole units"), "yes": lazy_gettext("Cents")}
 # The answers that a layout has besides its columns.
 ANSWERS = ("date", "decimal", "sign", "encoding", "currency", "day", "minor")
-# Of the name of a column, which may be a long text of its first row.
+# How much of a column's name is shown, which may be a long text in the first row.
 COLUMN_NAME_MAX = 40
 
 
 class UploadForm(Form):
-    """A statement to upload, and the account that it is of if the file does not say it."""
+    """A statement to upload, and its account if the file does not say it."""
 
     UNSTORED = frozenset({"csrf_token", "file"})
 
@@ -95,7 +95,7 @@ class ColumnsForm(Form):
     sign = SelectField(lazy_gettext("Spending is written"), validate_choice=False)
     encoding = SelectField(lazy_gettext("Encoding"), validate_choice=False)
     currency = SelectField(lazy_gettext("Currency"), validate_choice=False)
-    day = SelectField(lazy_gettext("Day of a time"), validate_choice=False)
+    day = SelectField(lazy_gettext("Day to use"), validate_choice=False)
     minor = SelectField(lazy_gettext("Amounts are in"), validate_choice=False)
     account = StringField(
         lazy_gettext("Bank account"),
@@ -113,7 +113,7 @@ class ColumnsForm(Form):
         account: str,
         **kwargs: Any,
     ) -> None:
-        """Offer what can be chosen for the statement `found`, with what was taken for now, and what is `asked`."""
+        """Offer the choices for the statement `found`, with those in use selected; explain those in `asked`."""
         self.found, self.statement = found, found.statement
         statement = self.statement
         self.asked = {question.name for question in asked.questions}
@@ -135,13 +135,13 @@ class ColumnsForm(Form):
             self.account.description = gettext("Files like this one were added to: %(names)s", names=names)
 
     def validate_account(self, field: Field) -> None:
-        """Ask for the account if such files were added to several ones, and all of them have names."""
+        """Require the account if such files were added to several accounts, and all of them have names."""
         is_needed = self.found.is_account_unclear and "" not in self.found.sources
         if is_needed and not field.data and self.go.data != "show":
             raise ValidationError(gettext("Enter the bank account."))
 
     def process(self, formdata: Any = None, *args: Any, **kwargs: Any) -> None:
-        """Fill the form in, which has a dropdown for the column of each role."""
+        """Fill in the form, which has a dropdown for the column of each role."""
         if self.statement.columns and self.statement.layout.columns:
             names = [self._column_name(number, name) for number, name in enumerate(self.statement.columns)]
             offered = choices({"": gettext("None")} | {str(number): name for number, name in enumerate(names)})
@@ -175,7 +175,7 @@ class ColumnsForm(Form):
         return [field for field in self if field.name.startswith("column-")]
 
     def validate(self, extra_validators: Any = None) -> bool:
-        """Check every field: what is no choice came from no dropdown of ours."""
+        """Check every field, and that each dropdown has one of its own choices."""
         valid = super().validate(extra_validators)
         for field in self:
             if isinstance(field, SelectField) and field.data not in {choice.value for choice in field.choices}:
@@ -246,7 +246,7 @@ class ReviewForm(Form):
             category,
         )
 
-    # --- The page, with what was typed where it is shown again
+    # --- The page, which shows again what was entered if the form was sent
 
     @staticmethod
     def marks(payee: ShownPayee) -> str:
@@ -259,7 +259,7 @@ class ReviewForm(Form):
         return payee.number in self.ticked_payees if self.was_sent else payee.to_add > 0
 
     def ticked_lines(self, lines: Iterable[ShownLine]) -> Container[int]:
-        """Return the numbers of those of these lines whose boxes are ticked."""
+        """Return the numbers of the lines whose boxes are ticked."""
         return self.ticked if self.was_sent else {line.number for line in lines if line.state == "add"}
 
     def category_of(self, payee: ShownPayee) -> str:
@@ -291,5 +291,5 @@ SHOWN = re.compile(rf"(?:{'|'.join(SECTIONS)}):[01]:[0-9]{{1,9}}(?:,[0-9]{{1,9}}
 
 
 def numbers_in(texts: Sequence[str]) -> frozenset[int]:
-    """Return the numbers of boxes that were ticked; anything else is no box of ours."""
+    """Return the numbers of the boxes that were ticked; other texts come from no box and are ignored."""
     return frozenset(int(text) for text in texts if re.fullmatch("[0-9]{1,9}", text))

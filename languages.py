@@ -1,4 +1,4 @@
-"""The languages of the pages: which there are, the closest one to a language tag, and their translations.
+"""The languages of the pages: the list of them, the closest one to a language tag, and their translations.
 
 Each folder of `translations` is a language; the texts in the sources are English.
 """
@@ -17,8 +17,8 @@ from babel.support import NullTranslations, Translations
 
 ENGLISH = "en"
 FOLDER = Path(__file__).with_name("translations")
-# What their readers call them, in the order of the alphabets. Written out, because Babel keeps about a megabyte of
-# memory for each language that is asked; a test compares.
+# Their native names, sorted by alphabet. Written out, because Babel keeps about a megabyte of memory for each
+# language whose name it is asked for; a test compares them with Babel's.
 NAMES = {
     "de": "Deutsch",
     "en": "English",
@@ -36,12 +36,12 @@ NAMES = {
 }
 # How many characters of a language tag are read.
 TAG_MAX = 35
-# Codes that browsers send, and Babel's.
+# Codes that browsers send, and Babel's codes for the same languages.
 _OTHER_CODES = {"iw": "he", "in": "id", "no": "nb"}
 
 
 def find_languages(folder: Path = FOLDER) -> dict[str, str]:
-    """Return what the readers of each language call it, by Babel's name of the language: "pt_BR"."""
+    """Return the native name of each language, by its code in Babel, such as "pt_BR"."""
     found = {ENGLISH, *(path.parent.parent.name for path in folder.glob("*/LC_MESSAGES/messages.po"))}
     order = [*NAMES, *sorted(found - NAMES.keys())]
     return {code: NAMES.get(code, code) for code in order if code in found}
@@ -51,12 +51,12 @@ LANGUAGES = find_languages()
 
 
 def language_tag(code: str) -> str:
-    """Return the name of a language as HTML and HTTP write it: "pt-BR"."""
+    """Return the code of a language as HTML and HTTP write it: "pt-BR"."""
     return code.replace("_", "-")
 
 
 def closest_language(tags: Iterable[str]) -> str | None:
-    """Return the language that the first of some language tags asks for that there is, or None.
+    """Return the language for the first of `tags` that has one, or None.
 
     Regions share a language, but not scripts: `pt-PT` is `pt_BR`, and `zh-TW` is not `zh_Hans`. Browsers add the
     language alone after such a tag, which then means the same script.

@@ -16,14 +16,14 @@ from models import User
 log = logging.getLogger("ledger.requests")
 
 
-class WordFormatter(logging.Formatter):
+class TextFormatter(logging.Formatter):
     """Writes a line to be read by people."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)sZ %(levelname)s %(name)s: %(message)s%(mark)s")
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line, with the name of the request behind it."""
+        """Return the line, followed by the id of the request."""
         record.mark = f" [{request_id()}]" if has_request_context() else ""
         return super().format(record)
 
@@ -48,7 +48,7 @@ class JsonFormatter(logging.Formatter):
 
 def start_logging(form: str) -> None:
     """Send everything from INFO on to standard error, as "json" or "text"; raises RuntimeError for other forms."""
-    formatters = {"json": JsonFormatter, "text": WordFormatter}
+    formatters = {"json": JsonFormatter, "text": TextFormatter}
     if form not in formatters:
         raise RuntimeError('LOG_FORMAT must be "text" or "json".')
     logging.Formatter.converter = time.gmtime
@@ -57,7 +57,7 @@ def start_logging(form: str) -> None:
     logging.basicConfig(handlers=[handler], level=logging.INFO)
     # Alembic would report each of its plugins.
     logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
-    # Whoever asks for the current migration would be told of databases in general, each time.
+    # Asking for the current migration would log general lines about the database each time.
     steps = logging.getLogger("alembic.runtime.migration")
     steps.addFilter(lambda record: str(record.msg).startswith("Running"))
 
@@ -66,10 +66,10 @@ def init_app(app: Flask, engine: sa.Engine) -> None:
     """Write a line for every request that `app` answers, with the number of queries to `engine`."""
     app.before_request(begin_request)
     app.after_request(log_request)
-    # The development server writes a line of its own for each request, with all that was typed into the address.
+    # The development server writes its own line for each request, with everything that was typed into the URL.
     logging.getLogger("werkzeug").addFilter(lambda record: not str(record.msg).endswith('"%s" %s %s'))
 
-    # Not called for our own BEGIN, which no page asks for.
+    # This event leaves out our own BEGIN.
     @sa.event.listens_for(engine, "before_execute")
     def count_query(*_: object) -> None:
         if has_request_context():
@@ -77,7 +77,7 @@ def init_app(app: Flask, engine: sa.Engine) -> None:
 
 
 def request_id() -> str:
-    """Return the name of this request, by which a person and the log can speak of the same one."""
+    """Return the id of this request, which error pages show and every line of the log contains."""
     if "request_id" not in g:
         g.request_id = secrets.token_hex(6)
     return g.request_id
@@ -89,7 +89,7 @@ def begin_request() -> None:
 
 
 def log_request(response: Response) -> Response:
-    """Write the line of this request, and send its name along."""
+    """Write the line of this request, and send its id in a header."""
     fields: dict[str, Any] = {
         "method": request.method,
         "endpoint": request.endpoint,
@@ -98,21 +98,21 @@ def log_request(response: Response) -> Response:
         "queries": g.get("queries", 0),
         "user": user_mark(),
     }
-    words = "{method} {endpoint} {status}, {milliseconds} ms, {queries} queries, user {user}".format(**fields)
-    log.info(words, extra={"fields": fields})
+    message = "{method} {endpoint} {status}, {milliseconds} ms, {queries} queries, user {user}".format(**fields)
+    log.info(message, extra={"fields": fields})
     response.headers["X-Request-ID"] = request_id()
     return response
 
 
 def user_mark() -> str | None:
-    """Return a mark of the person that this request has loaded, the same in every line, but not their id."""
+    """Return a pseudonym of the user that this request has loaded: the same in every line, but not their id."""
     user = g.get("_login_user")
     if not isinstance(user, User):
         return None
-    # The key is known without asking the database, which may be away.
+    # The identity is known without asking the database, which may be unavailable.
     return _mark(str(sa.inspect(user).identity), current_app.config["SECRET_KEY"])
 
 
 @lru_cache(maxsize=256)
-def _mark(person: str, key: str) -> str:
-    return hmac.digest(key.encode(), person.encode(), "sha256").hex()[:12]
+def _mark(identity: str, key: str) -> str:
+    return hmac.digest(key.encode(), identity.encode(), "sha256").hex()[:12]

@@ -14,13 +14,13 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from email_validator import EmailNotValidError, validate_email
 
-# Of each step, so that a server that does not respond holds the next message up for a limited time.
+# For each step, so that a server that does not respond delays the next message for a limited time.
 TIMEOUT_SECONDS = 10
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 DEFAULT_PORTS = {"smtp": 587, "smtps": 465}
 BAD_URL = (
-    "MAIL_URL cannot be read. It looks like smtp://user:password@host:587 or smtps://user:password@host. In the "
-    "user and the password, write @ as %40, : as %3A, / as %2F and % as %25."
+    "MAIL_URL cannot be read. It must look like smtp://user:password@host:587 or smtps://user:password@host. In "
+    "the user and the password, write @ as %40, : as %3A, / as %2F and % as %25."
 )
 
 
@@ -72,7 +72,7 @@ def parse_mail_url(url: str) -> MailServer | None:
 
 
 def check_sender(text: str) -> str:
-    """Return `text` if it is an address, with or without a name. Raises RuntimeError."""
+    """Return `text` if it is empty or an address, with or without a name. Raises RuntimeError."""
     address = parseaddr(text)[1]
     if text and (not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", address) or not text.isprintable()):
         raise RuntimeError(
@@ -82,7 +82,7 @@ def check_sender(text: str) -> str:
 
 
 def send(server: MailServer, sender: str, mail: Mail, now: datetime) -> None:
-    """Send a message. Raises OSError, of which the errors of smtplib are kinds."""
+    """Send a message. Raises OSError, which includes the errors of smtplib."""
     message = EmailMessage(policy=SMTP)
     message["From"] = sender
     message["To"] = _ascii_address(mail.recipient)
@@ -99,7 +99,7 @@ def send(server: MailServer, sender: str, mail: Mail, now: datetime) -> None:
 @contextmanager
 def connect(server: MailServer) -> Iterator[smtplib.SMTP]:
     """Connect and log in to a server. Raises OSError."""
-    # Without a name of its own, the connection would ask the network for one.
+    # Without a name, smtplib would look one up in the network.
     context, own_name = ssl.create_default_context(), "localhost"
     connection: smtplib.SMTP
     if server.security == "tls":

@@ -1,4 +1,4 @@
-"""Sentences for the errors that the ledger raises."""
+"""Sentences for the errors that `ledger/` raises."""
 
 from typing import TypeVar
 
@@ -176,15 +176,15 @@ REPEATS = {
 
 
 def is_page_right_to_left() -> bool:
-    """Tell whether the sentences around a value are written from right to left."""
+    """Tell whether the language of the page is written from right to left."""
     locale = get_locale()
     return locale is not None and locale.text_direction == "rtl"
 
 
 def isolate(value: Value) -> Value:
-    """Return a value for a sentence, whose words keep their order around text of the other direction.
+    """Return a value to insert into a sentence, whose words keep their order around text of the other direction.
 
-    Everything else stays as it is.
+    Anything but text stays as it is.
     """
     if isinstance(value, str) and (is_right_to_left(value) or is_page_right_to_left()):
         return isolated(value)
@@ -192,7 +192,7 @@ def isolate(value: Value) -> Value:
 
 
 def list_separator() -> str:
-    """Return what stands between the items of a list in the language of the page: a comma and a space."""
+    """Return the separator of a list's items in the language of the page, such as a comma and a space."""
     return gettext("%(items)s, %(item)s", items="", item="")
 
 
@@ -208,7 +208,7 @@ def error_message(error: LedgerError) -> str:
 
 
 def _precision_message(currency: str, digits: int, amount: str | None = None) -> str:
-    """Return how many decimals an amount may have, after the result of a calculation."""
+    """Return how many decimals an amount may have, preceded by the result if it was calculated."""
     limit = decimals_message(currency, digits)
     if amount is None:
         return limit

@@ -55,9 +55,9 @@ class User(UserMixin, Base):
     password_hash: Mapped[str] = mapped_column(sa.String(255))
     currency: Mapped[str] = mapped_column(sa.String(3), default="USD")
     time_zone: Mapped[str] = mapped_column(sa.String(64), default="UTC")
-    # How amounts and days are written, such as `de_AT`; empty is as the browser asks.
+    # How amounts and days are written, such as `de_AT`; empty means as the browser asks.
     locale: Mapped[str] = mapped_column(sa.String(LOCALE_MAX), default="", server_default="")
-    # The language of the pages, such as `pt_BR`; empty is as the browser asks.
+    # The language of the pages, such as `pt_BR`; empty means as the browser asks.
     language: Mapped[str] = mapped_column(sa.String(LANGUAGE_MAX), default="", server_default="")
     # Months begin on this day and are named after the calendar month in which they begin, or in which they end.
     first_day_of_month: Mapped[int] = mapped_column(default=1, server_default="1")
@@ -104,7 +104,7 @@ class User(UserMixin, Base):
 
     @validates("email")
     def normalise_email(self, _name: str, email: str) -> str:
-        """Store an e-mail address in the one form in which addresses are compared."""
+        """Store an email address in the form in which addresses are compared."""
         return identity_key(email)
 
     def set_password(self, password: str) -> None:
@@ -112,11 +112,11 @@ class User(UserMixin, Base):
         self.password_hash = generate_password_hash(password, method=self.HASH_METHOD)
 
     def check_password(self, password: str) -> bool:
-        """Tell whether `password` is this person's; takes about 0.2 s on purpose."""
+        """Tell whether `password` is this user's; takes about 0.2 s on purpose."""
         return check_password_hash(self.password_hash, password)
 
     def get_id(self) -> str:
-        """Return what the session cookie remembers: the user and the session (`<id>.<token>`)."""
+        """Return the user and the session for the cookie: `<id>.<token>`."""
         return f"{self.id}.{self.login_token}"
 
 
@@ -154,13 +154,13 @@ class TwoFactor(Base):
     user_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
     # Encrypted with a key that is derived from the secret key of the application.
     secret: Mapped[str] = mapped_column(sa.String(255))
-    # The 30 seconds, counted from 1970, whose code was used last. Neither it nor an earlier one is accepted again.
+    # The step of 30 seconds, counted from 1970, whose code was used last. No code up to it is accepted again.
     last_step: Mapped[int] = mapped_column(sa.BigInteger)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utc_now)
 
 
 class RecoveryCode(Base):
-    """A code with which a user logs in who has lost the authenticator app. Using it deletes it."""
+    """A code with which a user who has lost the authenticator app can log in. Using it deletes it."""
 
     __tablename__ = "recovery_code"
 
@@ -196,13 +196,13 @@ class SecurityEvent(Base):
 
 
 class Expense(Base):
-    """Money spent by one person on one day; money that came back is below zero."""
+    """Money that a user spent on one day; the amount of a refund is below zero."""
 
     __tablename__ = "expense"
 
     CATEGORY_MAX = 64
     DESCRIPTION_MAX = 200
-    # Decomposing can make a text many times longer, and PostgreSQL indexes no long ones.
+    # Decomposing can make a text many times longer, and PostgreSQL cannot index long ones.
     SEARCH_KEY_MAX = 400
 
     # The key begins with the owner, so that the table can be spread over many machines by owner, and
@@ -226,9 +226,9 @@ class Expense(Base):
         # Both cover the amount: an index that did not would make the sum slower than no index.
         sa.Index(None, "author_id", "date", "id", "amount"),
         sa.Index(None, "author_id", "category", "date", "id", "amount"),
-        # Has a list by amount in its order.
+        # For a list sorted by amount.
         sa.Index(None, "author_id", "amount", "id"),
-        # Finds what a description was last used for, and all that a search needs to add up what it finds.
+        # Finds the last category of a description, and covers what a search adds up.
         sa.Index(None, "author_id", "description_key", "date", "id", "category", "amount"),
     )
 
@@ -244,7 +244,7 @@ keep_used_descriptions(Expense.__table__)
 
 
 def description_key(description: str) -> str:
-    """Return what is stored of a description for searching."""
+    """Return the key by which a description is searched, as it is stored."""
     return search_key(description).replace("\0", "")[: Expense.SEARCH_KEY_MAX]
 
 
@@ -272,7 +272,7 @@ class Operation(Base):
     label: Mapped[str | None] = mapped_column(sa.String(LABEL_MAX))
     # The operation that an undo reverted, which may be purged earlier.
     undoes: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid)
-    # While it is running: if it has not gone on until then, it was interrupted.
+    # While it is running: if this time passes and was not renewed, it was interrupted.
     running_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # While categories with many expenses are being renamed: up to this one, the expenses have the new names.
     last_renamed: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid)
@@ -351,7 +351,7 @@ class RowChange(Base):
     operation_id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True)
     table_name: Mapped[str] = mapped_column(sa.String(TABLE_NAME_MAX), primary_key=True)
     row_key: Mapped[str] = mapped_column(sa.String(ROW_KEY_MAX), primary_key=True)
-    # What the category or the recurring expense was called.
+    # The name of the category or the recurring expense at that time.
     label: Mapped[str] = mapped_column(sa.String(Expense.DESCRIPTION_MAX), default="")
     before: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
     after: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
@@ -400,17 +400,17 @@ def category_key(name: str) -> str:
 
 
 class Budget(Base):
-    """A monthly budget of one category, or of all together, from a month on until the next one takes its place."""
+    """A monthly budget of one category, or of all together, from a month on until the next one replaces it."""
 
     __tablename__ = "budget"
 
     author_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
     id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True, default=uuid7)
-    # There is none for the budget of all categories together.
+    # NULL for the budget of all categories together.
     category_id: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid)
     # The first day of the first month in which it is valid.
     start_date: Mapped[date]
-    # There is none from a month on in which the budget was removed.
+    # NULL if the budget was removed from this month on.
     amount: Mapped[Decimal | None] = mapped_column(Money)
     # Whether what is left of a month is added to the next one.
     rollover: Mapped[bool] = mapped_column(default=False)
@@ -431,7 +431,7 @@ class RecurringExpense(Base):
     FREQUENCIES = ("week", "two-weeks", "month", "quarter", "year")
 
     author_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
-    # That of the expense which was said to repeat, so that saying it twice makes one.
+    # That of the expense with which it was created, so that sending the form twice creates one.
     id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True)
     amount: Mapped[Decimal] = mapped_column(Money)
     category: Mapped[str] = mapped_column(sa.String(Expense.CATEGORY_MAX))
@@ -460,7 +460,7 @@ class RecurringExpense(Base):
 
 
 class Occurrence(Base):
-    """A day of a recurring expense that was added or skipped; its key is why none is added twice.
+    """A day of a recurring expense that was added or skipped. Its key keeps a day from being added twice.
 
     Deleting the expense that was added does not make the day due again; undoing the operation does.
     """
@@ -470,7 +470,7 @@ class Occurrence(Base):
     author_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
     recurring_id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True)
     day: Mapped[date] = mapped_column(primary_key=True)
-    # The expense that was added, which may be gone; nothing when the day was skipped.
+    # The expense that was added, which may be deleted; NULL when the day was skipped.
     expense_id: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid)
     handled_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utc_now)
 
@@ -485,7 +485,7 @@ class Occurrence(Base):
 
 
 class Draft(Base):
-    """Content of a form that was sent after the session had ended, too long for a cookie."""
+    """A form that was sent after the session had ended, and is too long for a cookie."""
 
     __tablename__ = "draft"
 
@@ -513,7 +513,7 @@ class Statement(Base):
 
     author_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
     id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True, default=uuid7)
-    # The account that the file names, or that the person typed. Empty when neither did.
+    # The bank account that the file names, or that the user typed. Empty when neither did.
     source: Mapped[str] = mapped_column(sa.String(SOURCE_MAX))
     format: Mapped[str] = mapped_column(sa.String(FORMAT_MAX))
     file_name: Mapped[str] = mapped_column(sa.String(FILE_NAME_MAX))
@@ -525,8 +525,7 @@ class Statement(Base):
     content: Mapped[bytes | None] = mapped_column(sa.LargeBinary, deferred=True)
     # What the preview shows, as long as nothing has changed it.
     preview: Mapped[str | None] = mapped_column(sa.Text, deferred=True)
-    # The categories of the lines have the names of the time after this id, which no operation has; without one, of
-    # the time when the file was read.
+    # Operations after this id may have renamed categories of lines; if it is NULL, any since the file was read.
     names_since: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid)
     # The user's data at the time when the lines were compared with it.
     compared_with: Mapped[str | None] = mapped_column(sa.String(COMPARED_WITH_MAX))
@@ -552,12 +551,12 @@ class StatementLine(Base):
     TEXT_MAX = 500
     BANK_ID_MAX = 100
     PAYEE_MAX = 200
-    # Becomes an expense with its statement, left out by the person or by a rule, or removed by an undo of its
-    # own; and what is no booking.
+    # Added with its statement, left out by the user or by a rule, or removed by an undo of this line alone. The
+    # others are not bookings, or cannot be read.
     STATES = ("add", "skip", "undone", "pending", "left_out", "bad")
     BOOKED = STATES[:3]
-    # Why it is taken for one that is here: an equal line was added, one with the same bank id, one with another
-    # text, one whose expense was deleted since, one that was left out; or an expense with this amount was typed.
+    # Why it counts as one that is here already: an equal line was added, one with the same bank id, one with
+    # another text, one whose expense was deleted since, one that was left out; or such an expense was typed.
     DUPLICATES = ("", "same", "same_id", "reworded", "deleted", "seen", "typed")
     REASON_MAX = 32
 
@@ -582,7 +581,7 @@ class StatementLine(Base):
     # Why a rule leaves it out, whatever is known already.
     reason: Mapped[str] = mapped_column(sa.String(REASON_MAX))
     duplicate: Mapped[str] = mapped_column(sa.String(max(map(len, DUPLICATES))))
-    # The line or the expense that it matches, if it is taken for one that is here.
+    # The line or the expense that it matches, if it counts as one that is here already.
     expense_id: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid)
 
     __table_args__ = (
@@ -604,7 +603,7 @@ class StatementLine(Base):
 class Invitation(Base):
     """A link with which one person can register before it expires. Registering deletes it.
 
-    It belongs to nobody: the administrator makes it, and it is found by its token alone.
+    It belongs to no user: the administrator creates it, and it is found by its token alone.
     """
 
     __tablename__ = "invitation"
@@ -621,7 +620,7 @@ class Throttle(Base):
     """Failed attempts of one kind, such as those at one account or from one network address.
 
     `started_at` is when the first of them was, or when the wait that they led to began. `waits` is how many times
-    the next wait is twice as long as the first one. Times are seconds since 1970.
+    the next wait has been doubled. Times are seconds since 1970.
     """
 
     __tablename__ = "throttle"
@@ -631,7 +630,7 @@ class Throttle(Base):
     started_at: Mapped[int] = mapped_column(sa.BigInteger)
     attempts: Mapped[int]
     waits: Mapped[int] = mapped_column(default=0, server_default="0")
-    # From then on the row says nothing any more.
+    # After this time, the row has no meaning any more.
     expires_at: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0", index=True)
 
 

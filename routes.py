@@ -1,4 +1,4 @@
-"""The URL map: every URL, its view, its methods, and whether it is public. In the order of the menu.
+"""The URL map: every URL, its view, its methods, and whether it is public.
 
 Login is required unless a line says `public=True`. With more than forty views, one table of URLs is easier to read
 than one file of functions.
@@ -60,8 +60,8 @@ def require_login() -> ResponseReturnValue | None:
     return login_manager.unauthorized()
 
 
-# After require_login: whoever is not logged in is asked to log in, whatever became of the token with the session.
-# The drafts come first, because they answer in place of the check.
+# After require_login: a visitor without a session is asked to log in, even if the token is not valid either.
+# Drafts come first: a form that is restored counts as one whose check has failed.
 drafts.init_app(app)
 csrf.init_app(app)
 report_filters.init_app(app)
@@ -116,13 +116,13 @@ route("/recurring/<uuid:recurring_id>/resume", recurring.resume_recurring, "POST
 route("/recurring/<uuid:recurring_id>/add", recurring.add_early, "POST")
 route("/recurring/<uuid:recurring_id>/delete", recurring.delete_recurring, "POST")
 route("/recurring/due", recurring.post_due, "POST")
+route("/recurring/due/skip", recurring.skip_all_due, "POST")
 route("/imports", imports.list_imports)
 route("/imports", imports.upload_statement, "POST")
 route("/imports/<uuid:statement_id>", imports.review_import, "GET", "POST")
 route("/imports/<uuid:statement_id>/columns", imports.choose_columns, "GET", "POST")
 route("/imports/<uuid:statement_id>/payees/<int(max=999999999):number>", imports.review_payee, "GET", "POST")
 route("/imports/<uuid:statement_id>/discard", imports.discard_import, "POST")
-route("/recurring/due/skip", recurring.skip_all_due, "POST")
 route("/healthz", health.healthz, public=True)
 route("/readyz", health.readyz, public=True)
 

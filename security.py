@@ -1,4 +1,4 @@
-"""Security: secret key, safe redirect targets, throttling, known devices, hashing slots, response headers."""
+"""Security: CSRF, limits on forms and the session cookie, secret key, safe redirect targets, response headers."""
 
 import logging
 import os
@@ -57,7 +57,7 @@ class FormProtect(CSRFProtect):
     """
 
     def init_app(self, app: flask.Flask) -> None:
-        """Check every form that `app` receives, after the hooks that it has already."""
+        """Check every form that `app` receives, after the hooks that were added before."""
         super().init_app(app)
         app.after_request(keep_unchanged)
 
@@ -89,7 +89,7 @@ def csrf_reason() -> str:
 
 
 def _why_refused() -> str:
-    """Return why the check failed. A mistake in the setup must not look like a page that expires for ever."""
+    """Return why the check failed. A mistake in the setup must not look like a page that always expires."""
     request, config = flask.request, flask.current_app.config
     cookies = [config[f"{kind}_COOKIE_NAME"] for kind in ("SESSION", "REMEMBER", "DEVICE")]
     if not any(name in request.cookies for name in cookies):
@@ -101,7 +101,7 @@ def _why_refused() -> str:
 
 
 def csrf_failed() -> bool:
-    """Tell whether this request's form may have come from elsewhere, and must not be carried out."""
+    """Tell whether this request's form may have come from another site, and must not change anything."""
     return flask.has_request_context() and "session_before" in flask.g
 
 
@@ -128,9 +128,9 @@ def keep_unchanged(response: flask.Response) -> flask.Response:
 
 
 def _restore_session() -> None:
-    """Make the cookie session what it was before the view, but for what the page has to remember.
+    """Restore the cookie session from before the view.
 
-    That is the token of the form that it shows, and which messages it has shown.
+    Only the token of the form that the page shows is kept, and messages that it has shown do not return.
     """
     session, before = flask.session, flask.g.session_before
     token = {name: session[name] for name in ("csrf_token",) if name in session}
@@ -191,8 +191,8 @@ class FormParser(FormDataParser):
 class Request(flask.Request):
     """A request whose address and cookies are ASCII, and whose form is limited in size.
 
-    Werkzeug 3.1 answers 500 to a query with bytes that are no text, Flask-Login 0.6 to a remember cookie
-    beyond ASCII.
+    Werkzeug 3.1 answers 500 to a query string with bytes that are not text, and Flask-Login 0.6 to a remember
+    cookie that is not ASCII.
     """
 
     form_data_parser_class = FormParser
@@ -204,7 +204,7 @@ class Request(flask.Request):
 
     @cached_property
     def cookies(self) -> ImmutableMultiDict[str, str]:
-        """Return the cookies whose value is ASCII, as every one of ours is."""
+        """Return the cookies whose value is ASCII, as all of ours are."""
         return ImmutableMultiDict(
             (name, value) for name, value in super().cookies.items(multi=True) if value.isascii()
         )
@@ -213,24 +213,24 @@ class Request(flask.Request):
 class BoundedSessionInterface(SecureCookieSessionInterface):
     """Session in a signed cookie that is never larger than a browser accepts.
 
-    Browsers ignore a larger one, which would look like an ended session. Whatever stores something in the session
-    also has a limit of its own; all of it together may still be too much.
+    Browsers ignore a larger one, which would look like an ended session. Each value in the session also has its
+    own limit, but together they may still be too large.
     """
 
     def __init__(self) -> None:
         self._serializers: dict[tuple[str, ...], URLSafeTimedSerializer | None] = {}
 
     def get_signing_serializer(self, app: flask.Flask) -> URLSafeTimedSerializer | None:
-        """Return what signs the cookie, which is made once for the same keys."""
+        """Return the serializer that signs the cookie, which is created once for the same keys."""
         keys = (app.config["SECRET_KEY"], *app.config["SECRET_KEY_FALLBACKS"])
         if keys not in self._serializers:
             self._serializers = {keys: super().get_signing_serializer(app)}
         return self._serializers[keys]
 
     def save_session(self, app: flask.Flask, session: SessionMixin, response: flask.Response) -> None:
-        """Set the cookie; what the user can best do without is dropped from one that is too large."""
+        """Set the cookie. From one that is too large, drop what the user needs least."""
         if flask.request.endpoint == "static":
-            # The same for everybody: a browser would ask again whenever its cookie changed.
+            # Static files are the same for everybody. If they varied by cookie, browsers would request them again.
             return
         serializer = self.get_signing_serializer(app) if session.modified else None
         while serializer and len(serializer.dumps(dict(session))) > SESSION_COOKIE_MAX_BYTES:
@@ -244,21 +244,21 @@ class BoundedSessionInterface(SecureCookieSessionInterface):
 
 
 def check_secret_key(key: str) -> str:
-    """Return `key`; raises RuntimeError when it is short enough or known well enough to be guessed."""
+    """Return `key`. Raises RuntimeError if it is so short or so well known that it could be guessed."""
     if len(key) < KEY_MIN or len(set(key)) < 8 or key.casefold().startswith(WELL_KNOWN_KEYS):
         raise RuntimeError(
-            f"SECRET_KEY must be at least {KEY_MIN} random characters. Make one with "
+            f"SECRET_KEY must be at least {KEY_MIN} random characters. Generate one with "
             "python3 -c 'import secrets; print(secrets.token_hex(32))', or leave it out: "
-            "then one is made and kept in the instance folder."
+            "then one is generated and stored in the instance folder."
         )
     return key
 
 
 def load_or_create_secret_key(folder: str) -> str:
-    """Return the key kept in `folder`, made at the first start and readable by its owner alone.
+    """Return the key stored in `folder`, which is created at the first start and readable by its owner only.
 
-    Workers that start at the same moment agree: the file appears whole, and only once. Raises RuntimeError when
-    it can be neither read nor made.
+    Workers that start at the same moment get the same key: the file appears complete, and only once. Raises
+    RuntimeError if it can be neither read nor created.
     """
     path = Path(folder, "secret_key")
     try:
@@ -281,10 +281,10 @@ def _create_key(path: Path) -> None:
 
 
 def safe_redirect_target(target: str | None) -> str | None:
-    """Return `target` as a path of this application, without the URL prefix, when it is one; else None.
+    """Return `target` without the URL prefix if it is a path of this application, or None.
 
-    Printable ASCII without a backslash, one leading slash, neither scheme nor host: browsers read all
-    other forms in ways that lead elsewhere.
+    That is printable ASCII without a backslash, with one leading slash and neither scheme nor host: browsers may
+    take any other form for another site.
     """
     if target and flask.has_request_context() and f"{target}/".startswith(f"{flask.request.root_path}/"):
         target = target[len(flask.request.root_path) :] or "/"
@@ -295,12 +295,12 @@ def safe_redirect_target(target: str | None) -> str | None:
 
 
 def add_headers(response: flask.Response) -> flask.Response:
-    """Tell the browser what no page of ours ever does, and to keep no page."""
+    """Tell the browser what none of our pages ever does, and to store no page."""
     headers = response.headers
     headers["Content-Security-Policy"] = CONTENT_POLICY
     headers["X-Content-Type-Options"] = "nosniff"
     headers["X-Frame-Options"] = "DENY"
-    # Not no-referrer: behind TLS, Flask-WTF asks every form for its referrer.
+    # Not no-referrer: over https, Flask-WTF checks the referrer of every form.
     headers["Referrer-Policy"] = "same-origin"
     headers["Cross-Origin-Opener-Policy"] = "same-origin"
     if flask.request.endpoint != "static":

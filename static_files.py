@@ -82,7 +82,7 @@ def export_static(folder: Path) -> None:
 
 
 def export(source: Path, folder: Path) -> int:
-    """Write the files of `source` below `folder`, in one named after their version; return how many.
+    """Write the files of `source` to a subfolder of `folder` named after their version; return how many.
 
     Those of earlier versions stay, for pages that are still open. Raises OSError.
     """

@@ -1,8 +1,8 @@
 """Text that users type: how it is cleaned before it is stored, and the keys by which it is compared and searched.
 
 The databases fold ASCII only, or by rules that differ, so the keys are made here and stored. Everything takes
-linear time, but for normalising, whose time is quadratic on alternating combining marks (45 s for 490 kB). So the
-keys are of the first KEY_INPUT_MAX characters, and forms limit a text before it is cleaned.
+linear time except normalising, which is quadratic on alternating combining marks (45 s for 490 kB). So keys are
+made from the first KEY_INPUT_MAX characters, and forms limit a text before it is cleaned.
 """
 
 import re
@@ -11,13 +11,13 @@ from typing import TypeVar
 
 Text = TypeVar("Text", bound=str)
 KEY_INPUT_MAX = 2_000
-# A search takes a comparison for each word, of every description. The last word has the rest of a longer search.
+# A search compares every description with each word. The last word contains the rest of a longer search.
 MAX_SEARCH_WORDS = 8
 
-# Unicode's combining classes of points in and marks above and below letters. Those in between are vowels,
-# and those below make another letter, such as the Japanese voicing marks.
+# Unicode's combining classes of points in letters, and of marks above and below them. The classes in between are
+# vowels, and the lower ones make another letter, such as the Japanese voicing marks.
 ACCENTS = frozenset({*range(10, 37), *range(200, 241)})
-# Unicode's Default_Ignorable_Code_Point: characters without a picture of their own.
+# Unicode's Default_Ignorable_Code_Point: characters that are not shown by themselves.
 _IGNORABLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
@@ -38,10 +38,10 @@ _BRAILLE_BLANK = "\u2800"
 _QUOTES = "'\"`´’‘‚‛“”„‟‹›«»′″‵‶ʹʺʻʼʽ＇＂׳״「」『』"
 _DASHES = "-‐‑‒–—―−⁃﹘﹣－־〜～"
 _TATWEEL = "\u0640"
-# What `search_key` makes of ASCII.
+# How `search_key` translates ASCII.
 _ASCII_FOLDED = bytes(range(256)).lower().replace(b"-", b" ")
 _ASCII_QUOTES = b"'\"`"
-# Letters that Unicode does not take for others with a mark, and which keyboards without them replace.
+# Letters that Unicode does not decompose, and what is typed instead on keyboards without them.
 _LETTERS = {"ł": "l", "đ": "d", "ð": "d", "ø": "o", "ı": "i", "ħ": "h", "ŧ": "t", "ŋ": "n", "ĸ": "k"}
 _LIGATURES = {"æ": "ae", "œ": "oe", "þ": "th", "ß": "ss"}
 _FOLDED = str.maketrans(
@@ -72,8 +72,8 @@ def isolated(text: Text) -> Text:
 def clean_text(text: str) -> str:
     """Return `text` trimmed, without invisible characters, with its whitespace as spaces and its accents composed.
 
-    Without anything that can be seen, it is empty. Control characters and lone surrogates stay, so that a form can
-    refuse them.
+    A text without any visible character becomes empty. Control characters and lone surrogates stay, so that a form
+    can refuse them.
     """
     if text.isascii() and text.isprintable():
         return text.strip()
@@ -135,6 +135,6 @@ def search_key(text: str) -> str:
 
 
 def search_words(text: str) -> list[str]:
-    """Return what has to be in a description's key, in any order, for the search `text` to find it."""
+    """Return the words that a description's key must contain, in any order, to match the search `text`."""
     words = search_key(text).split(maxsplit=MAX_SEARCH_WORDS - 1)
     return list(dict.fromkeys(words))

@@ -30,7 +30,7 @@ class UrlPrefix:
 def check_public_url(url: str, prefix: str) -> str:
     """Return the address of the site without a slash at its end, or "" for none.
 
-    Raises RuntimeError if it is no address of a site, or does not end with the prefix.
+    Raises RuntimeError if it is not the address of a site, or does not end with the prefix.
     """
     url = url.strip().rstrip("/")
     parts = re.fullmatch(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(?::[0-9]{1,5})?(/[^\s?#]*)?", url)
@@ -40,7 +40,7 @@ def check_public_url(url: str, prefix: str) -> str:
 
 
 def check_prefix(prefix: str) -> str:
-    """Return `prefix` without a slash at its end, or "" for none. Raises RuntimeError if it is no path."""
+    """Return `prefix` without a slash at its end, or "" for none. Raises RuntimeError if it is not a path."""
     prefix = prefix.strip().rstrip("/")
     parts = prefix.split("/")[1:]
     if prefix and (not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", prefix) or {".", ".."} & {*parts}):

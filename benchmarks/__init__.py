@@ -1,1 +1,1 @@
-"""Speed of the application, as ratios to the least that a page, a commit or a file can cost: see README.md."""
+"""Speed of the application, relative to the minimum cost of a page, a commit or a file: see README.md."""

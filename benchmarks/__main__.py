@@ -1,4 +1,4 @@
-"""Measure the application against its baseline and print one table; ends with 1 where a target is missed."""
+"""Measure the application against its baseline and print one table. The exit code is 1 if a target is missed."""
 
 import argparse
 import sys
@@ -23,9 +23,9 @@ GUEST_SIZE = 100
 def main(arguments: list[str] | None = None) -> int:
     """Run the benchmarks, print the table, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="within a minute, and without what that cannot show")
+    parser.add_argument("--quick", action="store_true", help="less than a minute, with smaller accounts")
     parser.add_argument("--database", metavar="URL", help="an empty database (default: a new SQLite file)")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write the rows there as well")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="also write the rows to this file")
     asked = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="ledger-benchmarks-") as folder:
         database = database_url(asked.database or f"sqlite:///{folder}/ledger.db")
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def show(rows: list[Row], file: Path | None) -> int:
-    """Print the table, write the file, and return 1 where a target is missed, else 0."""
+    """Print the table, write the file, and return 1 if a target is missed, otherwise 0."""
     print(table(rows))
     if file:
         write_json(file, rows)
@@ -46,11 +46,11 @@ def show(rows: list[Row], file: Path | None) -> int:
 def measure(database: sa.URL, quick: bool, emptied: bool) -> Iterator[Row]:
     """Serve the application, the baseline and the tutorial, fill the databases, and yield all rows.
 
-    A database that outlives the measures is `emptied` when they end, however they do.
+    A database that is kept afterwards is `emptied` at the end, even after an error.
     """
     sizes, guests = (SIZES[:-1], 8) if quick else (SIZES, GUESTS)
     if database.get_backend_name() == "sqlite":
-        # Relative to where the command was given, not to the application's instance folder.
+        # Relative to the current folder, not to the application's instance folder.
         database = database.set(database=str(Path(database.database or "").absolute()))
     engine = sa.create_engine(database, pool_size=max(writes.CLIENTS))
     prepare_engine(engine)
@@ -84,7 +84,7 @@ def measure(database: sa.URL, quick: bool, emptied: bool) -> Iterator[Row]:
 
 
 def tell(*message: str) -> None:
-    """Print the progress to the error output, apart from the table."""
+    """Print the progress to standard error, separate from the table."""
     print(*message, "...", file=sys.stderr, flush=True)
 
 

@@ -1,9 +1,9 @@
-"""Whether the time of an answer tells if an account exists: `python -m benchmarks.account_timing [TRIES]`.
+"""Whether the response time reveals that an account exists: `python -m benchmarks.account_timing [TRIES]`.
 
-Sends forms for an email address that has an account and for one that has none, in random order, to a server of its
-own with a mail server of its own. For each page it prints both medians, and how likely a difference as large as
-theirs is if there is none (a permutation test). The time of the next page is measured as well, which could have to
-wait for what happens in the background after an answer.
+Sends forms for an email address that has an account and for one that has none, in random order, to a separate
+server with a separate mail server. For each page it prints both medians, and how likely a difference this large
+would be by chance (a permutation test). The time of the next page is measured as well, which could have to wait
+for what happens in the background after a response.
 """
 
 import random
@@ -50,7 +50,7 @@ def measure(client: HttpClient, page: str, tries: int) -> dict[str, dict[str, li
         typed = form | {"email": email, "password": "not the password"}
         times["answer"].setdefault(email, []).append(seconds(partial(client.post, page, typed)))
         times["next page"].setdefault(email, []).append(seconds(partial(client.get, "/login")))
-        # What happens in the background, at some moment within a second, is over before the next try.
+        # The work in the background, at a random moment within a second, is over before the next try.
         time.sleep(1.1 if page == "/forgot-password" else 0.05)
     return times
 

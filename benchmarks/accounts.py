@@ -29,7 +29,7 @@ def refuse_real(engine: sa.Engine) -> None:
 
 
 def create(engine: sa.Engine, sizes: dict[str, int]) -> dict[str, int]:
-    """Create an account of each name with so many expenses, and return the ids of the accounts."""
+    """Create an account of each name with this many expenses, and return the ids of the accounts."""
     first, *others = (User(username=name, email=email_of(name)) for name in sizes)
     first.set_password(PASSWORD)
     for user in others:
@@ -41,7 +41,7 @@ def create(engine: sa.Engine, sizes: dict[str, int]) -> dict[str, int]:
     for name, size in sizes.items():
         _spend(engine, ids[name], size)
     if engine.dialect.name == "postgresql":
-        # As autovacuum would have done by the time somebody has so many.
+        # As autovacuum would have done by the time a user has this many.
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("VACUUM ANALYZE expense, month_total")
     return ids
@@ -55,7 +55,7 @@ def remove(engine: sa.Engine) -> None:
 
 
 def email_of(name: str) -> str:
-    """Return the address by which the account of this name logs in."""
+    """Return the email address with which the account of this name logs in."""
     return f"{name}@example.com"
 
 

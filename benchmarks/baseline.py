@@ -1,9 +1,8 @@
 """The baseline: the least that a page of 50 expenses can cost with Flask, Jinja and waitress.
 
-No database, no login, no forms, no sums: rows in memory, one template, whose addresses are made by `url_for` as
-in any Flask application. `--libraries DRIVER` imports the libraries of the application at the start, as is usual,
-and the driver of its database, and uses none of them: whoever chooses those libraries pays so much to start and in
-memory before the first line of their own.
+No database, no login, no forms, no sums: rows in memory, one template, with URLs by `url_for` as in any Flask
+application. `--libraries DRIVER` imports the application's libraries and its database driver at the start, and
+uses none of them: this is what those libraries cost in time and memory before the first line of our own code.
 """
 
 import argparse
@@ -44,13 +43,13 @@ def list_expenses() -> str:
 
 @app.route("/expenses/<uuid:expense_id>/edit")
 def edit_expense(expense_id: uuid.UUID) -> str:
-    """Be what a row links to."""
+    """Exist for the links in rows."""
     return str(expense_id)
 
 
 @app.route("/expenses/<uuid:expense_id>/delete", methods=["POST"])
 def delete_expense(expense_id: uuid.UUID) -> str:
-    """Be what a row's button posts to."""
+    """Exist for the buttons in rows."""
     return str(expense_id)
 
 

@@ -1,4 +1,4 @@
-"""The common ground of all measurements: the served processes, a database, and accounts of all sizes."""
+"""The common setup of all measurements: the server processes, a database, and accounts of all sizes."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ from benchmarks.client import Client
 from benchmarks.server import MeasuredServer
 from tests.browsing import HttpClient
 
-# Every target that names a small account means this one.
+# The size of the small account in all targets.
 FEW = 1_000
 
 
@@ -29,7 +29,7 @@ class Bench:
 
     @property
     def sqlite(self) -> bool:
-        """Tell whether this is SQLite, for which most of the targets are."""
+        """Tell whether this is SQLite, which most of the targets are for."""
         return self.engine.dialect.name == "sqlite"
 
     @property
@@ -38,11 +38,11 @@ class Bench:
         return self.sizes[-1]
 
     def owner(self, size: int) -> Client:
-        """Return who has so many expenses, logged in."""
+        """Return a client that is logged in to the account with this many expenses."""
         return self._person(owner_of(size))
 
     def guest(self, number: int) -> Client:
-        """Return one of many with a small account, logged in."""
+        """Return a client that is logged in to one of the many small accounts."""
         return self._person(guest_of(number))
 
     def _person(self, name: str) -> Client:
@@ -51,11 +51,11 @@ class Bench:
         return self._known[name]
 
     def visitor(self) -> Client:
-        """Return somebody who reads the baseline."""
+        """Return a client for the baseline."""
         return Client(self.baseline.port)
 
     def reader(self, size: int) -> HttpClient:
-        """Return who has so many expenses in the tutorial application, logged in."""
+        """Return a client that is logged in to the tutorial application with this many expenses."""
         client = HttpClient(self.tutorial.port, keep_alive=True)
         client.open("GET", f"/login/{owner_of(size)}")
         return client
@@ -66,7 +66,7 @@ class Bench:
 
 
 def owner_of(size: int) -> str:
-    """Return the name of the account with so many expenses."""
+    """Return the name of the account with this many expenses."""
     return f"owner-{size}"
 
 

@@ -1,7 +1,7 @@
 """Capacity of a PostgreSQL server: rows, bytes, and the cost of a page and an added expense.
 
 `python -m benchmarks.capacity --database URL --rows 1000000` fills an empty database, in the order in which
-people would, and prints Markdown. Every statement is one that the application sends, sent without it.
+people would, and prints Markdown. It sends the same statements as the application, but directly.
 """
 
 import argparse
@@ -41,8 +41,8 @@ def main() -> None:
     """Fill the database, measure it, and print both."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.capacity", description=__doc__)
     parser.add_argument("--database", metavar="URL", required=True, help="an empty PostgreSQL database")
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--accounts", type=int, default=1_000)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="how many expenses to insert")
+    parser.add_argument("--accounts", type=int, default=1_000, help="how many users to create")
     asked = parser.parse_args()
     # The application reads its settings when it is imported.
     os.environ |= {"DATABASE_URL": asked.database, "SECRET_KEY": secrets.token_hex(32), "FLASK_SKIP_DOTENV": "1"}
@@ -59,10 +59,10 @@ def main() -> None:
 
 
 def fill(rows: int, people: int) -> dict[int, int]:
-    """Fill the tables and return how many expenses each person has; the n-th has an n-th of the first one's.
+    """Fill the tables and return how many expenses each user has; the n-th has an n-th of the first one's.
 
-    The rows come by day, everybody's among each other, while all indexes are there: so the indexes are as
-    loose as years of use leave them.
+    The rows are inserted by day, those of all users mixed, while all indexes exist, so that the indexes are as
+    loose as after years of use.
     """
     if db.session.scalar(sa.select(sa.func.count()).select_from(User)):
         raise SystemExit("The database is not empty.")
@@ -151,7 +151,7 @@ def questions(user: User) -> dict[str, Callable[[], object]]:
     month = spending.ExpenseFilter(period=Period(date(2025, 12, 1), date(2025, 12, 31)))
     sessions.create_session(user, remember=False, user_agent="", now=now)
     db.session.commit()
-    # Else every question would begin with reading the person again.
+    # Otherwise, every question would begin with reading the user again.
     db.session.refresh(user)
     db.session.expunge(user)
     return {
@@ -206,7 +206,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def report_adding(sizes: dict[int, int]) -> None:
-    """Print how many expenses a second can be added, each committed for itself."""
+    """Print how many expenses can be added per second, each in its own transaction."""
     user = db.session.get_one(User, list(sizes)[1])
     values = spending.ExpenseValues(Decimal("3.20"), "Food", "Coffee", TODAY)
 

@@ -1,4 +1,4 @@
-"""Clients of a served application that keep their connection and check every answer."""
+"""Clients of a running server that keep their connection and check every answer."""
 
 import time
 import uuid
@@ -114,7 +114,7 @@ class Client(HttpClient):
         self.send("/expenses/bulk", all_matching="y", action=action, **values)
 
     def undo(self) -> None:
-        """Undo the latest operation, from History, and not from the messages about earlier ones above it."""
+        """Undo the latest operation from the entry in History, not from a message above it."""
         operations = read(self.get("/history")).all("section", class_="operation")
         forms = operations[0].one("header").all("form") if operations else []
         if not forms:

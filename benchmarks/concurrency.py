@@ -11,7 +11,7 @@ from benchmarks.server import MeasuredServer
 from benchmarks.timing import alternate, at_once
 
 ROUNDS = 3
-# How many pages each reads within a round.
+# How many pages each client reads within a round.
 PAGES = 3
 
 

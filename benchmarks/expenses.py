@@ -1,4 +1,4 @@
-"""Ten years of believable expenses, the same ones at every run; needs nothing but Python."""
+"""Ten years of realistic expenses, the same ones in every run; needs nothing but Python."""
 
 import random
 from collections.abc import Iterator
@@ -10,8 +10,8 @@ from ledger.sample_expenses import IRREGULAR
 
 LAST_DAY = date(2026, 6, 30)
 DAYS = 3652
-# So many expenses are of this month even in a small account: else its page would have fewer rows than that of
-# a large one, and the two could not be compared.
+# Even a small account has this many expenses in this month. Otherwise its page would have fewer rows than that of
+# a large account, and the two could not be compared.
 BUSY_MONTH, BUSY = date(2026, 3, 1), 60
 SHOPS = 500
 
@@ -26,7 +26,7 @@ class Expense(NamedTuple):
 
 
 def sample_expenses(number: int) -> Iterator[Expense]:
-    """Yield so many expenses, oldest first."""
+    """Yield this many expenses, oldest first."""
     chance = random.Random(number)
     weights = [times_a_week for times_a_week, *_rest in IRREGULAR]
     busy = min(BUSY, number)

@@ -25,7 +25,7 @@ def measure(bench: Bench) -> Iterator[Row]:
         "loop": partial(_bare_loop, bench),
     }
     taken = alternate(bench.rounds(ROUNDS), sides)
-    # Turned over, because it compares rows a second.
+    # The times are swapped, because the row compares rows per second.
     target = 0.7 if bench.sqlite else None
     yield compare(
         f"CSV of {SIZE:,}, rows a second / bare loop", taken["loop"], taken["file"], target, at_least=True
@@ -34,7 +34,7 @@ def measure(bench: Bench) -> Iterator[Row]:
 
 
 def _bare_loop(bench: Bench) -> None:
-    """Write the same rows with nothing between the driver of the database and `csv.writer`."""
+    """Write the same rows with nothing between the database driver and `csv.writer`."""
     query = QUERY.format(bench.ids[owner_of(SIZE)])
     with open(os.devnull, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -50,7 +50,7 @@ def _bare_loop(bench: Bench) -> None:
 
 
 def _growth(bench: Bench) -> float:
-    """Return how much higher, in MiB, memory rises for the largest file than for a small one."""
+    """Return how much more memory, in MiB, the largest file takes than a small one."""
     peaks = []
     for size in (SMALL, bench.largest):
         bench.application.reset_peak()

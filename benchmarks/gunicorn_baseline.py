@@ -1,4 +1,4 @@
-"""Configuration of gunicorn for the baseline: the application's, without the look at the database at the start."""
+"""Configuration of gunicorn for the baseline: the application's, without the database check at the start."""
 
 import runpy
 from typing import Any

@@ -33,7 +33,7 @@ def measure(bench: Bench) -> Iterator[Row]:
 
 
 def _waits(bench: Bench) -> Iterator[Row]:
-    """Measure how long one person's add waits at the most, while another imports and undoes the largest file."""
+    """Measure how long an add of one user waits at most, while another imports and undoes the largest file."""
     client, guest = bench.guest(3), bench.guest(4)
     content = _statement(LARGEST)
     yield longest_wait(guest, f"upload, review and Add of {LARGEST:,} lines", partial(_import, client, content))
@@ -45,13 +45,13 @@ def _imports(bench: Bench) -> Iterator[Row]:
     bare = _BareInserts(bench, guest_of(1))
     taken: dict[str, list[float]] = {"import": [], "bare": []}
     for number in range(2 if bench.quick else IMPORTS):
-        # What is undone is still compared with later files, so each is the first one of its account.
+        # Undone imports are still compared with later files, so each file is the first one of its account.
         client = bench.guest(FIRST_IMPORTER + number)
         taken["import"].append(_import(client, content))
         client.undo()
         taken["bare"].append(seconds_of(bare.insert))
         bare.delete()
-    # The times are swapped, because the row compares rows a second.
+    # The times are swapped, because the row compares rows per second.
     yield compare(
         f"upload and Add of {LINES:,} lines, rows a second / bare inserts",
         *(taken["bare"], taken["import"], 0.5 if bench.sqlite else None),
@@ -87,7 +87,7 @@ def _upload(client: Client, content: bytes) -> str:
 
 
 def _import(client: Client, content: bytes) -> float:
-    """Upload and add a file, and return how long both took, without the reading of the review between them."""
+    """Upload and add a file, and return how long both took, without reading the review in between."""
     began = time.perf_counter()
     url = until_accepted(partial(_upload, client, content))
     uploading = time.perf_counter() - began
@@ -97,7 +97,7 @@ def _import(client: Client, content: bytes) -> float:
 
 
 class _BareInserts:
-    """The same number of rows, inserted with nothing between SQL and the driver of the database."""
+    """The same number of rows, inserted as SQL with the database driver alone."""
 
     def __init__(self, bench: Bench, name: str) -> None:
         self.engine = bench.engine

@@ -1,8 +1,8 @@
-"""Pages made within this process, without a server, for instructions.py and for profilers.
+"""Pages rendered within this process, without a server, for instructions.py and for profilers.
 
     python -m benchmarks.in_process application --expenses 1000 100000
 
-Around the pages that count, of each account, the process calls `getppid`, which nothing else does: at each call,
+Before and after the pages that count, the process calls `getppid`, which nothing else does: at each call,
 callgrind writes its count to a file and begins a new one.
 """
 
@@ -29,7 +29,7 @@ WARM_UP, PAGES = 5, 5
 
 
 def main() -> None:
-    """Make the pages of one side."""
+    """Render the pages of one side, for an account of each size."""
     sides: dict[str, Callable[[int], tuple[Flask, dict[str, Any]]]] = {
         "application": partial(application, "en"),
         "german": partial(application, "de"),
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def make_pages(app: Flask, environ: dict[str, Any], number: int) -> None:
-    """Answer the same request so many times."""
+    """Answer the same request this many times."""
     for _page in range(number):
         chunks, status, _headers = run_wsgi_app(app, environ.copy())
         assert status == "200 OK"
@@ -58,7 +58,7 @@ def make_pages(app: Flask, environ: dict[str, Any], number: int) -> None:
 
 
 def application(language: str, size: int) -> tuple[Flask, dict[str, Any]]:
-    """Return the application, and a request of somebody who is logged in and has so many expenses, for the list.
+    """Return the application, and a request for the list by a logged-in user with `size` expenses.
 
     The browser asks for `language`.
     """
@@ -84,7 +84,7 @@ def baseline(_size: int) -> tuple[Flask, dict[str, Any]]:
 
 
 def tutorial(size: int) -> tuple[Flask, dict[str, Any]]:
-    """Return the tutorial application, and a request of somebody who has so many expenses there, for its page."""
+    """Return the tutorial application, and a request for its page by a logged-in user with `size` expenses."""
     app = tutorial_app()
     client = app.test_client()
     assert client.get(f"/login/{owner_of(size)}", follow_redirects=True).status_code == 200

@@ -1,13 +1,14 @@
 """Count the instructions that a list page of 1,000 expenses takes, against those of other pages.
 
-    python -m benchmarks.instructions --baseline-limit 3.5 --tutorial-limit 1   # ends with 1 above a limit
+    python -m benchmarks.instructions --baseline-limit 3.5 --tutorial-limit 1   # exit code 1 above a limit
 
-The others are the baseline's, and the tutorial application's with the same expenses. The same page in German may
-take 3 % more than in English, and that of 100,000 expenses 15 % more and 0.3 of the tutorial application's.
+The others are those of the baseline, and of the tutorial application with the same expenses. The same page in
+German may take 3 % more than in English. With 100,000 expenses, it may take 15 % more than with 1,000, and 0.3 of
+the page of the tutorial application.
 
-Unlike a time, such a count is the same at every run, whatever else the machine does. Needs valgrind.
+Unlike a time, such a count is the same in every run, whatever else the machine does. Needs valgrind.
 
-Each side makes its page in a process of its own under callgrind, without a server: see in_process.py.
+Each side renders its page in a separate process under callgrind, without a server: see in_process.py.
 """
 
 import argparse
@@ -29,17 +30,17 @@ from database.engine import database_url, prepare_engine
 from tests.server import ROOT, environment_of, upgrade
 
 MANY = 100_000
-# Each side with the sizes of its accounts. Two at once; those on the same database are not, because each begins
-# with a write.
+# The sizes of the accounts of each side. Two sides run at once, but not two on the same database, because each
+# begins with a write.
 SIDES = {"application": (FEW, MANY), "baseline": (FEW,), "tutorial": (FEW, MANY), "german": (FEW,)}
 GERMAN_LIMIT, FLATNESS_LIMIT, TUTORIAL_LIMIT_OF_MANY = 1.03, 1.15, 0.3
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Count, print the ratios, and return 1 where one is above its limit, else 0."""
+    """Count, print the ratios, and return 1 if one is above its limit, otherwise 0."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.instructions", description=main.__doc__)
     parser.add_argument("--baseline-limit", type=float, help="the highest ratio to the baseline that is accepted")
-    parser.add_argument("--tutorial-limit", type=float, help="the same of the ratio to the tutorial application")
+    parser.add_argument("--tutorial-limit", type=float, help="the same for the tutorial application")
     asked = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="ledger-instructions-") as folder:
         environment = environment_of(f"sqlite:///{folder}/ledger.db") | {"PYTHONHASHSEED": "0"}
@@ -85,14 +86,14 @@ def create_accounts(environment: Mapping[str, str]) -> None:
 
 
 def instructions_of_a_page(side: str, folder: Path, environment: Mapping[str, str]) -> dict[str, float]:
-    """Make the pages of one side under callgrind and return the mean count of a page, for each of its accounts."""
+    """Render the pages of one side under callgrind and return the mean count of a page, for each of its accounts."""
     counts = folder / side
     command = ["valgrind", "--tool=callgrind", "--dump-before=getppid", f"--callgrind-out-file={counts}"]
     module = [sys.executable, "-m", "benchmarks.in_process", side, "--expenses", *map(str, SIDES[side])]
     done = subprocess.run(command + module, cwd=ROOT, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(done.stderr)
-    # Every second file counts the pages of an account, the one before it what came before them.
+    # Every second file counts the pages of an account; the one before it counts what came before them.
     files = [Path(f"{counts}.{number}") for number in range(2, 2 * len(SIDES[side]) + 1, 2)]
     return {name_of(side, size): total_in(file) / PAGES for size, file in zip(SIDES[side], files, strict=True)}
 

@@ -1,4 +1,4 @@
-"""Logging in: what it costs over the hash of the password, which is slow on purpose."""
+"""Logging in: what it costs in addition to hashing the password, which is slow on purpose."""
 
 from collections.abc import Callable, Iterator
 

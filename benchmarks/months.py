@@ -24,7 +24,7 @@ KEPT = "SELECT category, sum(number), sum(amount) FROM month_total WHERE author_
 
 
 def main() -> None:
-    """Print for each size the sum either way, and an add and a bulk insert without and with triggers."""
+    """Print, for each size, both kinds of sum, and an add and a bulk insert without and with triggers."""
     with tempfile.TemporaryDirectory(prefix="ledger-months-") as folder:
         for size in SIZES:
             expenses = sample_expenses(size)
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def sample_expenses(size: int) -> list[tuple[str, int, str, str, str, str]]:
-    """Return so many expenses of ten years, the same ones each time."""
+    """Return this many expenses of ten years, the same ones each time."""
     chance = random.Random(1)
     made = []
     for number in range(size):
@@ -50,7 +50,7 @@ def sample_expenses(size: int) -> list[tuple[str, int, str, str, str, str]]:
 def measure(
     file: Path, expenses: list[tuple[str, int, str, str, str, str]], kept: bool
 ) -> tuple[float, float, float]:
-    """Return the milliseconds of a sum and of an add, and how many rows a second a bulk insert takes."""
+    """Return the milliseconds of a sum and of an add, and the rows per second of a bulk insert."""
     engine = sa.create_engine(f"sqlite:///{file}")
     Base.metadata.create_all(engine)
     engine.dispose()
@@ -72,7 +72,7 @@ def measure(
 
 
 def milliseconds(do: Callable[[], object], times: int) -> float:
-    """Return the median of so many runs."""
+    """Return the median of this many runs."""
     taken = []
     for _ in range(times):
         begun = time.perf_counter()

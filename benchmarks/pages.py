@@ -1,4 +1,4 @@
-"""The list: what a page of it costs, whatever its account holds and whatever is asked for."""
+"""The list: what a page of it costs, for accounts of all sizes and for different filters."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -14,12 +14,12 @@ from models import Expense, User
 
 ROUNDS = 150
 TUTORIAL_SIZES = {FEW: 1.0, 100_000: 0.3}
-# Months that begin on another day than the first are kept apart in the database.
+# The database keeps totals of the user's own months, which can begin on another day than the first.
 FIRST_DAYS = (1, 15)
 MONTH = f"/expenses?period={BUSY_MONTH:%Y-%m}"
 # A text that one in 250 expenses has, and one that none has.
 SEARCHES = {"lisbon": "a text that few have", "zanzibar": "a text that none has"}
-# What is compared with the same of a small account, and how many times as long it may take.
+# Pages that are compared with those of a small account, and how many times as long they may take.
 OF_ALL_SIZES = {"a month": (MONTH, 1.3), "the largest amounts first": ("/expenses?sort=-amount", 1.3)}
 OF_ALL_SIZES |= {name: (f"/expenses?search={text}", 3.0) for text, name in SEARCHES.items()}
 
@@ -90,7 +90,7 @@ def _deep(bench: Bench) -> Iterator[Row]:
 
 
 def _cursor(bench: Bench, size: int, followed_by: int) -> str:
-    """Return the place in an account after which so many expenses follow."""
+    """Return the cursor in an account after which this many expenses follow."""
     query = sa.select(Expense.date, Expense.id).where(Expense.author_id == bench.ids[owner_of(size)])
     query = query.order_by(Expense.date, Expense.id).offset(followed_by).limit(1)
     with bench.engine.connect() as connection:

@@ -1,4 +1,4 @@
-"""The one table: what was measured against what, and whether it holds."""
+"""The table of results: what was measured against what, and whether the target is met."""
 
 import json
 from collections.abc import Iterable
@@ -11,10 +11,10 @@ HEADER = ("what", "ratio", "quartiles", "measured", "against", "target", "")
 
 @dataclass(frozen=True)
 class Row:
-    """One figure; where it has a target, it must not be above it, or not below it where `at_least` says so.
+    """One figure. If it has a target, the figure must not be above it, or with `at_least`, not below it.
 
-    `unit` is "x" for a ratio, whose sides are `measured` and `against`, medians in the unit `sides`, and whose
-    quartiles are those of the single pairs. Of what is no ratio, a size or a wait, `ratio` is the figure itself.
+    `unit` is "x" for a ratio of the medians `measured` and `against`, which are in the unit `sides`; its quartiles
+    are those of the single pairs. For a size or a wait, `ratio` is the figure itself.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Row:
 
     @property
     def holds(self) -> bool:
-        """Tell whether the target is met; none always is."""
+        """Tell whether the target is met, or there is none."""
         if self.target is None:
             return True
         return self.ratio >= self.target if self.at_least else self.ratio <= self.target
@@ -44,9 +44,9 @@ def compare(
     at_least: bool = False,
     sides: str = "ms",
 ) -> Row:
-    """Return the ratio of the medians of what was measured in turn, with the quartiles of all pairs.
+    """Return the ratio of the medians of two sides measured in turn, with the quartiles of all pairs.
 
-    What is in seconds is shown in milliseconds.
+    Seconds are shown in milliseconds.
     """
     pairs = [one / other for one, other in zip(measured, against, strict=True)]
     lower, _middle, upper = quantiles(pairs, n=4, method="inclusive")
@@ -85,7 +85,7 @@ def _side(value: float | None, row: Row) -> str:
 
 
 def _justified(line: tuple[str, ...], widths: list[int]) -> list[str]:
-    """Set words to the left, and figures to the right so that they can be compared."""
+    """Align words to the left, and figures to the right so that they can be compared."""
     first, *figures, last = (
         cell.ljust(width) if index in {0, len(widths) - 1} else cell.rjust(width)
         for index, (cell, width) in enumerate(zip(line, widths, strict=True))

@@ -1,4 +1,4 @@
-"""The served processes: the application and the baseline, whose memory and processor time can be measured."""
+"""The server processes: the application and the baseline, whose memory and processor time can be measured."""
 
 import os
 import re
@@ -17,7 +17,7 @@ class MeasuredServer(ServerProcess):
         return self._memory("VmRSS")
 
     def reset_peak(self) -> None:
-        """Let the peak of the memory start again from now."""
+        """Reset the peak of the memory."""
         self._proc("clear_refs").write_text("5")
 
     def peak(self) -> float:
@@ -25,7 +25,7 @@ class MeasuredServer(ServerProcess):
         return self._memory("VmHWM")
 
     def processor_seconds(self) -> float:
-        """Return how long the processes that this one has started, the workers of gunicorn, were busy."""
+        """Return how long the child processes, the workers of gunicorn, were busy."""
         workers = self._proc(f"task/{self._pid}/children").read_text().split()
         stats = [Path("/proc", worker, "stat").read_text().rpartition(")")[2].split() for worker in workers]
         # The time in the programs themselves, and the time that the kernel worked for them.

@@ -1,7 +1,7 @@
 """Starting: the time until the first page, and the memory of a process that has served a few.
 
-The targets of ratios are against the baseline that imports the application's libraries: those are chosen, and what
-is ours is what comes on top. The bare baseline is shown without one.
+The targets are relative to the baseline that imports the application's libraries, so that they measure what our
+own code adds. The bare baseline is shown without a target.
 """
 
 from collections.abc import Iterator
@@ -19,8 +19,8 @@ BARE, SAME = "bare baseline", "baseline with the same libraries"
 
 
 def measure(bench: Bench) -> Iterator[Row]:
-    """Measure processes of their own, of the application and of both baselines, in turn."""
-    # The same database and secret, so that a login of the other process is one here.
+    """Measure separate processes of the application and of both baselines, in turn."""
+    # The same database and secret key, so that a session of the other process is valid here.
     environment = bench.application.environment
     sides = {
         "application": (server.application(environment), bench.owner(FEW), "/expenses"),

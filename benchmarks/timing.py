@@ -15,14 +15,14 @@ def seconds_of(action: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-# Whatever takes this long altogether has been measured often enough, after so many rounds.
+# After this many seconds in total, and at least this many rounds, a measurement is long enough.
 ENOUGH_SECONDS, LEAST_ROUNDS = 10, 5
 
 
 def alternate(rounds: int, sides: Mapping[Side, Callable[[], object]]) -> dict[Side, list[float]]:
-    """Run all sides in turn for at most so many rounds, and return the seconds of each.
+    """Run all sides in turn for at most this many rounds, and return the seconds of each.
 
-    A round before them is not counted: caches and connections are to be warm.
+    An additional first round is not counted, so that caches and connections are warm.
     """
     for action in sides.values():
         action()
@@ -37,7 +37,7 @@ def alternate(rounds: int, sides: Mapping[Side, Callable[[], object]]) -> dict[S
 
 
 def at_once(actions: Sequence[Callable[[], object]]) -> None:
-    """Do everything at the same moment, each in a thread of its own. Raises the first error of any."""
+    """Do everything at the same moment, each in its own thread. Raises the first error."""
     barrier = threading.Barrier(len(actions))
     errors: list[BaseException] = []
 

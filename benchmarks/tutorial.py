@@ -1,7 +1,7 @@
-"""The tutorial application: the same page as the tutorials of Flask and its extensions write it.
+"""The tutorial application: the same page, written as in the tutorials of Flask and its extensions.
 
 Flask-SQLAlchemy with a model, an index and `func.sum`, Flask-Login with a user loader, and a Flask-WTF form that
-WTForms renders. It has the same rows as the accounts of the application, in a database of its own.
+WTForms renders. It has the same rows as the accounts of the application, in a separate database.
 """
 
 import argparse
@@ -39,7 +39,7 @@ CSRFProtect(app)
 
 
 class User(UserMixin, Base):
-    """Somebody with expenses."""
+    """A user with expenses."""
 
     __tablename__ = "user"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -100,13 +100,13 @@ def list_expenses() -> ResponseReturnValue:
 
 @app.route("/expenses/<int:expense_id>/edit")
 def edit_expense(expense_id: int) -> str:
-    """Be what a row links to."""
+    """Exist for the links in rows."""
     return str(expense_id)
 
 
 @app.route("/expenses/<int:expense_id>/delete", methods=["POST"])
 def delete_expense(expense_id: int) -> str:
-    """Be what a row's button posts to."""
+    """Exist for the buttons in rows."""
     return str(expense_id)
 
 
@@ -117,7 +117,7 @@ def open_database(url: str) -> None:
 
 
 def create(sizes_by_name: dict[str, int]) -> None:
-    """Create the tables, and a user of each name with so many expenses."""
+    """Create the tables, and a user of each name with this many expenses."""
     with app.app_context():
         db.create_all()
         for name, size in sizes_by_name.items():

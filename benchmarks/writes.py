@@ -1,4 +1,4 @@
-"""Adding, changing and deleting: against a commit of the same database, and while bulk work is under way."""
+"""Adding, changing and deleting: against a commit in the same database, and during bulk work."""
 
 import threading
 import uuid
@@ -15,7 +15,7 @@ from benchmarks.timing import alternate, at_once, seconds_of
 
 ROUNDS = 40
 CLIENTS = (1, 8, 32)
-# How often each client does the same within a round.
+# How often each client repeats the operation within a round.
 TIMES = 3
 BULK = 100_000
 WAIT_MAX = 0.2
@@ -37,7 +37,7 @@ def measure(bench: Bench) -> Iterator[Row]:
 
 @dataclass
 class _Client:
-    """Somebody who adds a few expenses, changes them and deletes them again."""
+    """A client that adds a few expenses, changes them and deletes them again."""
 
     person: Client
     times: int = TIMES
@@ -93,7 +93,7 @@ def _commit(engine: sa.Engine, times: int) -> None:
 
 
 def _waits(bench: Bench) -> Iterator[Row]:
-    """Measure how long one person's add waits at the most, while another changes all of BULK expenses."""
+    """Measure how long an add of one user waits at most, while another changes all of BULK expenses."""
     owner, guest = bench.owner(BULK), bench.guest(0)
     actions: dict[str, Callable[[], object]] = {
         "change of category": partial(owner.change_all, "category", category="Other"),
@@ -115,7 +115,7 @@ def longest_wait(guest: Client, name: str, action: Callable[[], object]) -> Row:
 
 
 class Adds(threading.Thread):
-    """Adds expenses all the time, and remembers how long the slowest took until it was accepted."""
+    """Adds expenses continuously, and remembers how long the slowest took until it was accepted."""
 
     def __init__(self, person: Client) -> None:
         super().__init__()
@@ -126,7 +126,7 @@ class Adds(threading.Thread):
         self.begun = threading.Event()
 
     def run(self) -> None:
-        """Add one after the other until it is enough."""
+        """Add one expense after the other until `stop`."""
         try:
             while not self.enough.is_set():
                 self.longest = max(self.longest, seconds_of(partial(until_accepted, self.person.add)))
@@ -136,12 +136,12 @@ class Adds(threading.Thread):
             self.begun.set()
 
     def start(self) -> None:
-        """Begin, and return when the first one is there."""
+        """Begin, and return when the first expense was added."""
         super().start()
         self.begun.wait()
 
     def stop(self) -> None:
-        """End with the one that is under way. Raises what went wrong."""
+        """Stop after the current one. Raises the error of the thread, if there was one."""
         self.enough.set()
         self.join()
         if self.error:

@@ -1,4 +1,4 @@
-"""Many rows inserted at once, in a fraction of the time that one dictionary of parameters for each takes."""
+"""Inserts of many rows, in a fraction of the time that takes with a dictionary of parameters for each row."""
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -23,7 +23,7 @@ def insert_rows(
 
 
 def convert(dialect: sa.Dialect, table: sa.Table, columns: Columns) -> Columns:
-    """Return the values of these columns as the driver of the database takes them. This needs no transaction."""
+    """Return the values of these columns in the form that the database driver takes. This needs no transaction."""
     return {name: _convert(table.c[name].type, dialect, values) for name, values in columns.items()}
 
 
@@ -40,7 +40,7 @@ def insert_converted(connection: sa.Connection, table: sa.Table, columns: Column
 
 
 def _convert(kind: sa.types.TypeEngine[Any], dialect: sa.Dialect, values: Sequence[Any]) -> Sequence[Any]:
-    """Return the values of a column as the driver of the database takes them."""
+    """Return the values of a column in the form that the database driver takes."""
     processor = kind.dialect_impl(dialect).bind_processor(dialect)
     # All drivers take bytes as they are.
     if processor is None or isinstance(kind, sa.LargeBinary):
@@ -48,6 +48,6 @@ def _convert(kind: sa.types.TypeEngine[Any], dialect: sa.Dialect, values: Sequen
     distinct = set(values) if kind.hashable else values
     if len(distinct) > len(values) / 2:
         return list(map(processor, values))
-    # Days and amounts repeat.
+    # Days and amounts repeat, so each distinct value is converted once.
     known = {value: processor(value) for value in distinct}
     return [known[value] for value in values]

@@ -1,4 +1,4 @@
-"""Tables that triggers maintain from the expenses. They have no model, and a cluster does without them."""
+"""Tables that triggers derive from the expenses. They have no model, and a cluster does without them."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 @lru_cache(maxsize=16)
 def is_kept(table: sa.TableClause, engine: sa.Engine) -> bool:
-    """Tell whether the database maintains such a table; a process asks once."""
+    """Tell whether the database maintains such a table. Each process asks once."""
     if engine.dialect.name == "sqlite":
         return True
     with engine.connect().execution_options(reading=True) as connection:

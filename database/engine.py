@@ -44,15 +44,15 @@ STATEMENT_TIMEOUT_SECONDS = 30
 CONNECT_TIMEOUT_SECONDS = 2
 # How long a request waits for a free connection.
 POOL_TIMEOUT_SECONDS = 5
-# A connection that was not used for so long is asked whether it still works.
+# A connection that was not used for this long is checked before it is used again.
 MAX_IDLE_SECONDS = 1
 # The kernel closes a connection when the other machine has not acknowledged data for this long.
 TCP_USER_TIMEOUT_MS = 5000
-# Options in the query string of a database URL that are no secrets. Any other may be a password.
+# Options in the query string of a database URL that are not secret. Any other may be a password.
 PUBLIC_OPTIONS = frozenset({"host", "port", "dbname", "user", "sslmode", "application_name"})
 BAD_URL = (
-    "DATABASE_URL cannot be read. It looks like postgresql://user:password@host/name. In the password, write @ as "
-    "%40, : as %3A, / as %2F and % as %25."
+    "DATABASE_URL cannot be read. It must look like postgresql://user:password@host/name. In the password, write "
+    "@ as %40, : as %3A, / as %2F and % as %25."
 )
 # psycopg.IsolationLevel.REPEATABLE_READ, without importing the driver, which SQLite does not need.
 REPEATABLE_READ = 3
@@ -142,7 +142,7 @@ def _begin_on_sqlite(connection: sa.Connection) -> None:
 
 
 def _begin_on_postgresql(connection: sa.Connection) -> None:
-    # Sent with BEGIN, and not as a statement of its own.
+    # The isolation level is sent with BEGIN, not as a separate statement.
     driver_connection: Any = connection.connection.driver_connection
     driver_connection.isolation_level = REPEATABLE_READ if _is_reading(connection) else None
     if in_command():
@@ -227,11 +227,11 @@ def close_session(_error: BaseException | None = None) -> None:
 def empty_session(end_transaction: Callable[[], None]) -> None:
     """Empty the session and end its transaction, even if the database has become unavailable."""
     try:
-        # Like close(), which however leaves a broken connection to the garbage collector.
+        # Not close(), which would leave a broken connection to the garbage collector.
         db.session.expunge_all()
         end_transaction()
     except PendingRollbackError:
-        # The connection was lost, and is rolled back when the session is closed.
+        # The connection was lost. The transaction is rolled back when the session is closed.
         return
     except DBAPIError as error:
         if not is_unavailable(error):

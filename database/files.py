@@ -6,7 +6,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-# SQLite keeps the newest changes in further files beside its own.
+# SQLite keeps the newest changes in additional files next to the database.
 SQLITE_SUFFIXES = ("", "-wal", "-shm")
 
 

@@ -5,8 +5,8 @@ import sqlalchemy as sa
 from database.derived import create_with, is_kept
 from database.types import Money
 
-# With these few rows the total takes the same time for any number of expenses. Triggers maintain them, so that
-# no way of writing expenses can forget to. The table is derived data and therefore not a model. `month` is the
+# With these few rows, the total takes the same time for any number of expenses. Triggers maintain them, so that no
+# code that writes expenses can forget to. The table is derived data and therefore not a model. `month` is the
 # first day of one of the user's own months. On PostgreSQL, a month and category can have several rows that add up.
 month_total = sa.table(
     "month_total",
@@ -91,7 +91,7 @@ def _sum_up(rows: str) -> str:
 
 
 def _lock_and_sum_up(rows: str) -> str:
-    """Return the same with a lock, by which the users' months stay as they are until the transaction ends."""
+    """Return the same SQL with a lock that keeps the users' months unchanged until the transaction ends."""
     return f"""PERFORM pg_advisory_xact_lock_shared({_MONTHS_LOCK}, author_id)
         FROM (SELECT DISTINCT author_id FROM ({rows}) rows) authors;
         {_sum_up(rows)};"""

@@ -1,21 +1,21 @@
-"""The number of rows that are written in one transaction: so many that nobody has to wait for long."""
+"""The number of rows that are written in one transaction: few enough that nobody has to wait for long."""
 
 import time
 
 from database.engine import POLL_SECONDS, others_wait
 
-# How long a transaction takes. The first one has a part of the most rows, and none has fewer than LEAST_ROWS: with
-# still more transactions, a large operation would hardly come to an end on a busy computer.
+# How long a transaction should take. The first one has a part of the most rows, and none fewer than LEAST_ROWS: in
+# even smaller transactions, a large operation would hardly ever finish on a busy computer.
 TRANSACTION_SECONDS = 0.05
 LEAST_ROWS, FIRST_PART = 500, 4
-# The pause after a transaction, which is longer on a slow or busy computer: whoever waits for the write lock of
-# SQLite tries to get it every POLL_SECONDS.
+# The pause after a transaction, which is longer on a slow or busy computer. In it, other threads, which try every
+# POLL_SECONDS, can get the write lock of SQLite.
 PAUSE_SECONDS, PAUSE_SHARE = 0.005, 0.1
 MAX_PAUSE_SECONDS = 0.02
 
 
 class Pace:
-    """The number of `rows` for the next one of many transactions, depending on how long the last one took."""
+    """The number of `rows` for the next of many transactions, depending on how long the last one took."""
 
     def __init__(self, most_rows: int) -> None:
         self.most_rows = most_rows

@@ -1,4 +1,4 @@
-"""The current migration of a database, and those of this version.
+"""The current migration of a database, and the migrations of this version.
 
 Read without Alembic, because a process that serves pages only compares the two: see `set_up_migrations` in app.py.
 """
@@ -26,7 +26,7 @@ def migration_head() -> str:
 
 
 def _named(variable: str) -> set[str]:
-    """Return the values that the files of the migrations give this variable."""
+    """Return the values of this variable in all migrations."""
     assignment = re.compile(rf"""^{variable} = ["'](\w+)["']$""", re.MULTILINE)
     return {
         name for path in MIGRATIONS.glob("versions/*.py") for name in assignment.findall(path.read_text("utf-8"))

@@ -11,24 +11,24 @@ from database import db
 Arguments = ParamSpec("Arguments")
 Statement = TypeVar("Statement")
 Columns = TypeVarTuple("Columns")
-# The parameter of whose rows are meant.
+# The parameter for the user who owns the rows.
 OWNER_ID = sa.bindparam("owner_id", type_=sa.Integer)
 MAX_STATEMENTS = 64
 
 
 def built_once(build: Callable[Arguments, Statement]) -> Callable[Arguments, Statement]:
-    """Let a function build its statement once for the same arguments, as long as it is one of the last in use.
+    """Cache the statement that a function builds, by its arguments.
 
-    What differs between two users or two pages is a parameter, such as OWNER_ID, whose value is given when the
-    statement is sent.
+    Values that differ between users or pages are parameters, such as OWNER_ID, and are given when the statement is
+    sent.
     """
     return cast(Callable[Arguments, Statement], lru_cache(maxsize=MAX_STATEMENTS)(build))
 
 
 def execute(statement: sa.Executable, **parameters: Any) -> sa.CursorResult[Any]:
-    """Send a statement about columns, as a part of the session's transaction.
+    """Send a statement that returns columns, within the session's transaction.
 
-    The session itself would first look for objects in it, which takes as long as the database.
+    The session itself would first look for model classes in it, which takes as long as the database.
     """
     return db.session.connection().execute(statement, parameters)
 

@@ -1,11 +1,11 @@
-"""Different descriptions of each user, maintained by triggers: see docs/decisions/0003-used-descriptions.md."""
+"""Distinct descriptions of each user, maintained by triggers: see docs/decisions/0003-used-descriptions.md."""
 
 import sqlalchemy as sa
 
 from database.derived import create_with, is_kept
 
 # The description key of every expense of the user. Triggers only add keys; `forget_unused` removes those that no
-# expense has any more. On PostgreSQL, a key can be there several times.
+# expense has any more. On PostgreSQL, the table can contain a key several times.
 used_description = sa.table(
     "used_description",
     sa.column("author_id", sa.Integer),

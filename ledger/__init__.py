@@ -1,1 +1,1 @@
-"""The domain: money, periods, spending, categories, undo and accounts. It does not know the web."""
+"""The domain: money, periods, spending, categories, undo and accounts. It does not depend on the web."""

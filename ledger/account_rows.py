@@ -20,7 +20,7 @@ from models import (
     StatementLine,
 )
 
-# No more rows are deleted in one transaction.
+# The most rows that are deleted in one transaction.
 ROWS_AT_ONCE = 2_000
 # What a user has entered, with its history: each table after those that it refers to.
 DATA_TABLES = [
@@ -38,7 +38,7 @@ def owned_tables() -> list[sa.Table]:
 
 
 def delete_some(table: sa.Table, user_id: int, number: int, *conditions: sa.ColumnElement[bool]) -> bool:
-    """Delete up to a `number` of rows of a user, and tell whether there were any; the caller commits."""
+    """Delete up to `number` rows of a user, and tell whether there were any; the caller commits."""
     owner, *others = table.primary_key.columns
     own: list[sa.ColumnElement[bool]] = [owner == user_id, *conditions]
     if others:

@@ -27,7 +27,7 @@ class AccountError(LedgerError):
 
 
 class AlreadyTakenError(Exception):
-    """A username or an email address that somebody has; `fields` names which."""
+    """A username or an email address that another account has; `fields` names which."""
 
     def __init__(self, fields: set[str]) -> None:
         super().__init__(f"taken: {', '.join(sorted(fields))}")
@@ -72,14 +72,14 @@ def check_email(text: str) -> str:
 
 
 def allow_local_emails() -> None:
-    """Let addresses through that only a home network knows (`ana@localhost`, `ana@nas.local`)."""
+    """Accept addresses that only a home network knows (`ana@localhost`, `ana@nas.local`)."""
     email_validator.GLOBALLY_DELIVERABLE = False
     for name in {"local", "localhost"} & set(email_validator.SPECIAL_USE_DOMAIN_NAMES):
         email_validator.SPECIAL_USE_DOMAIN_NAMES.remove(name)
 
 
 def check_new_password(password: str, minimum: int, username: str, email: str) -> None:
-    """Refuse a password that is short, easy to guess or one of the person's own names. Raises AccountError.
+    """Refuse a password that is short, easy to guess or one of the user's own names. Raises AccountError.
 
     There are no rules about kinds of characters, and nothing is trimmed.
     """
@@ -88,9 +88,9 @@ def check_new_password(password: str, minimum: int, username: str, email: str) -
     if len(password) > PASSWORD_MAX:
         raise AccountError("text_too_long", maximum=PASSWORD_MAX)
     if "\0" in password:
-        # The hash would be the same with and without it.
+        # The hash would be the same with and without NUL characters at the end.
         raise AccountError("password_with_nul")
-    # Longer ones are refused elsewhere, and would only take long here.
+    # Longer names are refused elsewhere, and would only take time here.
     username, email = username[: User.USERNAME_MAX], email[: User.EMAIL_MAX]
     local_part = email.partition("@")[0]
     names = {identity_key(name) for name in (username, email, local_part, APPLICATION_NAME)} - {""}
@@ -102,9 +102,9 @@ def check_new_password(password: str, minimum: int, username: str, email: str) -
 
 
 def save(user: User) -> None:
-    """Send `user`, new or changed, to the database at once. Raises AlreadyTakenError when another got there first.
+    """Send `user`, new or changed, to the database. Raises AlreadyTakenError if another account has the names.
 
-    Nobody asks first whether the names are free: between the question and the statement they could go.
+    There is no check before, because the names could be taken between the check and the statement.
     """
     user_id, username_key, email = user.id, user.username_key, user.email
     db.session.add(user)
@@ -124,7 +124,7 @@ def save(user: User) -> None:
 
 
 def canonical_email(text: str) -> str:
-    """Return an email address in the form in which it was stored, however it is written, or some other text."""
+    """Return an email address in the form in which it is stored, however it is written; other text, folded."""
     try:
         return check_email(text)
     except AccountError:
@@ -132,25 +132,25 @@ def canonical_email(text: str) -> str:
 
 
 def find_by_email(text: str) -> User | None:
-    """Return the person with this email address, however it is written, or None."""
+    """Return the user with this email address, however it is written, or None."""
     email = canonical_email(text)
-    # PostgreSQL has no text with a NUL, and would not even look for it.
+    # PostgreSQL refuses a text with a NUL, even in a search.
     return None if "\0" in email else db.session.scalar(sa.select(User).where(User.email == email))
 
 
 @cache
 def _unknown_hash() -> str:
-    """Return a hash that no password has, for the same work when an account does not exist."""
+    """Return a hash that no password matches, so that the work is the same if an account does not exist."""
     return f"{User.HASH_METHOD}${secrets.token_urlsafe(12)}${secrets.token_hex(64)}"
 
 
 def authenticate(email: str, password: str) -> User | None:
-    """Return the person with this email address and password, locked, or None after the same work."""
+    """Return the user with this email address and password, locked, or None after the same work."""
     return confirm(find_by_email(email), password)
 
 
 def confirm(user: User | None, password: str, new_password: str | None = None) -> User | None:
-    """Return `user`, locked, when this is their password, else None after the same work.
+    """Return `user`, locked, if this is their password, or None after the same work.
 
     An account whose grace period is over has no password any more.
 
@@ -159,7 +159,7 @@ def confirm(user: User | None, password: str, new_password: str | None = None) -
     """
     user_id, stored = (user.id, user.password_hash) if user is not None else (None, _unknown_hash())
     db.session.rollback()
-    # The hash of a password does not change by NUL characters after it.
+    # NUL characters at the end of a password do not change its hash.
     possible = len(password) <= PASSWORD_MAX and "\0" not in password
     matches = check_password_hash(stored, password if possible else "")
     if user_id is None or not (matches and possible):

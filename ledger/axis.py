@@ -6,7 +6,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 # More labels than these would touch each other on a phone.
 TICKS = 5
-# So many figures, and a quarter at the most, may be cut off, if they are so many times as large as the next one.
+# At most this many figures, and a quarter of them, may be cut off, if they are this many times the next largest.
 MAX_CUT_OFF, CUT_OFF_FACTOR = 3, Decimal("2.5")
 
 
@@ -28,7 +28,7 @@ def axis_for(figures: Iterable[Decimal]) -> Axis:
     low, high = min(known), max(known)
     if low == high:
         high = Decimal(1)
-    # A power of ten below the smallest step that can be enough.
+    # A power of ten that is below the smallest possible step.
     power = Decimal(1).scaleb((high - low).adjusted() - 1)
     for step in (power * factor for factor in (1, 2, 5, 10, 20, 50)):
         first = (low / step).to_integral_value(ROUND_FLOOR)
@@ -39,7 +39,7 @@ def axis_for(figures: Iterable[Decimal]) -> Axis:
 
 
 def axis_without_outliers(figures: Iterable[Decimal]) -> Axis:
-    """Return an axis that a few very large figures do not dominate: they lie beyond its end."""
+    """Return an axis that is not dominated by a few very large figures, which are beyond its end."""
     falling = sorted(figures, reverse=True)
     spent = [figure for figure in falling if figure > 0]
     for count in range(min(MAX_CUT_OFF, len(spent) // 4), 0, -1):

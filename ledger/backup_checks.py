@@ -25,11 +25,11 @@ from models import Expense, ExpenseChange, RecurringExpense, category_key
 from text import identity_key
 
 Row = Mapping[str, Any] | sa.RowMapping
-# Reading a file takes at most this long, and a second more for each of these bytes.
+# The time limit for reading a file, and how many bytes allow one second more.
 READ_SECONDS, READ_BYTES_PER_SECOND = 20, 1_000_000
-# SQLite asks whether it shall go on after this many of its instructions.
+# SQLite checks the time limit after this many of its instructions.
 INSTRUCTIONS_BETWEEN_CHECKS = 100_000
-# A hash whose parameters cost no more than those that the application uses or has used.
+# A password hash whose parameters cost no more than those that the application uses or has used.
 PASSWORD_HASH = re.compile(
     r"(?:scrypt:(?:16384|32768|65536|131072):8:[1-4]|pbkdf2:sha(?:1|256|512):[0-9]{1,7})\$[^$]+\$[0-9a-f]+|[^$]*"
 )
@@ -44,7 +44,7 @@ class BackupError(Exception):
 
 
 def limit_time(connection: Any, size: int) -> None:
-    """Let statements on a SQLite connection to a file of this `size` end, with an error, when time is over."""
+    """Let statements on a SQLite connection to a file of this `size` fail when the time is over."""
     deadline = time.monotonic() + READ_SECONDS + size / READ_BYTES_PER_SECOND
     connection.set_progress_handler(lambda: time.monotonic() > deadline, INSTRUCTIONS_BETWEEN_CHECKS)
 
@@ -72,7 +72,7 @@ def refuse_foreign_objects(connection: sa.Connection) -> None:
 
 
 def _squeeze(sql: str) -> str:
-    """Return a statement in the form in which two are compared."""
+    """Return a statement in the form in which statements are compared."""
     return " ".join(sql.split()).casefold().replace('"', "")
 
 
@@ -114,7 +114,7 @@ def is_valid_value(column: Any, value: Any) -> bool:
 
 @lru_cache(maxsize=64)
 def _check_of(kind: type[Any]) -> Callable[[Any, Any], bool]:
-    """Return the check of a type of columns; asking it anew for each of a million values takes a second."""
+    """Return the check for a type of column. Cached, because a million look-ups take a second."""
     return next((check for type_, check in TYPES if issubclass(kind, type_)), lambda _kind, _value: True)
 
 
@@ -230,7 +230,7 @@ CHECKS: dict[str, Callable[[Row], str | None]] = {
 }
 
 
-# --- What rows say together
+# --- Rows that belong together
 
 
 def refuse_inconsistent(target: sa.Connection) -> None:

@@ -86,7 +86,7 @@ def _open_file(file: Path, mode: str) -> sa.Engine:
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(address, uri=True, isolation_level=None)
         limit_time(connection, file.stat().st_size)
-        # The checks of the database that the rows are copied to count, not those that a file brings along.
+        # The constraints of the database that the rows are copied to count, not those of the file.
         connection.execute("PRAGMA ignore_check_constraints=ON")
         return connection
 
@@ -173,7 +173,7 @@ def open_backup(file: Path) -> Iterator[sa.Connection]:
 
 
 def _refuse_foreign(engine: sa.Engine, file: Path) -> None:
-    """Raise BackupError if a file cannot be read, or has more in it than a backup has."""
+    """Raise BackupError if a file cannot be read, or contains more than a backup does."""
     try:
         with engine.connect() as connection:
             refuse_foreign_objects(connection)
@@ -206,7 +206,7 @@ def restore(source: sa.Connection, target: sa.Connection, progress: Progress) ->
     try:
         _copy_rows(source, target, progress, check=True)
     except (ValueError, TypeError, ArithmeticError, AttributeError, RecursionError) as error:
-        # A value that cannot even be read as one of its column.
+        # A value that cannot be converted to the type of its column.
         raise BackupError(f"The file contains a value that is not valid: {error}.") from None
     refuse_inconsistent(target)
     if target.dialect.name == "postgresql":

@@ -42,8 +42,8 @@ class StoredBudget(NamedTuple):
     rollover: bool
 
 
-# By the ids of their categories, in the order of these, and each in the order of their first months; those of all
-# categories together by None.
+# By the ids of their categories, in the order of the categories, each list in the order of first months. The total
+# budgets are under None.
 History = Mapping[uuid.UUID | None, Sequence[StoredBudget]]
 
 
@@ -69,7 +69,7 @@ def valid_in(budgets: Sequence[StoredBudget], month: Period) -> MonthlyBudget:
 
 
 def valid_budgets(history: History, month: Period) -> dict[uuid.UUID | None, MonthlyBudget]:
-    """Return the budgets of a month by the ids of their categories, that of all together by None."""
+    """Return the budgets of a month by the ids of their categories, the total one by None."""
     return {category_id: valid_in(budgets, month) for category_id, budgets in history.items()}
 
 
@@ -78,8 +78,8 @@ def available_budgets(
 ) -> dict[str | None, AvailableBudget]:
     """Return the budgets of the last of some months by the names of their categories, the total one by None.
 
-    What was left over from the others, which come before it without a gap, is carried over where the user wants
-    it. The `summaries` are those of the months.
+    What was left over from the earlier ones, which follow each other without a gap, is carried over where the user
+    wants it. The `summaries` are those of the months.
     """
     spent = [{entry.category: entry.total for entry in summary.breakdown} for summary in summaries[:-1]]
     available: dict[str | None, AvailableBudget] = {}
@@ -107,8 +107,8 @@ def save(
 ) -> tuple[Operation, int]:
     """Set budgets from a month on, by the ids of their categories, the total one by None.
 
-    Earlier months keep theirs. A budget whose category is gone is left out. Returns how many changed, too. The
-    caller commits.
+    Earlier months keep theirs. A budget whose category is gone is left out. Returns the operation and how many
+    budgets changed. The caller commits.
     """
     changed = 0
     with operations.record(user, "edit_budgets", now) as operation:
@@ -131,7 +131,7 @@ def _set(
     month: Period,
     new: MonthlyBudget,
 ) -> None:
-    """Make a budget the valid one from a month on, also where another first day of the month was set before."""
+    """Make a budget valid from a month on. Later ones, set with another first day of the month, are deleted."""
     same = None
     for budget in budgets:
         if budget.start_date >= month.begin:
@@ -149,7 +149,7 @@ def _set(
 
 
 def revert(user: User, operation: Operation, change: RowChange) -> bool | None:
-    """Undo, as a part of `operation`, what another one did to one of the user's budgets.
+    """Undo, as a part of `operation`, another operation's change to one of the user's budgets.
 
     Returns True when that was done, None when it had been undone already, and False when the budget was changed
     since, or its category is gone. The caller has locked the categories.

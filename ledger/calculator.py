@@ -11,7 +11,7 @@ def calculate(text: str, read_number: Callable[[str, bool], Fraction]) -> Fracti
     """Return the exact value of a calculation or of a single number.
 
     `read_number` gets the text of a number, and whether it is multiplied or divided. Raises ValueError for a text
-    that is no calculation, and ZeroDivisionError.
+    that is not a calculation, and ZeroDivisionError.
     """
     calculation = _Calculation(text, read_number)
     result = calculation.sum()

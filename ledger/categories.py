@@ -16,7 +16,7 @@ from ledger.journal import row_count
 from ledger.spending import ExpenseFilter, summarise
 from models import Budget, Category, Expense, Operation, RecurringExpense, RowChange, User, category_key
 
-# As many fit on one page.
+# As many as fit on one page.
 MAX_CATEGORIES = 200
 # The dropdowns offer this to add a category, so no category can have it as its name.
 NEW_CATEGORY = "New …"
@@ -27,7 +27,7 @@ class CategoryError(LedgerError):
 
 
 class CategoryData(NamedTuple):
-    """A category as it was read, whatever becomes of the session."""
+    """A category as it was read, independent of the session."""
 
     id: uuid.UUID
     name: str
@@ -81,7 +81,7 @@ def get_usage(user: User, name: str) -> Usage:
 
 
 def lock(user: User) -> None:
-    """Let one operation at a time change the user's categories, and nobody add an expense to one meanwhile."""
+    """Let only this transaction change the user's categories, and no other add an expense to one."""
     fetch_all(_lock_query().with_for_update(key_share=True), owner_id=user.id)
 
 
@@ -116,7 +116,7 @@ def lock_and_get(user: User) -> dict[uuid.UUID, CategoryData]:
 
 
 def ensure_exist(user: User, operation: Operation, names: Iterable[str]) -> None:
-    """Add the categories that expenses got back and the user does not have. The caller has locked."""
+    """Add the categories that restored expenses use and the user does not have. The caller has locked."""
     if not (names := set(names)):
         return
     known = get_categories(user)
@@ -164,7 +164,7 @@ def create(user: User, category_id: uuid.UUID, name: str, now: datetime) -> Oper
 def edit(user: User, category_id: uuid.UUID, now: datetime, changes: Mapping[str, Any]) -> Operation:
     """Change a category: its `name`, whether it is `archived`, and the id of the category `after` which it comes.
 
-    What is not among the changes stays. Expenses and recurring expenses get the new name. Raises CategoryError.
+    Everything else stays as it is. Expenses and recurring expenses get the new name. Raises CategoryError.
     The caller commits.
     """
     old = sa.select(Category.name).where(Category.author_id == user.id, Category.id == category_id)
@@ -198,7 +198,7 @@ def merge(user: User, category_id: uuid.UUID, into_id: uuid.UUID, now: datetime)
         for piece in pieces:
             operations.change_expenses(operation, Expense.id.in_(piece), {"category": into.name})
         if operation.running_until is not None:
-            # What was locked before the pieces is not any more.
+            # The locks from before the pieces are gone.
             category, into, repeating = _lock_for_merge(user, category_id, into_id)
         for recurring in repeating:
             label = recurring.description or category.name
@@ -251,7 +251,7 @@ def _find_by_key(known: Mapping[uuid.UUID, CategoryData], key: str) -> CategoryD
 def _positions(
     known: Mapping[uuid.UUID, CategoryData], category_id: uuid.UUID, after_id: uuid.UUID | None
 ) -> dict[uuid.UUID, int]:
-    """Return the positions that move a category behind another one, or to the top; none when it is there.
+    """Return the positions that move a category after another one, or to the top; none if it is there already.
 
     Raises CategoryError.
     """
@@ -282,7 +282,7 @@ def _append(
     category_id: uuid.UUID,
     name: str,
 ) -> None:
-    """Add a new category behind the others. Raises CategoryError."""
+    """Add a new category after the others. Raises CategoryError."""
     _refuse_reserved(name)
     if len(known) >= MAX_CATEGORIES:
         raise CategoryError("too_many_categories", maximum=MAX_CATEGORIES)
@@ -297,7 +297,7 @@ def _insert(user: User, operation: Operation, category_id: uuid.UUID, **values: 
 
 
 def _change(user: User, operation: Operation, category: CategoryData, **values: Any) -> None:
-    """Give a category new values; its recurring expenses follow to a new name, and its expenses at the end."""
+    """Give a category new values. A new name is also given to its recurring expenses, and later its expenses."""
     if all(getattr(category, name) == value for name, value in values.items()):
         return
     row = db.session.get_one(Category, (user.id, category.id), populate_existing=True)
@@ -330,11 +330,11 @@ def _budgets(user: User, category: CategoryData) -> Sequence[Budget]:
 def revert(
     user: User, operation: Operation, change: RowChange, budgets: Mapping[str, dict[str, Any]]
 ) -> bool | None:
-    """Undo, as a part of `operation`, what another one did to one of the user's categories.
+    """Undo, as a part of `operation`, another operation's change to one of the user's categories.
 
-    `budgets` are those that the other one added, by their keys, with their values: they go with their category.
-    Returns True when that was done, None when it had been undone already, and False when the category was left
-    alone: changed since, used, or with a name that is another one's now. The caller has locked.
+    `budgets` are those that the other operation added, by their keys, with their values: they are removed with
+    their category. Returns True if it was undone, None if it had been undone already, and False if the category
+    was changed since, is used, or its name is taken now. The caller has locked.
     """
     known = {category.id: category for category in get_categories(user)}
     category_id = uuid.UUID(change.row_key)
@@ -380,7 +380,7 @@ def _remove(
     added: dict[str, Any],
     budgets: Mapping[str, dict[str, Any]],
 ) -> bool:
-    """Delete a category again that is as it was added, wherever it was moved, and that nothing uses."""
+    """Delete an added category that nothing uses and that was not changed, except for its position."""
     is_as_added = _has(current, {name: value for name, value in added.items() if name != "position"})
     for budget in _budgets(user, current):
         values = operations.decode(Budget, operations.encode(budget))

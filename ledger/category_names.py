@@ -13,12 +13,11 @@ from models import Category, Operation, RowChange, User
 
 
 def current_names(user: User, operation_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, dict[str, str]]:
-    """Return, for each of these operations, which names of categories at its time are other ones now.
+    """Return, for each of these operations, the new name of each category that was renamed since then, by its old.
 
-    Renaming a category changes nothing that was recorded. Instead the categories are followed by their ids,
-    from now back to the oldest operation: a name that was one category's first and another's later then means
-    the right one. A category that was merged into another one later has the name of that one. Takes two or three
-    statements.
+    Renaming a category changes nothing that was recorded. Instead, the categories are followed by their ids, from
+    now back to the oldest operation, so that a name that belonged to one category and later to another means the
+    right one. A category that was merged later gets the name of the other one. Takes two or three statements.
     """
     names = {str(row.id): row.name for row in db.session.execute(_names_query(), {"owner_id": user.id})}
     latest = dict(names)
@@ -32,7 +31,7 @@ def current_names(user: User, operation_ids: Collection[uuid.UUID]) -> dict[uuid
             _go_back(change, names, latest)
         if operation_id in operation_ids:
             found[operation_id] = renamed | _renamed(names, latest)
-        # For the merge itself, the category that it merged has its own name.
+        # For the merge itself, the merged category keeps its own name.
         into = next((key for key, name in names.items() if name == merges.get(operation_id)), None)
         if into is not None:
             latest |= dict.fromkeys(gone, latest[into])
@@ -56,7 +55,7 @@ def _merges(user: User, changes: dict[uuid.UUID, list[sa.Row[Any]]]) -> dict[uui
 
 
 def _category_changes(user: User, since: uuid.UUID) -> dict[uuid.UUID, list[sa.Row[Any]]]:
-    """Return what operations did to the user's categories from the operation `since` on."""
+    """Return the changes of the user's categories from the operation `since` on, by operation."""
     changes = defaultdict(list)
     for change in db.session.execute(_changes_query(), {"owner_id": user.id, "since": since}):
         changes[change.operation_id].append(change)

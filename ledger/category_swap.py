@@ -41,7 +41,7 @@ def is_swap(changes: Sequence[RowChange]) -> bool:
 
 
 def revert(user: User, operation: Operation, changes: Sequence[RowChange]) -> list[str]:
-    """Undo a swap as a part of `operation`, and return what was changed since and left alone."""
+    """Undo a swap as a part of `operation`, and return the names of categories that were changed since."""
     known = {str(category.id): category for category in categories.get_categories(user)}
     current = [known.get(change.row_key) for change in changes]
     names = [category and category.name for category in current]

@@ -25,7 +25,7 @@ MAX_REMEMBERED = 20_000
 MAX_FILES_PER_USER = 3
 # A file of this size or smaller is kept in memory.
 MAX_BYTES_IN_MEMORY = 256 * 1024
-# A spreadsheet takes a text that begins so for a formula. Our own apostrophe before it belongs to the text.
+# A spreadsheet takes a text that begins like this for a formula. Apostrophes before it belong to the text.
 _FORMULA = "'*[=+\\-@\t\r\n\0\uff1d\uff0b\uff0d\uff20]"
 # Where a cell can begin. Some spreadsheets also split a line at these characters, even between quotation marks.
 _SEPARATORS = ";\t|\r\n"
@@ -39,15 +39,15 @@ _ESCAPED = re.compile(f"{_CELL_START}'(?={_FORMULA})")
 @lru_cache(maxsize=4096)
 def escape_formula(text: str) -> str:
     """Put an apostrophe before each part of a text that a spreadsheet would read as a formula."""
-    # Nearly every text begins with a letter and has no separator, and asking for that is quicker.
+    # Nearly every text begins with a letter and has no separator, and checking that is quicker.
     if text[:1].isalpha() and ";" not in text and "|" not in text and text.isprintable():
         return text
     return _UNESCAPED.sub("'", text)
 
 
 def escape_formulas(texts: Sequence[str]) -> Iterable[str]:
-    """Return many texts like `escape_formula`, quickly when none of them has to be changed."""
-    # With a separator before it, each text begins where a cell can begin.
+    """Escape many texts like `escape_formula`, quickly if none of them has to be changed."""
+    # The separators make each text begin where a cell can begin.
     return map(escape_formula, texts) if _HAS_FORMULA.search(f";{';'.join(texts)}") else texts
 
 
@@ -61,7 +61,7 @@ class TooManyFilesError(Exception):
 
 
 class ExportFile(SpooledTemporaryFile[bytes]):
-    """A temporary file without a name: nobody else can open it, and it does not outlive the process.
+    """A temporary file without a name: no other process can open it, and it does not outlive this one.
 
     `size` is its number of bytes, once it is written.
     """
@@ -127,7 +127,7 @@ class AmountTexts(dict[int, str]):
 def write_csv(
     engine: sa.Engine, query: sa.Select[*tuple[Any, ...]], currency: str, byte_order_mark: bool = False
 ) -> Generator[str, None, None]:
-    """Yield the expenses of `query` as CSV (RFC 4180), ROWS_AT_ONCE at a time, in memory that does not grow.
+    """Yield the expenses of `query` as CSV (RFC 4180), ROWS_AT_ONCE at a time, in constant memory.
 
     Columns: date (ISO 8601), category, description, amount (a point, all decimals of the currency), currency
     (ISO 4217). Texts are guarded against being taken for formulas. A byte order mark is for Excel.
@@ -156,14 +156,14 @@ def _read_rows(
 ) -> Generator[Sequence[Sequence[Any]], None, None]:
     """Yield day, category, description and thousandths of expenses, ROWS_AT_ONCE at a time.
 
-    They are as the database holds them: making a date and a Decimal of each would take twice as long as the rest.
+    The values are as in the database: converting them to dates and Decimals would take twice as long as the rest.
     """
     day, thousandths = sa.type_coerce(Expense.date, sa.String), sa.type_coerce(Expense.amount, sa.BigInteger)
     raw = query.with_only_columns(day, Expense.category, Expense.description, thousandths)
-    # The driver of SQLite has no more rows in hand than it is asked for. It is asked directly, because SQLAlchemy
-    # would make an object of each.
+    # SQLite's driver holds no more rows than are fetched. It is used directly, because SQLAlchemy would make an
+    # object of each row.
     is_sqlite = engine.dialect.name == "sqlite"
-    # A connection of its own, because the session of the request holds whole results in memory.
+    # On a separate connection, because the session of the request holds whole results in memory.
     with (
         engine.connect().execution_options(reading=True) as connection,
         connection.execute(raw, execution_options={} if is_sqlite else {"yield_per": ROWS_AT_ONCE}) as rows,

@@ -1,4 +1,4 @@
-"""Deletion of accounts: first scheduled, which a login takes back, then every row is removed."""
+"""Deletion of accounts: it is scheduled, which a login cancels, and then every row is removed."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,9 +12,9 @@ from ledger.journal import row_count
 from ledger.pieces import OperationRunningError
 from models import User
 
-# For so long an account that its user has deleted is kept.
+# How long an account is kept after its user has deleted it.
 GRACE_PERIOD = timedelta(days=7)
-# The time of an account whose removal has begun, so that no login keeps the rest of it, whatever the clock says.
+# Marks an account whose removal has begun, so that no login can keep the rest of it, whatever the clock says.
 REMOVAL_BEGUN = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -41,16 +41,16 @@ def is_over(user: User, now: datetime) -> bool:
 
 
 def remove_expired(now: datetime) -> int:
-    """Remove the accounts whose time has come, and return how many they were. Commits by itself."""
+    """Remove the accounts whose grace period is over, and return how many there were. Commits."""
     ids: Sequence[int] = db.session.scalars(sa.select(User.id).where(User.delete_at <= now)).all()
     db.session.commit()
     return sum(_begin(user_id, User.delete_at <= now) and _remove_rows(user_id) for user_id in ids)
 
 
 def remove(user: User) -> None:
-    """Remove an account with all its rows now. Commits by itself. Raises OperationRunningError.
+    """Remove an account with all its rows now. Commits. Raises OperationRunningError.
 
-    One that is interrupted is completed by the next call, or by `remove_expired`.
+    If it is interrupted, the next call or `remove_expired` completes it.
     """
     running = sa.select(User.running_operation).where(User.id == user.id).with_for_update()
     if db.session.scalar(running) is not None:
@@ -60,7 +60,7 @@ def remove(user: User) -> None:
 
 
 def _begin(user_id: int, *conditions: sa.ColumnElement[bool]) -> bool:
-    """Let nobody log in to the account any more; tell whether it is there and meets the conditions. Commits."""
+    """Let nobody log in to the account any more; tell whether it exists and meets the conditions. Commits."""
     own = sa.update(User).where(User.id == user_id, *conditions)
     has_begun = row_count(own.values(delete_at=REMOVAL_BEGUN)) == 1
     db.session.commit()

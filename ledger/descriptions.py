@@ -17,15 +17,15 @@ SHORT_DAYS = 100
 def with_words(words: Sequence[str], period: Period) -> sa.ColumnElement[bool]:
     """Return the condition that the description of an expense contains all of these words, in any order.
 
-    Where the database has the different descriptions of each user, those of the owner are searched instead of all
-    expenses, unless there are only the expenses of a short `period`.
+    If the database keeps the distinct descriptions of each user, those of the owner are searched instead of all
+    expenses, unless a short `period` limits the expenses.
     """
 
     def is_in(key: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
         return sa.and_(*(key.contains(word, autoescape=True) for word in words))
 
     key, used = Expense.__table__.c.description_key, used_description.c
-    # As for the monthly totals, a process looks for the table once.
+    # As with the monthly totals, each process looks for the table once.
     if period.is_within(SHORT_DAYS) or not has_used_descriptions(db.engine):
         return is_in(key)
     return key.in_(sa.select(used.description_key).where(used.author_id == OWNER_ID, is_in(used.description_key)))

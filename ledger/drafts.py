@@ -1,4 +1,4 @@
-"""Drafts: what was typed into a form that was sent after the session had ended."""
+"""Drafts: the fields of forms that were sent after the session had ended."""
 
 import json
 import uuid
@@ -19,8 +19,8 @@ Fields = list[tuple[str, str]]
 def save(user_id: int, path: str, fields: Fields, now: datetime) -> uuid.UUID | None:
     """Store what was typed into the form at `path`, and return its id; the caller commits.
 
-    It takes the place of an earlier draft of that form and of the user's oldest one. Returns None when it is too
-    large, or when there is no such user.
+    It replaces an earlier draft of that form, and drafts that are too old or too many are deleted. Returns None if
+    it is too large, or if there is no such user.
     """
     size = len(json.dumps(fields, ensure_ascii=False).encode(errors="replace"))
     if size > DRAFT_MAX_BYTES or db.session.get(User, user_id) is None:

@@ -4,9 +4,9 @@ from typing import Any
 
 
 class LedgerError(ValueError):
-    """A value or request that the ledger refuses: a `code`, and the `values` that its message names.
+    """A value or request that is refused: a `code`, and the `values` that its message names.
 
-    The ledger knows no sentences: `messages.py` has one for every code.
+    `messages.py` has the sentence for every code.
     """
 
     def __init__(self, code: str, **values: Any) -> None:

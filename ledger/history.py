@@ -19,7 +19,7 @@ from ledger.retention import UNDO_RETENTION
 from ledger.spending import VALUES, ExpenseValues
 from models import Budget, Expense, ExpenseChange, Operation, RecurringExpense, RowChange, User
 
-# How many operations are on a page, and of how many expenses of each what was changed.
+# How many operations a page shows, and how many changed expenses of each.
 PAGE_SIZE, MAX_ROWS_SHOWN = 50, 50
 TABLES: dict[str, type[Base]] = {model.__tablename__: model for model in TRACKED_COLUMNS}
 
@@ -48,7 +48,7 @@ class ShownRow(NamedTuple):
 class ShownOperation:
     """An operation with up to MAX_ROWS_SHOWN of its expenses and all its other rows.
 
-    One that is neither undone nor can be was changed by later operations.
+    If it is not undone and cannot be undone, later operations changed the same rows.
     """
 
     operation: Operation
@@ -104,7 +104,7 @@ def _show(
 
 
 def _shown_expenses(user: User, operations: Sequence[Operation]) -> dict[uuid.UUID, list[ShownExpense]]:
-    """Return what each operation did to expenses, by five statements at the most."""
+    """Return the changes of expenses by each operation, in at most five statements."""
     changes = db.session.execute(_expense_changes_query(user, operations)).all()
     ids = {change.id for change in changes}
     current = _current_expenses(user, ids)
@@ -119,7 +119,7 @@ def _shown_expenses(user: User, operations: Sequence[Operation]) -> dict[uuid.UU
 
 
 def _current_expenses(user: User, ids: set[uuid.UUID]) -> dict[uuid.UUID, ExpenseValues]:
-    """Return the values of those of these expenses that are there, by their ids."""
+    """Return the values of those expenses that exist, by their ids."""
     if not ids:
         return {}
     query = sa.select(EXPENSE.id, *(EXPENSE[name] for name in VALUES))
@@ -128,7 +128,7 @@ def _current_expenses(user: User, ids: set[uuid.UUID]) -> dict[uuid.UUID, Expens
 
 
 def _expense_changes_query(user: User, operations: Sequence[Operation]) -> sa.CompoundSelect[Any]:
-    """Return the query of the shown expense changes; of a large operation only the first are read."""
+    """Return the query of the shown expense changes, which reads only the first ones of a large operation."""
     columns = (CHANGE[prefix + name] for prefix in ("", "new_") for name in VALUES)
     query = sa.select(CHANGE.operation_id, CHANGE.id, CHANGE.change, *columns).where(CHANGE.author_id == user.id)
     small = [operation.id for operation in operations if operation.count <= MAX_ROWS_SHOWN]
@@ -143,7 +143,7 @@ def _expense_changes_query(user: User, operations: Sequence[Operation]) -> sa.Co
 def _show_expense(
     change: sa.Row[Any], known: ExpenseValues | None, current: ExpenseValues | None, names: dict[str, str]
 ) -> ShownExpense:
-    """Return a change with all values of its expense, which is `known` as it is or was last."""
+    """Return a change with all values of its expense. `known` are its current values, or its last ones."""
     old, new = ({name: getattr(change, prefix + name) for name in VALUES} for prefix in ("", "new_"))
     old, new = ({name: value for name, value in values.items() if value is not None} for values in (old, new))
     nothing = dict.fromkeys(VALUES)
@@ -155,7 +155,7 @@ def _show_expense(
 
 
 def _shown_rows(user: User, operations: Sequence[Operation]) -> dict[uuid.UUID, list[ShownRow]]:
-    """Return what each operation did to rows of other tables."""
+    """Return the changes of rows of other tables by each operation."""
     query = sa.select(RowChange).where(
         RowChange.author_id == user.id, RowChange.operation_id.in_([operation.id for operation in operations])
     )
@@ -170,7 +170,7 @@ def _shown_rows(user: User, operations: Sequence[Operation]) -> dict[uuid.UUID, 
 
 
 def _reverted(user: User) -> dict[uuid.UUID, Extent]:
-    """Return how much of each operation is undone; what an undo reverted no longer counts once it is undone."""
+    """Return how much of each operation is undone, without what was undone by an undo that is itself undone."""
     rows = sa.select(sa.func.count()).where(RowChange.author_id == user.id, RowChange.operation_id == Operation.id)
     query = sa.select(Operation.id, Operation.undoes, Operation.count, rows.scalar_subquery())
     query = query.where(Operation.author_id == user.id, Operation.undoes.is_not(None))
@@ -186,7 +186,7 @@ def _reverted(user: User) -> dict[uuid.UUID, Extent]:
 def count_unrepresentable_amounts(user: User, currency: str, now: datetime) -> int:
     """Return how many amounts of `user` cannot be written in `currency`, or could not after an undo.
 
-    Until the caller commits, no operation adds others.
+    Until the caller commits, no operation can add more.
     """
     if currency == user.currency:
         return 0
@@ -208,7 +208,7 @@ def count_unrepresentable_amounts(user: User, currency: str, now: datetime) -> i
 
 
 def _finer_query(user: User, digits: int, recent: sa.Select[uuid.UUID]) -> sa.CompoundSelect[uuid.UUID]:
-    """Return the query of the ids of rows whose amount has more than so many decimals, now or before a change."""
+    """Return the query of the ids of rows whose amount has, or had before a change, more than these decimals."""
     return sa.union(
         *(
             sa.select(amount.class_.id).where(

@@ -1,4 +1,4 @@
-"""Drafts of imports: statements that were read but not added yet, and what is remembered of earlier ones."""
+"""Drafts of imports: statements that were read but not added yet, and how earlier ones of a kind were read."""
 
 import uuid
 import zlib
@@ -28,7 +28,7 @@ from models import Statement, StatementLine, User
 
 DRAFT_MAX_AGE = timedelta(days=7)
 MAX_DRAFTS = 20
-# How many earlier statements of a kind of file are looked at.
+# How many earlier statements of the same kind of file are looked at.
 MAX_REMEMBERED = 200
 # The most lines that are written in one transaction.
 LINES_AT_ONCE = 5_000
@@ -37,7 +37,7 @@ CONTENT_MAX_BYTES = 2**30
 
 
 def owner_of(user: User) -> Owner:
-    """Return the user as far as reading and storing a statement needs them."""
+    """Return the values of a user that reading and storing a statement needs."""
     return Owner(user.id, user.currency)
 
 
@@ -52,7 +52,7 @@ def hash_of(data: bytes) -> str:
 def save_draft(
     owner: Owner, statement: ReadStatement, content: bytes, file_name: str, source: str, now: datetime
 ) -> uuid.UUID:
-    """Store a statement that was read, and return its id. Others can write meanwhile; commits by itself.
+    """Store a statement that was read, and return its id. Others can write meanwhile; commits.
 
     `source` is the account, if the file names none.
     """
@@ -74,14 +74,14 @@ def save_draft(
     db.session.execute(sa.insert(Statement), [draft])
     _insert_lines(lines, len(rows))
     mine = STATEMENT.author_id == owner.id, STATEMENT.id == draft["id"]
-    # With its content it is a draft: an interruption before leaves none that lacks lines.
+    # Only its content makes it a draft, so that an interruption never leaves a draft without all lines.
     row_count(sa.update(Statement).where(*mine).values(content=packed))
     db.session.commit()
     return cast("uuid.UUID", draft["id"])
 
 
 def _values_of(statement: ReadStatement, rows: Sequence[Row], source: str) -> dict[str, Any]:
-    """Return what a statement itself says, as columns of Statement, with the preview of its rows."""
+    """Return the columns of Statement that come from the file, with the preview of its rows."""
     days = [row["date"] for row in rows if row["state"] in StatementLine.BOOKED]
     return {
         "format": statement.format,
@@ -135,13 +135,13 @@ def read_content(user: User, statement_id: uuid.UUID) -> bytes | None:
 
 
 def discard(user: User, statement_id: uuid.UUID) -> bool:
-    """Delete a draft, and tell whether there was one. Others can write meanwhile; commits by itself.
+    """Delete a draft, and tell whether there was one. Others can write meanwhile; commits.
 
     Raises OperationRunningError: it may be the one that is being added.
     """
     operations.lock_account(user)
     draft = Statement.author_id == user.id, Statement.id == statement_id, Statement.added_at.is_(None)
-    # From here on it is no draft any more; whatever an interruption leaves is purged.
+    # From here on it is not a draft any more; what an interruption leaves behind is purged.
     if not row_count(sa.update(Statement).where(*draft).values(content=None)):
         return False
     _delete(user.id, statement_id)
@@ -149,7 +149,7 @@ def discard(user: User, statement_id: uuid.UUID) -> bool:
 
 
 def _delete(user_id: int, statement_id: uuid.UUID) -> None:
-    """Delete a statement that is no draft any more, and its lines, a piece at a time. Commits by itself."""
+    """Delete a statement that is not a draft any more, and its lines, a piece at a time. Commits."""
     of_statement = LINE.author_id == user_id, LINE.statement_id == statement_id
     some = sa.select(LINE.id).where(*of_statement)
     pace = Pace(LINES_AT_ONCE)
@@ -166,7 +166,7 @@ def _delete(user_id: int, statement_id: uuid.UUID) -> None:
 def purge(now: datetime, user: User | None = None) -> list[str]:
     """Delete the drafts of a user that are too old or too many, or of all users that are too old.
 
-    Returns the names of the files. Commits by itself.
+    Returns the names of the files. Commits.
     """
     query = sa.select(Statement.author_id, Statement.id, Statement.file_name).where(Statement.added_at.is_(None))
     if user is None:
@@ -203,7 +203,7 @@ def list_statements(user: User, limit: int) -> list[Statement]:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A statement that was read, and the account that its lines are of.
+    """A statement that was read, and the bank account that its lines belong to.
 
     `sources` are the accounts that such files were added to.
     """
@@ -214,18 +214,18 @@ class Reading:
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether the person has to say how the file is read, or which account it is of."""
+        """Whether the user has to say how the file is read, or which account it belongs to."""
         return self.is_guess or self.is_account_unclear
 
     @property
     def is_guess(self) -> bool:
         """Whether the file does not say how it is read."""
-        # A question without a place in the layout cannot be answered.
+        # A question that the layout has no field for cannot be answered.
         return any(hasattr(self.statement.layout, question.name) for question in self.statement.questions)
 
     @property
     def is_account_unclear(self) -> bool:
-        """Whether such files were added to several accounts, and neither the file nor the person names one."""
+        """Whether such files were added to several accounts, and neither the file nor the user names one."""
         return not self.source and len(self.sources) > 1
 
 
@@ -234,7 +234,7 @@ def read_as_before(
 ) -> Reading:
     """Read a file with the answers that were given for earlier ones of its kind. Raises StatementError.
 
-    A `layout` is an answer of now. No transaction is open meanwhile.
+    A `layout` is the user's current answer, and takes precedence. No transaction is open meanwhile.
     """
     from ledger.statements.reader import read_statement
 
@@ -256,7 +256,7 @@ def without_answers(layout: Layout) -> Layout:
 
 
 def _answers(statement: ReadStatement, earlier: Layout) -> Layout:
-    """Return how a file is read: as it says itself, and as was answered earlier where it says nothing."""
+    """Return the layout of a file: what the file says itself, and earlier answers where it says nothing."""
     asked = {question.name for question in statement.questions}
     answers: dict[str, Any] = {
         name: getattr(earlier, name) for name in ("encoding", "currency", "date", "decimal") if name in asked

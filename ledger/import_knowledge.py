@@ -68,7 +68,7 @@ def _known_query(user_id: int) -> sa.Select[Any]:
 
 
 def _known(rows: Sequence[sa.Row[Any]]) -> list[KnownLine]:
-    """Return the lines that are known, each with those that were taken for it."""
+    """Return the lines that are known, each with later lines that counted as the same."""
     found: dict[uuid.UUID, KnownLine] = {}
     aliases = []
     for row in rows:
@@ -118,10 +118,10 @@ def typed_expenses(
 
 
 def state_of(connection: sa.Connection, user_id: int, own: uuid.UUID | None = None) -> str | None:
-    """Return what tells whether the user's data is the same as at another time.
+    """Return a text that changes with every change of the user's data.
 
-    Every change of it is an operation. None while a large one is running, which then goes on under the same id;
-    `own` is the caller's, which has changed nothing yet.
+    Every change is an operation. None while a large one is running, because it goes on under the same id; `own` is
+    the caller's operation, which has changed nothing yet.
     """
     currency, running = connection.execute(
         sa.select(User.currency, User.running_operation).where(User.id == user_id)
@@ -141,7 +141,7 @@ def state_of(connection: sa.Connection, user_id: int, own: uuid.UUID | None = No
 
 @dataclass(slots=True)
 class PayeeHistory:
-    """The category that a payee had last, whether it was paid before, and whether it was left out last."""
+    """The last category of a payee, whether it was paid before, and whether it was left out the last time."""
 
     category: str = ""
     is_paid: bool = False
@@ -176,7 +176,7 @@ def _is_remembered(user_id: int) -> tuple[sa.ColumnElement[bool], ...]:
 
 
 def _payments_query(user_id: int) -> sa.Select[Any]:
-    """Return the query of the lines with money out: payee, category of the expense, whether left out, and day."""
+    """Return the query of lines with money out: payee, category of the expense, whether left out, and day."""
     is_left_out = sa.and_(LINE.state == "skip", LINE.reason == "payee_left_out")
     expense_id = sa.case((LINE.state == "add", LINE.id), else_=LINE.expense_id)
     category = sa.select(EXPENSE.category).where(EXPENSE.author_id == user_id, EXPENSE.id == expense_id)
@@ -193,7 +193,7 @@ def _payments_query(user_id: int) -> sa.Select[Any]:
 
 
 def categories_of_descriptions(connection: sa.Connection, user_id: int, keys: Collection[str]) -> dict[str, str]:
-    """Return the category that each description had last, by its key."""
+    """Return the last category of each description, by its key."""
     query = (
         sa.select(EXPENSE.description_key, EXPENSE.category, sa.func.max(EXPENSE.date))
         .where(EXPENSE.author_id == user_id)
@@ -201,7 +201,7 @@ def categories_of_descriptions(connection: sa.Connection, user_id: int, keys: Co
     )
     latest: dict[str, tuple[date, str]] = {}
     wanted = {key for key in keys if key}
-    # Of a large file, it is quicker to look at all descriptions that were used.
+    # For a large file, it is quicker to look at all descriptions that were used.
     chunks = [None] if len(wanted) > MAX_CHUNKS * KEYS_AT_ONCE else _chunks(wanted)
     for some in chunks:
         of_keys = query if some is None else query.where(EXPENSE.description_key.in_(some))

@@ -1,4 +1,4 @@
-"""Lines of a statement that was read, as they are stored: account, payee, category, and whether they are added."""
+"""Lines of a statement as they are stored: account, payee, category, and whether they are added."""
 
 import re
 from collections.abc import Collection, Iterable, Sequence
@@ -26,9 +26,9 @@ from ledger.statements import StatementLine as ReadLine
 from ledger.statements.payees import payee_key
 from models import Category, Expense, StatementLine, category_key, description_key
 
-# Reasons for which a line is added unless the person decides otherwise.
+# Reasons with which a line is still added unless the user decides otherwise.
 ADDED_REASONS = frozenset({"", "refund"})
-# An own export says itself what a refund is.
+# The application's own export says which lines are refunds.
 OWN_FORMAT = "ledger"
 Row = dict[str, Any]
 _values_of_line = itemgetter(*Line._fields)
@@ -36,7 +36,7 @@ _values_of_line = itemgetter(*Line._fields)
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The user as far as it is needed without a session: reading a file must not keep others from writing."""
+    """The user's values that are needed without a session: reading a file must not keep others from writing."""
 
     id: int
     currency: str
@@ -67,17 +67,17 @@ def build_rows(connection: sa.Connection, owner: Owner, statement: Statement, so
 
 
 def line_of(row: Any) -> Line:
-    """Return what duplicates are found by, from a row or a dictionary of its columns."""
+    """Return the values by which duplicates are found, from a row or a dictionary of its columns."""
     return Line._make(_values_of_line(row))
 
 
 def _default_state(reason: str) -> str:
-    """Return what becomes of a booking unless the person decides otherwise."""
+    """Return the state of a booking unless the user decides otherwise."""
     return "add" if reason in ADDED_REASONS else "skip"
 
 
 def set_duplicate(row: Row, duplicate: Duplicate | None) -> None:
-    """Note what a line repeats, and leave it out unless that is only a question."""
+    """Note which row a line repeats, and leave the line out unless that is uncertain."""
     row["duplicate"] = duplicate.code if duplicate else ""
     row["expense_id"] = duplicate.row_id if duplicate else None
     row["state"] = "skip" if duplicate and duplicate.is_left_out else _default_state(row["reason"])
@@ -137,7 +137,7 @@ def _is_storable(amount: Decimal | None) -> bool:
 
 
 def _shown_payee(line: ReadLine) -> str:
-    """Return the words of a text that name a payee, where the file has no other name of it."""
+    """Return the words of a text that name the payee, if the file has no field for it."""
     key = set(payee_key(line.text).split())
     words = [word for word in line.text.split() if key & set(payee_key(word).split())]
     return (" ".join(words) or line.text)[: StatementLine.PAYEE_MAX]
@@ -151,7 +151,7 @@ def _number(rows: Sequence[Row]) -> None:
 
 
 def _give_ids(rows: list[Row], statement: Statement) -> list[Row]:
-    """Give each line an id, and return them in this order: of one day, what was paid later has the larger one."""
+    """Give each line an id, and return them in the order of ids: within a day, later payments have larger ones."""
     days = [row["date"] for row in rows if row["date"] and row["state"] in StatementLine.BOOKED]
     is_own = statement.format == OWN_FORMAT
     is_newest_first = bool(days) and (days[0] > days[-1] or (is_own and days[0] == days[-1]))
@@ -161,11 +161,11 @@ def _give_ids(rows: list[Row], statement: Statement) -> list[Row]:
     return ordered
 
 
-# --- What is known of the payee
+# --- What is known about the payee
 
 
 def _judge(booked: Sequence[Row], histories: dict[str, PayeeHistory], is_own: bool) -> None:
-    """Set the reason for which a line is left out, or is a refund, and what becomes of it."""
+    """Set the state of each line, and the reason why it is left out or counts as a refund."""
     paid = {key for key, history in histories.items() if history.is_paid}
     left_out = {key for key, history in histories.items() if history.is_left_out}
     came_in = [row for row in booked if row["amount"] > 0 and not row["reason"]]
@@ -194,7 +194,7 @@ def _first_payments(booked: Sequence[Row], payees: Collection[str]) -> dict[str,
 def _set_categories(
     connection: sa.Connection, owner: Owner, booked: Sequence[Row], histories: dict[str, PayeeHistory]
 ) -> None:
-    """Propose a category: the file's, the payee's last one, or the one that the description had."""
+    """Propose a category: the file's, the last one of the payee, or the last one of the description."""
     query = sa.select(Category.name_key, Category.name).where(Category.author_id == owner.id)
     names = {row.name_key: row.name for row in connection.execute(query)}
     used = {row["category"] for row in booked} - {""}
@@ -205,7 +205,7 @@ def _set_categories(
         if not row["category"] and row["payee_key"] in histories:
             row["category"] = histories[row["payee_key"]].category
     rest = [row for row in booked if not row["category"]]
-    # Who typed an expense has named it after the payee, more often than not.
+    # The description of a typed expense is often the name of the payee.
     keys = {row["text"]: row["text_key"] for row in rest}
     payees = {row["payee"] for row in rest}
     keys |= {name: description_key(name) for name in payees - keys.keys()}
@@ -216,7 +216,7 @@ def _set_categories(
 
 
 def _new_names(used: Iterable[str], names: dict[str, str]) -> dict[str, str]:
-    """Return the file's categories that the person does not have, by their keys, as many as there is room for."""
+    """Return the file's categories that the user does not have, by their keys, up to the limit of categories."""
     new: dict[str, str] = {}
     for name in sorted(used):
         key = category_key(name)

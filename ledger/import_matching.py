@@ -1,4 +1,4 @@
-"""Duplicates: which lines of a statement are here already, by what the bank said and never by what was edited."""
+"""Duplicates: which lines of a statement are here already, by what the bank wrote and never by later edits."""
 
 import uuid
 from collections import defaultdict
@@ -16,17 +16,17 @@ Row = TypeVar("Row")
 TYPED_DAYS = 3
 # How many known lines of the same day and amount the text of a line is compared with.
 MAX_COMPARED = 100
-# A line that is left out as one of these stands for the line that it repeats.
+# A line that is left out for one of these reasons is another form of the line that it repeats.
 ALIASES = frozenset({"same", "same_id", "reworded", "deleted", "seen"})
 
 
 def bare_text(text: str) -> str:
-    """Return the letters and digits of a text, which stay when a bank changes spaces, case or punctuation."""
+    """Return the letters and digits of a text, which a bank keeps when it changes spaces, case or punctuation."""
     return fold(text).replace(" ", "")
 
 
 class Line(NamedTuple):
-    """A booking as the bank said it."""
+    """A booking as the bank wrote it."""
 
     id: uuid.UUID
     source: str
@@ -44,11 +44,11 @@ class Line(NamedTuple):
 
 @dataclass(slots=True)
 class KnownLine:
-    """A booking that is here already. `fate` is what a line that repeats it is called: same, deleted or seen."""
+    """A booking that is here already. `fate` is the code of a line that repeats it: same, deleted or seen."""
 
     line: Line
     fate: str
-    # Later lines that were taken for this one, under another text or bank id.
+    # Later lines with another text or bank id that counted as this one.
     aliases: list[Line] = field(default_factory=list)
 
     @property
@@ -66,7 +66,7 @@ class TypedExpense(NamedTuple):
 
 
 class Duplicate(NamedTuple):
-    """The reason for taking a line for one that is here, the row that it repeats, and whether it is left out."""
+    """The reason why a line counts as one that is here, the row that it repeats, and whether it is left out."""
 
     code: str
     row_id: uuid.UUID
@@ -81,8 +81,8 @@ def find_duplicates(
 ) -> dict[uuid.UUID, Duplicate]:
     """Return the lines that are here already, by their ids.
 
-    Every line that is known stands for one line at the most: of equal ones, only as many are duplicates. Only
-    those of the lines that are `wanted` as expenses are compared with what was typed.
+    Every known line is paired with one line at most: of equal lines, as many are duplicates as are known. Only the
+    lines that are `wanted` as expenses are compared with typed expenses.
     """
     found = _match_known(lines, known) if known else {}
     paired = {duplicate.row_id for duplicate in found.values()}
@@ -94,7 +94,7 @@ def find_duplicates(
 
 
 def _match_known(lines: Sequence[Line], known: Sequence[KnownLine]) -> dict[uuid.UUID, Duplicate]:
-    """Pair lines with known ones, those that are most alike first."""
+    """Pair lines with known ones, the most similar first."""
     forms = chain.from_iterable(line.forms for line in known)
     contents = {line.id: line.content for line in chain(lines, forms)}
     matching = _Matching(lines, known)
@@ -118,7 +118,7 @@ class _Matching:
         self.found: dict[uuid.UUID, Duplicate] = {}
 
     def pair(self, code: str, key: Callable[[Line], Hashable], first_form_only: bool = False) -> None:
-        """Pair lines with known ones that have the same key; one of None is no key."""
+        """Pair lines with known ones that have the same key; None is not a key."""
         if not self.known:
             return
         available: dict[Hashable, list[KnownLine]] = defaultdict(list)
@@ -138,7 +138,7 @@ class _Matching:
         self._drop_paired(used)
 
     def pair_reworded(self) -> None:
-        """Pair what is left with the same day and amount, first where one text contains the other."""
+        """Pair the remaining lines with the same day and amount, first those where one text contains the other."""
         if not self.known:
             return
         lines, known = _by_place(self.lines, lambda line: line), _by_place(self.known, lambda known: known.line)

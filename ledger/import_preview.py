@@ -1,4 +1,4 @@
-"""The preview of an import: figures, and the lines by payee, with what the person chose for them."""
+"""The preview of an import: figures, and the lines by payee, with the user's choices for them."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ LINES_ON_PAGE = 100
 
 
 class PlainLine(NamedTuple):
-    """A line that is no booking, or that cannot be read."""
+    """A line that is not a booking, or that cannot be read."""
 
     number: int
     text: str
@@ -36,7 +36,7 @@ class PlainLine(NamedTuple):
 class ShownPayee:
     """The lines of a payee in one section, of which some are shown.
 
-    `category` is empty if it has none or several, and so is `currency`: then the total is of no use.
+    `category` is empty if it has none or several, and so is `currency`: then the total has no meaning.
     """
 
     section: str
@@ -53,7 +53,7 @@ class ShownPayee:
 
 
 def summary_of(user: User, statement_id: uuid.UUID) -> Summary:
-    """Return the summary of a draft, which is stored unless something has changed it."""
+    """Return the summary of a draft, the stored one unless something has changed it."""
     statement = db.session.get(Statement, (user.id, statement_id))
     text = statement.preview if statement is not None else None
     stored = Summary.from_text(text) if text else None
@@ -90,9 +90,9 @@ def _is_in(section: str) -> sa.ColumnElement[bool]:
 
 
 def payees(user: User, summary: Summary, section: str, page: int, renamed: Mapping[str, str]) -> list[ShownPayee]:
-    """Return a page of the payees of a section with their first lines, by one statement at the most.
+    """Return a page of the payees of a section with their first lines, in at most one statement.
 
-    `renamed` are the categories of lines that have other names now.
+    `renamed` are the new names of categories that were renamed since, by the names in the lines.
     """
     found = summary.payees(section, page)
     expenses = _compared_expenses(user, [line for payee in found for line in payee.lines])
@@ -202,7 +202,7 @@ def plain_lines(user: User, statement_id: uuid.UUID, section: str, page: int) ->
 class CategoryNames(NamedTuple):
     """Names of the categories that are offered, that the file would add, and that its lines have.
 
-    `renamed` are those that have another name since the file was read, also because they were merged.
+    `renamed` are those that have another name since the file was read, even because they were merged.
     """
 
     offered: list[str]
@@ -212,7 +212,7 @@ class CategoryNames(NamedTuple):
 
 
 def category_names(user: User, statement_id: uuid.UUID, summary: Summary) -> CategoryNames:
-    """Return the names of categories that the preview needs, by four statements at the most."""
+    """Return the names of categories that the preview needs, in at most four statements."""
     own = db.session.execute(_categories_query(), {"owner_id": user.id}).all()
     names = [row.name for row in own]
     renamed = renamed_since(user, statement_id)
@@ -228,7 +228,7 @@ def _categories_query() -> sa.Select[str, bool]:
 
 
 def renamed_since(user: User, statement_id: uuid.UUID) -> dict[str, str]:
-    """Return which names of categories in the lines of a statement are other ones now."""
+    """Return the new names of the categories that were renamed since a statement was read, by their old ones."""
     statement = db.session.get(Statement, (user.id, statement_id))
     since = (statement and statement.names_since) or statement_id
     return current_names(user, [since])[since]
@@ -240,7 +240,7 @@ def renamed_since(user: User, statement_id: uuid.UUID) -> dict[str, str]:
 class PayeeChoice(NamedTuple):
     """The choices for a payee: its lines on the page and which are ticked, its own box, and its category.
 
-    A box of the payee that was changed goes for all of its lines in the section, shown or not.
+    If the payee's own box was changed, it applies to all of its lines in the section, shown or not.
     """
 
     section: str
@@ -252,9 +252,9 @@ class PayeeChoice(NamedTuple):
 
 
 def save_choices(user: User, statement_id: uuid.UUID, choices: Sequence[PayeeChoice], money_in: str) -> None:
-    """Save what the person chose in the preview; the caller commits.
+    """Save the user's choices in the preview; the caller commits.
 
-    Raises OperationRunningError: it may be the one that adds these lines.
+    Raises OperationRunningError: the operation may be the one that adds these lines.
     """
     operations.lock_account(user)
     _rename(user, statement_id)
@@ -276,7 +276,7 @@ def save_choices(user: User, statement_id: uuid.UUID, choices: Sequence[PayeeCho
 
 
 def _rename(user: User, statement_id: uuid.UUID) -> None:
-    """Give the lines the names that their categories have now: a name that was chosen may have been another's."""
+    """Give the lines the current names of their categories: a chosen name may have been another one's before."""
     renamed = renamed_since(user, statement_id)
     if renamed:
         named = sa.update(StatementLine).where(*_of(user, statement_id), LINE.category.in_(list(renamed)))
@@ -286,7 +286,7 @@ def _rename(user: User, statement_id: uuid.UUID) -> None:
 
 
 def _save_choice(user: User, statement_id: uuid.UUID, key: str, choice: PayeeChoice) -> int:
-    """Save the choices for a payee, and return how many lines that has changed."""
+    """Save the choices for a payee, and return how many lines this has changed."""
     changed = 0
     of_payee = sa.and_(LINE.payee_key == key, _is_in(choice.section))
     if choice.category:

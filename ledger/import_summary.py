@@ -15,9 +15,9 @@ from ledger.import_knowledge import LINE
 from ledger.import_lines import ADDED_REASONS
 from models import StatementLine
 
-# Payees of a section, or lines of one without payees; and lines of each payee.
+# How many payees, or lines in a section without payees, a page has; and how many lines of each payee.
 ROWS_ON_PAGE, LINES_OF_PAYEE = 25, 20
-# The lists of the preview: to add, to check, already here, left out, no bookings, and unreadable.
+# The lists of the preview: to add, to check, already here, left out, not bookings, and unreadable.
 SECTIONS = ("add", "check", "here", "left", "none", "bad")
 # Their lines belong to no payee.
 PLAIN_SECTIONS = frozenset({"none", "bad"})
@@ -31,12 +31,12 @@ SECTION: sa.Case[Any] = sa.case(
     (sa.or_(_IS_ADDED, LINE.reason == "payee_left_out"), "add"),
     else_="left",
 )
-# What the summary is made from: the payee, and what is shown of each line.
+# The columns that the summary is made from: the payee, and what is shown of each line.
 COLUMNS = (
     *("payee", "payee_key", "category"),
     *("line_number", "date", "amount", "currency", "text", "state", "reason", "duplicate", "expense_id"),
 )
-# Of the text of a summary. One of another version, such as that of a draft from before an update, is made again.
+# The version of a stored summary. One of another version, as in a draft from before an update, is made again.
 VERSION = 3
 
 
@@ -79,7 +79,7 @@ class ShownLine(NamedTuple):
 
     @property
     def can_be_added(self) -> bool:
-        """Whether the person can decide: amounts in another currency cannot be added."""
+        """Whether the user can decide: amounts in another currency cannot be added."""
         return self.reason != "currency"
 
 
@@ -98,7 +98,7 @@ class PayeeSummary:
     lines: list[ShownLine] = field(default_factory=list)
 
     def add(self, category: str, line: Sequence[Any]) -> None:
-        """Add up one line more, of which these are the values of a ShownLine."""
+        """Add one more line, given as the values of a ShownLine."""
         number, _day, amount, currency, _text, state, *_rest = line
         self.number = min(self.number, number)
         self.count += 1
@@ -114,7 +114,7 @@ class PayeeSummary:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Everything that the preview of a draft shows, but for expenses that lines are compared with.
+    """Everything that the preview of a draft shows, except for the expenses that lines are compared with.
 
     `categories` are the names that lines have. `pages` has the pages of each section, as text until they are
     asked for: a file can have as many payees as lines.
@@ -171,7 +171,7 @@ class Summary:
 
 
 def section_of(state: str, reason: str, duplicate: str) -> str:
-    """Return the section of a line, as SECTION does in a statement."""
+    """Return the section of a line, as the SQL expression SECTION does."""
     if state not in StatementLine.BOOKED:
         return "bad" if state == "bad" else "none"
     is_added = reason in ADDED_REASONS
@@ -183,7 +183,7 @@ def section_of(state: str, reason: str, duplicate: str) -> str:
 
 
 def summarise(rows: Iterable[Sequence[Any]]) -> Summary:
-    """Add up the lines of a draft, of which the rows are COLUMNS, those of the latest days first."""
+    """Add up the lines of a draft, given as rows of COLUMNS, the latest days first."""
     sections: dict[str, dict[str, PayeeSummary]] = defaultdict(dict)
     counts, reasons = dict.fromkeys(SECTIONS, 0), Counter[str]()
     spending: list[Decimal] = []
@@ -229,7 +229,7 @@ def _values_of(payee: PayeeSummary) -> list[Any]:
 
 
 def _line_values(line: ShownLine) -> list[Any]:
-    """Return what a line is made from again; most lines have nothing after their state."""
+    """Return the values that `_line_from` reads; most lines have nothing after their state."""
     values = [line.number, line.day.isoformat(), str(line.amount), line.currency, line.text, line.state]
     if line.reason or line.duplicate or line.expense_id:
         values += [line.reason, line.duplicate, line.expense_id.hex if line.expense_id else ""]

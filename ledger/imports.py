@@ -29,7 +29,7 @@ from models import (
     category_key,
 )
 
-# The category of expenses for which none is known, if the user has one of this name.
+# The default category of expenses for which none is known, if the user has one of this name.
 USUAL_CATEGORY = "Other"
 # Comparing 50,000 lines with 100,000 expenses takes one or two seconds, and on a small computer ten times as long.
 COMPARISON_LEASES = 6
@@ -37,16 +37,16 @@ Outcome = Literal["gone", "changed", "nothing", "added", "already_added"]
 
 
 def usual_category(names: Sequence[str]) -> str:
-    """Return which of the user's categories is proposed for expenses for which none is known."""
+    """Return the category that is proposed for expenses for which none is known."""
     return next((name for name in names if category_key(name) == category_key(USUAL_CATEGORY)), names[-1])
 
 
 def add(user: User, statement_id: uuid.UUID, now: datetime, category: str) -> tuple[Outcome, Operation | None]:
-    """Add the lines of a draft as one operation; those without a category get this one. Commits by itself.
+    """Add the lines of a draft as one operation; those without a category get this one. Commits.
 
-    Adds nothing when something else is known now than the preview has shown ("changed"), and records nothing when
-    no line is chosen ("nothing"). Nothing else can change the user's data meanwhile, and none of it stays when
-    this is interrupted. Raises OperationRunningError.
+    Adds nothing if the preview is out of date ("changed"), and records nothing if no line is chosen ("nothing").
+    Nothing else can change the user's data meanwhile, and if this is interrupted, nothing is added. Raises
+    OperationRunningError.
     """
     draft = db.session.get(Statement, (user.id, statement_id))
     label = draft.file_name if draft is not None else None
@@ -58,7 +58,7 @@ def add(user: User, statement_id: uuid.UUID, now: datetime, category: str) -> tu
 
 
 def _add(user: User, statement_id: uuid.UUID, operation: Operation, now: datetime, category: str) -> Outcome:
-    """Add the lines of a draft, and note that it is none any more."""
+    """Add the lines of a draft, and note that it is not a draft any more."""
     first, used = _add_up(user, statement_id, operation)
     if first is None:
         return "nothing"
@@ -73,7 +73,7 @@ def _add(user: User, statement_id: uuid.UUID, operation: Operation, now: datetim
 
 
 def _obstacle(user: User, statement_id: uuid.UUID, operation: Operation) -> Outcome | None:
-    """Return why a draft cannot be added as the preview has shown it, after saving what is known now.
+    """Return why a draft cannot be added as the preview has shown it, after updating its lines.
 
     Nothing is locked meanwhile: the user's other operations are refused until this one is finished.
     """
@@ -99,7 +99,7 @@ def _obstacle(user: User, statement_id: uuid.UUID, operation: Operation) -> Outc
 
 
 def _refresh(connection: sa.Connection, owner: Owner, statement_id: uuid.UUID, is_own: bool) -> list[Row]:
-    """Return the lines of a draft about which something else is known now, as rows with their new values."""
+    """Return the lines of a draft whose duplicates have changed, as rows with their new values."""
     names = (*Line._fields, "reason", "state", "duplicate", "expense_id")
     query = sa.select(*(LINE[name] for name in names)).where(
         LINE.author_id == owner.id, LINE.statement_id == statement_id, LINE.state.in_(StatementLine.BOOKED)
@@ -159,7 +159,7 @@ def _add_up(user: User, statement_id: uuid.UUID, operation: Operation) -> tuple[
 
 
 def _category_names(user: User, statement_id: uuid.UUID, used: Collection[str], category: str) -> dict[str, str]:
-    """Return the names that the categories of the lines have now, spelled as the user does; none is `category`."""
+    """Return the current names of the lines' categories, spelled as the user does; no name becomes `category`."""
     renamed = renamed_since(user, statement_id)
     names = db.session.scalars(sa.select(Category.name).where(Category.author_id == user.id))
     spelled = {category_key(name): name for name in names}
@@ -175,9 +175,9 @@ def _add_lines(
     names: Mapping[str, str],
 ) -> None:
     """Add the lines from the `first` one on as expenses of the operation; the last piece is not committed."""
-    # They are neighbours by their ids, which are in order: no other index is of use.
+    # Their ids follow each other, so the primary key finds them; the coalesce keeps SQLite from other indexes.
     is_of_statement = sa.func.coalesce(LINE.statement_id, LINE.statement_id) == statement_id
-    # Each takes half as long as a change of an expense.
+    # Adding a line takes half as long as changing an expense.
     operation.pace = Pace(2 * pieces.PIECE_SIZE)
     while first is not None:
         pieces.commit(operation)

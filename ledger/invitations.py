@@ -1,4 +1,4 @@
-"""Invitations: links with which one person each can register."""
+"""Invitations: links, each of which lets one person register."""
 
 import re
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ def is_valid(token: str, now: datetime) -> bool:
 def redeem(token: str, now: datetime) -> bool:
     """Delete the invitation with this token, and tell whether it was valid; the caller commits.
 
-    Of two who do so at the same moment, one finds it.
+    If two requests do so at the same moment, only one of them succeeds.
     """
     if not is_token(token):
         return False

@@ -1,4 +1,4 @@
-"""The journal: what operations have recorded of expenses, and how it is written to them."""
+"""The journal: the changes of expenses that operations have recorded, and applying or reverting them."""
 
 import uuid
 from collections.abc import Collection, Iterable, Sequence
@@ -11,7 +11,7 @@ from database.statements import OWNER_ID, built_once, fetch_all
 from ledger.spending import VALUES, ExpenseValues
 from models import Expense, ExpenseChange, Operation, User
 
-# A statement may change thousands of expenses, of which the session has none in hand.
+# A statement may change thousands of expenses, none of which the session has loaded.
 NO_SESSION_SYNC = {"synchronize_session": False}
 EXPENSE = Expense.__table__.c
 CHANGE = ExpenseChange.__table__.c
@@ -25,31 +25,31 @@ OPPOSITES = {"added": "deleted", "changed": "changed", "deleted": "added"}
 def changes_of(operation: Operation, *changes: str) -> list[sa.ColumnElement[bool]]:
     """Return the conditions of the expense changes of `operation`, or only of the ones that are `changes`.
 
-    Of a large operation that is being made, they are those of the current piece.
+    While a large operation is running, only those of the current piece.
     """
     conditions = [CHANGE.author_id == operation.author_id, CHANGE.operation_id == operation.id]
     if operation.piece is not None:
-        # Its ids are in order, and what is recorded between two of them is in the piece as well.
+        # Its ids are sorted, and every recorded id between the first and the last is in the piece.
         conditions.append(CHANGE.id.between(operation.piece[0], operation.piece[-1]))
     return [*conditions, CHANGE.change.in_(changes)] if changes else conditions
 
 
 def row_count(statement: sa.Executable) -> int:
     """Execute a statement that writes, and return how many rows it wrote."""
-    # SQLAlchemy keeps the number of an INSERT only when it is asked to.
+    # SQLAlchemy keeps the row count of an INSERT only if it is asked to.
     result = db.session.execute(statement, execution_options={**NO_SESSION_SYNC, "preserve_rowcount": True})
     assert isinstance(result, sa.CursorResult)
     return result.rowcount
 
 
 def touched_columns(recorded: Iterable[sa.ColumnElement[bool]]) -> list[str]:
-    """Return the columns that the `recorded` changes give another value."""
+    """Return the columns to which the `recorded` changes give another value."""
     counts = (sa.func.count(CHANGE[f"new_{name}"]) for name in VALUES)
     return named_columns(db.session.execute(sa.select(*counts).where(*recorded)).one())
 
 
 def named_columns(counts: Iterable[int]) -> list[str]:
-    """Return the columns that some expenses get a value in, by their numbers for each of VALUES."""
+    """Return the columns that get a new value, given how many expenses get one in each of VALUES."""
     names = [name for name, count in zip(VALUES, counts, strict=True) if count]
     return [*names, "description_key"] if "description" in names else names
 
@@ -60,7 +60,7 @@ def write_changes(
     """Make the expenses of `recorded` changes, which are all the same `change`, as they were after it.
 
     With `backwards`, make them as they were before. `names` are the columns that it changed: writing any other
-    one would renew every index that holds it, for nothing.
+    column would update its indexes for nothing.
     """
     prefix = "" if backwards else "new_"
     change = OPPOSITES[change] if backwards else change
@@ -95,6 +95,6 @@ def was_deleted(author_id: int, expense_id: uuid.UUID) -> bool:
 
 @built_once
 def _deletion_query() -> sa.Select[uuid.UUID]:
-    """Return the Select of the id of an owner's expense if it was deleted."""
+    """Return the Select that yields the id of an owner's expense if it was deleted."""
     expense_id = sa.bindparam("expense_id", type_=sa.Uuid)
     return sa.select(CHANGE.id).where(CHANGE.author_id == OWNER_ID, CHANGE.id == expense_id, IS_DELETION).limit(1)

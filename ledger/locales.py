@@ -1,4 +1,4 @@
-"""The ways of writing amounts and days that a person can choose from."""
+"""The formats of amounts and dates that users can choose from."""
 
 import re
 from datetime import date
@@ -10,8 +10,8 @@ from babel.dates import format_date
 
 from languages import parse_tag
 
-# By Babel's name: an amount as its readers write it, and the pattern of a day. Written out, because Babel keeps
-# about a megabyte of memory for each that is asked for an example; a test compares.
+# By Babel's name: an example of an amount, and the pattern of a date. Written out, because Babel keeps about a
+# megabyte of memory for each locale that is asked for them; a test compares them with Babel's.
 LOCALES = {
     "ca_ES": ("1.234,56\u00a0€", "d MMM y"),
     "da_DK": ("1.234,56\u00a0€", "d. MMM y"),
@@ -78,7 +78,7 @@ LOCALES = {
 def closest_locale(tag: str) -> str | None:
     """Return the one of the LOCALES that a language tag such as `de-AT` or `zh-Hant` asks for, or None.
 
-    Babel never forgets a locale that it has loaded, about 150 kB each, and knows a thousand.
+    Other locales are not loaded: Babel knows a thousand, and keeps each in memory, about 150 kB.
     """
     language, script, territory = parse_tag(tag)
     if f"{language}_{territory}" in LOCALES:
@@ -91,7 +91,7 @@ def closest_locale(tag: str) -> str | None:
 def day_pattern(locale: Locale, with_year: bool = True, language: Locale | None = None) -> str:
     """Return the order and the separators of a date in `locale`, without its words: "d MMM y".
 
-    Months without names, as in Japanese, are written as that `language` does, if the order is the same, and else
+    Months without names, as in Japanese, are written as in that `language` if the order is the same, and otherwise
     as numbers.
     """
     if language is not None and locale.language != language.language:
@@ -107,14 +107,14 @@ def day_pattern(locale: Locale, with_year: bool = True, language: Locale | None 
 
 @lru_cache(maxsize=256)
 def month_name(month: str, language: str) -> str:
-    """Return the name in a language of a month that is written as `2026-03`: "March 2026"."""
+    """Return the name of a month, given as `2026-03`, in a language: "March 2026"."""
     pattern = Locale.parse(language).datetime_skeletons["yMMMM"].pattern
     return format_date(date.fromisoformat(f"{month}-01"), _without_last_word(pattern), language)
 
 
 @lru_cache(maxsize=256)
 def month_title(month: str, language: str) -> str:
-    """Return the same with a capital letter, which not every language gives to months, as an item of a list."""
+    """Return the name of a month as an item of a list: with a capital letter, even where months have none."""
     name = month_name(month, language)
     return f"{name[0].upper()}{name[1:]}"
 
@@ -122,7 +122,7 @@ def month_title(month: str, language: str) -> str:
 def full_day_pattern(locale: Locale, language: Locale) -> str:
     """Return the pattern of a date that cannot be misread: "d MMMM y", in the order of `locale`.
 
-    Its words are those of `language`; months without names, as in Japanese, leave no other order.
+    Its words are those of `language`, and so is the order if the months have no names, as in Japanese.
     """
     own = _without_last_word(language.date_formats["long"].pattern)
     if "MMMM" not in own:

@@ -1,4 +1,4 @@
-"""An amount as text, in and out, and the currencies there are."""
+"""Amounts: reading and writing them as text, and the currencies."""
 
 import re
 import unicodedata
@@ -18,7 +18,7 @@ TEXT_MAX = 60
 SMALLEST = Decimal(1).scaleb(-Money.SCALE)
 # Formatting characters that cannot be seen; amounts from right to left are shown with some of them.
 _INVISIBLE = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
-# The forms in which keyboards and pages have the signs of a calculation, and separators.
+# Other characters for the signs of a calculation and for separators, as keyboards and web pages have them.
 _SIGNS = (
     ("-", "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe63"),
     ("*", "\u00d7\u22c5"),
@@ -36,7 +36,7 @@ _PLAIN_SIGNS |= {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
 _NO_DECIMALS = re.compile(r"(?<=[0-9])[.,:]-{1,2}$")
 # The Arabic decimal separator never stands between thousands.
 _PLAIN = re.compile("(?P<whole>[0-9]*)(?:(?P<point>[.,\u066b])(?P<fraction>[0-9]*))?")
-# No rule can know which thousands separator a person grew up with: these are the ones in use.
+# Any of these thousands separators is accepted, because no setting says which one a user is used to.
 _GROUPED = re.compile(
     r"(?P<whole>[1-9][0-9]{0,2}(?P<group>[., '])[0-9]{3}(?:(?P=group)[0-9]{3})*)"
     "(?:(?!(?P=group))(?P<point>[.,\u066b])(?P<fraction>[0-9]*))?"
@@ -86,7 +86,7 @@ def _plain_characters(text: str) -> str:
 def _checked(amount: Fraction, currency: str, locale: Locale | None, least: Decimal, is_result: bool) -> Decimal:
     """Return a result as an amount in `currency`. Raises AmountError when it cannot be one."""
     digits = currency_digits(currency)
-    # Wide enough that no result of what fits into the field is rounded.
+    # Precise enough for the result of any text that fits into the field.
     with localcontext(prec=4 * TEXT_MAX):
         nearest = Decimal(round(amount * 10**digits)).scaleb(-digits)
         exact = (Decimal(amount.numerator) / amount.denominator).normalize()
@@ -142,7 +142,7 @@ def _looks_grouped(whole: str, point: str | None, fraction: str) -> bool:
 def _read_thousands(
     number: str, whole: str, fraction: str, is_factor: bool, currency: str, locale: Locale | None
 ) -> Fraction:
-    """Read a number such as `1,234` where its currency leaves one reading. Raises AmountError where it doesn't."""
+    """Read a number such as `1,234` if its currency leaves one reading. Otherwise raises AmountError."""
     digits = currency_digits(currency)
     if is_factor:
         # A fourth decimal makes it clear that they are decimals.
@@ -152,7 +152,7 @@ def _read_thousands(
         return Fraction(f"{whole}{fraction}")
     if digits < len(fraction):
         raise AmountError("amount_grouped", number=number, amount=f"{whole}{fraction}")
-    # Files, and fields in most languages, have a point.
+    # Files, and fields in most languages, use a point.
     if "." in number or _has_decimal_comma(locale):
         return Fraction(f"{whole}.{fraction}")
     values = {"amount": f"{whole}{fraction}", "other": f"{whole}.{fraction}"}
@@ -162,7 +162,7 @@ def _read_thousands(
 def _with_possible_suggestions(
     error: AmountError, text: str, currency: str, locale: Locale | None, least: Decimal
 ) -> AmountError:
-    """Return the error with those suggestions only that would be accepted in the place of the number."""
+    """Return the error with only those suggestions that would be accepted in place of the number."""
     number = error.values.pop("number", None)
     if number is None:
         return error
@@ -175,7 +175,7 @@ def _with_possible_suggestions(
             possible.append(suggestion)
         except AmountError as found:
             if "number" in found.values:
-                # Another number has to be made clear as well.
+                # Only another number in the text is still ambiguous.
                 possible.append(suggestion)
             else:
                 refusal = found
@@ -195,7 +195,7 @@ def _without_sign(text: str, currency: str, locale: Locale | None) -> str:
 
 @lru_cache(maxsize=256)
 def _signs(currency: str, locale: Locale | None) -> tuple[str, ...]:
-    """Return what a person may write for `currency`, longest first: CAD, CA$ and $."""
+    """Return the signs that a user may write for `currency`, longest first: CAD, CA$ and $."""
     signs = {currency}
     for known in (Locale("en"), locale):
         if known is not None:
@@ -230,7 +230,7 @@ def plain_amount(amount: Decimal, currency: str) -> str:
 
 
 def field_amount(amount: Decimal, currency: str, locale: Locale | None) -> str:
-    """Write `amount` like `plain_amount`, but with the decimal separator of `locale`, for a person to edit."""
+    """Write `amount` like `plain_amount`, but with the decimal separator of `locale`, for a user to edit."""
     return _localized(plain_amount(amount, currency), locale)
 
 
@@ -245,7 +245,7 @@ def _has_decimal_comma(locale: Locale | None) -> bool:
 
 @lru_cache(maxsize=4096)
 def plain_thousandths(amount: int, digits: int) -> str:
-    """Write an amount in thousandths like `plain_amount`, with so many decimals, but faster."""
+    """Write an amount in thousandths like `plain_amount`, with this many decimals, but faster."""
     whole, thousandths = divmod(abs(amount), 1000)
     kept, cut = divmod(thousandths, 10 ** (3 - digits))
     if cut:

@@ -1,4 +1,4 @@
-"""Names of currencies, time zones and number formats, in the language of whoever chooses one."""
+"""Names of currencies, time zones and number formats, in the language of the page on which they are chosen."""
 
 from functools import lru_cache
 
@@ -35,8 +35,8 @@ def locale_names(language: str) -> dict[str, str]:
 def time_zone_names(language: str) -> dict[str, str]:
     """Return the country and the city of each time zone, in the order of these names.
 
-    A zone that belongs to no country, such as `Etc/UTC`, has the name by which programs know it; one of several
-    with the same city has both.
+    A zone that belongs to no country, such as `Etc/UTC`, has its IANA name; zones with the same country and city
+    have both.
     """
     locale, names = Locale.parse(language), dict[str, str]()
     aliases, territories = get_global("zone_aliases"), get_global("zone_territories")

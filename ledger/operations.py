@@ -40,7 +40,7 @@ from models import (
     description_key,
 )
 
-# The columns that are recorded of the rows of other tables.
+# The recorded columns of the rows of other tables.
 TRACKED_COLUMNS: dict[type[Base], tuple[str, ...]] = {
     Category: ("name", "position", "archived"),
     Budget: ("category_id", "start_date", "amount", "rollover"),
@@ -84,7 +84,7 @@ def _lock_account_query() -> sa.Select[str, uuid.UUID | None]:
 
 @contextmanager
 def record(user: User, kind: str, now: datetime, label: str | None = None) -> Iterator[Operation]:
-    """Yield a new operation of one of the Operation.KINDS, for the functions that change data to be handed.
+    """Yield a new operation of one of the Operation.KINDS, to pass to the functions that change data.
 
     It is stored at the end of the block, unless nothing was recorded in it. An error rolls everything back.
     The caller commits. Raises CurrencyChangedError and OperationRunningError.
@@ -107,11 +107,11 @@ def record_in_pieces(
 ) -> Iterator[tuple[Operation, Iterator[Piece]]]:
     """Like `record`, for the expenses of `ids`: yield an operation, and the ids in one or more pieces.
 
-    Of more than pieces.PIECE_SIZE expenses, each piece is committed before the next one, and so is what was done
+    With more than pieces.PIECE_SIZE expenses, each piece is committed before the next one, and so is what was done
     before. Locks last for one piece only, but nobody else can change the user's data before the end. An error
     rolls back what was committed as well. The expenses to be `renamed` with their categories follow at the end of
-    the block, in pieces as well. With `always`, it is done so with few expenses too: then the caller may take its
-    time before the first piece, and the ids are read only there.
+    the block, also in pieces. With `always`, the same is done for few expenses: the caller may take its time
+    before the first piece, and the ids are read only then.
     """
     # The write lock is not needed to count the expenses.
     db.session.commit()
@@ -128,7 +128,7 @@ def record_in_pieces(
 
 
 def _new(user: User, kind: str, now: datetime, label: str | None = None) -> Operation:
-    # Gets its id when it is stored: of two operations that wait for each other, the later one has the later id.
+    # It gets its id when it is stored, so that an operation that waited for another one has the later id.
     operation = Operation(author_id=user.id, kind=kind, created_at=now, label=label, count=0, total=Decimal(0))
     operation.row_changes = []
     return operation
@@ -158,18 +158,18 @@ def _recording(user: User, operation: Operation, now: datetime) -> Iterator[None
 
 
 def is_empty(operation: Operation) -> bool:
-    """Tell whether nothing was recorded of `operation`, which is not stored then."""
+    """Tell whether nothing was recorded in `operation`, which is then not stored."""
     return not operation.count and not operation.row_changes
 
 
-# --- Expenses, of which one function is called once for an operation
+# --- Expenses: one of these functions is called, once for each operation or piece
 
 
 def add_expense(operation: Operation, expense_id: uuid.UUID, values: ExpenseValues) -> None:
-    """Add an expense under this id, once: when it is there already with the same values, do nothing.
+    """Add an expense with this id once: if it exists already with the same values, do nothing.
 
-    When the same form arrives twice, even at the same moment, the primary key lets one in. Raises
-    ExpenseIdUsedError when the id is that of an expense with other values, or of a deleted one.
+    If the same form arrives twice, even at the same moment, the primary key lets only one in. Raises
+    ExpenseIdUsedError if the id is that of an expense with other values, or of a deleted one.
     """
     key = {"author_id": operation.author_id, "id": expense_id}
     columns = values._asdict() | {
@@ -182,7 +182,7 @@ def add_expense(operation: Operation, expense_id: uuid.UUID, values: ExpenseValu
         if stored is None or values != ExpenseValues(*(getattr(stored, name) for name in VALUES)):
             raise ExpenseIdUsedError
         return
-    # Asked after the insert, which waits for a deletion of this very expense that is under way.
+    # Checked after the insert, which waits for a deletion of the same expense that is still running.
     if was_deleted(operation.author_id, expense_id):
         raise ExpenseIdUsedError
     operation.count, operation.total = 1, values.amount
@@ -193,10 +193,10 @@ def add_expense(operation: Operation, expense_id: uuid.UUID, values: ExpenseValu
 
 @built_once
 def _insert_expense(dialect_name: str) -> sa.Insert:
-    """Return the Insert of an expense that does nothing when another has its key, also one of this very moment."""
+    """Return the Insert of an expense, which does nothing if another one has its key, even one added just now."""
     dialect = sqlite if dialect_name == "sqlite" else postgresql
     insert = dialect.insert(Expense.__table__).on_conflict_do_nothing()
-    # SQLAlchemy keeps the number of the rows of an INSERT only when it is asked to.
+    # SQLAlchemy keeps the row count of an INSERT only if it is asked to.
     return insert.execution_options(preserve_rowcount=True)
 
 
@@ -207,7 +207,7 @@ def record_added_expenses(operation: Operation, chosen: sa.ColumnElement[bool]) 
 
 
 def change_expenses(operation: Operation, chosen: sa.ColumnElement[bool], values: Mapping[str, Any]) -> None:
-    """Give the user's chosen expenses new `values`; one that has them all already is not touched."""
+    """Give the user's chosen expenses new `values`, except those that already have them."""
     new = {name: sa.literal(value, EXPENSE[name].type) for name, value in values.items()}
     differs = {name: EXPENSE[name] != value for name, value in new.items()}
     if "description" in values:
@@ -233,20 +233,20 @@ def record_expenses(
     columns: Mapping[str, sa.ColumnElement[Any]],
     *conditions: sa.ColumnElement[bool],
 ) -> None:
-    """Record what is to be done to the user's expenses of these `conditions`, by one statement."""
+    """Record a change to the user's expenses that meet these `conditions`, in one statement."""
     store(operation)
     query = sa.select(EXPENSE.author_id, sa.literal(operation.id, sa.Uuid), EXPENSE.id)
     kind = sa.literal(change) if isinstance(change, str) else change
     query = query.add_columns(kind, *columns.values())
     query = query.where(EXPENSE.author_id == operation.author_id, *conditions)
-    # Locked in the same order by all: then two operations cannot wait for each other.
+    # All operations lock in the same order, so that no two of them wait for each other.
     query = query.order_by(EXPENSE.id).with_for_update(of=Expense)
     names = ["author_id", "operation_id", "id", "change", *columns]
     db.session.execute(sa.insert(ExpenseChange).from_select(names, query))
 
 
 def apply(operation: Operation) -> dict[str, int]:
-    """Do to the expenses what is recorded of `operation`, and return how many there were of each change."""
+    """Apply the recorded changes of `operation` to the expenses, and return how many there were of each kind."""
     counts: dict[str, int] = {}
     for change, count, touched in _summarise(operation):
         counts[change] = count
@@ -255,7 +255,7 @@ def apply(operation: Operation) -> dict[str, int]:
 
 
 def _summarise(operation: Operation) -> list[tuple[str, int, list[str]]]:
-    """Add up number and sum of `operation`, and return for each change how many there are and which columns."""
+    """Update the count and the sum of `operation`, and return each kind of change, its number and its columns."""
     amount = sa.select(EXPENSE.amount).where(EXPENSE.author_id == operation.author_id, EXPENSE.id == CHANGE.id)
     amount_before = sa.func.coalesce(CHANGE.amount, CHANGE.new_amount, amount.scalar_subquery())
     touched = (sa.func.count(CHANGE[f"new_{name}"]) for name in VALUES)
@@ -271,7 +271,7 @@ def _summarise(operation: Operation) -> list[tuple[str, int, list[str]]]:
 
 
 def store(operation: Operation) -> None:
-    """Insert `operation`, to which the recorded changes of expenses refer."""
+    """Insert `operation`, which the recorded changes of expenses reference."""
     db.session.add(operation)
     db.session.flush()
 
@@ -280,7 +280,7 @@ def store(operation: Operation) -> None:
 
 
 def add_row(operation: Operation, row: Base, label: str) -> None:
-    """Add a row that has all its TRACKED_COLUMNS; `label` is what it is called in History."""
+    """Add a row that has all its TRACKED_COLUMNS; `label` is its name in History."""
     db.session.add(row)
     _record_row(operation, row, label, None, encode(row))
 
@@ -319,20 +319,20 @@ def delete_rows(operation: Operation, model: type[Base], chosen: sa.ColumnElemen
 def _record_row(
     operation: Operation, row: Base, label: str, before: dict[str, Any] | None, after: dict[str, Any] | None
 ) -> None:
-    """Record what became of a row, which an operation touches only once."""
+    """Record the change of a row, which an operation changes only once."""
     change = RowChange(table_name=row.__tablename__, row_key=row_key(row), label=label, before=before, after=after)
     operation.row_changes.append(change)
 
 
 def row_key(row: Base) -> str:
-    """Return the text by which a row is known among the user's own of its table."""
+    """Return the text that identifies a row among the user's rows of its table."""
     if isinstance(row, Occurrence):
         return f"{row.recurring_id}_{row.day}"
     return str(row.id)  # type: ignore[attr-defined]
 
 
 def encode(row: Base, names: Sequence[str] | None = None) -> dict[str, Any]:
-    """Return columns of a row, by default all that are tracked, as JSON can hold them."""
+    """Return columns of a row, by default all that are tracked, with values for JSON."""
     values = {name: getattr(row, name) for name in (TRACKED_COLUMNS[type(row)] if names is None else names)}
     return {
         name: value if value is None or isinstance(value, bool | int) else str(value)

@@ -11,7 +11,7 @@ from ledger.tokens import new_token, parse_key, token_hash
 from models import PasswordReset, User
 
 RESET_MAX_AGE = timedelta(hours=1)
-# Of the links that a user has asked for, so many of the latest work.
+# How many of the links that a user has asked for work: the latest ones.
 MAX_RESETS = 3
 
 
@@ -58,7 +58,7 @@ def redeem(key: str, password_hash: str, now: datetime) -> User | None:
     """Give the user of this key a new password and end all their sessions; the caller commits.
 
     Returns None, and changes nothing, if the key is not valid any more: it expired, it was used, or the password
-    was changed since. Of two who use it at the same moment, one succeeds.
+    was changed since. If it is used twice at the same moment, only one use succeeds.
     """
     parsed = parse_key(key)
     if parsed is None:
@@ -84,7 +84,7 @@ def _valid(user_id: int, token: str, now: datetime) -> tuple[sa.ColumnElement[bo
 
 
 def _mark(password_hash: str) -> str:
-    """Return by what it is recognised that a password was changed, which says nothing about the password."""
+    """Return a mark that changes with the password and reveals nothing about it."""
     return hashlib.sha256(password_hash.encode()).hexdigest()
 
 

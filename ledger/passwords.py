@@ -8,17 +8,17 @@ from itertools import chain, pairwise, zip_longest
 from math import inf
 from pathlib import Path
 
-# A password is divided into the pieces from which an attacker would put it together. Each piece costs as many
-# digits as the number of guesses for it has, and the cheapest division counts: `password2024!` is a common
-# password (2), a year (2) and one more character (1), so it is among the first 100,000. Less than DIGITS_MIN is
-# too little.
+# A password is divided into the pieces from which an attacker would build it. The cost of a piece is the number of
+# digits of the number of guesses that it takes, and the cheapest division counts: `password2024!` is a common
+# password (2), a year (2) and one more character (1), so it is among the first 100,000 guesses. Less than
+# DIGITS_MIN is too little.
 DIGITS_MIN = 7
 CHARACTER, RUN, REPETITION, NAME, WALK, YEAR, DATE, DISGUISE = 1.0, 1.5, 1.0, 1.0, 2.0, 2.0, 4.0, 0.5
-# The cost of a common password, by how many digits its place in the list has. It is at least 2, because four
+# The cost of a common password, by the number of digits of its rank in the list. It is at least 2, because four
 # common words in a row are a good password.
 COMMON = {1: 2.0, 2: 2.0, 3: 2.5, 4: 3.5, 5: 4.5}
 NAME_MIN, WALK_MIN, PIECE_MAX = 3, 4, 32
-# Longer texts are not divided, which would take long: no attacker gets that far.
+# Longer texts are not divided, because that would take long and no attacker gets that far.
 LENGTH_MAX = 128
 Piece = tuple[int, int, float]
 
@@ -31,7 +31,7 @@ KEYBOARDS = (
 )
 SEQUENCES = ("0123456789", "abcdefghijklmnopqrstuvwxyz", "абвгдежзийклмнопрстуфхцчшщъыьэюя", "a1b2c3d4e5f6g7h8i9")
 UNSHIFTED = str.maketrans("!@#$%^&*()", "1234567890")
-# Characters that stand for letters; some of them for one or the other.
+# Characters that replace letters; some of them can replace two different ones.
 LOOKALIKES = (
     str.maketrans("4@8360$57+1!|", "aabegossttiil"),
     str.maketrans("4@8360$57+1!|", "aabegossttlll"),
@@ -48,7 +48,7 @@ DATES = {
 
 
 def is_guessable(password: str, names: Iterable[str]) -> bool:
-    """Tell whether `password` is found by few guesses; `names` are the person's own, casefolded."""
+    """Tell whether `password` is found with few guesses; `names` are the user's own, casefolded."""
     text = unicodedata.normalize("NFKC", password).casefold()
     if len(text) > LENGTH_MAX:
         return len(set(text)) == 1
@@ -57,7 +57,7 @@ def is_guessable(password: str, names: Iterable[str]) -> bool:
 
 
 def _guess_digits(text: str, names: set[str]) -> float:
-    """Return how many digits the number of guesses has, about, that lead to `text`."""
+    """Return roughly how many digits the number of guesses has that it takes to find `text`."""
     pieces: list[list[tuple[int, float]]] = [[(start + 1, CHARACTER)] for start in range(len(text))]
     for start, end, cost in chain(_repetitions(text), _walks(text), _words(text, names), _dates(text)):
         pieces[start].append((end, cost))
@@ -69,7 +69,7 @@ def _guess_digits(text: str, names: set[str]) -> float:
 
 
 def _repetitions(text: str) -> Iterator[Piece]:
-    """Yield one character over and over, and what repeats the characters right before it."""
+    """Yield runs of one character, and repetitions of the characters right before them."""
     for run in re.finditer(r"(.)\1\1+", text, re.DOTALL):
         yield run.start(), run.end(), RUN
     for start in range(2, len(text)):
@@ -79,11 +79,11 @@ def _repetitions(text: str) -> Iterator[Piece]:
 
 
 def _walks(text: str) -> Iterator[Piece]:
-    """Yield what follows the keys of a keyboard, the alphabet or the digits, in either direction."""
+    """Yield sequences of the keys of a keyboard, the alphabet or the digits, in either direction."""
     for typed in {text, text.translate(UNSHIFTED)}:
         stop = 0
         for start in range(len(typed)):
-            # What begins one character later reaches at least as far.
+            # A sequence that begins one character later reaches at least as far.
             stop = max(stop, start)
             while stop < len(typed) and typed[start : stop + 1] in walks():
                 stop += 1
@@ -92,7 +92,7 @@ def _walks(text: str) -> Iterator[Piece]:
 
 
 def _words(text: str, names: set[str]) -> Iterator[Piece]:
-    """Yield common passwords and the person's own names, also with characters that look like their letters."""
+    """Yield common passwords and the user's own names, also with characters that look like their letters."""
     for plain in {text, *(text.translate(lookalikes) for lookalikes in LOOKALIKES)}:
         disguise = 0.0 if plain == text else DISGUISE
         for start in range(len(plain)):
@@ -104,7 +104,7 @@ def _words(text: str, names: set[str]) -> Iterator[Piece]:
 
 
 def _dates(text: str) -> Iterator[Piece]:
-    """Yield years and dates that stand apart from other digits."""
+    """Yield years and dates that have no other digits next to them."""
     for pattern, cost in DATES.items():
         for match in re.finditer(rf"(?<!\d){pattern}(?!\d)", text):
             yield match.start(), match.end(), cost
@@ -120,7 +120,7 @@ def common_passwords() -> dict[str, float]:
 
 @cache
 def walks() -> str:
-    """Return every walk over the keys, twice in a row because some begin again, forward and backward."""
+    """Return all sequences of keys, forward and backward, each twice in a row because some start over."""
     tracks = list(SEQUENCES)
     for rows in KEYBOARDS:
         columns = ["".join(keys) for keys in zip_longest(*rows, fillvalue="")]

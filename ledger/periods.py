@@ -1,6 +1,6 @@
-"""Days and periods of days: which day it is where a person lives, and how both are read from text.
+"""Days and periods of days: the current day in a time zone, and reading both from text.
 
-Both ends of a period are included; `start_date` and `end_date` say so wherever they stand.
+Both ends of a period, `start_date` and `end_date`, are always included.
 """
 
 import re
@@ -29,7 +29,7 @@ class Period:
 
     @classmethod
     def month(cls, day: date, first_day_of_month: int = 1) -> "Period":
-        """Return the month that `day` lies in."""
+        """Return the month that `day` is in."""
         start_date = day.replace(day=first_day_of_month)
         if start_date > day:
             start_date = (day.replace(day=1) - timedelta(days=1)).replace(day=first_day_of_month)
@@ -37,7 +37,7 @@ class Period:
 
     @classmethod
     def year(cls, day: date, first_day_of_month: int = 1, named_after_end: bool = False) -> "Period":
-        """Return the year that `day` lies in, which is the twelve months that are named after months of it."""
+        """Return the year that `day` is in: the twelve months that are named after months of a calendar year."""
         year = cls.month(day, first_day_of_month).named_day(named_after_end).year
         start_date = _first_day(date(year, 1, 1), first_day_of_month, named_after_end)
         return cls(start_date, start_date.replace(year=start_date.year + 1) - timedelta(days=1))
@@ -47,7 +47,7 @@ class Period:
         return self.end if named_after_end else self.begin
 
     def name(self, first_day_of_month: int = 1, named_after_end: bool = False) -> str | None:
-        """Return `month` or `year` when it is exactly one, else None."""
+        """Return `month` or `year` if the period is exactly one, or None."""
         if self.start_date is not None and self == Period.month(self.start_date, first_day_of_month):
             return "month"
         if self.start_date is not None and self == Period.year(
@@ -110,11 +110,11 @@ class Period:
         return self.end_date
 
     def is_within(self, days: int) -> bool:
-        """Tell whether a period has both ends, and no more than so many days."""
+        """Tell whether a period has both ends and no more than this many days."""
         return bool(self.start_date and self.end_date and (self.end_date - self.start_date).days < days)
 
     def within(self, other: "Period") -> "Period":
-        """Return the days that lie in both periods; there are none when it ends before it begins."""
+        """Return the days that are in both periods. If there are none, the result ends before it begins."""
         first_days = [day for day in (self.start_date, other.start_date) if day is not None]
         last_days = [day for day in (self.end_date, other.end_date) if day is not None]
         return Period(max(first_days, default=None), min(last_days, default=None))
@@ -134,7 +134,7 @@ class Period:
 
 
 def month_end(day: date) -> date:
-    """Return the last day of the month that `day` lies in."""
+    """Return the last day of the month that `day` is in."""
     return day.replace(day=monthrange(day.year, day.month)[1])
 
 
@@ -199,18 +199,18 @@ def recent_months(
 
 
 def day_in(time_zone: str, moment: datetime) -> date:
-    """Return the day that `moment` (with a zone) falls on for someone who lives in `time_zone` (IANA name)."""
+    """Return the day of `moment`, which has a zone, in `time_zone` (IANA name)."""
     return moment.astimezone(ZoneInfo(time_zone)).date()
 
 
 def is_time_zone(name: str) -> bool:
-    """Tell whether `name` is an IANA time zone; the list is asked, because ZoneInfo would open any file."""
+    """Tell whether `name` is an IANA time zone, by the list of all, because ZoneInfo would open any file."""
     return name in time_zones()
 
 
 @cache
 def time_zones() -> dict[str, None]:
-    """Return the names of all IANA time zones, in the order of the alphabet."""
+    """Return the names of all IANA time zones, in alphabetical order."""
     return dict.fromkeys(sorted(available_timezones()))
 
 

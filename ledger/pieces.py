@@ -20,7 +20,7 @@ from ledger.errors import LedgerError
 from ledger.journal import CHANGE, row_count, touched_columns, write_changes
 from models import Category, Expense, ExpenseChange, Operation, RowChange, User, new_categories, utc_now
 
-# An operation on more expenses is made in pieces, none of which has more.
+# An operation on more expenses is split into pieces, none of which is larger.
 PIECE_SIZE = 2_000
 # A piece that has taken longer was interrupted.
 LEASE = timedelta(seconds=5)
@@ -37,7 +37,7 @@ class OperationRunningError(LedgerError):
 
 
 class LeaseLostError(LedgerError):
-    """The operation was taken for interrupted; another request is rolling it back, or completing a rename."""
+    """The operation counted as interrupted; another request is rolling it back, or completing a rename."""
 
     def __init__(self) -> None:
         super().__init__("operation_took_too_long")
@@ -94,7 +94,7 @@ def pace_of(operation: Operation) -> Pace:
 def commit(operation: Operation, leases: int = 1) -> None:
     """Commit what was done of a large operation so far, and let others write. Raises LeaseLostError.
 
-    What comes next takes less than so many `leases`.
+    What comes next must take less than this many `leases`.
     """
     _keep_lease(operation, utc_now() + leases * LEASE)
     db.session.commit()
@@ -141,7 +141,7 @@ def _release(author_id: int, operation_id: uuid.UUID) -> None:
 def recover(user: User) -> None:
     """Roll back or complete the user's large operation if its process was killed. Commits.
 
-    A page may call this as well: it is the only change that a request makes that only reads.
+    Pages call this as well: it is the only change that a request makes that otherwise only reads.
     """
     operation_id = user.running_operation
     if operation_id is None or _is_running(user.id, operation_id):
@@ -187,7 +187,7 @@ def end(author_id: int, operation_id: uuid.UUID) -> None:
 
 
 def roll_back(author_id: int, operation_id: uuid.UUID) -> None:
-    """Make the user's expenses as they were before an operation, which nothing has changed since. Commits."""
+    """Restore the user's expenses from before an operation; nothing else has changed them since. Commits."""
     own = CHANGE.author_id == author_id, CHANGE.operation_id == operation_id
     some = sa.select(CHANGE.id).where(*own).order_by(CHANGE.id)
     pace = Pace(PIECE_SIZE)

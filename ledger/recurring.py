@@ -1,4 +1,4 @@
-"""Recurring expenses: on which days they are due, adding and skipping these."""
+"""Recurring expenses: the days on which they are due, and adding or skipping them."""
 
 import uuid
 from collections.abc import Iterator, Sequence
@@ -41,7 +41,7 @@ class Due(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The name of it on a page."""
+        """The name of its field on a page."""
         return f"{self.day}_{self.id}"
 
 
@@ -54,9 +54,9 @@ class DueDays:
 
 
 def due(user: User, today: date, lock: bool = False) -> DueDays:
-    """Return what the user may add or skip by `today`, by one statement when that is nothing, else by three.
+    """Return what is due by `today`, in one statement if that is nothing, otherwise in three.
 
-    A `lock` lets nobody else do so, or change the categories, until the caller has committed.
+    With `lock`, nobody else can add or skip it, or change the categories, until the caller has committed.
     """
     if lock:
         categories.lock_for_use(user)
@@ -79,9 +79,9 @@ def due(user: User, today: date, lock: bool = False) -> DueDays:
 
 @built_once
 def _due_query() -> sa.Select[RecurringExpense]:
-    """Return the query of an owner's recurring expenses of which something is due.
+    """Return the query of an owner's recurring expenses that are due.
 
-    They are in an order in which all can lock them, so that no two wait for each other.
+    They are in the order in which all operations lock them, so that no two wait for each other.
     """
     return (
         sa.select(RecurringExpense)
@@ -96,13 +96,13 @@ def _due_query() -> sa.Select[RecurringExpense]:
 
 
 def _due_ids(user: User, today: date) -> sa.Select[uuid.UUID]:
-    """Return the query of the ids of the user's recurring expenses of which something is due."""
+    """Return the query of the ids of the user's recurring expenses that are due."""
     return _due_ids_query().params(owner_id=user.id, today=today)
 
 
 @built_once
 def _due_ids_query() -> sa.Select[uuid.UUID]:
-    """Return the query of the ids of an owner's recurring expenses of which something is due."""
+    """Return the query of the ids of an owner's recurring expenses that are due."""
     return _due_query().with_only_columns(RecurringExpense.id).order_by(None)
 
 
@@ -112,7 +112,7 @@ def _last_due(recurring: RecurringExpense, today: date) -> date:
 
 
 def _handled_days(user: User, recurring_ids: sa.Select[uuid.UUID]) -> set[tuple[uuid.UUID, date]]:
-    """Return which days of these were added or skipped, each from its next date on."""
+    """Return the days of these recurring expenses that were added or skipped, from the next date of each on."""
     query = sa.select(Occurrence.recurring_id, Occurrence.day).where(
         Occurrence.author_id == user.id,
         Occurrence.recurring_id.in_(recurring_ids),
@@ -124,7 +124,7 @@ def _handled_days(user: User, recurring_ids: sa.Select[uuid.UUID]) -> set[tuple[
 
 
 def advance(user: User, recurring: Sequence[RecurringExpense]) -> None:
-    """Set the next date of each of these, which are locked, to the first one from there that is not handled."""
+    """Move the next date of each of these, which are locked, to the first day that is not handled."""
     # They are at most as many as a page shows.
     ids = sa.select(RecurringExpense.id).where(
         RecurringExpense.author_id == user.id, RecurringExpense.id.in_([row.id for row in recurring])
@@ -142,15 +142,15 @@ def is_limit_reached(user: User) -> bool:
 
 
 def label_of(recurring: RecurringExpense) -> str:
-    """Return what a recurring expense is called in messages and in History."""
+    """Return the name of a recurring expense in messages and in History."""
     return recurring.description or recurring.category
 
 
 def repeat(user: User, operation: Operation, expense_id: uuid.UUID, every: str) -> RecurringExpense:
-    """Make the user's expense repeat as it is stored, unless it does; its own day is handled.
+    """Make the user's stored expense recurring, unless it is; its own day counts as handled.
 
-    A part of the operation that adds or changes the expense, which is new or locked. The caller commits. Raises
-    RecurringError.
+    This is a part of the operation that adds or changes the expense, which is new or locked. The caller commits.
+    Raises RecurringError.
     """
     # Read again: expenses are changed by statements that the session does not see.
     expense = db.session.get_one(Expense, (user.id, expense_id), populate_existing=True)
@@ -191,7 +191,7 @@ def of_expense(user: User, expense_id: uuid.UUID) -> RecurringExpense | None:
 
 
 def all_recurring(user: User) -> Sequence[RecurringExpense]:
-    """Return all that the user has, what is due first on top, and what is stopped or over last."""
+    """Return all recurring expenses of the user, the next one due first, and those stopped or over last."""
     query = sa.select(RecurringExpense).where(RecurringExpense.author_id == user.id)
     order = (RecurringExpense.stopped, RecurringExpense.next_date, RecurringExpense.id)
     rows = db.session.scalars(query.order_by(*order)).all()
@@ -207,7 +207,7 @@ def in_category(user: User, name: str, limit: int) -> Sequence[RecurringExpense]
 
 
 def continuing(user: User, operation: Operation) -> Sequence[RecurringExpense]:
-    """Return the recurring expenses that go on, although an operation deleted expenses that came from them."""
+    """Return the recurring expenses that continue although an operation deleted expenses that came from them."""
     deleted = sa.select(ExpenseChange.id).where(
         ExpenseChange.author_id == user.id, ExpenseChange.operation_id == operation.id
     )
@@ -224,14 +224,14 @@ def continuing(user: User, operation: Operation) -> Sequence[RecurringExpense]:
 
 @dataclass(frozen=True)
 class Outlook:
-    """Monthly cost of the recurring expenses that go on, and the first of them that is not due yet."""
+    """Monthly cost of the recurring expenses that continue, and the first of them that is not due yet."""
 
     per_month: Decimal
     next: RecurringExpense | None
 
 
 def outlook(recurring: Sequence[RecurringExpense], today: date) -> Outlook:
-    """Return what comes of some recurring expenses, the one that is due first on top."""
+    """Return the outlook for some recurring expenses, which are in the order of their next dates."""
     active = [row for row in recurring if not row.stopped and not row.is_over]
     coming = (row for row in active if row.next_date > today)
     per_year = sum((row.amount * _TIMES_A_YEAR[row.frequency] for row in active), Decimal(0))
@@ -246,9 +246,9 @@ def change(
     every: str,
     end_date: date | None = None,
 ) -> None:
-    """Give what repeats new `values`, as a part of an operation; their date is the first day.
+    """Give a recurring expense new `values`, as a part of an operation; their date is the first day.
 
-    Days that were added or skipped stay so, and so do the expenses that were added. It is locked, and the
+    Days that were added or skipped stay handled, and the expenses that were added stay. The row is locked, and the
     caller commits.
     """
     new = values._asdict() | {"start_date": values.date, "frequency": every, "end_date": end_date}
@@ -259,9 +259,9 @@ def change(
 
 
 def _first_date(user: User, recurring_id: uuid.UUID, start_date: date, frequency: str) -> date:
-    """Return the first day by a new schedule after all that were handled.
+    """Return the first day of a new schedule that is after all handled days.
 
-    Otherwise what was paid on other days would be due once more.
+    Otherwise, what was paid on a day of the old schedule would be due again.
     """
     last = db.session.scalar(
         sa.select(sa.func.max(Occurrence.day)).where(
@@ -273,9 +273,9 @@ def _first_date(user: User, recurring_id: uuid.UUID, start_date: date, frequency
 
 
 def set_stopped(user: User, recurring: RecurringExpense, stopped: bool, now: datetime) -> Operation:
-    """Let nothing of it be due any more, or again, as if it had not been stopped.
+    """Stop a recurring expense, or resume it as if it had not been stopped.
 
-    It is locked, and the caller commits.
+    The row is locked, and the caller commits.
     """
     kind = "stop_recurring" if stopped else "resume_recurring"
     with operations.record(user, kind, now) as operation:
@@ -286,7 +286,7 @@ def set_stopped(user: User, recurring: RecurringExpense, stopped: bool, now: dat
 def delete(user: User, recurring: RecurringExpense, now: datetime) -> Operation:
     """Delete a recurring expense with its occurrences; the expenses that were added stay.
 
-    It is locked, and the caller commits.
+    The row is locked, and the caller commits.
     """
     with operations.record(user, "delete_recurring", now) as operation:
         own = Occurrence.recurring_id == recurring.id
@@ -298,14 +298,14 @@ def delete(user: User, recurring: RecurringExpense, now: datetime) -> Operation:
 def add_early(user: User, recurring: RecurringExpense, today: date, now: datetime) -> Operation:
     """Add the next occurrence of a recurring expense, dated today if it is not due yet.
 
-    It and the categories are locked, and the caller commits.
+    The row and the categories are locked, and the caller commits.
     """
     line = Due(recurring.next_date, recurring.id, recurring)
     return resolve_due(user, [(line, abs(recurring.amount))], now, today)
 
 
 def count_due(user: User, recurring: Sequence[RecurringExpense], today: date) -> int:
-    """Return how many occurrences of all the user's recurring expenses can be added or skipped."""
+    """Return how many occurrences of the user's recurring expenses are due."""
     found = [row for row in recurring if not row.stopped and row.next_date <= _last_due(row, today)]
     if not found:
         return 0
@@ -315,23 +315,23 @@ def count_due(user: User, recurring: Sequence[RecurringExpense], today: date) ->
 
 
 def _count_days(recurring: RecurringExpense, until: date) -> int:
-    """Return on how many days something repeats, from its next date to the last one."""
+    """Return the number of days of a schedule from the next date on, up to the last one until a day."""
     days = (recurring.next_date, _last_day(recurring, until))
     first, last = (occurrence_number(recurring.start_date, recurring.frequency, day) for day in days)
     return last - first + 1
 
 
 def _last_day(recurring: RecurringExpense, until: date) -> date:
-    """Return the last day on which something repeats until another one."""
+    """Return the last day of a schedule that is not after `until`."""
     number = occurrence_number(recurring.start_date, recurring.frequency, until)
     day = nth_day(recurring.start_date, recurring.frequency, number)
     return day if day <= until else nth_day(recurring.start_date, recurring.frequency, number - 1)
 
 
 def skip_all_due(user: User, today: date, now: datetime) -> Operation:
-    """Skip every occurrence that is due, however many they are. The caller commits.
+    """Skip every occurrence that is due, however many there are. The caller commits.
 
-    Only the last one of each recurring expense is stored: no day before its next date is due.
+    Only the last one of each recurring expense is stored, because no day before its next date is due.
     """
     with operations.record(user, "skip_recurring", now) as operation:
         categories.lock_for_use(user)
@@ -352,10 +352,10 @@ def skip_all_due(user: User, today: date, now: datetime) -> Operation:
 def resolve_due(
     user: User, chosen: Sequence[tuple[Due, Decimal | None]], now: datetime, today: date = date.max
 ) -> Operation:
-    """Add each chosen day with its amount above zero, or skip all of them, which have none.
+    """Add each chosen day with its amount, which is above zero, or skip those whose amount is None.
 
-    An expense is dated `today` when its day is later. What is chosen was locked when it was found due. The caller
-    commits.
+    An expense is dated `today` if its day is later. The chosen rows were locked when they were found due. The
+    caller commits.
     """
     kind = "skip_recurring" if all(amount is None for _, amount in chosen) else "post_recurring"
     with operations.record(user, kind, now) as operation:
@@ -379,7 +379,7 @@ def resolve_due(
 
 
 def _expense_of(user: User, line: Due, amount: Decimal, day: date, now: datetime) -> Expense:
-    """Return the expense of a due day; money that came back stays money that came back."""
+    """Return the expense of a due day; a refund stays a refund."""
     return Expense(
         author_id=user.id,
         id=uuid7(),

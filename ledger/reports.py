@@ -18,7 +18,7 @@ from ledger.spending import CategoryTotal, ExpenseFilter, Summary
 from models import User
 
 TOP_COUNT = 10
-# With how many months before it a month is compared.
+# How many previous months a month is compared with.
 COMPARISON_MONTHS = 12
 # How many months the average on the page of categories covers.
 AVERAGE_MONTHS = 3
@@ -26,7 +26,7 @@ AVERAGE_MONTHS = 3
 
 @dataclass(frozen=True)
 class Budget:
-    """Monthly budget, what is left of it, and what that leaves for each remaining day, today included.
+    """Monthly budget, what is left of it, and how much that is for each remaining day, today included.
 
     The amount includes what was `carried` over from the months before.
     """
@@ -73,11 +73,10 @@ class PreviousMonths:
 
 @dataclass(frozen=True)
 class MonthReport:
-    """A month: all of it, by category (largest first), by day (each one of it), and its largest expenses.
+    """A month: in total, by category (largest first), by day (all of them), and its largest expenses.
 
-    It is `current` when today lies in it; then `so_far` ends today, and so do the running totals, one for
-    each day. `same_days_before` are as many days of the month before. The neighbours are None where there
-    are no more months.
+    It is `current` if today is in it; then `so_far` ends today, and so do the running totals, one for each day.
+    `same_days_before` are as many days of the month before. A neighbour that is out of range is None.
     """
 
     month: Period
@@ -108,7 +107,7 @@ class YearRow:
 
 @dataclass(frozen=True)
 class YearReport:
-    """A year: all of it, by month, and by month and category (largest first).
+    """A year: in total, by month, and by month and category (largest first).
 
     `so_far` ends today in the current year; `same_days_before` are the same days of the year before.
     """
@@ -164,7 +163,7 @@ def _in_category(summary: Summary, name: str | None) -> CategoryTotal:
 
 
 def month_report(user: User, month: Period, today: date) -> MonthReport:
-    """Return the report of a month, by a number of statements that does not depend on what lies in it."""
+    """Return the report of a month, in a fixed number of statements."""
     months = [*month.months_before(COMPARISON_MONTHS), month]
     summaries, since = spending.summarise_periods(user, months)
     *previous, spent = summaries
@@ -195,7 +194,7 @@ def month_report(user: User, month: Period, today: date) -> MonthReport:
 
 
 def year_report(user: User, year: Period, today: date) -> YearReport:
-    """Return the report of a year, by a number of statements that does not depend on what lies in it."""
+    """Return the report of a year, in a fixed number of statements."""
     months = year.months()
     so_far = Period(year.begin, min(today, year.end)) if year.begin <= today else year
     before = _year_earlier(user, so_far)
@@ -224,7 +223,7 @@ def year_report(user: User, year: Period, today: date) -> YearReport:
 
 
 def _year_of(user: User, day: date) -> Period:
-    """Return the user's year that a day lies in."""
+    """Return the user's year that a day is in."""
     return Period.year(day, user.first_day_of_month, user.named_after_end)
 
 
@@ -232,13 +231,13 @@ def _year_earlier(user: User, period: Period) -> Period:
     """Return the same days of the year before; there are none before the first year."""
     year = _year_of(user, period.begin - timedelta(days=1))
     last = period.end + timedelta(days=1)
-    # The day after the last one exists in every year, but for February 29.
+    # The day after the last one exists in every year, except for February 29.
     last = last.replace(year=last.year - 1, day=min(last.day, 28) if last.month == 2 else last.day)
     return Period(year.begin, last - timedelta(days=1))
 
 
 def _previous_months(month: Period, summaries: list[Summary], since: date | None) -> PreviousMonths | None:
-    """Return what was spent in the months before `month`, but for one in which expenses began."""
+    """Return the spending of the months before `month`, without the one in which the first expense is."""
     if since is None:
         return None
     months = [earlier for earlier in month.months_before(COMPARISON_MONTHS) if earlier.begin >= since]
@@ -249,7 +248,7 @@ def _previous_months(month: Period, summaries: list[Summary], since: date | None
 
 
 def _within_years(user: User, period: Period) -> Period | None:
-    """Return a month or a year that has a page, else None."""
+    """Return a month or a year if it has a page, or None."""
     return period if FIRST_YEAR <= period.named_day(user.named_after_end).year <= LAST_YEAR else None
 
 
@@ -265,7 +264,7 @@ def _lines(
             entry.category,
             entry.count,
             entry.total,
-            # What came back more than was spent has no share.
+            # A category with a net refund has no share.
             share=entry.total / all_spent if entry.total > 0 else None,
             budget=_budget(user, budgets.get(entry.category), entry.total, days_left),
         )
@@ -295,13 +294,13 @@ def _budget(user: User, available: AvailableBudget | None, spent: Decimal, days_
     left = amount - spent
     if days_left is None or left < 0:
         return Budget(amount, available.carried, left, None)
-    # Rounded down: who spends so much every day stays within the budget.
+    # Rounded down, so that spending this much every day stays within the budget.
     unit = Decimal(1).scaleb(-currency_digits(user.currency))
     return Budget(amount, available.carried, left, (left / days_left).quantize(unit, ROUND_DOWN))
 
 
 def _days(user: User, months: list[Period]) -> list[tuple[Bar, ...]]:
-    """Return all days of each of some months in a row, also those without an expense."""
+    """Return all days of each of some consecutive months, even those without an expense."""
     spent = spending.summarise_days(user, Period(months[0].begin, months[-1].end))
     return [
         tuple(Bar(Period(day, day), *spent.get(day, (0, Decimal(0)))) for day in month.days()) for month in months
@@ -309,7 +308,7 @@ def _days(user: User, months: list[Period]) -> list[tuple[Bar, ...]]:
 
 
 def _running_totals(days: tuple[Bar, ...]) -> tuple[Bar, ...]:
-    """Return what was spent from the first of some days to each of them."""
+    """Return the running totals of some days, each from the first day on."""
     totals: list[Bar] = []
     count, total = 0, Decimal(0)
     for day in days:
@@ -319,5 +318,5 @@ def _running_totals(days: tuple[Bar, ...]) -> tuple[Bar, ...]:
 
 
 def _same_day(bar: Bar, others: tuple[Bar, ...]) -> Bar:
-    """Return the running total of another month after as many days, or after its last one."""
+    """Return the running total of another month after the same number of days, or after its last one."""
     return others[min((bar.period.end - bar.period.begin).days, len(others) - 1)]

@@ -10,13 +10,13 @@ from database import db
 from ledger.journal import CHANGE, row_count
 from models import ExpenseChange, Operation, User
 
-# An older operation has expired: it is not shown, cannot be undone, and is deleted by and by.
+# An older operation has expired: it is not shown, cannot be undone, and is deleted in time.
 UNDO_RETENTION = timedelta(days=30)
 # An operation expires earlier when later ones of the user have changed this many expenses, about 230 bytes each.
 UNDO_MAX_CHANGES = 400_000
-# From this size on, recording an operation lets older ones expire. Small ones are counted at the next login.
+# From this size on, recording an operation lets older ones expire at once. Smaller ones count at the next login.
 LARGE_OPERATION = 100
-# How much of what has expired is deleted at once, so that nobody waits for it.
+# How many expired operations and changes are deleted in one transaction, so that nobody waits for long.
 PURGE_MAX_OPERATIONS, PURGE_MAX_CHANGES = 100, 5_000
 
 

@@ -1,4 +1,4 @@
-"""Expenses of two years that could be somebody's."""
+"""Realistic sample expenses of two years."""
 
 import random
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Schedules: on which days something repeats that started on one day."""
+"""Schedules: the days on which something repeats, counted from a start date."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -11,9 +11,10 @@ _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 
 
 def due_days(start_date: date, every: str, since: date, until: date = date.max) -> Iterator[date]:
-    """Yield the days of what repeats, from `since` to `until`, counted from `start_date`.
+    """Yield the days of a schedule, from `since` to `until`, counted from `start_date`.
 
-    Months are counted from the first day, too, and end where they end: 31 January, 28 February, 31 March.
+    Each month is counted from the start date, so that a short one does not move the rest: 31 January, 28 February,
+    31 March.
     """
     for number in count(occurrence_number(start_date, every, max(since, start_date))):
         day = nth_day(start_date, every, number)
@@ -24,19 +25,19 @@ def due_days(start_date: date, every: str, since: date, until: date = date.max) 
 
 
 def last_day(start_date: date, every: str, occurrences: int) -> date:
-    """Return the day of the last of so many occurrences."""
+    """Return the day of the last of this many occurrences."""
     return nth_day(start_date, every, occurrences - 1)
 
 
 def occurrence_number(start_date: date, every: str, day: date) -> int:
-    """Return which of its days, counted from zero, is `day` or shortly before it."""
+    """Return the number, counted from zero, of the occurrence on `day`, or of one close to it."""
     if every in _DAYS:
         return (day - start_date).days // _DAYS[every]
     return ((day.year - start_date.year) * 12 + day.month - start_date.month) // _MONTHS[every]
 
 
 def nth_day(start_date: date, every: str, number: int) -> date:
-    """Return one of its days, counted from zero."""
+    """Return the day of an occurrence, counted from zero."""
     if every in _DAYS:
         return start_date + timedelta(days=number * _DAYS[every])
     months = start_date.year * 12 + start_date.month - 1 + number * _MONTHS[every]

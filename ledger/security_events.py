@@ -10,10 +10,10 @@ from database import db
 from models import SecurityEvent, User
 
 EVENT_MAX_AGE = timedelta(days=90)
-# So many are kept of a user: of failures, and of all others, which failures must not push out.
+# How many failures of a user are kept, and how many other events, which failures must not push out.
 MAX_EVENTS = 50
 FAILURES = ("login_failed", "code_failed")
-# What is stored of an IPv4 and of an IPv6 address: enough to recognise a network, not a person.
+# How many bits of an IPv4 and of an IPv6 address are stored: enough to recognise a network, not a person.
 IPV4_PREFIX, IPV6_PREFIX = 24, 48
 
 
@@ -53,7 +53,7 @@ def delete_old(now: datetime) -> None:
 
 
 def shorten_address(address: str) -> str:
-    """Return the network that an address belongs to, such as 192.0.2.0/24, or "" if it is no address."""
+    """Return the network that an address belongs to, such as 192.0.2.0/24, or "" if it is not an address."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:

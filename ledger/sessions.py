@@ -15,14 +15,14 @@ from models import LoginSession, User
 # SESSION_MAX_AGE. Reading does not count: it would have to write.
 SESSION_MAX_IDLE = timedelta(hours=24)
 SESSION_MAX_AGE = timedelta(days=30)
-# Noted this seldom, because every note is a write.
+# The last use is stored at most this often, because storing it is a write.
 TOUCH_INTERVAL = timedelta(minutes=5)
-# So many are listed; a program that logs in again and again has more.
+# How many sessions are listed; a program that logs in again and again has more.
 MAX_SESSIONS_SHOWN = 100
 
 
 def create_session(user: User, remember: bool, user_agent: str, now: datetime) -> None:
-    """Create a session for `user`, whose `login_token` alone then proves it."""
+    """Create a session for `user`, and set its secret token as their `login_token`."""
     user.login_token = new_token()
     expired = sa.or_(
         LoginSession.created_at < now - SESSION_MAX_AGE, LoginSession.last_seen_at < now - SESSION_MAX_AGE
@@ -118,10 +118,10 @@ def revoke_all_sessions(user: User) -> None:
 
 
 def touch(user: User, times: SessionTimes, now: datetime) -> None:
-    """Note, at most once in five minutes, that the current session is in use; the caller commits.
+    """Store, at most once in five minutes, that the current session is in use; the caller commits.
 
-    One that was begun in the future, by a clock that has been set back since, is taken to begin now: else it
-    would last until then, and longer.
+    If the session began in the future, by a clock that has been set back since, it begins now. Otherwise it would
+    last too long.
     """
     is_ahead = times.created_at > now
     if is_ahead or now - times.last_seen_at >= TOUCH_INTERVAL:
@@ -130,7 +130,7 @@ def touch(user: User, times: SessionTimes, now: datetime) -> None:
         db.session.execute(sa.update(LoginSession).where(*where).values(noted))
 
 
-# Each browser also names those that it is like, and so the first that is found counts.
+# Browsers also name others that they are compatible with, so the first match counts.
 BROWSERS = (
     ("Edg|EdgA|EdgiOS", "Edge"),
     ("OPR|OPT", "Opera"),

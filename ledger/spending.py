@@ -18,7 +18,7 @@ from ledger.periods import Period
 from models import Expense, StatementLine, User
 from text import search_words
 
-# Plain columns: what comes from those of the model is taken for objects, which takes SQLAlchemy much longer.
+# Columns of the table: with those of the model, SQLAlchemy would use the ORM, which takes much longer.
 expense = Expense.__table__.c
 # How a list can be ordered: the column that comes first, and whether the largest is on top.
 ORDERS: dict[str, tuple[sa.ColumnElement[Any], bool]] = {
@@ -27,15 +27,15 @@ ORDERS: dict[str, tuple[sa.ColumnElement[Any], bool]] = {
     "-amount": (expense.amount, True),
     "amount": (expense.amount, False),
 }
-# Rows of a page of the list, and of the page that is printed.
+# The number of rows on a page of the list, and on the page for printing.
 PAGE_SIZE, MAX_PRINTED = 50, 2_000
 Query = TypeVar("Query", bound=sa.Select[*tuple[Any, ...]])
-# Of how many recent expenses the descriptions are proposed, and how many at the most.
+# How many recent expenses the suggested descriptions come from, and how many are suggested at most.
 RECENT, MAX_SUGGESTIONS = 200, 12
 
 
 class ExpenseValues(NamedTuple):
-    """The columns of an expense that a person fills in; its category is the name of one that they have."""
+    """The columns of an expense that a user fills in; the category is the name of one of their categories."""
 
     amount: Decimal
     category: str
@@ -62,7 +62,7 @@ class ExpenseFilter:
 
     @property
     def is_active(self) -> bool:
-        """Whether some expenses may be left out."""
+        """Whether the filter may leave expenses out."""
         return self != ExpenseFilter(sort=self.sort)
 
 
@@ -129,7 +129,7 @@ def _expenses_query(filters: ExpenseFilter) -> sa.Select[uuid.UUID, date, str, s
         query = query.where(expense.date <= filters.period.end_date)
     if words := search_words(filters.search):
         query = query.where(with_words(words, filters.period))
-    # The index of amounts is for their order only: it does not have what a sum needs.
+    # The index of amounts is for sorting only: it does not cover a sum.
     amount = _without_index(expense.amount)
     if filters.min_amount is not None:
         query = query.where(amount >= filters.min_amount)
@@ -150,18 +150,18 @@ def _imported_query(statement_id: uuid.UUID) -> sa.Select[uuid.UUID]:
 
 
 def _without_index(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    """Return the values of `column` without its indexes.
+    """Wrap `column` so that SQLite does not use its indexes.
 
-    SQLite takes an index that spares it the sorting, even when it has to look up every expense for it, before
-    the one by which it would find the matching ones.
+    SQLite would prefer an index that saves sorting, even if it has to look up every expense, to the one that finds
+    the matching expenses.
     """
     return sa.func.coalesce(column, column)
 
 
 def ordered(query: Query, order: str, backwards: bool = False, bare: bool = False) -> Query:
-    """Return `query` in one of the ORDERS, or `backwards`; what is equal is in order of creation.
+    """Return `query` in one of the ORDERS, or `backwards`; equal rows are in the order of creation.
 
-    A `bare` order is made without an index.
+    With `bare`, it is sorted without an index.
     """
     column, descending = ORDERS[order]
     keys: list[Any] = [column, expense.id]
@@ -187,7 +187,7 @@ def summarise(user: User, filters: ExpenseFilter) -> Summary:
 def _summary_query(
     filters: ExpenseFilter, first_day_of_month: int | None
 ) -> sa.Select[str, int, Decimal, int, Decimal]:
-    """Return the Select of each category with its count and sum, and those of all of them."""
+    """Return the Select of each category with its count and sum, and with those of all categories together."""
     addends = sa.union_all(*_addends(filters, first_day_of_month)).subquery().c
     category, number, total = (
         _without_index(addends.category),
@@ -197,7 +197,7 @@ def _summary_query(
     return (
         sa.select(category, number, total, sa.func.sum(number).over(), sa.func.sum(total).over())
         .group_by(category)
-        # Several rows of a month can add up to nothing.
+        # Several rows of a month can add up to zero.
         .having(number != 0)
         .order_by(total.desc(), category)
     )
@@ -211,7 +211,7 @@ def _kept_months(user: User) -> int | None:
 def summarise_periods(user: User, periods: Sequence[Period]) -> tuple[list[Summary], date | None]:
     """Return a summary of each of these consecutive periods, and the day of the first expense ever, if any.
 
-    It is one statement.
+    This takes one statement.
     """
     sums = _period_sums_query(user, periods).subquery().c
     first = _expenses_query(ExpenseFilter()).with_only_columns(sa.func.min(expense.date).label("day")).subquery()
@@ -252,7 +252,7 @@ def count_and_total(user: User, period: Period) -> tuple[int, Decimal]:
 @built_once
 def _count_query(period: Period, first_day_of_month: int | None) -> sa.Select[int, Decimal]:
     """Return the Select of count and sum of an owner's expenses of a period."""
-    # Summed one by one and without categories, single expenses are read from the index of dates alone.
+    # With a separate sum and without categories, single expenses are read from the index of dates alone.
     names, addends = ("number", "amount"), _addends(ExpenseFilter(period=period), first_day_of_month)
     sums = [
         query.with_only_columns(*(sa.func.sum(query.selected_columns[name]).label(name) for name in names))
@@ -275,7 +275,7 @@ def summarise_days(user: User, period: Period) -> dict[date, tuple[int, Decimal]
 def _addends(filters: ExpenseFilter, first_day_of_month: int | None) -> list[sa.Select[date, str, int, Decimal]]:
     """Return Selects of date, category, number and amount that add up to the matching expenses of an owner.
 
-    Where the database has totals of months, which begin on `first_day_of_month`, these are whole months and the
+    If the database has totals of months, which begin on `first_day_of_month`, these are whole months, and the
     single expenses before and after them.
     """
     is_by_days = filters != ExpenseFilter(filters.categories, filters.period, sort=filters.sort)
@@ -311,10 +311,10 @@ def _monthly_totals_query(categories: tuple[str, ...], months: Period) -> sa.Sel
 def read_page(
     user: User, filters: ExpenseFilter, after: Cursor | None = None, before: Cursor | None = None
 ) -> Page:
-    """Return one page of the matching expenses, in their order and by creation among equals.
+    """Return one page of the matching expenses, in their order; equal rows are in the order of creation.
 
-    `after` asks for what follows a place, `before` for what precedes it. Pages are found by place, not by
-    number, so that none skips or repeats a row when others are added or removed in between.
+    `after` and `before` ask for the page after or before a cursor. Pages have cursors instead of numbers, so that
+    no row is skipped or repeated when others are added or removed in between.
     """
     column, _descending = ORDERS[filters.sort]
     backwards, cursor = before is not None, before or after
@@ -346,13 +346,13 @@ def _page_query(
         expense.amount,
     )
     if has_cursor:
-        # In a tuple, parameters would have no type.
+        # In a tuple, a parameter would have no type of its own.
         value = sa.bindparam("cursor_value", type_=column.type)
         here = sa.tuple_(column, expense.id)
         there = sa.tuple_(value, sa.bindparam("cursor_id", type_=expense.id.type))
         query = query.where(here < there if descending ^ backwards else here > there)
     if filters.search:
-        # By the index of descriptions, which covers the search, first which ones they are.
+        # The ids are found first, by the index of descriptions, which covers the search.
         found = ordered(query.with_only_columns(expense.id), filters.sort, backwards, bare=True)
         is_found = expense.id.in_(found.limit(PAGE_SIZE + 1))
         query = sa.select(*query.selected_columns).where(expense.author_id == OWNER_ID, is_found)
@@ -365,7 +365,7 @@ def read_all(user: User, filters: ExpenseFilter) -> list[sa.Row[uuid.UUID, date,
 
 
 def _is_part(filters: ExpenseFilter) -> bool:
-    """Tell whether it is quicker to find the matching expenses and sort them than to look for them in order.
+    """Tell whether it is quicker to find the matching expenses and sort them than to read all in order.
 
     In the order of amounts, the few of a category, a period or an import are far apart.
     """
@@ -377,7 +377,7 @@ def _is_part(filters: ExpenseFilter) -> bool:
 def recent_descriptions(user: User, newest: Page | None = None) -> list[str]:
     """Return the descriptions that the user has used lately, the latest first, each once.
 
-    The `newest` expenses, if they have been read already, mostly have enough of them.
+    The `newest` expenses, if they have been read already, usually have enough different ones.
     """
     if newest is not None:
         found = _each_once(row.description for row in newest.rows)

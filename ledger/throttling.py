@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from database import db
 from models import Throttle
 
-# Somebody with many network addresses could fill the disk; beyond this many rows, those that matter least go.
+# Somebody with many network addresses could fill the disk; beyond this many rows, the least important are deleted.
 MAX_ROWS = 100_000
 # One attempt deletes no more rows than this, so that none takes long.
 MAX_DELETED = 100
@@ -23,10 +23,10 @@ HALF_KEY = Throttle.KEY_MAX // 2
 class Counter:
     """Failures that are counted together, such as those at one account.
 
-    After `limit` failures (0 is no limit) comes a wait of `first_wait` seconds. After as many more comes one twice
-    as long, and so on up to `longest_wait`. Failures are forgotten after `longest_wait` seconds, and for each such
-    time without a wait the next one is half as long again. A success forgets the failures, unless they are
-    `shared` by several people: then it only does not count itself.
+    After `limit` failures (0 means no limit) there is a wait of `first_wait` seconds, after as many more one that
+    is twice as long, and so on up to `longest_wait`. Failures are forgotten after `longest_wait` seconds, and for
+    each such time without a wait, the next one is only half as long. A success resets the counter, unless it is
+    `shared` by several people: then the success is only not counted.
     """
 
     key: str
@@ -36,13 +36,13 @@ class Counter:
     shared: bool = False
 
     def seconds_to_wait(self, row: Throttle, now: int) -> int:
-        """Return for how long nothing more is let through, 0 when something is."""
-        # A wait that begins in the future is one of a clock that has been set back since.
+        """Return how long the next attempt has to wait, or 0."""
+        # A wait that begins in the future comes from a clock that has been set back since.
         is_waiting = self._is_full(row) and row.started_at <= now
         return max(0, self._ended_at(row) - now) if is_waiting else 0
 
     def add(self, row: Throttle, now: int) -> None:
-        """Count a failure in `row`, which has not to wait."""
+        """Count a failure in `row`, for which there is no wait now."""
         was_full, ended_at = self._is_full(row), self._ended_at(row)
         quiet_times = max(0, now - ended_at) // self._longest
         if was_full and self._wait(row.waits) < self._longest:
@@ -59,7 +59,7 @@ class Counter:
         return row.attempts >= self.limit
 
     def _ended_at(self, row: Throttle) -> int:
-        """Return when the wait is over, or when the failures began that have not led to one."""
+        """Return when the wait is over; without one, when the failures began."""
         return row.started_at + (self._wait(row.waits) if self._is_full(row) else 0)
 
     @property
@@ -67,7 +67,7 @@ class Counter:
         return max(1, self.first_wait, self.longest_wait)
 
     def _wait(self, waits: int) -> int:
-        """Return how long the wait is that comes after this many others."""
+        """Return how long the wait is after this many others."""
         return min(self.first_wait << waits, self._longest)
 
 
@@ -86,9 +86,9 @@ def _half_key(text: str) -> str:
 
 
 def seconds_to_wait(counters: Iterable[Counter], now: int) -> int:
-    """Return for how long any of `counters` has to wait, 0 when none has.
+    """Return the longest wait of `counters`, or 0.
 
-    Only reads, and by a connection of its own, so that it waits for nobody who writes, and nobody for it.
+    Only reads, on a separate connection, so that it neither waits for writers nor holds them up.
     """
     limited = {counter.key: counter for counter in counters if counter.limit}
     if not limited:
@@ -100,12 +100,12 @@ def seconds_to_wait(counters: Iterable[Counter], now: int) -> int:
 
 
 def record(counters: Iterable[Counter], now: int) -> int:
-    """Count a failure in each of `counters` and commit, or return for how many seconds one of them has to wait.
+    """Count a failure in each of `counters` and commit, or return the seconds that one of them has to wait.
 
-    Called before it is known whether there is a failure, so that no more are let through when many try at the
-    same moment. The rows are locked until then.
+    Called before it is known whether the attempt fails, so that many attempts at the same moment cannot exceed the
+    limit. The rows are locked until the commit.
     """
-    # All do so in the same order, so that no two wait for each other.
+    # All requests lock in the same order, so that no two wait for each other.
     limited = sorted((counter for counter in counters if counter.limit), key=lambda counter: counter.key)
     if not limited:
         return 0
@@ -122,7 +122,7 @@ def record(counters: Iterable[Counter], now: int) -> int:
 
 
 def _lock_rows(keys: list[str], now: int) -> dict[str, Throttle]:
-    """Return the rows with these keys, made where there were none, for this transaction alone."""
+    """Return the rows with these keys, created if there are none, and locked for this transaction."""
     dialect = sqlite if db.engine.dialect.name == "sqlite" else postgresql
     new = [{"key": key, "started_at": now, "attempts": 0, "waits": 0, "expires_at": now} for key in keys]
     insert = dialect.insert(Throttle).values(new)
@@ -133,19 +133,19 @@ def _lock_rows(keys: list[str], now: int) -> dict[str, Throttle]:
 
 
 def _delete_some(now: int) -> None:
-    """Delete rows whose failures are forgotten, and of too many those with the fewest; not all in one go."""
+    """Delete some rows whose failures are forgotten or, if there are too many rows, those with the fewest."""
     doomed = sa.select(Throttle.key)
     if (db.session.scalar(sa.select(sa.func.count()).select_from(Throttle)) or 0) > MAX_ROWS:
         doomed = doomed.order_by(Throttle.waits, Throttle.attempts, Throttle.started_at)
     else:
         doomed = doomed.where(Throttle.expires_at <= now)
-    # Within the condition itself, PostgreSQL may run the query once for every row, and each time find others.
+    # Without the CTE, PostgreSQL may run the query once for every row, and find other rows each time.
     some = doomed.limit(MAX_DELETED).with_for_update(skip_locked=True).cte()
     _run(sa.delete(Throttle).where(Throttle.key.in_(sa.select(some.c.key))))
 
 
 def reset(counters: Iterable[Counter]) -> None:
-    """Take back the count of an attempt that succeeded; the caller commits."""
+    """Reset the counters of an attempt that succeeded; shared ones only uncount it. The caller commits."""
     for counter in sorted(counters, key=lambda counter: counter.key):
         own = Throttle.key == counter.key
         if counter.shared:
@@ -155,7 +155,7 @@ def reset(counters: Iterable[Counter]) -> None:
 
 
 def write_in_vain(now: int) -> None:
-    """Write a row that says nothing, which takes as long as writing one that does; the caller commits."""
+    """Write a row without a meaning, which takes as long as writing a real one; the caller commits."""
     _lock_rows([other_key("nothing")], now)
 
 
@@ -165,5 +165,5 @@ def forget_account(email: str) -> None:
 
 
 def _run(statement: sa.Delete | sa.Update) -> None:
-    """Change rows of which none is in use in this transaction."""
+    """Change rows, none of which the session has loaded."""
     db.session.execute(statement, execution_options={"synchronize_session": False})

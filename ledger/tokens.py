@@ -1,11 +1,11 @@
-"""Random tokens that open something, of which only hashes are stored."""
+"""Random tokens that give access, of which only hashes are stored."""
 
 import hashlib
 import re
 import secrets
 
 TOKEN_BYTES = 32
-# What `new_token` returns; nothing else is looked for.
+# The form of the result of `new_token`; no other text is looked up.
 _TOKEN = re.compile(r"[\w-]{43}", re.ASCII)
 
 
@@ -15,7 +15,7 @@ def new_token() -> str:
 
 
 def token_hash(token: str) -> str:
-    """Return what is stored of a token: whoever reads the database cannot use it."""
+    """Return the hash of a token, which is stored: whoever reads the database cannot use it."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 

@@ -17,13 +17,13 @@ from ledger.encryption import SecretBox
 from models import RecoveryCode, TwoFactor, User
 
 STEP_SECONDS = 30
-# So many steps a clock may be ahead or behind.
+# How many steps a clock may be ahead or behind.
 TOLERANCE = 1
 RECOVERY_CODES = 10
-# 120 random bits: more than the 112 from which on a plain hash is enough (OWASP ASVS 6.5.2).
+# 120 random bits. From 112 bits on, a plain hash is enough (OWASP ASVS 6.5.2).
 RECOVERY_CODE_BYTES = 15
 GROUP = 4
-# In place of letters that look like them; a recovery code has none of these digits.
+# Digits that are typed for letters that look like them; a recovery code has none of these digits.
 LOOKALIKES = str.maketrans("018", "olb")
 CODE_MAX = 100
 
@@ -37,15 +37,15 @@ def new_secret() -> str:
 
 
 def provisioning_uri(secret: str, user: User) -> str:
-    """Return what a QR code has to contain so that an authenticator app adds the account of `user`."""
+    """Return the URI for a QR code with which an authenticator app adds the account of `user`."""
     return pyotp.TOTP(secret).provisioning_uri(name=user.email, issuer_name=APPLICATION_NAME)
 
 
 def matching_step(secret: str, code: str, now: datetime) -> int | None:
-    """Return the step whose code this is, if it is close enough to `now`."""
+    """Return the step whose code this is, if it is close enough to `now`, or None."""
     current, totp = _step_at(now), pyotp.TOTP(secret)
     steps = range(current - TOLERANCE, current + TOLERANCE + 1)
-    # Every one is compared, so that the time does not tell which.
+    # Every step is compared, so that the time does not tell which one matched.
     found = [step for step in steps if hmac.compare_digest(totp.generate_otp(step).encode(), code.encode())]
     return found[-1] if found else None
 
@@ -104,7 +104,7 @@ def _new_recovery_code() -> str:
 def use_code(user: User, code: str, box: SecretBox, now: datetime) -> Literal["app", "recovery"] | None:
     """Tell whether `code` is one of the app or a recovery code of `user`, and use it up; None if it is neither.
 
-    The user is locked, so that of two who send the same code one succeeds. The caller commits.
+    The user is locked, so that only one of two requests with the same code succeeds. The caller commits.
     """
     row, code = find(user), _squeeze(code)
     if row is None:
@@ -124,7 +124,7 @@ def use_code(user: User, code: str, box: SecretBox, now: datetime) -> Literal["a
 def _use_app_code(row: TwoFactor, code: str, box: SecretBox, now: datetime) -> bool:
     secret = box.decrypt(row.secret)
     step = None if secret is None else matching_step(secret, code, now)
-    # A clock that was set back far must not lock the user out: such a code cannot have been used already.
+    # A clock that was set back must not lock the user out: a step far in the future cannot have been used.
     is_used = step is not None and step <= row.last_step <= _step_at(now) + TOLERANCE
     if secret is None or step is None or is_used:
         return False
@@ -135,7 +135,7 @@ def _use_app_code(row: TwoFactor, code: str, box: SecretBox, now: datetime) -> b
 
 
 def login_mark(user: User, row: TwoFactor) -> str:
-    """Return by what a half-finished login is recognised, which changes with the password and with every code."""
+    """Return a mark of a half-finished login, which changes with the password and with every used code."""
     text = f"{user.password_hash} {row.secret} {row.last_step}"
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""Undo: an operation is reverted, by another one, wherever what it changed is still as it left it."""
+"""Undo: another operation reverts an operation, wherever the rows are still as the first one left them."""
 
 import uuid
 from collections import Counter
@@ -28,7 +28,7 @@ from models import (
     category_key,
 )
 
-# How many of those that were left alone are named.
+# How many conflicts are named.
 MAX_NAMES = 3
 
 
@@ -36,11 +36,11 @@ MAX_NAMES = 3
 class Undone:
     """Result of undoing an operation.
 
-    `operation` is the undo itself, or None when there was nothing to undo. `restored`, `changed` and `removed`
-    are the numbers of expenses that are there again, have their former values again, or are gone again.
-    `conflicts` are up to MAX_NAMES of the `conflict_count` ones that were changed later and left alone; the
-    total budget has no name and is None. `series` tells whether the recurring expense that the operation had
-    started was "removed" or "kept"; it is None when there was none.
+    `operation` is the undo itself, or None if there was nothing to undo. `restored`, `changed` and `removed` are
+    the numbers of expenses that exist again, have their former values again, or are gone again. `conflicts` are up
+    to MAX_NAMES of the `conflict_count` rows that were changed later and left alone; the total budget has no name
+    and is None. `series` tells whether the recurring expense that the operation had started was "removed" or
+    "kept"; it is None if there was none.
     """
 
     operation: Operation | None
@@ -60,9 +60,9 @@ class Reversion:
     original: Operation
     undo: Operation
     expense_id: uuid.UUID | None
-    # The names of categories in the original that are other ones now.
+    # The new names of the categories in the original that were renamed since, by their old ones.
     names: dict[str, str] = field(default_factory=dict)
-    # What the original did to rows of other tables, as far as it is to be reverted.
+    # The changes of rows of other tables by the original that are to be reverted.
     row_changes: Sequence[RowChange] = ()
     # The number of expenses for each kind of change, and the categories that they got back.
     counts: Counter[str] = field(default_factory=Counter)
@@ -82,16 +82,16 @@ class Reversion:
         return column
 
     def has(self, prefix: str) -> sa.ColumnElement[bool]:
-        """Tell of an expense whether it is as before the original (no prefix), or as that left it (`new_`)."""
+        """Return the condition that an expense is as before the original (no prefix) or as after it (`new_`)."""
         pairs = ((EXPENSE[name], self.column(prefix + name)) for name in VALUES)
         return sa.and_(*(current == sa.func.coalesce(recorded, current) for current, recorded in pairs))
 
 
 def undo(user: User, operation_id: uuid.UUID, now: datetime, expense_id: uuid.UUID | None = None) -> Undone | None:
-    """Revert one of the user's operations, or only what it did to one expense.
+    """Revert one of the user's operations, or only its change to one expense.
 
-    What was changed later is left alone, and can be undone once the later change has been. Returns None when
-    there is no such operation, or no longer. Raises CategoryError when the categories that would return exceed the
+    Rows that were changed later are left alone, and can be reverted after the later change is undone. Returns None
+    if there is no such operation any more. Raises CategoryError if the categories that would return exceed the
     limit. The caller commits.
     """
     original = db.session.get(Operation, (user.id, operation_id))
@@ -108,7 +108,7 @@ def undo(user: User, operation_id: uuid.UUID, now: datetime, expense_id: uuid.UU
         reversion = Reversion(user, original, operation, expense_id)
         recurring = _revert(reversion, some, is_large)
     if is_large:
-        # To look for what was left alone takes a while, and needs no lock.
+        # Looking for conflicts takes a while, and needs no lock.
         db.session.commit()
         db.session.connection(execution_options={"reading": True})
     return _undone(reversion, recurring.series)
@@ -122,10 +122,10 @@ def _revert(reversion: Reversion, some: Iterable[object], is_large: bool) -> Rec
     for _piece in some:
         _revert_expenses(reversion, recurring.blocked_expenses())
     if is_large:
-        # What was locked before the pieces is not any more.
+        # The locks from before the pieces are gone.
         recurring = _lock_rows(reversion)
     if reversion.expense_id is None or reversion.counts:
-        # Categories last: one that was added can go only when nothing is in it any more.
+        # Categories come last: one that was added can only be removed when nothing uses it any more.
         recurring.revert(_expense_ids(operation) if recurring.days else ())
         _revert_categories(reversion)
         _revert_statements(reversion)
@@ -160,7 +160,7 @@ def _lock_rows(reversion: Reversion) -> RecurringReversion:
 
 
 def _revert_expenses(reversion: Reversion, blocked: Iterable[uuid.UUID]) -> None:
-    """Revert what the original did to the expenses of the piece that the undo has come to."""
+    """Revert the original's changes to the expenses of the current piece of the undo."""
     undo = reversion.undo
     reversion.original.piece = undo.piece
     _record_expenses(reversion, blocked)
@@ -171,7 +171,7 @@ def _revert_expenses(reversion: Reversion, blocked: Iterable[uuid.UUID]) -> None
 
 
 def _renamed(reversion: Reversion) -> dict[str, str]:
-    """Return the names of categories in the original that are other ones now, or are spelled in another way."""
+    """Return the new names of the categories in the original that were renamed or are spelled differently now."""
     renamed = current_names(reversion.user, [reversion.original.id])[reversion.original.id]
     columns = (CHANGE.category, CHANGE.new_category)
     recorded = (
@@ -186,10 +186,10 @@ def _renamed(reversion: Reversion) -> dict[str, str]:
 
 
 def _row_changes(reversion: Reversion) -> Sequence[RowChange]:
-    """Return what the original did to rows of other tables, as far as it is to be reverted.
+    """Return the original's changes to rows of other tables that are to be reverted.
 
-    With one expense its day becomes due again, and a category that was merged away returns: added later, it
-    would have lost its place and its budgets.
+    With a single expense, its day becomes due again, and a category that was merged away returns, with its
+    position and its budgets.
     """
     query = sa.select(RowChange).where(
         RowChange.author_id == reversion.user.id, RowChange.operation_id == reversion.original.id
@@ -206,16 +206,16 @@ def _row_changes(reversion: Reversion) -> Sequence[RowChange]:
 
 
 def _record_expenses(reversion: Reversion, blocked: Iterable[uuid.UUID]) -> None:
-    """Record, as what the undo does, the reverse of each change whose expense is as the original left it."""
+    """Record, in the undo, the reverse of each change whose expense is still as the original left it."""
     recorded = reversion.recorded("added", "changed")
     columns: dict[str, sa.ColumnElement[Any]] = {}
     for name in RECORDED_COLUMNS:
-        # The key goes with the description, and may be missing in what an older version has recorded.
+        # The key changes with the description, and may be missing in a record of an older version.
         was_set = CHANGE["new_description" if name == "description_key" else f"new_{name}"].is_not(None)
         columns[name] = sa.case((was_set, EXPENSE[name]))
         columns[f"new_{name}"] = reversion.column(name)
     change = sa.case((CHANGE.change == "added", "deleted"), else_="changed")
-    # Named once more by their ids: otherwise SQLite looks at every expense of the user.
+    # The ids are named once more, because otherwise SQLite reads every expense of the user.
     named = EXPENSE.id.in_(sa.select(CHANGE.id).where(*recorded))
     operations.record_expenses(
         reversion.undo, change, columns, *recorded, EXPENSE.id == CHANGE.id, named, reversion.has("new_")
@@ -229,7 +229,7 @@ def _record_expenses(reversion: Reversion, blocked: Iterable[uuid.UUID]) -> None
 
 
 def _revert_categories(reversion: Reversion) -> None:
-    """Revert changes of categories and budgets; budgets that were added with their category share its fate."""
+    """Revert changes of categories and budgets; budgets that were added with their category go with it."""
     user, operation = reversion.user, reversion.undo
     of_budgets = [change for change in reversion.row_changes if change.table_name == Budget.__tablename__]
     added = {
@@ -252,7 +252,7 @@ def _revert_categories(reversion: Reversion) -> None:
 
 
 def _revert_statements(reversion: Reversion) -> None:
-    """Revert the import of statements, or note it at the line of a single expense."""
+    """Revert the import of statements; for a single expense, note it in its line."""
     for change in reversion.row_changes:
         if change.table_name == Statement.__tablename__:
             undo_imports.revert(reversion.user, reversion.undo, change)
@@ -274,7 +274,7 @@ def _recurring_names(operation: Operation) -> set[str]:
 
 
 def _left_alone(reversion: Reversion) -> tuple[list[str], int]:
-    """Return names and number of the expenses that are neither as before the original nor as that left them."""
+    """Return the names and the number of the expenses that are neither as before the original nor as after it."""
     is_there = [EXPENSE.author_id == reversion.user.id, EXPENSE.id == CHANGE.id]
     has_another_value = sa.and_(CHANGE.change == "changed", ~sa.exists().where(*is_there, reversion.has("")))
     is_still_there = sa.and_(CHANGE.change == "added", sa.exists().where(*is_there))

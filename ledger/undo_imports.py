@@ -1,4 +1,4 @@
-"""Undo of imports: what an undo removed counts as never seen, and as seen again once that is undone."""
+"""Undo of imports: lines that an undo removed count as never seen, until that undo is undone."""
 
 import uuid
 
@@ -9,7 +9,7 @@ from ledger import operations
 from ledger.journal import CHANGE, changes_of, row_count
 from models import Operation, RowChange, Statement, StatementLine, User
 
-# How many undos of undos are followed back to the import. Of more, the lines count as seen.
+# How many undos of undos are followed back to the import. After more, the lines count as seen.
 MAX_UNDOS = 100
 
 
@@ -20,14 +20,14 @@ def revert(user: User, operation: Operation, change: RowChange) -> None:
         return
     before, after = (operations.decode(Statement, values or {}) for values in (change.before, change.after))
     if "added_at" in after:
-        # It stays added, and so remembered: only when it was undone changes.
+        # It stays added, so that it is remembered; only `undone_at` changes.
         before, after = {"undone_at": operation.created_at}, {"undone_at": None}
     if statement.undone_at == after["undone_at"]:
         operations.change_row(operation, statement, statement.file_name, before)
 
 
 def note_single(user: User, operation: Operation, original: Operation) -> None:
-    """Note what became of the lines of single expenses of an import that were removed, or came back."""
+    """Note in the lines of an import that their expenses were removed, or came back."""
     if not _is_of_import(user, original):
         return
     for change, before, after in (("deleted", "add", "undone"), ("added", "undone", "add")):

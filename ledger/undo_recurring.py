@@ -1,4 +1,4 @@
-"""Undo of what an operation did to recurring expenses and their occurrences."""
+"""Undo of changes to recurring expenses and their occurrences."""
 
 import uuid
 from collections.abc import Collection, Sequence
@@ -36,7 +36,7 @@ class RecurringReversion:
     def __init__(
         self, user: User, operation: Operation, changes: Sequence[RowChange], names: dict[str, str]
     ) -> None:
-        """Lock the recurring expenses, in the order in which all others do; `names` are renamed categories."""
+        """Lock the recurring expenses in the usual order; `names` are the new names of renamed categories."""
         self.user, self.operation, self.names = user, operation, names
         self.changes = [change for change in changes if change.table_name == RecurringExpense.__tablename__]
         self.days = [change for change in changes if change.table_name == Occurrence.__tablename__]
@@ -46,7 +46,7 @@ class RecurringReversion:
         ids = {uuid.UUID(change.row_key) for change in self.changes} | {_key_of(change)[0] for change in self.days}
         self.rows: dict[uuid.UUID, RecurringExpense] = {}
         self.occurrences: dict[tuple[uuid.UUID, date], Occurrence] = {}
-        # The expenses of occurrences that are there now.
+        # The expenses of the occurrences that exist now.
         self.taken: set[uuid.UUID | None] = set()
         if ids:
             self._load(ids)
@@ -66,7 +66,7 @@ class RecurringReversion:
         self.taken = set(db.session.scalars(taken)) if returning else set()
 
     def blocked_expenses(self) -> set[uuid.UUID]:
-        """Return the expenses that must not return: their day was handled again, or nothing repeats any more."""
+        """Return the expenses that must not return: their day was handled again, or their series is gone."""
         returning = {uuid.UUID(change.row_key) for change in self.changes if change.after is None}
         blocked = set()
         for change in self.days:
@@ -98,7 +98,7 @@ class RecurringReversion:
             if row is not None:
                 self._remove_series(row, after)
         elif not after:
-            # Also when others were added since, an undo must not exceed the limit.
+            # An undo must not exceed the limit, even if others were added since.
             if row is None and is_limit_reached(self.user):
                 self.conflicts.append(change.label)
             elif row is None:
@@ -127,7 +127,7 @@ class RecurringReversion:
         """Return the next date by the former schedule."""
         since: date = before["next_date"]
         if row.next_date < after["next_date"]:
-            # Occurrences that had been handled became due again since.
+            # Occurrences that were handled have become due again since.
             since = min(since, row.next_date)
         start_date = before.get("start_date", row.start_date)
         frequency = before.get("frequency", row.frequency)
@@ -142,11 +142,11 @@ class RecurringReversion:
 
     @staticmethod
     def _has(row: RecurringExpense, values: dict[str, Any]) -> bool:
-        """Tell whether a row has these values; the next date changes with every occurrence."""
+        """Tell whether a row has these values, except for the next date, which changes with every occurrence."""
         return all(getattr(row, name) == value for name, value in values.items() if name != "next_date")
 
     def _revert_occurrence(self, change: RowChange, expenses: Collection[uuid.UUID]) -> bool:
-        """Make a day due again, or handled again; return False when it was left alone."""
+        """Make a day due again, or handled again; return False if it was left alone."""
         key, expense_id = _key_of(change), expense_of(change)
         row, day = self.rows.get(key[0]), self.occurrences.get(key)
         if change.before is None:
@@ -161,7 +161,7 @@ class RecurringReversion:
         else:
             values = operations.decode(Occurrence, change.before)
             if expense_id in self.taken:
-                # Since its series was deleted, the expense has started another one.
+                # The expense has started another series since its own was deleted.
                 values["expense_id"] = None
             day = Occurrence(author_id=self.user.id, recurring_id=key[0], day=key[1], **values)
             operations.add_row(self.operation, day, change.label)
@@ -169,7 +169,7 @@ class RecurringReversion:
         return True
 
     def _add_conflicts(self, kept: Sequence[RowChange]) -> None:
-        """Name the occurrences that were left alone, unless their expense is there, which is named by itself."""
+        """Name the occurrences that were left alone, unless their expense exists, which is then named itself."""
         ids = [expense_id for change in kept if (expense_id := expense_of(change)) is not None]
         query = sa.select(Expense.id).where(Expense.author_id == self.user.id, Expense.id.in_(ids))
         there = set(db.session.scalars(query)) if ids else set()

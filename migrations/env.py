@@ -1,4 +1,4 @@
-"""How migrations run: without losing a row, in one transaction, after a copy of the file."""
+"""Running migrations: without losing a row, in one transaction, after copying a SQLite file."""
 
 import sqlite3
 from contextlib import closing
@@ -23,13 +23,13 @@ def save_copy(engine: sa.Engine) -> None:
     try:
         wanted = context.get_revision_argument()
     except KeyError:
-        # The command only looks.
+        # This command only compares.
         return
     if current in {None, wanted}:
         return
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     copy = Path(file).with_name(f"{Path(file).name}.before-{current}-{moment}")
-    # It has its name only once it is whole.
+    # It gets its name only once it is complete.
     unfinished = copy.with_name(f".{copy.name}")
     unfinished.touch(mode=0o600)
     with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(unfinished)) as target:
@@ -38,19 +38,19 @@ def save_copy(engine: sa.Engine) -> None:
 
 
 def render_item(kind: str, item: object, _autogen: object) -> str | bool:
-    """Write our column types as what the database sees: a migration must not change when the types do."""
+    """Write our column types as the types of the database, so that migrations do not change with our types."""
     if kind == "type" and isinstance(item, sa.types.TypeDecorator):
         return f"sa.{item.impl!r}"
     return False
 
 
 def is_ours(name: str | None, kind: str, _parents: object) -> bool:
-    """Tell whether a comparison with the models looks at this table: what is derived has no model."""
+    """Tell whether to compare this table with the models: derived tables have no model."""
     return kind != "table" or name not in {"month_total", "used_description"}
 
 
 def migrate(connection: sa.Connection) -> None:
-    """Run the wanted steps in one transaction, at whose end every key still has its row."""
+    """Run the migrations in one transaction, and check at the end that every foreign key still has its row."""
     options = current_app.extensions["migrate"].configure_args
     context.configure(
         connection=connection,
@@ -86,7 +86,7 @@ def migrate_sqlite(connection: sa.Connection) -> None:
 
 if context.is_offline_mode():
     raise SystemExit("Migrations run on a database only: they look at what is there.")
-# A backup is brought up to date as well.
+# Backups are upgraded as well.
 engine = context.config.attributes.get("engine", db.engine)
 try:
     if engine.dialect.name == "sqlite" and engine.url.database not in {None, "", ":memory:"}:

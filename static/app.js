@@ -1,12 +1,12 @@
 // Comfort only: every page is complete without this file.
 
-// Propose the time zone of this device to a new account, so that its "today" is the person's own.
+// Propose the time zone of this device for a new account, so that its "today" is the user's own.
 const timeZone = document.querySelector("[data-time-zone]");
 if (timeZone) {
   timeZone.value = Intl.DateTimeFormat().resolvedOptions().timeZone || timeZone.value;
 }
 
-// Say how many expenses are ticked, and their sum, in whole minor units: all digits of an amount, without its point.
+// Show how many expenses are selected, and their sum. It is added up in minor units: the digits of each amount.
 const ticked = document.getElementById("ticked");
 const boxes = [...document.querySelectorAll('input[name="ids"]')];
 function minorUnits(box) {
@@ -29,12 +29,12 @@ function countTicked() {
 }
 if (ticked && boxes.length) {
   document.addEventListener("change", countTicked);
-  // Going back, browsers tick again what was ticked, after this script has run.
+  // After going back, browsers restore ticked boxes once this script has run.
   window.addEventListener("pageshow", countTicked);
 }
 
-// Reading a large file, or adding its expenses, takes a few seconds, in which the button that was pressed says so.
-// Going back, browsers may show the page as it was left.
+// Reading a large file, or adding its expenses, takes a few seconds, during which the pressed button says so.
+// After going back, browsers may show the page as it was left.
 for (const button of document.querySelectorAll("[data-busy]")) {
   const label = button.textContent;
   const say = (isBusy) => {
@@ -45,12 +45,12 @@ for (const button of document.querySelectorAll("[data-busy]")) {
   window.addEventListener("pageshow", () => say(false));
 }
 
-// The field that begins with the focus has it before the first key is read: what is typed is never taken for a shortcut.
+// Focus the field with autofocus before any key is read, so that typed text is never taken for a shortcut.
 const first = document.querySelector("[autofocus]");
 if (document.activeElement === document.body && !location.hash) first?.focus({ preventScroll: true });
 
-// A list that is open overnight proposes the new day, unless its date was chosen. If the clock of this device does
-// not agree with the server's when the page is loaded, it is not asked later either.
+// A list that is open overnight proposes the new day, unless its date was chosen. If the clock of this device did not
+// agree with the server's when the page was loaded, it is not used.
 const proposed = document.querySelector("[data-zone]");
 function today() {
   const parts = { timeZone: proposed.dataset.zone, year: "numeric", month: "2-digit", day: "2-digit" };
@@ -66,7 +66,7 @@ if (proposed?.value && proposed.value === today()) {
   setInterval(renewDate, 30_000);
 }
 
-// The menu closes when it is left, as menus do.
+// Close the menu on a click outside of it, as menus do.
 const menu = document.querySelector(".menu");
 document.addEventListener("click", (event) => menu?.open && !menu.contains(event.target) && (menu.open = false));
 

@@ -113,7 +113,7 @@ def read(response: Any) -> Element:
 
 
 def controls(form: Element) -> list[Element]:
-    """The elements in a form and those elsewhere on the page that belong to it, but for those of another form."""
+    """The elements in a form, and those elsewhere on the page that belong to it, without those of another form."""
     name = form.get("id")
     elsewhere = [Element(node) for node in form.node.getroottree().iter("*") if name and node.get("form") == name]
     return [element for element in form.all() if element.get("form") is None] + elsewhere
@@ -307,7 +307,7 @@ class Visitor:
         return self.fill(address, email=f"{self.name}@example.com", password=PASSWORD)
 
     def end_sessions(self) -> None:
-        """End every session of this person, as from another device."""
+        """End every session of this user, as from another device."""
         with self.app.app_context():
             sessions.revoke_all_sessions(self.user())
             db.session.commit()
@@ -317,7 +317,7 @@ class Visitor:
         return self.post("/expenses/add", {"amount": amount, "category": category, **typed})
 
     def save(self, expenses: Iterable[tuple[str, str, str, str]]) -> None:
-        """Save expenses (day, category, description, amount) without the page, each as an operation of its own."""
+        """Save expenses (day, category, description, amount) without the page, each as a separate operation."""
         with self.app.app_context():
             user = self.user()
             for day, category, description, amount in expenses:
@@ -376,7 +376,7 @@ def at_once(do: Callable[[Any], object], values: Iterable[Any]) -> None:
 
 
 def empty_tables(app: Flask) -> None:
-    """Delete every row. Those of users go with them, but for a cluster, which refuses that."""
+    """Delete every row. Those of users go with them, except on a cluster, which refuses that."""
     is_cluster = "TEST_CITUS_URL" in os.environ
     with app.app_context():
         for table in TABLES:

@@ -1,11 +1,11 @@
 """Fixtures of all tests: an empty database with the real migrations, and users with a browser.
 
 The settings are put into the environment before the application is imported, as its operator would.
-`TEST_DATABASE_URL` names a PostgreSQL server's database to run on; `TEST_POSTGRES=1` starts one;
-`TEST_CITUS_URL` names that of a cluster's coordinator, over which the tables are spread.
+`TEST_DATABASE_URL` names a database of a PostgreSQL server to run on; `TEST_POSTGRES=1` starts one;
+`TEST_CITUS_URL` names a database of a cluster's coordinator, over which the tables are distributed.
 
 The tests run in as many processes as there are cores, up to four, and each file in one of them. Every process has
-a database of its own: a file, or one that it creates beside the one that was named.
+its own database: a file, or one that it creates next to the one that was named.
 """
 
 import atexit
@@ -81,7 +81,7 @@ def pytest_configure(config):
 
 
 def pytest_collection_finish():
-    """Leave what is there before the first test out of every search for garbage, as a server does."""
+    """Exclude the objects from before the first test from garbage collection, as a server does."""
     gc.freeze()
 
 

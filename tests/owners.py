@@ -1,4 +1,4 @@
-"""Watch that every statement of a page names one owner, in each place where it names what belongs to somebody.
+"""Check that every statement of a page names one owner, wherever it names a table that belongs to users.
 
 One machine of a cluster answers such a statement, whatever it does there; and it can reach nobody else's rows.
 What is looked at is what SQLAlchemy compiled, not its text: each SELECT, UPDATE and DELETE within a statement has
@@ -90,7 +90,7 @@ def bulk_owners(text: str, parameters: Any) -> set[Any]:
 
 
 def refuse_names(text: str) -> None:
-    """Raise NotOneOwnerError when a text names a table that belongs to somebody."""
+    """Raise NotOneOwnerError if a text names a table that belongs to users."""
     if NAMES.search(text):
         raise NotOneOwnerError(f"only what SQLAlchemy has put together can be looked at, not the text {text!r}")
 
@@ -213,7 +213,7 @@ def sources_of(statement: Any, parts: Parts, around: frozenset[Any]) -> list[Any
 
 
 def joined(source: Any) -> Iterator[Any]:
-    """Yield what a join consists of; anything else is by itself."""
+    """Yield the parts of a join; anything else is its only part."""
     if isinstance(source, sa.Join):
         yield from joined(source.left)
         yield from joined(source.right)

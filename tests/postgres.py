@@ -61,7 +61,7 @@ def frozen(server: Any) -> Iterator[None]:
 
 @contextmanager
 def temporary_database(url: str) -> Iterator[sa.URL]:
-    """Create an empty database beside the one at `url`, and drop it at the end."""
+    """Create an empty database next to the one at `url`, and drop it at the end."""
     beside = database_url(url)
     name = f"{beside.database}_{secrets.token_hex(4)}"
     server = sa.create_engine(beside, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)

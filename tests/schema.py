@@ -154,7 +154,7 @@ def fill(engine):
 
 
 def tables_of(engine):
-    """The tables by their names, with the columns that are there, at whatever step the database is."""
+    """The tables by name, with their current columns, at any migration of the database."""
     inspector = sa.inspect(engine)
     names = set(inspector.get_table_names()) - {"alembic_version", *DERIVED}
     return {name: sa.table(name, *columns_of(name, inspector.get_columns(name))) for name in names}
@@ -184,7 +184,7 @@ def insert_into(connection, table, rows):
 
 
 def contents(engine):
-    """Every row of every table that has any, as text, without what a later step has filled in by itself."""
+    """Every row of every table that has any, as text, without values that a later migration has filled in."""
     found = {}
     with engine.connect() as connection:
         for name, table in tables_of(engine).items():

@@ -1,4 +1,4 @@
-"""The real application, served by a process of its own, and what its database holds."""
+"""The real application, served by a separate process, and the contents of its database."""
 
 import os
 import random
@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # A large file that needs no database.
 STYLE_SHEET = f"/static/{version_of(ROOT / 'static')}/pico.min.css"
 START_SECONDS = 60
-# Settings of the person who runs this that would change what is served.
+# Settings of whoever runs the tests that would change the server.
 REMOVED_SETTINGS = (
     "HTTPS",
     "TRUSTED_HOSTS",
@@ -54,7 +54,7 @@ def own_database(folder: Path) -> str:
 
 
 def environment_of(url: str) -> dict[str, str]:
-    """The environment of an application on this database, with a secret key of its own and without throttling."""
+    """The environment of an application on this database, with its own secret key and without throttling."""
     kept = {name: value for name, value in os.environ.items() if name not in REMOVED_SETTINGS}
     own = {"DATABASE_URL": url, "SECRET_KEY": secrets.token_hex(32), "FLASK_SKIP_DOTENV": "1"}
     return kept | own | {"THROTTLE_ACCOUNT": "0", "THROTTLE_ADDRESS": "0"}
@@ -68,7 +68,7 @@ def upgrade(environment: Mapping[str, str]) -> None:
 
 
 class ServerProcess:
-    """A process of its own that serves pages on a port of this machine; `first_page` is there once it is ready."""
+    """A separate process that serves pages on a port of this machine; it is ready once `first_page` responds."""
 
     def __init__(self, module: list[str], first_page: str, environment: Mapping[str, str], log: Path) -> None:
         self.port = _free_port()
@@ -112,7 +112,7 @@ class ServerProcess:
             return False
 
     def kill(self) -> None:
-        """End the process and all of its children in the middle of whatever they do."""
+        """Kill the process and all of its children in the middle of their work."""
         assert self.process
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
@@ -164,7 +164,7 @@ class Server(ServerProcess):
             session.commit()
 
     def log_in(self, name: str) -> dict[str, Any]:
-        """Log a person in without the page, and return the cookies of their browser, as Playwright takes them."""
+        """Log a user in without the page, and return the cookies of their browser for Playwright."""
         user = self.user(name)
         user.login_token = new_token()
         now = utc_now()
@@ -181,7 +181,7 @@ class Server(ServerProcess):
         return {"cookies": [{"name": "session", "value": cookie, "domain": "127.0.0.1", "path": "/", **options}]}
 
     def save(self, name: str, expenses: list[tuple[str, str, str, str]]) -> None:
-        """Save expenses (day, category, description, amount) of a person without the form."""
+        """Save expenses (day, category, description, amount) of a user without the form."""
         author_id = self.user(name).id
         with Session(self.engine) as session:
             for day, category, description, amount in expenses:
@@ -190,7 +190,7 @@ class Server(ServerProcess):
             session.commit()
 
     def save_many(self, name: str, number: int) -> None:
-        """Save that many expenses of a person with long descriptions, 400 bytes each."""
+        """Save this many expenses of a user with long descriptions, 400 bytes each."""
         values = {"author_id": self.user(name).id, "date": date(2026, 1, 1), "category": "Food"}
         values |= {"description": "é" * 200, "description_key": "e" * 200, "amount": Decimal(1)}
         with self.engine.begin() as connection:
@@ -204,7 +204,7 @@ class Server(ServerProcess):
             session.commit()
 
     def user(self, name: str) -> User:
-        """The account of a person."""
+        """The account of a user."""
         with Session(self.engine, expire_on_commit=False) as session:
             return session.scalars(sa.select(User).where(User.email == f"{name}@example.com")).one()
 

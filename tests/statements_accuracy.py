@@ -1,4 +1,4 @@
-"""Compare what is read from a folder with its manifest: `python -m tests.statements_accuracy FOLDER`.
+"""Compare the statements read from a folder with its manifest: `python -m tests.statements_accuracy FOLDER`.
 
 MANIFEST.tsv has a row for every file, of which `file`, `transactions` and `sum` are compared. Where these are no
 numbers, the file only has to be read fast and without a fault.

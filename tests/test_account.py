@@ -77,7 +77,7 @@ def test_no_two_things_on_the_page_have_the_same_id(ana):
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_who_is_not_logged_in_comes_back_to_the_page(app, ana, part):
+def test_an_anonymous_visitor_returns_to_the_page_after_login(app, ana, part):
     stranger = Visitor(app)
 
     response = stranger.post(f"/account/{part}", {"current_password": PASSWORD})
@@ -133,7 +133,7 @@ def test_nobody_changes_how_to_log_in_without_the_current_password(app, ana, par
     assert device(app)
 
 
-def test_guesses_at_the_current_password_close_it_for_a_while_in_this_browser_only(app, ana, bob, caplog):
+def test_guesses_at_the_current_password_are_throttled_in_this_browser_only(app, ana, bob, caplog):
     other = device(app)
     for _ in range(10):
         assert send(ana, "password", **NEW_PASSWORD | {"current_password": "guess"}).status_code == 422
@@ -160,7 +160,7 @@ def test_failed_logins_of_others_keep_nobody_from_changing_the_password(app, ana
     assert send(ana, "profile", current_password=NEW).status_code in REDIRECTS
 
 
-def test_a_browser_that_has_to_wait_takes_nobodys_turn_to_hash(app, ana, monkeypatch):
+def test_a_throttled_browser_takes_no_hashing_slot(app, ana, monkeypatch):
     app.config["THROTTLE_ACCOUNT"] = 1
     send(ana, "password", **NEW_PASSWORD | {"current_password": "guess"})
     monkeypatch.setattr("views.reauthentication.hashing", PasswordHashLimiter(places=0))
@@ -267,7 +267,7 @@ def test_a_new_password_follows_the_rules_of_every_password(ana, typed, field, m
     assert stored(ana, "password_hash") == before
 
 
-def test_of_two_who_change_the_password_at_once_one_does(app, ana):
+def test_only_one_of_two_concurrent_password_changes_succeeds(app, ana):
     two = [ana, device(app)]
     forms = [visitor.page("/account").one("form", action="/account/password") for visitor in two]
     answers = {}
@@ -391,7 +391,7 @@ def test_a_name_follows_the_rules_of_every_name(ana, typed, message):
     assert [message in said for said in errors(response).values()] == [True]
 
 
-def test_of_many_who_want_the_same_name_at_once_one_gets_it(app):
+def test_only_one_of_many_concurrent_changes_gets_the_name(app):
     app.config.update(THROTTLE_ADDRESS=0)
     people = [Visitor(app).register(f"person{number}") for number in range(3)]
     forms = [visitor.page("/account").one("form", action="/account/profile") for visitor in people]
@@ -486,7 +486,7 @@ def test_a_currency_in_which_amounts_could_not_be_written_is_refused(stranger, b
 
 
 @pytest.mark.parametrize("change", ["delete", "change", "budget"])
-def test_what_can_be_undone_counts_for_another_currency(ana, change):
+def test_amounts_that_an_undo_can_restore_count_for_a_change_of_currency(ana, change):
     ana.add("13" if change == "budget" else "12.50", description="Tea")
     (expense,) = ana.expenses()
     if change == "delete":
@@ -527,7 +527,7 @@ def test_exactly_the_amounts_with_more_decimals_are_counted(ana, bob, units, cur
     assert number == sum(amount != round(amount, currency_digits(currency)) for amount in amounts)
 
 
-def test_amounts_and_dates_are_read_and_written_as_the_person_has_chosen(ana):
+def test_amounts_and_dates_are_read_and_written_as_the_user_has_chosen(ana):
     send(ana, "settings", currency="EUR", locale="de_DE")
     ana.add("1.234,56 €", date="2025-03-31")
 

@@ -119,7 +119,7 @@ def test_a_refused_registration_says_why_and_loses_nothing(stranger, field, valu
     assert "value" not in page.one(id="password").attributes or page.one(id="password")["value"] == ""
 
 
-def test_hints_say_what_is_asked(stranger):
+def test_hints_describe_their_fields(stranger):
     page = stranger.page("/register")
     assert page.one(id="username-hint").text == "No spaces. Shown only to you."
     assert page.one(id="password-hint").text.startswith("At least 8 characters")
@@ -144,7 +144,7 @@ def test_a_taken_name_or_address_is_an_error_beside_its_field(app, ana, typed, t
     assert count(User) == 1
 
 
-def test_of_many_who_register_the_same_name_at_once_one_gets_it(app, stranger):
+def test_only_one_of_many_concurrent_registrations_gets_the_name(app, stranger):
     visitors = [Visitor(app) for _ in range(6)]
     forms = [form_values(visitor.page("/register").one("main").one("form")) for visitor in visitors]
     answers = []
@@ -212,7 +212,7 @@ def test_any_uncommon_password_is_welcome_as_it_is(password):
         "anA-12345",
     ],
 )
-def test_a_password_of_the_persons_own_names_is_refused(password):
+def test_a_password_of_the_users_own_names_is_refused(password):
     with pytest.raises(AccountError, match="password_guessable"):
         check_new_password(password, 8, "ana", "ana.first@example.com")
 
@@ -258,7 +258,7 @@ def test_a_failed_login_always_has_the_same_message(app, ana, email, password):
 
     assert response.status_code == 422
     assert errors(response) == {None: "The email address or password is wrong."}
-    # A parser shows what no page can hold by a sign of its own.
+    # A parser replaces characters that a page cannot contain.
     assert read(response).one(id="email")["value"] == email.replace("\0", "\ufffd")
     assert read(response).one(id="password").get("value", "") == ""
     assert device.get("/expenses").status_code in REDIRECTS
@@ -368,7 +368,7 @@ def test_login_starts_a_new_session(app, ana):
     assert device.client.post("/logout", data={"csrf_token": before}).status_code == 400
 
 
-# --- Remember me, log out, and what a copied cookie is worth
+# --- Remember me, logging out, and copied cookies
 
 
 def cookies(visitor):
@@ -496,7 +496,7 @@ def test_an_unknown_cookie_is_anonymous(app, stranger, login_id):
 
 
 @pytest.mark.parametrize("value", ["é|é", "x|" + "a" * 128, "|", "1.x|é", "a" * 5000, "\x01"])
-def test_an_unknown_remember_cookie_is_anonymous_and_no_error(app, value):
+def test_an_unknown_remember_cookie_is_anonymous_and_not_an_error(app, value):
     raw = f"remember_token={value}; session={value}".encode().decode("latin-1")
 
     response = Visitor(app).client.get("/expenses", environ_overrides={"HTTP_COOKIE": raw})

@@ -24,7 +24,7 @@ with app.app.test_client() as client:
 """
 
 
-# Imports once what every start does, and then starts as often as it is told to, each time in a new process.
+# Imports everything once that a start imports, and then starts whenever it is told to, each time in a new process.
 STARTER = """
 import json, os, sys, traceback
 import babel.dates, email_validator, flask_login, flask_sqlalchemy, flask_wtf, psycopg, waitress
@@ -79,7 +79,7 @@ def output(starter, tmp_path):
 
 @pytest.fixture
 def start(output):
-    """Start the application with settings, and return what it is like, or its complaint."""
+    """Start the application with settings, and return its configuration, or its error message."""
 
     def run(**settings):
         failed, lines = output(**settings)
@@ -173,7 +173,7 @@ def test_a_secret_may_stand_in_a_file(start, tmp_path, name, content, setting):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["SECRET_KEY", "DATABASE_URL"])
-def test_a_secret_that_is_not_there_is_never_replaced_by_another(start, tmp_path, name):
+def test_a_missing_secret_is_never_replaced_by_another(start, tmp_path, name):
     empty = tmp_path / "empty"
     empty.write_text("\n")
     missing = tmp_path / "missing"
@@ -183,7 +183,7 @@ def test_a_secret_that_is_not_there_is_never_replaced_by_another(start, tmp_path
     assert f"Set {name} or {name}_FILE, not both" in start(**{f"{name}_FILE": str(missing)})
 
 
-def test_what_is_rarely_needed_takes_no_memory_until_then(start):
+def test_libraries_that_are_rarely_needed_take_no_memory_until_they_are_used(start):
     assert not {"alembic", "cryptography", "ledger.statements.reader"} & set(start()["modules"])
 
 

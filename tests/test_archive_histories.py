@@ -1,4 +1,4 @@
-"""Exports of random accounts: whatever was done in an account, its export is restored to the same export."""
+"""Exports of random accounts: whatever was done in an account, a restored export gives the same export again."""
 
 import io
 from contextlib import suppress
@@ -70,7 +70,7 @@ def new_user(**columns):
 
 
 class Account:
-    """A user, and what can be done in their account; what is refused is not done."""
+    """A user, and the possible actions in their account; refused ones change nothing."""
 
     def __init__(self, user):
         self.user = user

@@ -233,7 +233,7 @@ def test_everything_comes_back_exactly(app, filled, bob):
 
 
 @pytest.mark.slow
-def test_what_was_restored_can_be_undone_step_by_step(filled, bob):
+def test_a_restored_history_can_be_undone_step_by_step(filled, bob):
     restore(bob, export_of(filled))
     number = len(operations_shown(bob))
 
@@ -315,7 +315,7 @@ def small_pieces(monkeypatch):
 
 
 def interrupt_after(monkeypatch, number, error):
-    """Let a restore fail after so many pieces."""
+    """Let a restore fail after this many pieces."""
     commit, done = pieces.commit, []
 
     def commit_some(operation, leases=1):
@@ -417,7 +417,7 @@ def test_a_full_disk_ends_the_restore_with_a_message(filled, bob, monkeypatch):
     assert everything() == before
 
 
-# --- Files that are no exports
+# --- Files that are not exports
 
 
 def bomb(files, text="0" * 1000 + "\r\n"):
@@ -519,7 +519,7 @@ NOT_EXPORT = "The file is not an export of an account."
         ),
     ],
 )
-def test_what_is_no_export_is_refused_with_the_reason(files, bob, make, message):
+def test_a_file_that_is_not_an_export_is_refused_with_the_reason(files, bob, make, message):
     assert message in refused(bob, make(files))
 
 
@@ -907,7 +907,7 @@ def test_the_commands_say_why_nothing_was_done(app, filled, bob, run, tmp_path):
 
 
 @pytest.mark.slow
-def test_whatever_history_is_accepted_can_be_shown_and_undone(files, bob):
+def test_any_accepted_history_can_be_shown_and_undone(files, bob):
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     done, changes = [], []
     rows = {

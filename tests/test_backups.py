@@ -173,7 +173,7 @@ def test_a_restore_is_exact(app, file, expenses, deleted, label):
     assert everything_here(app) == before
 
 
-def test_backup_and_restore_bring_a_person_back_who_logs_in_again(app, ana, run, file):
+def test_a_restored_user_logs_in_again(app, ana, run, file):
     ana.add("12.50", description="Tea")
     ana.add("3")
     ana.post(f"/expenses/{ana.expenses()[0].id}/delete")
@@ -285,7 +285,7 @@ def test_a_backup_contains_everything_acknowledged_before_it_started(app, file):
         saved[row[0]].add(row[1])
     for number, ids in acknowledged.items():
         assert set(before[number]) <= saved[number]
-        # One moment: what is there is what came first, without a gap.
+        # One moment: the file contains the first expenses, without a gap.
         assert saved[number] == set(ids[: len(saved[number])])
         # One may have been saved, but not yet acknowledged.
         assert len(saved[number]) <= after[number] + 1
@@ -369,7 +369,7 @@ def test_the_last_few_backups_are_remembered_and_not_part_of_themselves(app, ana
     assert rows[1].taken_at == MOMENT
 
 
-# --- What is no backup
+# --- Files that are not backups
 
 
 def refused(app, run, file):
@@ -428,7 +428,7 @@ def test_a_backup_with_values_that_make_no_sense_is_refused(app, run, file):
     assert "yesterday" in refused(app, run, file)
 
 
-# --- Files that somebody has tampered with
+# --- Files that were tampered with
 
 ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n"
 # An expense change whose expense is nowhere.
@@ -503,7 +503,7 @@ def test_a_hostile_backup_is_refused_within_seconds_and_changes_nothing(app, ana
     assert code == 0, printed
     with closing(sqlite3.connect(file)) as tampered:
         tampered.execute("PRAGMA ignore_check_constraints=ON")
-        # It would refuse some of this by itself.
+        # The trigger would refuse some of this.
         tampered.execute("DROP TRIGGER expense_changed")
         tampered.executescript(statements)
         tampered.commit()
@@ -527,7 +527,7 @@ def test_an_endless_statement_on_a_file_ends_with_an_error(file, monkeypatch):
         connection.exec_driver_sql(f"SELECT count(*) FROM ({ENDLESS})").all()
 
 
-# --- Into what a backup is restored
+# --- The database that a backup is restored into
 
 
 def test_restoring_replaces_nothing(app, ana, run, file):

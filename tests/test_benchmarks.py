@@ -29,7 +29,7 @@ def test_a_ratio_is_of_medians_and_its_spread_of_pairs():
         (0.49, 0.5, True, False),
     ],
 )
-def test_a_target_is_a_bound(ratio, target, at_least, holds):
+def test_a_target_is_a_limit(ratio, target, at_least, holds):
     assert Row("page", ratio, target, at_least=at_least).holds is holds
 
 

@@ -17,7 +17,7 @@ def test_every_page_has_an_id_and_a_token_of_its_own(ana, bob):
     assert (len(ana.expenses()), len(bob.expenses())) == (0, 1)
 
 
-def test_forms_follow_the_settings_and_the_categories_of_the_person(ana, bob):
+def test_forms_follow_the_settings_and_the_categories_of_the_user(ana, bob):
     ana.add("1", new_category="Gifts")
     bob.add("1")
     settings = {"currency": "JPY", "time_zone": "Asia/Tokyo", "locale": "ja_JP", "first_day_of_month": "1"}
@@ -45,7 +45,7 @@ def test_users_with_the_same_settings_and_categories_share_them(ana, bob):
     assert blank_forms._blank_form.cache_info().misses == made + 3
 
 
-def test_what_somebody_typed_is_on_no_other_page(ana):
+def test_typed_text_is_on_no_other_page(ana):
     refused = ana.post("/expenses", {"amount": "much", "category": "Food", "description": "Tea"})
     assert read(refused).one("input", name="amount")["value"] == "much"
 
@@ -55,7 +55,7 @@ def test_what_somebody_typed_is_on_no_other_page(ana):
     assert page.one("input", name="description")["value"] == ""
 
 
-def test_a_further_page_of_the_whole_list_has_the_blank_filter_and_any_other_one_its_own(ana):
+def test_a_later_page_of_the_whole_list_has_the_blank_filter_and_any_other_one_its_own(ana):
     ana.add("1", description="Tea")
     after = f"after=2099-01-01_{uuid7()}"
 

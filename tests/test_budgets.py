@@ -54,7 +54,7 @@ def row_of(page, name):
 
 
 def roll_over(visitor, name, amount):
-    """Set a budget of which the rest rolls over."""
+    """Set a budget whose rest rolls over."""
     prefix = category_id(visitor, name)
     values = form_values(form_to(visitor.page("/categories"), "/categories"))
     values |= {f"{prefix}-monthly_budget": amount, f"{prefix}-rollover": "y"}
@@ -177,7 +177,7 @@ def test_a_category_with_a_budget_is_not_removed_by_undoing_its_addition(ana):
     assert len(stored(ana)) == 1
 
 
-def test_what_is_left_rolls_over_where_the_user_wants_it(ana, travel_to):
+def test_the_rest_of_a_budget_rolls_over_if_the_user_wants_it(ana, travel_to):
     travel_to("09-01")
     roll_over(ana, "Food", "100")
     set_budgets(ana, Travel="100")
@@ -204,7 +204,7 @@ def test_a_month_that_is_over_budget_leaves_nothing_over_and_takes_nothing_away(
     assert budget_of(ana, "2026-11") == (200, 200)
 
 
-def test_without_rolling_over_from_a_month_on_what_was_left_before_still_counts(ana, travel_to):
+def test_turning_rollover_off_keeps_what_was_left_over_before(ana, travel_to):
     travel_to("09-01")
     roll_over(ana, "Food", "100")
     travel_to("10-01")

@@ -74,7 +74,7 @@ def test_a_translation_has_the_placeholders_of_its_text(catalogue):
         allowed = [placeholders(text) for text in (message.id if message.pluralizable else [message.id])]
         for form, text in enumerate(texts):
             found = placeholders(text)
-            # A form that stands for one number only can be without it.
+            # A plural form for a single number need not contain it.
             is_one = message.pluralizable and numbers[form] == 1
             assert found in allowed or (is_one and found in map(without_number, allowed)), (message.id, text)
 

@@ -299,7 +299,7 @@ def test_merge_moves_the_expenses_and_undo_gives_them_back(ana):
     assert names(ana) == list(DEFAULT_CATEGORIES)
 
 
-def test_what_is_used_is_not_deleted_and_what_is_not_used_comes_back_by_undo(ana):
+def test_a_category_in_use_is_not_deleted_and_an_unused_one_returns_by_undo(ana):
     ana.add("3", "Food")
     food, travel = category_id(ana, "Food"), category_id(ana, "Travel")
 
@@ -393,7 +393,7 @@ def test_another_users_categories_do_not_exist(ana, bob):
     assert state(ana)[1] == {None: Decimal(5)}
 
 
-def test_of_many_who_add_the_same_name_at_once_all_get_the_one(app, ana):
+def test_many_who_add_the_same_name_at_once_share_one_category(app, ana):
     token = ana.token()
     cookie = ana.client.get_cookie("session").value
 
@@ -411,7 +411,7 @@ def test_of_many_who_add_the_same_name_at_once_all_get_the_one(app, ana):
     assert len(ana.expenses()) == 6
 
 
-# --- What repeats, and what is typed carelessly
+# --- Recurring expenses, and careless input
 
 
 def own(visitor):
@@ -503,7 +503,7 @@ def test_a_name_that_was_another_categorys_before_means_the_right_one(ana):
     assert sorted(row[1] for row in ana.rows()) == ["Meals", "Travel"]
 
 
-def test_what_repeats_goes_where_its_category_is_merged_into_and_keeps_one_in_use(ana, app):
+def test_recurring_expenses_follow_a_merge_and_keep_a_category_in_use(ana, app):
     ana.add("10", "Food", frequency="week", date="2026-01-01")
     food, travel = (category.id for category in own(ana) if category.name in {"Food", "Travel"})
 
@@ -516,7 +516,7 @@ def test_what_repeats_goes_where_its_category_is_merged_into_and_keeps_one_in_us
     assert "Travel" in [category.name for category in own(ana)]
 
 
-def test_what_repeats_comes_back_when_a_merge_is_undone(ana, app):
+def test_recurring_expenses_return_when_a_merge_is_undone(ana, app):
     ana.add("10", "Food", frequency="week", date="2026-01-01")
     ana.post(f"/categories/{category_id(ana, 'Food')}/merge", {"into": category_id(ana, "Travel")})
 

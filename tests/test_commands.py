@@ -64,7 +64,7 @@ def test_reset_password_asks_for_a_new_one_and_ends_all_sessions(app, run, ana):
     assert Visitor(app).log_in(email="ana@example.com", password="another river").status_code in REDIRECTS
 
 
-def test_reset_password_lets_the_person_in_who_had_failed_too_often(app, run, ana, bob):
+def test_reset_password_ends_the_wait_of_a_user_who_failed_too_often(app, run, ana, bob):
     app.config["THROTTLE_ACCOUNT"] = 1
     for email in ("ana@example.com", "bob@example.com"):
         assert Visitor(app).log_in(email=email, password="wrong one").status_code == 422
@@ -138,7 +138,7 @@ def test_a_demo_account_is_made_once_and_removed_completely(app, run, ana):
 
 
 def everything(app):
-    """Every row of every table, but for the counts of attempts."""
+    """Every row of every table, except for the counts of attempts."""
     with app.app_context():
         existing = set(inspect(db.engine).get_table_names()) - {"throttle"}
         known = *Base.metadata.sorted_tables, month_total, used_description
@@ -237,7 +237,7 @@ def test_serve_ends_at_once_when_it_is_asked_to(served, number):
 
         server.send_signal(number)
 
-        # The clients would keep it waiting for ever; a busy machine needs a few seconds.
+        # The clients would keep it waiting indefinitely; a busy machine needs a few seconds.
         assert server.wait(timeout=30) == 0
 
 

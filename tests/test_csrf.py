@@ -224,7 +224,7 @@ def test_a_visitor_is_redirected_to_the_login_before_any_token_is_checked(strang
 
 
 @pytest.mark.parametrize("page", ["/login", "/register"])
-def test_who_has_logged_in_in_another_tab_goes_on_from_a_login_page_that_was_left_open(app, ana, page):
+def test_a_login_in_another_tab_makes_an_open_login_page_redirect(app, ana, page):
     stale = {"csrf_token": "stale", "email": "ana@example.com", "password": PASSWORD}
 
     response = ana.client.post(f"{page}?next=/months", data=stale)

@@ -32,7 +32,7 @@ from tests.browsing import read
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "＝x", "'=x", "''=x"])
-def test_a_text_that_looks_like_a_formula_is_guarded(text):
+def test_a_text_that_looks_like_a_formula_is_escaped(text):
     assert escape_formula(text) == f"'{text}"
 
 
@@ -48,7 +48,7 @@ def test_a_text_that_looks_like_a_formula_is_guarded(text):
         ("=a;=b", "'=a;'=b"),
     ],
 )
-def test_a_formula_is_guarded_where_another_spreadsheet_would_begin_a_cell(text, escaped):
+def test_a_formula_is_escaped_where_another_spreadsheet_would_begin_a_cell(text, escaped):
     assert escape_formula(text) == escaped
     assert unescape_formula(escaped) == text
 
@@ -71,13 +71,13 @@ def test_any_other_text_is_left_as_it_is(text):
 
 
 @given(st.text("'=+-@;|\t\n＝ab", max_size=8) | st.text(max_size=10))
-def test_the_guard_can_be_taken_off_again(text):
+def test_an_escaped_formula_can_be_unescaped(text):
     assert unescape_formula(escape_formula(text)) == text
     assert not escape_formula(text).startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
 
 
 @given(st.lists(st.text("'=-;|\t\n＝ab", max_size=4) | st.text(max_size=10), max_size=4))
-def test_many_texts_are_guarded_like_each_of_them(texts):
+def test_many_texts_are_escaped_like_each_of_them(texts):
     assert list(escape_formulas(texts)) == [escape_formula(text) for text in texts]
 
 

@@ -159,7 +159,7 @@ def test_a_postgresql_that_does_not_listen_is_unavailable(pre_ping):
 
 
 @postgresql_only
-def test_a_statement_with_more_parameters_than_the_driver_can_send_is_a_mistake_of_ours(app):
+def test_a_statement_with_more_parameters_than_the_driver_can_send_is_a_bug(app):
     with app.app_context(), pytest.raises(OperationalError) as refusal:
         db.session.scalar(select(1).where(literal(1).in_(range(70_000))))
 
@@ -206,7 +206,7 @@ def test_a_pool_without_a_free_connection_is_unavailable():
     assert not is_unavailable(ValueError("database is locked"))
 
 
-def test_what_people_typed_is_in_no_error_message(app):
+def test_no_error_message_contains_typed_text(app):
     with app.app_context(), pytest.raises(DBAPIError) as refusal:
         db.session.execute(text("SELECT * FROM nowhere WHERE x = :secret"), {"secret": "a quiet river"})
 

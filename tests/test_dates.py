@@ -42,7 +42,7 @@ def test_a_page_left_open_overnight_saves_the_date_that_it_shows_and_says_so(eve
     assert message.one("p").text == "Added $4.00 to Food. It is dated Nov 26, 2026."
 
 
-def test_after_it_today_is_proposed(evening, ana):
+def test_after_a_form_from_yesterday_today_is_proposed(evening, ana):
     form = add_form(ana)
     evening()
     response = ana.client.post(form["action"], data=form_values(form) | {"amount": "4", "category": "Food"})

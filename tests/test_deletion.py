@@ -44,7 +44,7 @@ def is_logged_in(visitor):
 
 
 def rows_of(user_id):
-    """The number of a user's rows in each table that has any: whatever column refers to the user counts."""
+    """The number of a user's rows in each table that has any, by any column that references the user."""
     found = {}
     for table in Base.metadata.sorted_tables:
         owners = [column for column in table.c for key in column.foreign_keys if key.column.table.name == "user"]
@@ -215,7 +215,7 @@ def test_purge_removes_every_row_of_an_account_whose_time_has_come(app, ana_with
 
     assert "Removed" not in early[1]
     assert {"expense.author_id", "operation.author_id", "occurrence.author_id", "budget.author_id"} < kept.keys()
-    assert (code, printed) == (0, "Deleted 0 operations. Removed 1 account.\n")
+    assert (code, printed) == (0, "Deleted 0 operations.\nRemoved 1 account.\n")
     with app.app_context():
         assert rows_of(ana_id) == {}
         assert rows_of(bob_id) == before
@@ -267,7 +267,7 @@ def test_a_removal_that_was_interrupted_is_completed_and_no_login_stops_it(app, 
     code, printed = run("purge")
 
     assert refused.status_code == 422
-    assert (code, printed) == (0, "Deleted 0 operations. Removed 1 account.\n")
+    assert (code, printed) == (0, "Deleted 0 operations.\nRemoved 1 account.\n")
     with app.app_context():
         assert rows_of(user_id) == {}
 
@@ -342,4 +342,4 @@ def test_the_doctor_counts_deleted_accounts_and_misses_the_cleanup(app, ana, bob
 
     assert "  1 account deleted by the user and not removed yet" in waiting
     assert "should have been removed" not in waiting
-    assert "! 1 account should have been removed. Run flask purge, and let it run daily" in overdue
+    assert "! 1 account should have been removed. Run flask purge, and schedule it daily" in overdue

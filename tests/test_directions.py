@@ -1,4 +1,4 @@
-"""Text in both directions: what is written from right to left keeps its place among the words of a page."""
+"""Text in both directions: right-to-left text keeps its place among the words of a page."""
 
 import re
 

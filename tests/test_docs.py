@@ -57,3 +57,12 @@ def test_the_readme_names_only_files_that_exist():
 
     assert len(paths) > 15
     assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_the_documentation_names_constants_where_they_are_defined():
+    pages = "".join(path.read_text() for path in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
+    named = re.findall(r"`([A-Z_]+)` in `([\w/]+\.py)`", pages)
+
+    assert len(named) > 8
+    for name, file in named:
+        assert re.search(rf"^(.*, )?{name}\b.* = ", read(file), re.MULTILINE), f"{name} is not in {file}"

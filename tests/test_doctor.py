@@ -1,4 +1,4 @@
-"""The doctor's report, and what is logged at the start."""
+"""The doctor's report, and the log at the start."""
 
 import logging
 import os
@@ -104,7 +104,7 @@ def test_a_second_secret_key_is_found(healthy, run):
     assert complaints(run) == [f"SECRET_KEY is set, so {key} is not used. Delete one of them."]
 
 
-def test_what_others_can_read_is_found(healthy, run, monkeypatch):
+def test_files_that_others_can_read_are_found(healthy, run, monkeypatch):
     monkeypatch.delenv("SECRET_KEY")
     key = Path(healthy.instance_path, "secret_key")
     key.touch()

@@ -43,7 +43,7 @@ PUBLIC = {"login", "register", "logout", "forgot_password", "reset_password", "e
 
 
 def pairs(form):
-    """All that a browser would send of a form as it stands, with every box that is ticked."""
+    """Everything that a browser would send of a form, with every ticked box."""
     found = []
     for control in controls(form):
         name = control.get("name")
@@ -208,7 +208,7 @@ def test_every_form_with_a_stale_token_comes_back_filled_in(ana, name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(SHOW_A_FORM))
-def test_what_one_user_typed_is_never_shown_to_another(ana, bob, name):
+def test_a_draft_of_one_user_is_never_shown_to_another(ana, bob, name):
     form = forms_of(ana)[name]
     typed = [(field, "zqtyped" if value.startswith("typed") else value) for field, value in typed_into(form)]
     ana.end_sessions()
@@ -423,7 +423,7 @@ def test_a_draft_is_logged_as_one_request_by_its_real_method(ana, caplog):
 
 @pytest.fixture
 def long_form(ana):
-    """The form of budgets, and 40 kB of what was typed into it."""
+    """The form of budgets, and 40 kB of input for it."""
     form = ana.page("/categories").one("main").all("form")[0]
     names = [name for name, _value in pairs(form) if name.endswith("-monthly_budget")]
     size = 40_000 // len(names)
@@ -471,7 +471,7 @@ def test_a_long_draft_of_a_page_of_its_own_is_deleted_once_it_is_saved(ana):
 
 
 @pytest.mark.parametrize("size", [DRAFT_MAX_BYTES, 300_000])
-def test_what_is_too_long_is_not_kept_and_the_login_page_says_so(ana, size):
+def test_a_form_that_is_too_long_is_not_kept_and_the_login_page_says_so(ana, size):
     ana.end_sessions()
 
     response = ana.client.post("/expenses/bulk", data={"description": "x" * size})
@@ -644,7 +644,7 @@ def test_passwords_and_files_are_never_stored(ana):
 
 @pytest.fixture(scope="module")
 def lost(migrated):
-    """Ana, whose session has ended, with the means to see what a resumed form is made of."""
+    """Ana, whose session has ended, with the means to inspect a resumed form."""
     empty_tables(migrated)
     visitor = Visitor(migrated).register("ana")
     migrated.config.update(THROTTLE_ADDRESS=0)

@@ -18,7 +18,7 @@ from tests.browsing import REDIRECTS, Visitor, at_once, expense_rows, form_value
 
 
 def give(visitor, count):
-    """Give a person one expense of 1 on each of `count` days."""
+    """Give a user one expense of 1 on each of `count` days."""
     with visitor.app.app_context():
         author, first = visitor.user().id, date(2026, 1, 1)
         rows = [
@@ -421,7 +421,7 @@ def test_the_list_keeps_the_category_of_the_last_expense(ana_with_expenses, chos
     assert ana_with_expenses.expenses()[0].category == (kept or "Food")
 
 
-def test_of_a_category_that_is_sent_twice_the_first_is_kept(ana_with_expenses):
+def test_the_first_of_two_categories_in_a_form_is_kept(ana_with_expenses):
     assert (
         ana_with_expenses.post("/expenses", {"amount": "4", "category": ["Travel", "Food"]}).status_code
         in REDIRECTS
@@ -554,7 +554,7 @@ def test_fields_outside_the_form_are_ignored(ana, bob):
 
 
 @pytest.mark.parametrize("hours", [*range(-12, 0), *range(1, 15)])
-def test_today_is_the_persons_own_at_half_past_eleven(stranger, monkeypatch, hours):
+def test_today_is_the_users_own_at_half_past_eleven(stranger, monkeypatch, hours):
     zone = f"Etc/GMT{-hours:+d}"
     evening = datetime(2026, 12, 31, 23, 30, tzinfo=UTC)
     monkeypatch.setattr(clock, "now", lambda: evening)
@@ -682,7 +682,7 @@ def test_a_session_ended_on_another_device_brings_the_form_back_as_well(app, ana
     assert ana.page("/expenses/add").one(id="amount")["value"] == "7"
 
 
-def test_what_one_person_typed_is_not_shown_to_the_next(app, ana, bob):
+def test_entries_of_one_user_are_not_shown_to_the_next(app, ana, bob):
     form = form_values(ana.page("/expenses/add").one("main").one("form")) | {
         "description": "secret",
         "amount": "7",
@@ -726,7 +726,7 @@ def test_a_stale_token_brings_the_form_back_filled_in_and_saves_nothing(ana):
 
 
 def press_delete(visitor, page, index):
-    """Press the button of a row, which sends the form around the table to an address of its own."""
+    """Press the button of a row, which sends the form around the table to its own URL."""
     button = expense_rows(page)[index].one("button")
     return visitor.client.post(button["formaction"], data=form_values(page.one("form", id="bulk")))
 
@@ -763,7 +763,7 @@ def test_deleting_twice_finds_nothing_the_second_time(ana):
     assert ana.post(address).status_code == 404
 
 
-def test_of_several_who_delete_at_the_same_moment_one_does(app, ana):
+def test_only_one_of_several_concurrent_deletions_deletes(app, ana):
     ana.add("1")
     address = f"/expenses/{ana.expenses()[0].id}/delete"
     token, answers, tabs = ana.token(), [], [Visitor(app) for _ in range(4)]
@@ -787,7 +787,7 @@ def test_an_address_after_deleting_holds_only_what_the_list_knows(ana, query):
     assert response.location == "/expenses"
 
 
-def test_what_is_printed_is_every_matching_expense_with_its_total(ana, bob):
+def test_every_matching_expense_is_printed_with_the_total(ana, bob):
     for number in range(60):
         ana.add("1.50", "Food" if number % 2 else "Travel", description=f"Tea {number}")
     bob.add("99")

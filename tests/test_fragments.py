@@ -32,7 +32,7 @@ def test_a_part_is_written_once_and_filled_in_on_each_page():
     assert 'value="two"' in second
 
 
-def test_what_is_filled_in_is_escaped():
+def test_values_that_are_filled_in_are_escaped():
     with application.test_request_context("/expenses"):
         written = write_once(*NAVIGATION, username="<b>&", token='"')
 
@@ -42,7 +42,7 @@ def test_what_is_filled_in_is_escaped():
     assert "\0" not in written
 
 
-def test_what_is_filled_in_is_not_filled_in_itself():
+def test_marks_in_values_are_not_filled_in():
     with application.test_request_context("/expenses"):
         written = write_once(*NAVIGATION, username="\0token\0", token="secret")
 
@@ -85,11 +85,11 @@ def parsed(name):
 
 
 @pytest.mark.parametrize("template", shared_templates())
-def test_what_is_written_once_depends_on_nothing_but_its_arguments(template):
+def test_fragments_depend_on_nothing_but_their_arguments(template):
     tree = parsed(template)
 
     known = {name.name for name in tree.find_all(nodes.Name)} & set(application.jinja_env.globals)
 
-    # The language and the URL prefix, on which the first two depend, are in the key of what is written once.
+    # The language and the URL prefix, which the first two depend on, are in the key of the cache.
     assert known <= {"_", "url_for", "application_name", "control", "dict"}
     assert not meta.find_undeclared_variables(tree)

@@ -234,7 +234,7 @@ class World:
                 self.seen[name].add(value)
 
     def restore(self):
-        """Make everything as it was."""
+        """Restore everything."""
         with application.app_context():
             for table in reversed(Base.metadata.sorted_tables):
                 db.session.execute(delete(table))
@@ -293,7 +293,7 @@ def as_bytes(text):
 
 @st.composite
 def attacks(draw, world, rule):
-    """A request for an address of this rule, mostly one that a browser would send but for a detail or two."""
+    """A request for a URL of this rule, usually one that a browser would send, except for a detail or two."""
 
     def one(*choices):
         return draw(st.sampled_from(choices))
@@ -365,7 +365,7 @@ def attacks(draw, world, rule):
         "CONTENT_TYPE": kind,
         "wsgi.url_scheme": one("http", "http", "http", "https"),
     }
-    # Parameters that a view reads by itself stand in its source.
+    # Parameters that a view reads directly are found in its source.
     source = inspect.getsource(inspect.unwrap(application.view_functions[rule.endpoint]))
     query = encoded(pairs([*re.findall(r'"(\w+)"', source), *fields, "text"]))
     return Attack(as_ana, with_token, method, path, query, body, environ)

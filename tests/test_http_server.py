@@ -20,7 +20,7 @@ HOST = "127.0.0.1"
 SILENCE_SECONDS = 1
 MIN_BYTES_PER_SECOND = 1000
 MAX_CONNECTIONS = 5
-# Answers with what it was asked, or with more than any buffer of the system holds.
+# Answers with the request, or with more than any buffer of the system holds.
 PROGRAM = """
 import sys, time
 import http_server

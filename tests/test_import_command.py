@@ -1,4 +1,4 @@
-"""The command that shows what is read from a statement."""
+"""The command that shows or adds the lines of a statement."""
 
 import json
 from datetime import date, timedelta

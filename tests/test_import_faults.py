@@ -73,7 +73,7 @@ def test_an_import_that_is_killed_is_rolled_back(app, ana, commits):
         assert (operation.count, operation.total) == (50, total)
 
 
-def test_of_many_who_press_add_one_adds(ana):
+def test_only_one_of_many_concurrent_adds_adds_the_lines(ana):
     statement_id = store_draft(ana, CONTENT)
     outcomes = []
 

@@ -42,7 +42,7 @@ class Booking:
 
 @dataclass
 class Token:
-    """A booking that the ledger knows: the line or the typed expense that stands for it."""
+    """A booking that is known: its line, or the typed expense that it matches."""
 
     booking: Booking
     row_id: object

@@ -24,7 +24,7 @@ def codes(lines, known_lines, typed=()):
     return [(found[line.id].code, found[line.id].is_left_out) if line.id in found else None for line in lines]
 
 
-def test_of_equal_lines_as_many_are_here_as_are_known():
+def test_as_many_equal_lines_are_duplicates_as_are_known():
     assert codes([line(), line(), line()], [known(), known()]) == [("same", True), ("same", True), None]
 
 
@@ -38,7 +38,7 @@ def test_another_day_amount_or_account_is_another_line():
     assert codes(other, [known()]) == [None] * 4
 
 
-def test_of_twins_those_with_the_same_bank_id_are_paired():
+def test_equal_lines_with_the_same_bank_id_are_paired_first():
     assert codes([line(bank_id="2"), line(bank_id="1")], [known(bank_id="1")]) == [None, ("same", True)]
 
 

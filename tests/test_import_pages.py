@@ -471,7 +471,7 @@ def test_a_description_that_was_edited_changes_neither_what_is_known_nor_what_is
     }
 
 
-def test_what_the_file_does_not_say_is_marked_and_nothing_else(ana):
+def test_only_questions_that_the_file_leaves_open_are_marked(ana):
     text = "Date,Text,Amount\n01/02/2026,coffee,-3.00\n02/02/2026,tea,-2.00\n"
 
     page = ana.page(upload(ana, text).location)

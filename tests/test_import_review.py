@@ -97,7 +97,7 @@ def test_the_rest_of_the_lines_of_a_payee_is_on_pages_of_their_own(ana):
 
 
 @pytest.mark.parametrize("section", ["none", "bad"])
-def test_what_is_no_booking_has_no_page_of_its_payee(ana, url, section):
+def test_lines_that_are_not_bookings_have_no_payee_page(ana, url, section):
     page = ana.page(f"{url}?show=bad")
     number = page.one("ul", class_="row-list").one("li").text.split()[1].rstrip(":")
 
@@ -116,7 +116,7 @@ def long_url(ana):
 
 @pytest.mark.parametrize("page", ["0", "-1", "²", "9999999999", "x", ""])
 @pytest.mark.parametrize("section", ["add", "bad"])
-def test_what_is_no_number_of_a_page_is_the_first_one(ana, long_url, section, page):
+def test_an_invalid_page_number_means_the_first_page(ana, long_url, section, page):
     first = ana.page(f"{long_url}?show={section}").one("main").text
 
     assert ana.page(f"{long_url}?show={section}&page={page}").one("main").text == first

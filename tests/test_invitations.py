@@ -142,7 +142,7 @@ def test_a_form_without_a_token_does_not_use_the_invitation_up(invite, stranger)
     assert (count(User), count(Invitation)) == (0, 1)
 
 
-def test_of_many_who_use_the_same_invitation_at_once_one_gets_in(app, invite):
+def test_only_one_of_many_concurrent_registrations_uses_the_invitation(app, invite):
     link = invite()
     visitors = [Visitor(app) for _ in range(3)]
     forms = [form_values(visitor.page(link).one("main").one("form")) for visitor in visitors]
@@ -159,7 +159,7 @@ def test_of_many_who_use_the_same_invitation_at_once_one_gets_in(app, invite):
     assert (count(User), count(Invitation)) == (1, 0)
 
 
-def test_who_is_logged_in_does_not_use_an_invitation_up(ana, invite):
+def test_a_logged_in_user_does_not_use_up_an_invitation(ana, invite):
     assert ana.get(invite()).location == "/expenses"
     assert count(Invitation) == 1
 
@@ -318,6 +318,6 @@ def test_an_address_of_the_site_is_kept_without_its_last_slash(url, prefix, foun
 @pytest.mark.parametrize(
     "url", ["ledger.example", "ftp://x", "https://", "https://a b", "https://x/y", "https://u:p@x", "https://x?y"]
 )
-def test_what_is_no_address_of_the_site_is_refused(url):
+def test_an_invalid_public_url_is_refused(url):
     with pytest.raises(RuntimeError, match="PUBLIC_URL must be"):
         check_public_url(url, "")

@@ -11,7 +11,7 @@ from werkzeug.serving import make_server
 
 from database import availability, db
 from ledger import spending
-from logs import JsonFormatter, WordFormatter
+from logs import JsonFormatter, TextFormatter
 from tests.browsing import read
 
 
@@ -105,12 +105,12 @@ def test_the_development_server_adds_no_second_line(app, caplog):
     assert f"Running on http://127.0.0.1:{server.port}" in caplog.text
 
 
-def test_words_are_for_people(app):
+def test_the_text_format_is_for_people(app):
     record = logging.LogRecord("ledger", logging.INFO, "", 0, "registered: user %s", (7,), None)
 
     with app.test_request_context():
-        inside = WordFormatter().format(record)
-    outside = WordFormatter().format(record)
+        inside = TextFormatter().format(record)
+    outside = TextFormatter().format(record)
 
     assert outside.endswith("Z INFO ledger: registered: user 7")
     assert inside.startswith(f"{outside} [")

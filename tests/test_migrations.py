@@ -157,7 +157,7 @@ def test_a_line_gets_back_the_digest_of_what_the_bank_said(go, engine):
         assert connection.scalar(sa.text("SELECT digest FROM statement_line")) == digest
 
 
-def test_what_is_derived_is_kept_as_the_models_have_it_from_the_expenses_that_are_there(go, engine, tmp_path):
+def test_derived_tables_survive_a_later_migration_as_the_models_have_them(go, engine, tmp_path):
     if engine.dialect.name != "sqlite":
         pytest.skip("SQLite keeps the text of its definitions")
     models = sa.create_engine(f"sqlite:///{tmp_path}/models.db")
@@ -184,7 +184,7 @@ def test_what_is_derived_is_kept_as_the_models_have_it_from_the_expenses_that_ar
     models.dispose()
 
 
-def test_what_was_called_like_the_choice_of_a_new_category_gets_the_name_that_was_typed_or_a_free_one(go, engine):
+def test_a_category_named_like_the_choice_of_a_new_one_gets_the_typed_name_or_a_free_one(go, engine):
     typed, purged, added, gone, moment, day = (
         uuid7(),
         uuid7(),
@@ -331,7 +331,7 @@ def former_journal():
     }
 
 
-def test_what_was_recorded_in_the_former_tables_can_still_be_undone(go, engine, migrated, monkeypatch):
+def test_history_of_the_former_tables_can_still_be_undone(go, engine, migrated, monkeypatch):
     rows = former_journal()
     go("upgrade", "0007")
     insert(engine, rows)
@@ -485,7 +485,7 @@ def test_keys_are_renewed_and_names_that_have_become_equal_stay_two(go, engine):
     assert ("łodz – hotel",) in read("description_key", "expense")
 
 
-def test_a_step_that_would_leave_an_orphan_is_taken_back(go, engine, tmp_path):
+def test_a_migration_that_would_leave_an_orphan_is_rolled_back(go, engine, tmp_path):
     if engine.dialect.name != "sqlite":
         pytest.skip("PostgreSQL cascades within the step")
     folder = with_a_step(tmp_path, ORPHAN)

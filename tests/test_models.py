@@ -82,7 +82,7 @@ def test_an_amount_that_does_not_fit_exactly_is_refused(user, amount):
 
 
 @given(st.decimals("-999999999.999", "999999999.999", places=3))
-def test_money_comes_back_as_it_went_in(amount):
+def test_money_is_read_as_it_was_stored(amount):
     dialect = sqlite.dialect()
     stored = Money().process_bind_param(amount, dialect)
 
@@ -135,7 +135,7 @@ def test_the_newest_expense_comes_first_and_the_last_made_first_within_a_day(use
     assert user.expenses[0].author is user
 
 
-def test_a_moment_needs_a_time_zone():
+def test_a_timestamp_needs_a_time_zone():
     dialect = sqlite.dialect()
 
     with pytest.raises(ValueError, match="time zone"):

@@ -273,7 +273,7 @@ def test_the_currencies_are_those_of_today():
 
 
 @given(st.integers(-Money.MAX_UNITS, Money.MAX_UNITS), st.sampled_from(["JPY", "USD", "KWD"]))
-def test_thousandths_are_written_like_the_amount_that_they_are(thousandths, currency):
+def test_thousandths_are_written_like_the_amount(thousandths, currency):
     plain = plain_amount(Decimal(thousandths).scaleb(-3), currency)
 
     assert plain_thousandths(thousandths, currency_digits(currency)) == plain

@@ -79,7 +79,7 @@ def test_many_single_expenses_leave_few_rows(spender):
     assert rows_kept() < 20
 
 
-def test_expenses_of_which_none_is_left_are_no_category(spender):
+def test_deleted_expenses_leave_no_category_in_the_breakdown(spender):
     db.session.execute(delete(Expense).where(Expense.author_id == spender.id))
     db.session.commit()
 

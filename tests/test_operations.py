@@ -155,7 +155,7 @@ def test_adding_an_expense_can_be_undone_and_the_form_does_not_add_it_again(ana_
     assert everything(ana_with_expenses) == before
 
 
-def test_after_an_undo_one_is_where_the_button_was_and_never_elsewhere(ana_with_expenses):
+def test_an_undo_returns_to_where_the_button_was_and_never_to_another_site(ana_with_expenses):
     for address, expected in (
         ("/months/2026-03", "/months/2026-03"),
         ("//evil.example/", "/history"),
@@ -179,7 +179,7 @@ def test_an_edit_that_was_made_later_to_another_field_stays(ana_with_expenses):
     assert (expense.amount, expense.description, expense.description_key) == (8, "Green tea", "green tea")
 
 
-def test_history_says_what_became_what(ana_with_expenses):
+def test_history_shows_values_before_and_after(ana_with_expenses):
     ana_with_expenses.fill(
         f"/expenses/{ids(ana_with_expenses)[0]}/edit", category="Health", amount="9", date="2026-04-01"
     )
@@ -192,7 +192,7 @@ def test_history_says_what_became_what(ana_with_expenses):
     assert "Tea →" not in row
 
 
-def test_what_was_changed_later_has_no_button(ana_with_expenses):
+def test_an_operation_with_later_changes_has_no_undo_button(ana_with_expenses):
     chosen = ids(ana_with_expenses)[0]
     ana_with_expenses.fill(f"/expenses/{chosen}/edit", amount="9")
     ana_with_expenses.fill(f"/expenses/{chosen}/edit", amount="10")
@@ -326,7 +326,7 @@ def test_each_expense_of_an_operation_can_be_restored_by_itself(ana_with_expense
     assert "Undone" in operations_shown(ana_with_expenses)[4].one("header").text
 
 
-def test_what_was_changed_since_is_left_alone_and_named(ana_with_expenses):
+def test_expenses_that_were_changed_since_are_left_alone_and_named(ana_with_expenses):
     chosen = ids(ana_with_expenses)
     bulk(ana_with_expenses, "category", chosen, category="Health")
     form = ana_with_expenses.message().one("form")
@@ -393,7 +393,7 @@ def test_the_data_of_another_user_cannot_be_changed(ana_with_expenses, bob):
     assert everything(ana_with_expenses) == before
 
 
-def test_of_many_who_undo_the_same_at_once_one_does(app, ana_with_expenses):
+def test_only_one_of_many_concurrent_undos_takes_effect(app, ana_with_expenses):
     before = everything(ana_with_expenses)
     bulk(ana_with_expenses, "delete", ids(ana_with_expenses))
     form = ana_with_expenses.message().one("form")
@@ -411,7 +411,7 @@ def test_of_many_who_undo_the_same_at_once_one_does(app, ana_with_expenses):
     assert len(operations_shown(ana_with_expenses)) == 6
 
 
-def test_what_was_left_alone_can_be_undone_later(ana_with_expenses):
+def test_a_conflict_can_be_undone_after_the_later_change_is_undone(ana_with_expenses):
     chosen = ids(ana_with_expenses)[0]
     before = everything(ana_with_expenses)
     forms = []
@@ -580,7 +580,7 @@ def test_the_latest_operation_is_kept_whole_whatever_its_size(app, ana_with_expe
     assert len(ana_with_expenses.expenses()) == 4
 
 
-def test_what_has_expired_is_deleted_in_pieces_at_the_next_login(app, ana_with_expenses, monkeypatch):
+def test_expired_history_is_deleted_in_pieces_at_the_next_login(app, ana_with_expenses, monkeypatch):
     monkeypatch.setattr(retention, "PURGE_MAX_CHANGES", 3)
     bulk(ana_with_expenses, "category", all_matching="y", category="Health")
     with app.app_context():
@@ -612,7 +612,7 @@ def test_one_purge_deletes_the_history_of_all_users_in_pieces(app, ana_with_expe
     assert (rows_of(app, Operation), rows_of(app, ExpenseChange)) == (0, 0)
 
 
-def test_of_a_large_operation_the_first_expenses_are_shown(ana_with_expenses, monkeypatch):
+def test_the_first_expenses_of_a_large_operation_are_shown(ana_with_expenses, monkeypatch):
     monkeypatch.setattr(history, "MAX_ROWS_SHOWN", 3)
     bulk(ana_with_expenses, "category", all_matching="y", category="Health")
     bulk(ana_with_expenses, "delete", ids(ana_with_expenses)[:2])

@@ -85,7 +85,7 @@ def let_pass(**time_passed):
 # --- Asking for a link
 
 
-def test_whoever_forgot_the_password_gets_a_link_and_logs_in_with_a_new_one(app, mailbox, ana, stranger, caplog):
+def test_a_user_who_forgot_the_password_logs_in_with_a_new_one(app, mailbox, ana, stranger, caplog):
     caplog.set_level(logging.INFO)
     assert stranger.page("/login").one("main").one("a", href="/forgot-password").text == "Forgot your password?"
 
@@ -122,7 +122,7 @@ def test_an_unknown_address_gets_the_same_answer_and_no_mail(app, mailbox, ana, 
     assert count_resets() == 1
 
 
-def test_asking_costs_the_same_whether_or_not_an_account_exists(app, mailbox, monkeypatch):
+def test_asking_for_a_link_costs_the_same_whether_or_not_an_account_exists(app, mailbox, monkeypatch):
     # The first attempt from the network address, which costs more than the next ones.
     Visitor(app).register("ana")
     statements, hashed = {}, []
@@ -380,7 +380,7 @@ def test_a_new_password_follows_the_rules_and_the_link_still_works(link, ana, st
     assert stranger.fill(link, **TYPED).status_code in REDIRECTS
 
 
-def test_of_two_who_use_a_link_at_once_one_succeeds(app, link, ana):
+def test_only_one_of_two_concurrent_uses_of_a_link_succeeds(app, link, ana):
     visitors = [Visitor(app) for _ in range(2)]
     forms = [form_values(visitor.page(link).one("main").one("form")) for visitor in visitors]
     answers = {}
@@ -409,7 +409,7 @@ def test_a_new_password_ends_every_session_and_every_wait(app, link, ana, bob, s
     assert stranger.log_in(email="ana@example.com", password=NEW).status_code in REDIRECTS
 
 
-def test_who_is_logged_in_is_asked_to_log_out_first(app, link, ana, bob):
+def test_a_logged_in_user_is_asked_to_log_out_first(app, link, ana, bob):
     response = bob.get(link)
 
     assert response.location == "/logout"

@@ -50,7 +50,7 @@ WORDS = (
         ),
     ],
 )
-def test_what_is_tried_first_is_guessable(password):
+def test_passwords_that_attackers_try_first_are_guessable(password):
     assert is_guessable(password, NAMES)
 
 
@@ -62,7 +62,7 @@ def test_what_is_tried_first_is_guessable(password):
         *("k7$Qz9!w", "Xk93jfQ2", "84720193", "ünïcödé!", "quiet ana at noon", "x1" * 512, "Aa1!" * 256),
     ],
 )
-def test_other_passwords_are_not(password):
+def test_other_passwords_are_not_guessable(password):
     assert not is_guessable(password, NAMES)
 
 
@@ -75,7 +75,7 @@ def test_four_words_are_not_guessable(words, separator):
     "alphabet",
     [string.ascii_lowercase, string.ascii_letters + string.digits, string.digits, string.printable[:94]],
 )
-def test_twelve_characters_by_chance_are_not_guessable(alphabet):
+def test_twelve_random_characters_are_not_guessable(alphabet):
     chance = random.Random(alphabet)
     passwords = ["".join(chance.choices(alphabet, k=12)) for _ in range(500)]
 
@@ -83,7 +83,7 @@ def test_twelve_characters_by_chance_are_not_guessable(alphabet):
 
 
 @pytest.mark.parametrize("alphabet", [string.ascii_letters + string.digits, string.printable[:94]])
-def test_of_eight_characters_by_chance_nearly_all_are_accepted(alphabet):
+def test_nearly_all_passwords_of_eight_random_characters_are_accepted(alphabet):
     chance = random.Random(alphabet)
     passwords = ["".join(chance.choices(alphabet, k=8)) for _ in range(500)]
 

@@ -23,7 +23,7 @@ ZONES = [("Etc/GMT+12", -12), *((f"Etc/GMT{-hours:+d}", hours) for hours in rang
 
 
 @pytest.mark.parametrize(("zone", "hours"), ZONES)
-def test_a_day_is_the_persons_own_from_utc_minus_12_to_utc_plus_14(zone, hours):
+def test_today_is_the_users_own_from_utc_minus_12_to_utc_plus_14(zone, hours):
     late = datetime(2026, 12, 31, 23, 30, tzinfo=UTC)
 
     assert day_in(zone, late) == (date(2027, 1, 1) if hours > 0 else date(2026, 12, 31))
@@ -53,7 +53,7 @@ def test_a_day_is_read_in_iso_form(text):
         *("2101-01-01", "0001-01-01", "9999-12-31", "0000-00-00", "２０２４-01-01", "2026-01-01T00:00", "x\x00"),
     ],
 )
-def test_what_is_no_day_of_ours_is_refused(text):
+def test_a_text_that_is_not_a_date_is_refused(text):
     with pytest.raises(DateError):
         parse_date(text)
 
@@ -94,7 +94,7 @@ def test_a_period_has_both_its_ends(text, today, start_date, end_date, name):
 @pytest.mark.parametrize(
     "text", ["", "today", "2026-13", "2026-00", "1899", "2101-01", "20261", "２０２６", "2026-1"]
 )
-def test_what_is_no_period_is_refused(text):
+def test_a_text_that_is_not_a_period_is_refused(text):
     with pytest.raises(DateError):
         parse_period(text, date(2026, 1, 1))
 

@@ -198,7 +198,7 @@ def test_a_roll_back_that_is_interrupted_is_continued(app, ana_with_five, monkey
     assert running(app) == []
 
 
-def test_an_operation_that_was_taken_for_interrupted_stops(app, ana_with_five, monkeypatch):
+def test_an_operation_whose_lease_ran_out_stops(app, ana_with_five, monkeypatch):
     before = everything(ana_with_five)
     apply, done = operations.apply, []
 
@@ -225,7 +225,7 @@ def test_an_operation_that_was_taken_for_interrupted_stops(app, ana_with_five, m
     assert running(app) == []
 
 
-def test_whoever_waits_for_the_lock_gets_it_after_the_piece(ana_with_five, bob, monkeypatch):
+def test_a_waiting_request_gets_the_lock_after_the_piece(ana_with_five, bob, monkeypatch):
     monkeypatch.setattr(pieces, "PIECE_SIZE", 1)
     apply, done, waited, threads = operations.apply, [], [], []
     form = {"csrf_token": bob.token(), "amount": "1", "category": "Food"}

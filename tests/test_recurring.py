@@ -96,7 +96,7 @@ actions = st.tuples(
     st.lists(actions, max_size=8),
     days,
 )
-def test_what_is_due_is_what_was_neither_added_nor_skipped(user_id, made, actions, new_day):
+def test_days_that_were_neither_added_nor_skipped_are_due(user_id, made, actions, new_day):
     with application.app_context():
         try:
             user = db.session.get(User, user_id)
@@ -220,7 +220,7 @@ def added(visitor):
     return [(str(expense.date), str(expense.amount.normalize())) for expense in visitor.expenses()]
 
 
-def test_what_repeats_is_due_above_the_list_until_it_is_added(ana_with_rent):
+def test_a_due_expense_is_above_the_list_until_it_is_added(ana_with_rent):
     assert "It repeats every week." in ana_with_rent.message().text
     lines = due_form(ana_with_rent).all("li")
     assert [line.one("time")["datetime"] for line in lines] == [weeks_ago(2), weeks_ago(1), weeks_ago(0)]
@@ -237,7 +237,7 @@ def test_what_repeats_is_due_above_the_list_until_it_is_added(ana_with_rent):
     assert [day for day, _ in added(ana_with_rent)] == [weeks_ago(n) for n in range(4)]
 
 
-def test_what_is_due_stands_above_all_expenses_only(ana_with_rent):
+def test_due_expenses_are_shown_above_the_unfiltered_list_only(ana_with_rent):
     for address in ("/expenses?category=Housing", "/expenses?sort=amount", "/expenses?search=rent"):
         assert ana_with_rent.page(address).all("form", class_="due") == []
     assert due_form(ana_with_rent)
@@ -311,7 +311,7 @@ def test_two_devices_at_the_same_moment_add_one(app, ana_with_rent):
     assert [day for day, _ in added(ana_with_rent)] == [weeks_ago(n) for n in range(4)]
 
 
-def test_what_was_added_is_undone_and_due_again(ana_with_rent):
+def test_undoing_an_added_occurrence_makes_it_due_again(ana_with_rent):
     press(ana_with_rent, "all")
 
     response = ana_with_rent.undo()
@@ -348,7 +348,7 @@ def test_an_undo_of_adding_can_be_undone_until_the_day_is_added_once_more(ana_wi
     assert added(ana_with_rent) == before
 
 
-def test_what_was_changed_or_deleted_since_is_left_alone(ana_with_rent):
+def test_expenses_that_were_changed_or_deleted_since_are_left_alone(ana_with_rent):
     press(ana_with_rent, "all")
     form = ana_with_rent.message().one("form")
     last, middle = ana_with_rent.expenses()[:2]
@@ -532,7 +532,7 @@ def test_a_change_counts_from_the_new_first_day_and_leaves_what_was_done(ana_wit
     assert ana_with_rent.expenses()[0].description == "Rent"
 
 
-def test_what_is_stopped_is_not_due_until_it_is_resumed(ana_with_rent):
+def test_a_stopped_recurring_expense_is_not_due_until_it_is_resumed(ana_with_rent):
     for words in ("Stop", "Resume"):
         form = (
             ana_with_rent.page("/recurring")
@@ -575,7 +575,7 @@ def test_a_stale_page_brings_back_what_was_typed(ana_with_rent):
 
 
 @pytest.mark.parametrize("weeks", [1, MAX_DUE_SHOWN])
-def test_what_is_due_takes_as_many_statements_however_much_it_is(ana, weeks):
+def test_due_expenses_take_a_fixed_number_of_statements(ana, weeks):
     ana.add("5", date=weeks_ago(weeks), frequency="week")
     form = due_form(ana)
 
@@ -813,7 +813,7 @@ def chooser(migrated):
 )
 # A name of nothing that can be seen is none.
 @example(address="/expenses", chosen="", typed="\u00ad", every="", description="Tea", refund=False)
-def test_whatever_is_chosen_and_typed_both_are_in_one_category_of_ones_own(
+def test_a_chosen_and_a_typed_category_are_always_one_of_the_users_own(
     chooser, address, chosen, typed, every, description, refund
 ):
     with application.app_context():

@@ -339,7 +339,7 @@ def test_a_month_and_a_year_named_after_their_end_are_the_same_on_every_page(spe
     assert spender.page("/years/2026").one("h1").text == "2026"
 
 
-def test_the_month_without_a_name_is_the_current_one_where_the_person_lives(spender):
+def test_the_month_page_without_a_month_shows_the_users_current_month(spender):
     for zone in ("Etc/GMT+12", "Etc/GMT-14"):
         for start_date in (1, 14, 28):
             spender.spend([], start_date)
@@ -354,7 +354,7 @@ def test_the_month_without_a_name_is_the_current_one_where_the_person_lives(spen
             assert "0 expenses so far" in page.one("main").text
 
 
-def test_a_budget_is_said_in_words(spender):
+def test_a_budget_is_described_in_words(spender):
     today = day_in("UTC", datetime.now(UTC))
     spender.spend([{"amount": Decimal("62.30"), "category": "Food", "date": today, "owner": 0}])
     days_left = (Period.month(today).end_date - today).days + 1
@@ -377,7 +377,7 @@ def test_a_month_and_a_year_without_expenses_say_so_and_show_no_picture(spender)
         assert page.one(id="total").text == "$0.00"
 
 
-def test_what_is_no_month_or_year_is_not_found(spender):
+def test_an_invalid_month_or_year_is_not_found(spender):
     for start_date in (1, 28):
         spender.spend([], start_date)
         for address in (

@@ -42,7 +42,7 @@ def test_a_key_refers_to_people_or_to_a_row_of_the_same_owner(name):
 
 
 @pytest.mark.parametrize("name", sorted(OWNERS))
-def test_what_is_unique_is_unique_for_its_owner(name):
+def test_unique_constraints_begin_with_the_owner(name):
     table = TABLES[name]
     unique = [
         constraint
@@ -54,7 +54,7 @@ def test_what_is_unique_is_unique_for_its_owner(name):
         assert next(iter(constraint.columns)).name == OWNERS[name]
 
 
-def test_no_table_of_an_owner_has_a_trigger_once_it_is_spread(app):
+def test_no_table_of_an_owner_has_a_trigger_once_it_is_distributed(app):
     with app.app_context():
         if db.engine.dialect.name == "sqlite":
             pytest.skip("SQLite is not spread")
@@ -69,7 +69,7 @@ def test_no_table_of_an_owner_has_a_trigger_once_it_is_spread(app):
 # --- The order
 
 
-def test_people_come_first_and_what_belongs_to_them_lies_together():
+def test_users_come_first_and_their_rows_are_co_located():
     statements = citus_statements(Base.metadata.sorted_tables, done=[])
 
     without_triggers, (first, *spread, last) = statements[:4], statements[4:]
@@ -82,7 +82,7 @@ def test_people_come_first_and_what_belongs_to_them_lies_together():
     assert last == "SELECT truncate_local_data_after_distributing_table('\"user\"')"
 
 
-def test_a_table_of_a_later_version_joins_those_that_are_spread():
+def test_a_table_of_a_later_version_joins_those_that_are_distributed():
     metadata = sa.MetaData()
     sa.Table("user", metadata, sa.Column("id", sa.Integer, primary_key=True))
     for name in ("budget", "expense", "nobodys"):
@@ -102,7 +102,7 @@ def test_a_table_of_a_later_version_joins_those_that_are_spread():
     assert owner_column(metadata.tables["nobodys"]) is None
 
 
-def test_distribute_refuses_a_database_that_cannot_be_spread(app, run):
+def test_distribute_refuses_a_database_that_cannot_be_distributed(app, run):
     with app.app_context():
         sqlite = db.engine.dialect.name == "sqlite"
         if not sqlite and db.session.scalar(sa.text("SELECT true FROM pg_extension WHERE extname = 'citus'")):

@@ -54,7 +54,7 @@ def test_an_address_within_the_application_is_safe(address):
         ),
     ],
 )
-def test_any_other_address_is_not(address):
+def test_any_other_redirect_target_is_not_safe(address):
     assert safe_redirect_target(address) is None
 
 
@@ -95,7 +95,7 @@ def let_time_pass(app, seconds):
         db.session.commit()
 
 
-def test_ten_failures_close_an_account_for_a_while_and_only_that_one(app, ana, bob):
+def test_ten_failures_throttle_one_account_for_a_while(app, ana, bob):
     device = Visitor(app)
     fail(device, 10, email="Ana@example.com")
 
@@ -110,13 +110,13 @@ def test_ten_failures_close_an_account_for_a_while_and_only_that_one(app, ana, b
     assert ana.get("/expenses").status_code == 200
 
 
-def test_an_account_that_does_not_exist_is_closed_like_any_other(app, stranger):
+def test_an_account_that_does_not_exist_is_throttled_like_any_other(app, stranger):
     fail(stranger, 10, email="nobody@example.com")
 
     assert stranger.log_in(email="nobody@example.com").status_code == 429
 
 
-def test_who_fails_elsewhere_closes_nothing_here(app, ana):
+def test_failures_elsewhere_do_not_lock_this_device_out(app, ana):
     attacker = at(app, "192.0.2.1")
     fail(attacker, 10)
 
@@ -124,7 +124,7 @@ def test_who_fails_elsewhere_closes_nothing_here(app, ana):
     assert at(app, "192.0.2.2").log_in(email="ana@example.com").status_code in REDIRECTS
 
 
-def test_who_fails_from_many_addresses_closes_the_account_but_to_devices_it_knows(app, ana):
+def test_failures_from_many_addresses_lock_the_account_except_for_known_devices(app, ana):
     app.config["THROTTLE_ACCOUNT"] = 2
     known = at(app, "198.51.100.1")
     known.log_in(email="ana@example.com")
@@ -175,7 +175,7 @@ def test_a_device_cannot_call_itself_known(app, ana, change):
     assert copy.log_in(email="ana@example.com").status_code in REDIRECTS
 
 
-def test_what_a_device_is_known_by_opens_nothing_and_does_not_name_its_owner(app, ana):
+def test_the_device_cookie_opens_nothing_and_does_not_name_its_owner(app, ana):
     cookie = ana.client.get_cookie("device").value
     thief = Visitor(app)
     thief.client.set_cookie("device", cookie)
@@ -224,7 +224,7 @@ def test_each_wait_is_longer_and_says_so(app, ana):
     ("wait", "words"),
     [(1, "a minute"), (60, "a minute"), (61, "2 minutes"), (5400, "90 minutes"), (5401, "2 hours")],
 )
-def test_a_wait_is_never_longer_than_it_says(app, wait, words):
+def test_a_wait_is_never_longer_than_announced(app, wait, words):
     with app.test_request_context():
         assert rate_limits._wait_message(wait) == f"Too many attempts. Try again in {words}."
 
@@ -301,7 +301,7 @@ def test_without_a_limit_for_accounts_a_known_device_counts_for_its_address(app,
     assert ana.log_in().status_code == 429
 
 
-def test_a_window_of_nothing_is_no_wait(app, ana):
+def test_a_window_of_zero_means_no_wait(app, ana):
     app.config.update(THROTTLE_ACCOUNT=1, THROTTLE_WINDOW=0)
 
     fail(Visitor(app), 5)
@@ -319,14 +319,14 @@ def closed(app, ana, request):
 
 
 @pytest.mark.parametrize("closed", ["THROTTLE_ACCOUNT", "THROTTLE_ADDRESS"], indirect=True)
-def test_who_has_to_wait_takes_nobodys_turn_to_hash(closed, monkeypatch):
+def test_a_throttled_attempt_takes_no_hashing_slot(closed, monkeypatch):
     monkeypatch.setattr("views.sessions.hashing", PasswordHashLimiter(places=0))
 
     assert closed.client.post("/login", data=closed.form).status_code == 429
 
 
 @pytest.mark.parametrize("closed", ["THROTTLE_ACCOUNT", "THROTTLE_ADDRESS"], indirect=True)
-def test_who_has_to_wait_costs_a_read_and_no_lock(closed):
+def test_a_throttled_attempt_costs_a_read_and_no_lock(closed):
     statements = []
     with closed.app.app_context():
         engine = db.engine
@@ -355,7 +355,7 @@ def test_nothing_is_examined_for_an_address_that_has_to_wait(closed, page, monke
 
 
 @pytest.mark.parametrize("closed", ["THROTTLE_ADDRESS"], indirect=True)
-def test_who_has_to_wait_may_look_at_the_pages(closed):
+def test_a_throttled_visitor_can_open_pages(closed):
     for page in ("/login", "/register"):
         assert closed.get(page).status_code == 200
 
@@ -384,7 +384,7 @@ def test_an_ipv6_household_is_one_address():
     assert rate_limits._network("fe80::1%eth0") == rate_limits._network("fe80::2")
 
 
-def test_an_ipv4_address_is_one_person_however_it_is_written():
+def test_an_ipv4_address_counts_once_however_it_is_written():
     one, mapped, other = map(rate_limits._network, ["192.0.2.1", "::ffff:192.0.2.1", "::ffff:192.0.2.2"])
 
     assert one == mapped != other
@@ -577,7 +577,7 @@ def test_the_links_of_an_error_page_have_the_prefix_of_the_application(app, stra
 
 
 @pytest.mark.parametrize("host", ["x" * 64 + ".example", "", "a b"])
-def test_a_host_that_is_no_name_is_no_error_of_ours(stranger, host):
+def test_an_invalid_host_name_is_not_a_server_error(stranger, host):
     assert stranger.get("/login", headers={"Host": host}).status_code < 500
 
 
@@ -588,7 +588,7 @@ def open_raw(visitor, address, query, **options):
 
 
 @pytest.mark.parametrize("address", ["/login", "/expenses", "/expenses.csv", "/nope"])
-def test_bytes_in_an_address_that_are_no_text_are_no_error_of_ours(ana, app, address):
+def test_bytes_in_a_url_that_are_not_text_are_not_a_server_error(ana, app, address):
     for visitor in (ana, Visitor(app)):
         assert open_raw(visitor, address, b"search=\xff&next=\x80").status_code < 500
 
@@ -627,7 +627,7 @@ def broken(app, ana, monkeypatch):
     return failures
 
 
-def test_a_mistake_of_ours_is_a_page_without_a_trace(ana, broken):
+def test_a_bug_shows_a_page_without_a_traceback(ana, broken):
     broken.append(ZeroDivisionError("the secret cause"))
 
     response = ana.get("/expenses")

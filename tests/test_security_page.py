@@ -168,7 +168,7 @@ def test_no_session_is_ended_without_a_token(app, ana, url):
 
 
 @pytest.mark.parametrize("url", [END, END_ALL])
-def test_who_is_not_logged_in_ends_nothing_and_comes_back(app, ana, url):
+def test_an_anonymous_visitor_ends_no_session_and_returns_after_login(app, ana, url):
     stranger = Visitor(app)
 
     response = stranger.post(url, {"current_password": PASSWORD})
@@ -225,7 +225,7 @@ def test_log_out_everywhere_ends_all_of_them_and_this_one(app, ana, bob):
     assert is_in(bob)
 
 
-def test_of_two_who_end_each_other_at_once_one_stays(app, ana):
+def test_only_one_of_two_sessions_that_end_each_other_ends(app, ana):
     first = hashes(ana)
     other = device(app)
     keys = [*(hashes(ana) - first), *first]
@@ -243,7 +243,7 @@ def test_of_two_who_end_each_other_at_once_one_stays(app, ana):
 # --- Recent events
 
 
-def test_what_happens_to_a_login_is_listed_the_latest_first(app, ana):
+def test_security_events_are_listed_latest_first(app, ana):
     phone = Visitor(app)
     phone.client.environ_base.update(
         HTTP_USER_AGENT="Mozilla/5.0 (Android 15; Mobile; rv:140.0) Firefox/140.0", REMOTE_ADDR="192.0.2.77"
@@ -271,7 +271,7 @@ def test_the_events_of_another_user_are_not_shown(ana, bob):
     assert events_shown(ana) == [("Account created", "An unknown device 127.0.0.0/24")]
 
 
-def test_what_the_administrator_changes_is_listed_without_a_device(run, ana):
+def test_changes_by_the_administrator_are_listed_without_a_device(run, ana):
     run("end-sessions", "ana@example.com")
     run("reset-password", "ana@example.com", "--password", NEW)
     ana.log_in(password=NEW)

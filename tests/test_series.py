@@ -187,7 +187,7 @@ def test_the_next_occurrence_is_added_early_once_dated_today_and_undone(ana):
     assert contents(ana) == before
 
 
-def test_what_is_due_already_is_added_on_its_own_day(rent):
+def test_an_occurrence_that_is_due_already_is_added_on_its_own_day(rent):
     press(rent, form_to(rent, url(rent, "add")))
 
     assert [expense.date for expense in rent.expenses()] == [months_ago(1), months_ago(2)]
@@ -219,7 +219,7 @@ def test_everything_due_is_skipped_after_a_long_absence_and_undone(ana):
     assert due(ana) == []
 
 
-def test_what_was_skipped_all_at_once_is_not_due_after_the_schedule_changes(rent):
+def test_days_that_were_skipped_together_are_not_due_after_the_schedule_changes(rent):
     press(rent, form_to(rent, "/recurring/due/skip"))
 
     edit(rent, date=str(months_ago(2, 2)))

@@ -125,7 +125,7 @@ def test_a_day_that_does_not_exist_is_a_bad_line_and_stops_nothing():
         (["-1.00", "-1.999", "-1.500", "-" + 20 * "9"], ["-1.00", None, "-1.500", None]),
     ],
 )
-def test_the_whole_file_decides_which_separator_is_decimal(cells, amounts):
+def test_the_whole_file_decides_the_decimal_separator(cells, amounts):
     statement = read("Date;Text;Amount\n" + "".join(f"2026-01-02;shop;{cell}\n" for cell in cells))
 
     read_amounts = [str(line.amount) if line.state is State.BOOKED else None for line in statement.lines]
@@ -580,7 +580,7 @@ def test_a_column_of_both_signs_is_not_one_side_of_two():
     assert booked(statement) == [("2026-03-15", "-23.40"), ("2026-03-16", "100.00")]
 
 
-def test_what_a_card_will_cost_next_month_is_no_balance():
+def test_the_cost_of_a_card_next_month_is_not_a_balance():
     statement = read("利用日,利用店名・商品名,利用金額,5月繰越残高\n2026/03/28,a,680,0\n", currency="JPY")
 
     assert asked(statement) == {"sign": "plus"}
@@ -813,7 +813,7 @@ def test_a_field_may_hold_line_breaks_and_a_separator_of_paragraphs_ends_no_line
     ],
     ids=lambda value: value[:12] if isinstance(value, bytes) else value,
 )
-def test_what_is_no_statement_is_refused_fast_in_little_memory(content, code):
+def test_a_file_that_is_not_a_statement_is_refused_fast_in_little_memory(content, code):
     tracemalloc.start()
     started = time.process_time()
     with pytest.raises(StatementError) as refused:
@@ -1062,7 +1062,7 @@ def test_exports_of_other_trackers_are_known_by_their_header(text, format, lines
     assert asked(statement) == {}
 
 
-def test_of_a_double_entry_the_side_of_the_categories_is_read():
+def test_the_category_side_of_a_double_entry_is_read():
     text = (
         "Date,Transaction ID,Number,Description,Notes,Commodity/Currency,Void Reason,Action,Memo,"
         "Full Account Name,Account Name,Amount With Sym,Amount Num.,Reconcile\n"
@@ -1086,7 +1086,7 @@ def test_a_row_of_a_double_entry_that_ends_before_its_account_belongs_to_none():
     assert states(read(text + whole)) == [("left_out", "double"), ("booked", "")]
 
 
-def test_moments_in_utc_of_another_tracker_become_days_where_the_person_lives():
+def test_utc_times_of_another_tracker_become_days_in_the_users_time_zone():
     text = "ID,Name,Category,Amount,Date,Tags\n1,Rent,Housing,-8.00,2026-08-01T22:30:00Z,\n"
 
     assert booked(read(text, time_zone="Europe/Berlin")) == [("2026-08-02", "-8.00")]
@@ -1131,7 +1131,9 @@ def test_our_own_export_comes_back_as_it_was(rows):
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"]),
     has_header=st.booleans(),
 )
-def test_what_a_bank_writes_is_read_with_its_twins(rows, day_format, delimiter, separators, encoding, has_header):
+def test_a_generated_statement_is_read_with_its_duplicates(
+    rows, day_format, delimiter, separators, encoding, has_header
+):
     decimal, group = separators
     # One day that can only be read in one order.
     rows = [(13 - 1, -100, "x"), *rows, rows[0]]

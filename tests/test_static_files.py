@@ -75,7 +75,7 @@ def test_a_file_is_the_same_for_everybody(ana, address):
 
 
 @pytest.mark.parametrize("name", ["inter-latin.woff2", "icon-180.png"])
-def test_what_is_compressed_already_is_sent_as_it_is(stranger, address, name):
+def test_files_that_are_compressed_already_are_sent_unchanged(stranger, address, name):
     with stranger.get(address(name), headers={"Accept-Encoding": "gzip, br"}) as response:
         assert "Content-Encoding" not in response.headers
         assert response.data == (FOLDER / name).read_bytes()

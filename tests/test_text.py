@@ -65,12 +65,12 @@ def test_a_text_that_looks_right_stays_as_it_is(text):
         (" \u00ad ", ""),
     ],
 )
-def test_what_is_pasted_with_a_text_is_removed(pasted, cleaned):
+def test_invisible_characters_in_pasted_text_are_removed(pasted, cleaned):
     assert clean_text(pasted) == cleaned
 
 
 @given(odd_text)
-def test_cleaning_is_done_once(text):
+def test_cleaning_a_text_twice_changes_nothing(text):
     cleaned = clean_text(text)
 
     assert clean_text(cleaned) == cleaned
@@ -111,7 +111,7 @@ def test_names_that_look_different_have_different_keys(one, other):
 
 
 @given(odd_text)
-def test_a_key_is_the_key_of_itself(text):
+def test_making_a_key_twice_changes_nothing(text):
     assert identity_key(identity_key(text)) == identity_key(text)
     assert search_key(search_key(text)) == search_key(text)
 
@@ -193,7 +193,7 @@ def described(ana):
 
 
 @pytest.mark.parametrize("search", [search for search in SEARCHES if "\u200c" not in SEARCHES[search]])
-def test_a_search_finds_what_is_meant(described, search):
+def test_a_search_finds_words_that_are_written_differently(described, search):
     assert [expense[2] for expense in described.rows(f"/expenses?search={search}")] == [SEARCHES[search]]
 
 

@@ -54,7 +54,7 @@ def test_each_wait_is_twice_as_long_as_the_one_before_up_to_the_longest(keep):
     assert waits == [WINDOW * 2**number for number in range(7)] + [DAY] * 3
 
 
-def test_a_wait_is_over_when_it_is_over(keep):
+def test_a_wait_ends_after_its_time(keep):
     for _ in range(10):
         record([counter()], NOW)
 
@@ -126,7 +126,7 @@ def test_a_first_wait_beyond_the_longest_stays_as_it_is(keep):
     assert [record([long], NOW), record([long], NOW)] == [0, 10 * DAY]
 
 
-def test_a_limit_of_nothing_is_none(keep):
+def test_a_limit_of_zero_means_no_limit(keep):
     assert {record([counter(limit=0)], NOW) for _ in range(20)} == {0}
     assert seconds_to_wait([counter(limit=0)], NOW) == 0
     assert keep() == []
@@ -135,7 +135,7 @@ def test_a_limit_of_nothing_is_none(keep):
 # --- Several at once
 
 
-def test_what_has_to_wait_for_one_reason_counts_for_none(keep):
+def test_an_attempt_that_has_to_wait_for_one_counter_is_counted_by_none(keep):
     full, other = counter("full", limit=1), counter("other")
     record([full], NOW)
 
@@ -205,7 +205,7 @@ def test_all_failures_at_an_account_can_be_forgotten(keep):
 # --- The number of rows
 
 
-def test_what_is_forgotten_is_deleted(keep):
+def test_forgotten_failures_are_deleted(keep):
     record([counter("a")], NOW)
     for _ in range(10):
         record([counter("b")], NOW)

@@ -270,7 +270,7 @@ def test_garbage_is_no_code(app, ana, authenticator, code):
     assert not is_in(visitor)
 
 
-def test_of_two_who_send_the_same_code_at_once_one_gets_in(app, ana, authenticator):
+def test_only_one_of_two_requests_with_the_same_code_logs_in(app, ana, authenticator):
     visitors = [begin_login(app) for _ in range(2)]
     code, tokens = authenticator.next_code(), [visitor.token() for visitor in visitors]
 
@@ -376,7 +376,7 @@ def test_without_a_password_there_is_no_code_to_enter(app, ana, stranger, authen
 
 
 @pytest.mark.parametrize("value", [{"user_id": 1}, "x", {}])
-def test_a_half_login_cannot_be_made_up(app, ana, authenticator, value):
+def test_a_half_finished_login_cannot_be_forged(app, ana, authenticator, value):
     copy = Visitor(app)
     genuine = cookies(begin_login(app))["session"]
     payload, _, rest = genuine.partition(".")
@@ -410,7 +410,7 @@ def test_the_session_before_the_code_is_not_the_one_after_it(app, ana, authentic
 # --- Guessing
 
 
-def test_ten_wrong_codes_close_it_for_a_while_on_every_device_that_is_new(app, ana, bob, authenticator, time):
+def test_ten_wrong_codes_throttle_every_new_device_for_a_while(app, ana, bob, authenticator, time):
     visitor = begin_login(app)
     for _ in range(10):
         assert enter(visitor, "000000").status_code == 422
@@ -423,7 +423,7 @@ def test_ten_wrong_codes_close_it_for_a_while_on_every_device_that_is_new(app, a
     assert is_in(ana)
 
 
-def test_whoever_has_the_password_keeps_nobody_out_who_was_logged_in_before(app, ana, authenticator):
+def test_a_stolen_password_does_not_lock_out_a_known_device(app, ana, authenticator):
     ana.post("/logout")
     visitor = begin_login(app)
     for _ in range(11):
@@ -433,7 +433,7 @@ def test_whoever_has_the_password_keeps_nobody_out_who_was_logged_in_before(app,
     assert enter(ana, authenticator.next_code()).status_code in REDIRECTS
 
 
-def test_the_password_again_gives_no_further_guesses(app, ana, authenticator):
+def test_entering_the_password_again_gives_no_more_guesses(app, ana, authenticator):
     app.config["THROTTLE_ADDRESS"] = 0
     for _ in range(10):
         assert enter(begin_login(app), "000000").status_code == 422
@@ -652,7 +652,7 @@ def secret_lines(run):
 def test_the_key_is_rotated_through_the_fallbacks(app, run, ana, authenticator):
     rotate(app, keep=True)
     (line,) = secret_lines(run)
-    assert line == "  Needed until their next login: SECRET_KEY_FALLBACKS, for 1 authenticator app"
+    assert line == "  SECRET_KEY_FALLBACKS is still needed for 1 authenticator app, until their users log in"
     assert enter(begin_login(app), authenticator.next_code()).status_code in REDIRECTS
     app.config["SECRET_KEY_FALLBACKS"] = []
 
@@ -681,7 +681,7 @@ def test_after_a_restore_with_another_key_recovery_codes_still_work(app, run, an
     assert enter(begin_login(app), authenticator.recovery_codes[0]).status_code in REDIRECTS
 
 
-def test_what_is_encrypted_is_read_with_its_key_only():
+def test_an_encrypted_text_is_read_with_its_key_only():
     first, second = SecretBox([KEY]), SecretBox([OTHER_KEY])
     sealed = first.encrypt("secret")
 

@@ -1,1 +1,1 @@
-"""The views: one module per noun, and what they share."""
+"""The views: one module per noun, and shared helpers."""

@@ -17,14 +17,14 @@ from views.sessions import logged_out_response
 
 
 def show_security() -> ResponseReturnValue:
-    """Show how the account is protected, where it is logged in, and what happened lately."""
+    """Show two-factor authentication, active sessions and recent events."""
     return security_page()
 
 
 def security_page(
     form: EndSessionsForm | None = None, error: RateLimitedError | None = None
 ) -> ResponseReturnValue:
-    """Answer with the security page, whose form is fresh unless it was sent."""
+    """Answer with the security page, whose form is empty unless it was sent."""
     now = clock.now()
     return render_page(
         "accounts/security.html",

@@ -34,7 +34,7 @@ log = logging.getLogger("ledger")
 
 
 def register() -> ResponseReturnValue:
-    """Create an account and log it in; where registration needs an invitation, the URL has its token."""
+    """Create an account and log it in. If registration needs an invitation, its token is in the URL."""
     invitation = request.args.get("invitation")
     check_registration(invitation)
     form = RegisterForm()
@@ -84,7 +84,7 @@ def refuse_invitation() -> NoReturn:
 
 
 def account_page(sent: AccountForm | None = None, error: RateLimitedError | None = None) -> ResponseReturnValue:
-    """Answer with the account page, whose forms are fresh but for the one that was sent."""
+    """Answer with the account page, whose forms show stored values except for the one that was sent."""
     if error is not None:
         log.warning(
             "password check refused (%s): user %s from %s", error.status, current_user.id, request.remote_addr
@@ -100,7 +100,7 @@ def account_page(sent: AccountForm | None = None, error: RateLimitedError | None
 
 
 def asked_names(form: ProfileForm) -> Sequence[Counter]:
-    """Return the counters of new names, if the form asks for any."""
+    """Return the counters of new usernames and email addresses, if the form asks for one."""
     asked = identity_key(form.username.data), form.email.data
     if asked == (current_user.username_key, current_user.email):
         return ()
@@ -108,7 +108,7 @@ def asked_names(form: ProfileForm) -> Sequence[Counter]:
 
 
 def show_account() -> ResponseReturnValue:
-    """Show the account page: preferences, profile, password and sessions."""
+    """Show the account page."""
     return account_page()
 
 

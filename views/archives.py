@@ -23,7 +23,7 @@ log = logging.getLogger("ledger")
 
 
 def allow_large_export() -> None:
-    """Accept a larger form where an export is restored; its size is checked once it is here."""
+    """Accept a larger form where an export is restored; the size of the file is checked later."""
     if request.endpoint == restore_account.__name__:
         config = current_app.config
         request.max_content_length = config["RESTORE_MAX_BYTES"] + config["MAX_CONTENT_LENGTH"]
@@ -61,7 +61,7 @@ def restore_account() -> ResponseReturnValue:
 def restore(file: IO[bytes]) -> int:
     """Restore an export, and return its number of expenses. Raises ArchiveError and OperationRunningError."""
     limits, now = Limits.of(current_app.config["RESTORE_MAX_BYTES"]), clock.now()
-    # Before the file is read, which takes a while; it is asked once more when nothing can be added any more.
+    # Checked before the file is read, which takes a while, and again when nothing else can be added.
     if not restoring.is_empty(current_user):
         raise ArchiveError("account_not_empty")
     release_database()

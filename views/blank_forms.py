@@ -1,6 +1,6 @@
-"""Forms that nobody has filled in yet: they are the same on every page with the same settings, and made once.
+"""Forms that are not filled in yet: they are the same on every page with the same settings, and built once.
 
-A page of the list has three of them, which took a quarter of its time.
+A page of the list has three of them; building them each time took a quarter of its time.
 """
 
 from functools import lru_cache
@@ -17,9 +17,9 @@ BlankForm = TypeVar("BlankForm", BulkForm, ExpenseFilterForm, ExpenseForm)
 
 
 def blank_form(kind: type[BlankForm], **values: Any) -> BlankForm:
-    """Return a form without entries, which all pages in this language share that ask for it with the same values.
+    """Return a form without entries, shared by all pages in this language that ask for it with the same values.
 
-    Nothing else can be in it: neither the user nor a CSRF token, which the page adds. Nobody may change it.
+    It contains nothing else: no user, and no CSRF token, which the page adds. It must not be changed.
     """
     return cast(BlankForm, _blank_form(cast(Any, kind), get_domain().get_translations(), **values))
 
@@ -36,7 +36,7 @@ def write_form(
 ) -> Markup:
     """Write a form, or a part of it, by a macro that depends on nothing but its arguments.
 
-    Of a blank form it is written once.
+    A blank form is written only once.
     """
     if form.written is None:
         return _write(template, macro, form, *arguments)

@@ -51,7 +51,7 @@ def budgets_form(known: list[CategoryData], history: History, **options: Any) ->
 
 
 def categories_page(sent: BudgetsForm | NewCategoryForm | None = None) -> ResponseReturnValue:
-    """Answer with the list of categories, whose forms are fresh but for the one that was sent."""
+    """Answer with the list of categories, whose forms show stored values except for the one that was sent."""
     known, month, history = current_categories(), this_month(), budgets.get_history(current_user)
     return render_page(
         "categories/list.html",
@@ -66,7 +66,7 @@ def categories_page(sent: BudgetsForm | NewCategoryForm | None = None) -> Respon
 def category_page(
     category_id: uuid.UUID, sent: CategoryForm | MergeForm | None = None, into: uuid.UUID | None = None
 ) -> ResponseReturnValue:
-    """Answer with the page of a category; a fresh form to merge it proposes the category `into`."""
+    """Answer with the page of a category, whose form to merge it proposes the category `into`."""
     category, known = category_or_404(category_id)
     merge_form = MergeForm(category, known, formdata=None, data={"into": str(into or "")})
     return render_page(

@@ -30,10 +30,7 @@ DRAFT_MESSAGE = lazy_gettext("Your session had ended. Your entries are still her
 
 
 class Message(TypedDict):
-    """A message for the next page, as it is stored in the session cookie; the ids are texts, or empty.
-
-    The day is that of an expense which was added.
-    """
+    """A message for the next page, as it is stored in the session cookie; the ids are texts, or empty."""
 
     text: str
     operation: str
@@ -45,7 +42,7 @@ class Message(TypedDict):
 
 
 def own_or_404(model: type[Row], row_id: uuid.UUID, lock: bool = False) -> Row:
-    """Return the current user's row, which nobody else changes meanwhile if it is locked; others' do not exist."""
+    """Return the current user's row, locked if asked for, or abort with 404, as for the row of another user."""
     key = (current_user.id, row_id)
     return db.session.get(model, key, with_for_update=lock, populate_existing=lock) or abort(404)
 
@@ -68,7 +65,7 @@ def category_names() -> tuple[CategoryName, ...]:
 
 
 def form_options() -> dict[str, Any]:
-    """Return what the forms of a page depend on besides what was sent."""
+    """Return the options of a page's forms, apart from what was sent."""
     if "form_options" not in g:
         g.form_options = {
             "preferences": Preferences.of(current_user),
@@ -87,7 +84,7 @@ def filter_form(args: MultiDict[str, str] | None = None) -> ExpenseFilterForm:
 
 
 def redirect_within(path: str) -> ResponseReturnValue:
-    """Redirect to a path of the application, which stands without the URL prefix in forms and drafts."""
+    """Redirect to a path of the application, which forms and drafts store without the URL prefix."""
     return redirect(f"{request.root_path}{path}")
 
 
@@ -112,7 +109,7 @@ def render_page(template: str, error: RateLimitedError | None = None, **values: 
         if error is not None:
             rejected.form_errors.append(str(error))
             status, headers = error.status, error.headers
-    # Templates that have the user itself need not find out for each of its attributes who it is.
+    # Without the proxy, which would look up the user again for every attribute.
     user = current_user._get_current_object()
     return render_template(template, rejected=rejected, current_user=user, **values), status, headers
 
@@ -127,10 +124,9 @@ def flash_message(
 ) -> None:
     """Show a message on the next page, with a button that undoes an operation.
 
-    After an expense was added there are links to edit it and, where the list does not show it, to its day.
-
-    There can also be a link to a recurring expense. Undoing goes back to where the expense is. Messages wait in
-    the session cookie, whose size is limited: a long text is cut, and only the last few are kept.
+    After an expense was added, there are links to edit it and, if the list does not show it, to its day. There can
+    also be a link to a recurring expense. Undoing goes back to the expense. Messages wait in the session cookie,
+    whose size is limited: a long text is cut, and only the last few are kept.
     """
     if len(text) > MESSAGE_MAX_LENGTH:
         text = f"{text[: MESSAGE_MAX_LENGTH - 1]}…"

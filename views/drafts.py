@@ -1,4 +1,4 @@
-"""Drafts: whichever form was sent after the session had ended comes back filled in after the login."""
+"""Drafts: a form that was sent after the session had ended comes back filled in after the login."""
 
 import json
 import uuid
@@ -37,7 +37,7 @@ class Draft(TypedDict):
 
 
 def init_app(app: Flask) -> None:
-    """Let the forms of `app` come back. The check of CSRF tokens has to be added after this."""
+    """Restore drafts in `app`. The check of CSRF tokens has to be added after this."""
     app.before_request(resume)
     app.after_request(finish)
 
@@ -46,7 +46,7 @@ def init_app(app: Flask) -> None:
 
 
 def ask_to_log_in() -> ResponseReturnValue:
-    """Send an anonymous visitor to the login page, with the way back, and keep what was typed."""
+    """Send an anonymous visitor to the login page, with the URL to return to, and keep what was typed."""
     if request.method not in SAFE_METHODS:
         typed = [pair for pair in request.form.items(multi=True) if pair[0] not in unstored_fields()]
         if not typed:
@@ -60,7 +60,7 @@ def ask_to_log_in() -> ResponseReturnValue:
 
 
 def store(fields: Fields) -> bool:
-    """Keep what was typed: in the cookie, or if it is too long in the database, when the cookie names a user."""
+    """Keep what was typed: in the cookie or, if it is too long and the cookie names a user, in the database."""
     owner, now = session.get("_user_id", "").partition(".")[0], clock.now()
     draft = Draft(owner=owner, path=request.path, created_at=int(now.timestamp()))
     others = [other for other in drafts_of(owner) if other["path"] != request.path][1 - drafts.MAX_DRAFTS :]
@@ -85,7 +85,7 @@ def fits_cookie(*found: Draft) -> bool:
 
 
 def drafts_of(owner: str) -> list[Draft]:
-    """Return the drafts in the cookie that are a user's or of an unknown owner, without those that are too old."""
+    """Return the drafts in the cookie that belong to a user or have no owner, without those that are too old."""
     oldest = (clock.now() - drafts.DRAFT_MAX_AGE).timestamp()
     found: list[Draft] = session.get("drafts", [])
     return [draft for draft in found if draft["owner"] in {"", owner} and draft["created_at"] > oldest]
@@ -114,7 +114,7 @@ def with_query(path: str) -> str:
 
 
 def resume() -> None:
-    """Turn the opening of a form's URL into the sending of its draft, with a CSRF check that has failed.
+    """Turn a GET of a form's URL into a POST of its draft, with a CSRF check that has failed.
 
     So the view itself shows its form again, filled in, and saves nothing.
     """
@@ -143,7 +143,7 @@ def fields_of(draft: Draft) -> Fields | None:
 
 
 def finish(response: Response) -> Response:
-    """Forget a draft that was saved; answer with the page of a resumed one as if its URL had been opened."""
+    """Forget a draft that was saved; make the answer to a resumed draft that of a GET."""
     if "draft" not in g:
         saved = request.method == "POST" and response.status_code in {302, 303} and not csrf_failed()
         if saved and "drafts" in session and current_user.is_authenticated:
@@ -152,7 +152,7 @@ def finish(response: Response) -> Response:
     request.method = "GET"
     if "form_shown" in g:
         response.status_code = 200 if response.status_code == 400 else response.status_code
-        # A page that is more than its form, such as the list, is itself again when it is opened the next time.
+        # A page that is more than its form, such as the list, shows the draft only once.
         if g.page not in {None, request.endpoint}:
             forget(request.path)
     elif response.status_code < 500:

@@ -18,7 +18,7 @@ from models import User
 from views.languages import language_of, speaking
 
 log = logging.getLogger("ledger")
-# A link is sent at some moment within this time.
+# A link is sent at a random moment within this time.
 DELAY_MAX_MS = 1000
 # The texts of notices, by what has changed.
 NOTICES = {
@@ -39,13 +39,13 @@ def can_send_mail() -> bool:
 def send_reset_link(email: str) -> None:
     """Send a link to choose a new password to this address, if an account has it.
 
-    Whether one has it is looked up in the background, so that the page takes the same time.
+    The account is looked up in the background, so that the page takes the same time without one.
     """
     run_in_background(partial(_send_reset_link, email, str(get_locale())))
 
 
 def _send_reset_link(email: str, page_language: str) -> None:
-    # For whoever asks, and then measures whether the next page has to wait for an email that is being sent.
+    # Otherwise, the next page would show by its time whether an email is being sent.
     time.sleep(secrets.randbelow(DELAY_MAX_MS) / 1000)
     user = accounts.find_by_email(email)
     if user is None:
@@ -69,7 +69,7 @@ def _send_reset_link(email: str, page_language: str) -> None:
 def notify(user: User, change: str, email: str | None = None) -> None:
     """Tell a user at their address, or at a former one, that their account was changed, if there is a mail server.
 
-    In the language that the user has chosen, or else in that of the page. Called after the transaction.
+    The email is in the language that the user has chosen, or else in that of the page.
     """
     if not can_send_mail():
         return
@@ -82,7 +82,7 @@ def notify(user: User, change: str, email: str | None = None) -> None:
 
 
 def _send(mail: Mail) -> None:
-    """Send a message; no transaction is open meanwhile."""
+    """Send a message, without an open transaction."""
     db.session.rollback()
     config = current_app.config
     server: MailServer = config["MAIL_SERVER"]

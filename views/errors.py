@@ -39,7 +39,7 @@ def init_app(app: Flask) -> None:
 
 
 def show_database_error(error: Exception) -> ResponseReturnValue:
-    """Ask for patience while the database is away, busy or full; anything else is our own mistake."""
+    """Show that the database is unavailable, busy or full. Any other error is raised again: it is a bug."""
     if not is_unavailable(error):
         raise error
     log.error("the database is unavailable: %s", type(error).__name__)
@@ -53,12 +53,12 @@ def show_conflict(error: LedgerError) -> ResponseReturnValue:
 
 
 def show_error(error: HTTPException) -> ResponseReturnValue:
-    """Show the one error page, with the status and the headers that belong to it."""
+    """Show the error page, with the status and the headers of the error."""
     cause = getattr(error, "original_exception", None)
     if cause is not None and is_unavailable(cause):
         g.without_user = True
         error = ServiceUnavailable(str(DATABASE_UNAVAILABLE), retry_after=5)
-    # Closed first, else the next query, the error page's own, would fail as well.
+    # Closed first, because otherwise the queries of the error page would fail as well.
     close_session()
     headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
     page = render_template("error.html", error=error, special=special_advice(error), url_for=relative_url)

@@ -12,7 +12,7 @@ from ledger.throttling import write_in_vain
 from models import User
 
 log = logging.getLogger("ledger")
-# The names of events on the page, and in the log.
+# The names of events on the security page and in the log.
 EVENTS = {
     "registered": (lazy_gettext("Account created"), "registered"),
     "login": (lazy_gettext("Logged in"), "logged in"),
@@ -41,7 +41,7 @@ def record_event(user: User, kind: str) -> None:
 def record_failed_login(email: str) -> None:
     """Record a failed login at the account with this email address, if there is one; commits.
 
-    Without an account, as much is written to the database, so that the answer takes the same time.
+    Without an account, the same amount is written to the database, so that the answer takes the same time.
     """
     user = accounts.find_by_email(email)
     if user is not None:

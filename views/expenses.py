@@ -51,7 +51,7 @@ def expense_form(shown: Expense | None = None, **values: Any) -> ExpenseForm:
 
 
 def new_expense_form(day: date | None = None, **values: Any) -> ExpenseForm:
-    """Return the form for another expense, of today unless another `day` is known."""
+    """Return the form for another expense, dated today unless another `day` is given."""
     return expense_form(date=day or today(), proposed=today(), **values)
 
 
@@ -68,7 +68,7 @@ def values_for_next() -> dict[str, Any]:
 
 
 def due_form(filtered: bool) -> DueForm | None:
-    """Return the form of due expenses, if there are any, for the whole list; a filtered one has none above it."""
+    """Return the form of due expenses if there are any. A filtered list does not show it."""
     due = recurring.DueDays() if filtered else recurring.due(current_user, today())
     return (
         DueForm(formdata=None, due=due, currency=current_user.currency, locale=visitor_locale())
@@ -78,7 +78,7 @@ def due_form(filtered: bool) -> DueForm | None:
 
 
 def month_budget(filters: ExpenseFilter, summary: Summary) -> Budget | None:
-    """Return what is left of the budget for the month that the list shows, of one category or of all."""
+    """Return the budget for the month that the list shows, of one category or of all, or None."""
     month = filters.period
     if filters != ExpenseFilter(filters.categories, month, sort=filters.sort) or len(filters.categories) > 1:
         return None
@@ -89,13 +89,13 @@ def month_budget(filters: ExpenseFilter, summary: Summary) -> Budget | None:
 
 
 def form_to_find(form: ExpenseFilterForm) -> ExpenseFilterForm:
-    """Return the form above the list; it is blank on every page of the whole list."""
-    is_further_page = form.sent_args.keys() in ({"after"}, {"before"})
-    return filter_form(MultiDict()) if is_further_page and not form.errors else form
+    """Return the form above the list, which is blank on later pages of the whole list as on the first one."""
+    is_later_page = form.sent_args.keys() in ({"after"}, {"before"})
+    return filter_form(MultiDict()) if is_later_page and not form.errors else form
 
 
 def list_page(sent: ExpenseForm | BulkForm | DueForm | None = None) -> ResponseReturnValue:
-    """Answer with the list that the URL asks for, whose forms are fresh but for the one that was sent."""
+    """Answer with the list that the URL asks for, whose forms are blank except for the one that was sent."""
     form = filter_form()
     filters = form.filters
     summary = spending.summarise(current_user, filters)
@@ -162,7 +162,7 @@ def save_new(form: ExpenseForm) -> ExpenseValues | None:
 
 
 def date_message(day: date) -> str:
-    """Return the sentence about the date of an expense that was added; today's goes without saying."""
+    """Return the sentence about the date of an expense that was added, or nothing for today."""
     return "" if day == today() else gettext("It is dated %(day)s.", day=day_text(day))
 
 
@@ -195,12 +195,12 @@ def add_to_list() -> ResponseReturnValue:
     if values is None:
         return list_page(form)
     keep_for_next(form, values)
-    # Not to the row, which would take the focus away from the form.
+    # Without the row as the anchor, which would take the focus away from the form.
     return back_to_list()
 
 
 def keep_for_next(form: ExpenseForm, values: ExpenseValues) -> None:
-    """Keep date and category for the next expense, but not a category that the description chose."""
+    """Keep the date and the category for the next expense, but not a category that the description chose."""
     category = values.category if form.category.data or form.new_category.data else ""
     session["last"] = {"category": category, "date": str(values.date) if form.date.is_chosen else ""}
 
@@ -266,7 +266,7 @@ def save_changes(form: ExpenseForm, expense_id: uuid.UUID) -> bool:
 
 
 def duplicate_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
-    """Show the form for an expense like another one, today."""
+    """Show the form for a copy of an expense, dated today."""
     form = expense_form(shown=own_or_404(Expense, expense_id))
     form.date.data = today()
     form.date.propose(today())
@@ -349,7 +349,7 @@ def print_expenses() -> ResponseReturnValue:
     filters = form.filters
     here = form.query_string(after=None, before=None)
     if filters.is_invalid:
-        # The list shows what is wrong with the filter.
+        # The list shows which field of the filter is wrong.
         return redirect(f"{url_for('list_expenses')}{here}")
     return render_page(
         "expenses/print.html",
@@ -375,7 +375,7 @@ def export_expenses() -> ResponseReturnValue:
 
 
 def write_file_or_503(write: Callable[[], csv_export.ExportFile]) -> csv_export.ExportFile:
-    """Write the whole file before it is sent, so that a slow reader keeps no thread and no connection busy."""
+    """Write the whole file before it is sent, so that a slow reader occupies no thread and no connection."""
     try:
         return write()
     except csv_export.TooManyFilesError:

@@ -31,7 +31,7 @@ from views.review_rows import ReviewRows
 def init_app(app: Flask) -> None:
     """Add the filters to the templates of `app`."""
     app.jinja_env.filters.update(FILTERS)
-    # The methods that Jinja's extension installs call each other three times for each text.
+    # Jinja's extension would install functions that call each other three times for each text.
     app.jinja_env.newstyle_gettext = True  # type: ignore[attr-defined]
     app.jinja_env.globals.update(_=translate, gettext=translate, ngettext=translate_number)
     app.jinja_env.globals.update(
@@ -46,7 +46,7 @@ def init_app(app: Flask) -> None:
 
 
 def translate(text: str, /, **values: Any) -> Markup:
-    """Return a sentence of a template in the language of the page, with `values` whose words keep their order."""
+    """Return a sentence of a template in the language of the page, with `values` that keep its words in order."""
     translations = get_domain().get_translations()
     return _fill_in(translations.gettext(text), values) if values else _sentence(text, translations)
 
@@ -58,7 +58,7 @@ def _sentence(text: str, translations: NullTranslations) -> Markup:
 
 
 def translate_number(singular: str, plural: str, number: int, /, **values: Any) -> Markup:
-    """Return the same for a number of things, which the sentence calls `num`."""
+    """Return the same for a sentence with a number, which it names `num`."""
     return _fill_in(get_domain().get_translations().ngettext(singular, plural, number), {"num": number} | values)
 
 
@@ -98,7 +98,7 @@ def repetition(code: str) -> str:
 
 
 def device_name(user_agent: str) -> str:
-    """Write which browser on which system calls itself `user_agent`: "Firefox on Linux"."""
+    """Write the browser and the system that a user agent names: "Firefox on Linux"."""
     browser, system = parse_user_agent(user_agent)
     if browser and system:
         return gettext("%(browser)s on %(system)s", browser=browser, system=system)
@@ -113,7 +113,7 @@ def named_day(period: Period) -> date:
 
 
 def period_name(period: Period) -> str | None:
-    """Tell whether a period is exactly one `month` or `year` of the user."""
+    """Return "month" or "year" if a period is exactly one of the user's, or None."""
     return period.name(current_user.first_day_of_month, current_user.named_after_end)
 
 
@@ -128,7 +128,7 @@ def month(value: date) -> str:
 
 
 def titled_month(value: date) -> str:
-    """Write the same where no words stand before it: "Octobre 2026", not "octobre 2026"."""
+    """Write the month of a date where no words stand before it: "Octobre 2026", not "octobre 2026"."""
     return month_title(value.isoformat()[:7], str(get_locale()))
 
 
@@ -158,7 +158,7 @@ def short_number(value: Decimal) -> str:
     if abs(value) < 1:
         return isolate(with_true_minus(format_decimal(value.normalize(), locale=locale)))
     written = format_compact_decimal(value, locale=language, fraction_digits=1)
-    # The K is a word of the language, the point is not.
+    # The K comes from the language, the decimal separator from the number format.
     written = written.replace(get_decimal_symbol(language), get_decimal_symbol(locale))
     return isolate(with_true_minus(written))
 

@@ -22,7 +22,7 @@ from ledger.periods import day_in
 from messages import isolate
 from text import is_right_to_left, isolated
 
-# How many of the languages that a browser asks for are tried; the rest of a long header costs nothing.
+# How many of the languages that a browser asks for are tried, so that a long header costs no more.
 MAX_LANGUAGES = 10
 
 
@@ -108,7 +108,7 @@ def _money_of_row(amount: Decimal, currency: str, locale: str, isolates: bool) -
 
 
 def _amount_parts(amount: Decimal, currency: str, locale: str, isolates: bool) -> tuple[str, str, str]:
-    """Return an amount as what is before its sign, the sign, and what is after it."""
+    """Return an amount in three parts: what is before the currency sign, the sign, and what is after it."""
     written = format_amount(amount, currency, _locale(locale))
     before, sign, after = written.partition(currency_sign(currency, _locale(locale)))
     # Otherwise US$ would be shown as $US.

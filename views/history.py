@@ -22,14 +22,14 @@ from views.common import flash_message, redirect_within
 
 
 def list_history() -> ResponseReturnValue:
-    """Show a page of the operations that can be undone, or were."""
+    """Show a page of the operations that can be undone, or were undone."""
     before = parse_id(request.args.get("before", ""))
     page = history.recent_operations(current_user, clock.now(), before)
     return render_template("history/list.html", page=page, limit=UNDO_MAX_CHANGES, max_rows=history.MAX_ROWS_SHOWN)
 
 
 def undo(operation_id: uuid.UUID) -> ResponseReturnValue:
-    """Undo an operation, or what it did to one expense, and go back to where the button was."""
+    """Undo an operation, or its change to one expense, and go back to where the button was."""
     form = UndoForm()
     if not form.validate():
         abort(400)
@@ -76,7 +76,7 @@ def undo_message(undone: Undone) -> str:
 
 
 def conflict_message(undone: Undone) -> str:
-    """Return the sentence that names what was changed later and left alone."""
+    """Return the sentence that names what was changed later and therefore not undone."""
     names = [isolate(shortened(name or gettext("the total budget"))) for name in undone.conflicts]
     named, more = list_separator().join(names), undone.conflict_count - len(names)
     if more:

@@ -33,19 +33,19 @@ from views.filters import money_text
 MAX_READERS = 3
 _readers, _reading = threading.BoundedSemaphore(MAX_READERS), threading.Lock()
 MAX_LISTED = 50
-# A number of a page or of a line, which fits into any column.
+# The number of a page or of a payee, small enough for any column.
 NUMBER = re.compile("[1-9][0-9]{0,8}")
 # How many lines show how a file is read.
 SAMPLE_LINES = 5
 
 
 def upload_limits() -> Limits:
-    """Return the size of the largest statement that can be uploaded."""
+    """Return the limits on a statement that is uploaded."""
     return Limits(current_app.config["IMPORT_MAX_BYTES"], current_app.config["IMPORT_MAX_LINES"])
 
 
 def allow_large_file() -> None:
-    """Accept a larger form where a statement is uploaded; its size is checked once it is here."""
+    """Accept a larger form where a statement is uploaded; the size of the file is checked later."""
     if request.endpoint == upload_statement.__name__:
         request.max_content_length = 2 * int(current_app.config["IMPORT_MAX_BYTES"])
 
@@ -118,7 +118,7 @@ def read_file(content: bytes, name: str, account: str, layout: Layout | None = N
 
 
 def release_database() -> None:
-    """End the transaction of this request: reading a file takes seconds, in which others want to write."""
+    """End the transaction of this request, so that others can write in the seconds that reading a file takes."""
     if csrf_failed():
         db.session.rollback()
     else:
@@ -140,7 +140,7 @@ def reading_turn() -> Iterator[None]:
 
 
 def unreadable_message(found: Reading) -> str | None:
-    """Return what to say of a file of which no line can be read."""
+    """Return the message about a file of which no line can be read, or None."""
     bad = found.statement.in_state(State.BAD)
     if len(bad) < len(found.statement.lines):
         return None
@@ -160,7 +160,7 @@ def save_read(found: Reading, content: bytes, name: str, is_guess: bool) -> uuid
 
 
 def choose_columns(statement_id: uuid.UUID) -> ResponseReturnValue:
-    """Ask what a file does not say, with some of its lines as they would be read."""
+    """Ask for what a file does not say, and show some of its lines as they would be read."""
     draft = draft_or_404(statement_id)
     content = import_drafts.read_content(current_user, statement_id) or b""
     earlier = Layout.from_json(draft.layout)
@@ -182,7 +182,7 @@ def choose_columns(statement_id: uuid.UUID) -> ResponseReturnValue:
 
 
 def save_columns(draft: Statement, found: Reading, content: bytes) -> ResponseReturnValue:
-    """Put a statement that was read in another way in the place of its draft."""
+    """Replace a draft by the same statement read in another way."""
     statement_id = save_read(found, content, draft.file_name, found.is_guess)
     import_drafts.discard(current_user, draft.id)
     return redirect(url_for("review_import", statement_id=statement_id))
@@ -192,7 +192,7 @@ def save_columns(draft: Statement, found: Reading, content: bytes) -> ResponseRe
 
 
 def draft_or_404(statement_id: uuid.UUID) -> Statement:
-    """Return a draft of the current user; others' do not exist, and what was added is in the list."""
+    """Return a draft of the current user, or abort: with a redirect to the list if it was added, else with 404."""
     draft = import_drafts.find_draft(current_user, statement_id)
     if draft is None and imports.is_added_or_running(current_user, statement_id):
         abort(redirect(imported_list(statement_id)))
@@ -262,7 +262,7 @@ def review_draft(draft: Statement) -> ResponseReturnValue:
 def shown_lists(
     statement_id: uuid.UUID, section: str, page: int, renamed: Mapping[str, str], summary: Summary
 ) -> dict[str, Any]:
-    """Return the lines of a section that a page shows; beside those to add, what needs a look."""
+    """Return the lines of a section that a page shows; next to those to add, the ones to check."""
     lists: dict[str, Any] = {"page": page, "pages": summary.page_count(section)}
     if section in PLAIN_SECTIONS:
         return lists | {"plain": import_preview.plain_lines(current_user, statement_id, section, page)}

@@ -1,4 +1,4 @@
-"""The language of a page: that of the account, else the one that the visitor has chosen, else the browser's."""
+"""The language of a page: that of the account, or the one that the visitor has chosen, or the browser's."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,17 +16,17 @@ from database.engine import SAFE_METHODS
 from languages import ENGLISH, LANGUAGES, catalogues, closest_language, language_tag
 from models import User
 
-# How many of the languages that a browser asks for are tried; the rest of a long header costs nothing.
+# How many of the languages that a browser asks for are tried, so that a long header costs no more.
 MAX_TAGS = 10
 COOKIE_MAX_AGE = 365 * 24 * 3600
-# The pages on which visitors choose by links, and what their URLs keep.
+# The pages on which visitors choose a language by links, and the arguments of their URLs that the links keep.
 PUBLIC_PAGES = frozenset({"login", "enter_code", "register", "forgot_password", "reset_password"})
 KEPT_MAX = 2_000
 KEPT_ARGUMENTS = ("next", "invitation", "recovery")
 
 
 class PageDomain(Domain):
-    """The translations of one page, whose look-up for each single text took 6 % of a page."""
+    """The translations of one page, looked up once: doing it for every text took 6 % of a page's time."""
 
     @cached_property
     def translations(self) -> NullTranslations:
@@ -47,7 +47,7 @@ def init_app(app: Flask) -> None:
 
 
 def page_language() -> str:
-    """Return the language of the page; commands speak English."""
+    """Return the language of the page; the output of commands is English."""
     if not has_request_context():
         return ENGLISH
     return user_language() or visitor_language() or browser_language()
@@ -60,12 +60,12 @@ def user_language() -> str:
     try:
         return language_of(current_user) if current_user.is_authenticated else ""
     except SQLAlchemyError:
-        # The page that says so is in the language of the cookie.
+        # The error page is in the language of the cookie.
         return ""
 
 
 def language_of(user: User) -> str:
-    """Return the language that a user has chosen, or "" also if its translations are no longer there."""
+    """Return the language that a user has chosen; "" for none, or if there are no translations any more."""
     return user.language if user.language in LANGUAGES else ""
 
 
@@ -77,7 +77,7 @@ def visitor_language() -> str:
 
 
 def browser_language() -> str:
-    """Return the language that the browser asks for, as far as there is one."""
+    """Return the first language that the browser asks for and that there is, or English."""
     tags = (tag for tag, quality in islice(request.accept_languages, MAX_TAGS) if quality > 0)
     return closest_language(tags) or ENGLISH
 
@@ -91,7 +91,7 @@ def choose_language() -> None:
 
 
 def remember_language(language: str) -> None:
-    """Keep a language in this browser, for the pages before the login and for errors; "" forgets it."""
+    """Keep a language in a cookie, for the pages before the login and for errors; "" deletes it."""
 
     @after_this_request
     def set_cookie(response: Response) -> Response:
@@ -129,7 +129,7 @@ def speaking(language: str) -> Iterator[None]:
 
 
 def add_language_headers(response: Response) -> Response:
-    """Say in which language a page is, and what that depends on."""
+    """Add headers with the language of a page, and with what it depends on."""
     if response.mimetype == "text/html" and not 300 <= response.status_code < 400:
         response.headers["Content-Language"] = page_language_tag()
         response.vary.update(("Accept-Language", "Cookie"))

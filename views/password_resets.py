@@ -63,7 +63,7 @@ def reset_password(key: str) -> ResponseReturnValue:
 
 
 def show_invalid_link() -> ResponseReturnValue:
-    """Answer that a link does not work, whatever the reason."""
+    """Answer that a link no longer works, for whatever reason."""
     return render_template("accounts/invalid_link.html"), 404
 
 

@@ -1,4 +1,4 @@
-"""Rate limits: failed logins, registrations and password checks; devices that are known; password hashing."""
+"""Rate limits: failed logins, registrations and password checks; known devices; password hashing."""
 
 import ipaddress
 import secrets
@@ -14,13 +14,14 @@ import clock
 from database import db
 from ledger.throttling import Counter, account_key, other_key, record, reset, seconds_to_wait
 
-# The longest waits, in seconds. The shorter ones are for those who mistype on a device of their own, and for those
-# who share a network address with an attacker.
+# The longest waits, in seconds. The shorter ones are for users who mistype on their own device, and for those who
+# share a network address with an attacker.
 WAIT_MAX, OWN_WAIT_MAX, SHARED_WAIT_MAX = 24 * 3600, 3600, 3600
 # The limit for an account from all addresses together, as a multiple of that from one address: an attacker needs
 # this many addresses to make others wait. NIST SP 800-63B allows a hundred failures in a row.
 ACCOUNT_FACTOR = 10
-# Links to choose a new password that one address can ask for before a wait; and as a multiple, all addresses.
+# How many links to choose a new password one address can ask for before a wait, and the factor for all addresses
+# together.
 RESET_LINKS, RESET_FACTOR = 3, 3
 # A device that has not logged in for a year is a new one.
 DEVICE_MAX_AGE = 365 * 24 * 3600
@@ -68,8 +69,8 @@ def password_counter(login_key: str) -> Counter:
 def code_counters(address: str | None, user_id: int, email: str) -> list[Counter]:
     """Return the counters of wrong codes of two-factor authentication.
 
-    Only who has the password gets so far, so a user's are counted together. A device that has logged in to the
-    account before has a counter of its own, so that nobody with a stolen password keeps its owner out.
+    Only somebody who has the password gets this far, so all codes of a user are counted together. A device that
+    has logged in to the account before has its own counter, so that a thief of the password cannot lock it out.
     """
     limit = current_app.config["THROTTLE_ACCOUNT"]
     device_id, key = _read_device()
@@ -79,7 +80,7 @@ def code_counters(address: str | None, user_id: int, email: str) -> list[Counter
 
 
 def reset_counters(address: str | None, email: str) -> list[Counter]:
-    """Return the counters of links to choose a new password, which fill the mailbox of whoever has the address.
+    """Return the counters of links to choose a new password, which could flood the mailbox of the address.
 
     A device that has logged in to the account before has a counter of its own here, too.
     """
@@ -105,7 +106,7 @@ def _counter(key: str, limit: int, longest_wait: int, shared: bool = False) -> C
 
 
 def check_attempts(*counters: Counter) -> None:
-    """Raise RateLimitedError (429) while one of `counters` has to wait; costs a read.
+    """Raise RateLimitedError (429) while one of `counters` has to wait. This only reads.
 
     Called before any work is done for an attempt. Rolls the session back, so that no other request waits for the
     locks of this one.
@@ -117,15 +118,15 @@ def check_attempts(*counters: Counter) -> None:
 def record_attempt(*counters: Counter) -> None:
     """Count an attempt as a failure, before it is known to be one. Raises RateLimitedError (429).
 
-    Stored in the database, so that it holds over workers and restarts, by a transaction of its own: none is open
-    afterwards, while a hash is computed.
+    Stored in the database, so that it applies to all workers and outlasts restarts, and committed at once: no
+    transaction is open while a hash is computed.
     """
     db.session.rollback()
     _refuse_for(record(counters, int(clock.now().timestamp())))
 
 
 def reset_attempts(*counters: Counter) -> None:
-    """Take back what `record_attempt` has counted, because the attempt succeeded; the caller commits."""
+    """Reset the counters of `record_attempt`, because the attempt succeeded; the caller commits."""
     reset(counters)
 
 
@@ -151,7 +152,7 @@ def _wait_message(seconds: int) -> str:
 
 
 def _network(address: str | None) -> str:
-    """Return the network that an address belongs to; an IPv6 household has a whole /64 to choose from."""
+    """Return the network that an address belongs to, because an IPv6 household has a whole /64 to choose from."""
     try:
         found = ipaddress.ip_address(address or "")
     except ValueError:
@@ -163,7 +164,7 @@ def _network(address: str | None) -> str:
 
 
 def remember_device(email: str) -> None:
-    """Remember that this browser has logged in to the account, also after it has logged out.
+    """Remember that this browser has logged in to the account, even after it has logged out.
 
     The cookie gives no access. It only keeps an attacker elsewhere from locking this device out.
     """
@@ -217,7 +218,7 @@ class PasswordHashLimiter:
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Wait for the turn to hash. Raises RateLimitedError (503) when all are taken."""
+        """Wait for a turn to hash. Raises RateLimitedError (503) if too many others are waiting."""
         if not self._places.acquire(blocking=False):
             raise RateLimitedError(
                 gettext("Many people are logging in right now. Try again in a moment."), status=503, retry_after=2

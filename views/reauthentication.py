@@ -27,7 +27,7 @@ def asks_code() -> bool:
 def confirm(
     form: CurrentPasswordForm, new_password: str | None = None, names: Sequence[Counter] = ()
 ) -> User | None:
-    """Return the current user, locked, when the form has their password and the code that it asks for, else None.
+    """Return the current user, locked, if the form has the right password and code, or None.
 
     Raises RateLimitedError.
     """
@@ -51,7 +51,7 @@ def confirm(
 
 
 def has_code(user: User, form: ReauthenticationForm) -> bool:
-    """Tell whether a locked user needs no code, or the form has one, which is used up."""
+    """Tell whether a locked user needs no code, or the form has a valid one, which is then used up."""
     if two_factor.find(user) is None:
         return True
     code = form.code.data if "code" in form else ""

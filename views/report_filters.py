@@ -44,7 +44,7 @@ def whole_number(value: Decimal) -> str:
     return _whole_number(value, own.locale, own.isolates)
 
 
-# The table of a year can have more than a hundred.
+# The table of a year can have more than a hundred amounts.
 @lru_cache(maxsize=4096)
 def _whole_number(value: Decimal, locale: str, isolates: bool) -> str:
     rounded = value.quantize(Decimal(1), ROUND_HALF_UP)

@@ -1,4 +1,4 @@
-"""Months and years."""
+"""Reports of months and years."""
 
 from flask import abort, render_template
 from flask.typing import ResponseReturnValue
@@ -10,7 +10,7 @@ from views.common import today
 
 
 def show_month(month: str | None = None) -> ResponseReturnValue:
-    """Show where the money of a month went, by default of the current one."""
+    """Show the report of a month, by default of the current one."""
     first_day, named_after_end = current_user.first_day_of_month, current_user.named_after_end
     try:
         period = (
@@ -22,7 +22,7 @@ def show_month(month: str | None = None) -> ResponseReturnValue:
 
 
 def show_year(year: str) -> ResponseReturnValue:
-    """Show where the money of a year went, month by month."""
+    """Show the report of a year, month by month."""
     try:
         period = parse_year(year, current_user.first_day_of_month, current_user.named_after_end)
     except DateError:

@@ -13,7 +13,7 @@ from views.formats import formats
 
 
 class ReviewRows:
-    """Writes payees and lines by patterns of the template, whose values stand in the places of its `%(name)s`.
+    """Writes payees and lines by patterns of the template, in which values replace each `%(name)s`.
 
     A page has up to 500 lines, which take several times as long in loops of Jinja. `explain` writes why a line is
     left out.
@@ -30,7 +30,7 @@ class ReviewRows:
         self.ngettext = get_domain().get_translations().ngettext
 
     def lines(self, lines: Sequence[ShownLine]) -> Markup:
-        """Write lines, with a box where the person can decide."""
+        """Write lines, with a checkbox where the user can decide."""
         own, ticked = self.formats, self.form.ticked_lines(lines)
         decided, others = self.patterns["decided_line"], self.patterns["line"]
         rows = []
@@ -49,7 +49,7 @@ class ReviewRows:
         return Markup("".join(rows))  # noqa: S704
 
     def _note(self, line: ShownLine) -> str:
-        """Write why a line is left out, which is the same for many."""
+        """Write why a line is left out; many lines share a reason."""
         code = str(line.expense_id) if line.expense else line.duplicate or line.reason
         if code not in self.notes:
             self.notes[code] = self.patterns["note"] % {"text": self.explain(line)}

@@ -51,7 +51,7 @@ class HalfLogin(TypedDict):
 
 
 def start_session(user: User, remember: bool = False) -> None:
-    """Log `user` in, with a new cookie session that keeps only their drafts; commits."""
+    """Log `user` in with a new cookie session, which keeps only their drafts; commits."""
     sessions.create_session(user, remember, request.user_agent.string, clock.now())
     is_kept = deletion.cancel(user, clock.now())
     drafts.delete_old(clock.now(), user.id)
@@ -164,7 +164,7 @@ def enter_code() -> ResponseReturnValue:
 
 
 def half_logged_in(lock: bool = False) -> User | None:
-    """Return the user who has entered the password in this browser, and has still to enter a code.
+    """Return the user who has entered the password in this browser and still has to enter a code, or None.
 
     A half-finished login ends after a time, with a new password, and with the next code that is used anywhere.
     """
@@ -196,7 +196,7 @@ def use_code(user: User, form: CodeForm) -> User | None:
 
 
 def secrets_of_users() -> SecretBox:
-    """Return what encrypts the secrets of this application's users."""
+    """Return the box that encrypts the secrets of the users."""
     return secret_box(current_app.config["SECRET_KEY"], *current_app.config["SECRET_KEY_FALLBACKS"])
 
 
@@ -214,13 +214,13 @@ def logout() -> ResponseReturnValue:
 
 def logged_out_response(message: str) -> ResponseReturnValue:
     """Clear the session and redirect to the login page, without the cookies."""
-    # In this order: cleared after logout_user, the session would forget to remove the remember cookie.
+    # In this order, because logout_user notes in the session that the remember cookie has to be removed.
     session.clear()
     logout_user()
     flash_message(message)
     response = redirect(url_for("login"))
     response.headers["Clear-Site-Data"] = '"cache"'
-    # Flask-Login deletes this cookie without its attributes, which browsers ignore behind TLS.
+    # Flask-Login deletes this cookie without its attributes, which browsers ignore over https.
     name, secure = current_app.config["REMEMBER_COOKIE_NAME"], current_app.config["REMEMBER_COOKIE_SECURE"]
     path = current_app.config["REMEMBER_COOKIE_PATH"]
     response.delete_cookie(name, path, secure=secure, httponly=True, samesite="Lax")

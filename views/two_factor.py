@@ -35,7 +35,7 @@ def two_factor_page(
     new_codes: NewCodesForm | None = None,
     error: RateLimitedError | None = None,
 ) -> ResponseReturnValue:
-    """Answer with the page, whose forms are fresh but for the one that was sent."""
+    """Answer with the page, whose forms are empty except for the one that was sent."""
     row = two_factor.find(current_user)
     if row is None:
         form = set_up or SetUpForm(formdata=None)
@@ -55,7 +55,7 @@ def two_factor_page(
 
 
 def seal_setup(secret: str) -> str:
-    """Return a secret for the form, which only this application can read, for this user and a limited time."""
+    """Return a secret for the form, encrypted for this user and a limited time."""
     expires_at = int((clock.now() + SETUP_MAX_AGE).timestamp())
     return secrets_of_users().encrypt(f"{current_user.id} {expires_at} {secret}")
 
@@ -74,7 +74,7 @@ def qr_code(uri: str) -> Markup:
     svg = picture.svg_inline(
         border=4, dark="#000", light="#fff", omitsize=True, svgclass="qr-code", lineclass=None
     )
-    # Only rectangles that segno has drawn.
+    # It contains nothing but what segno has drawn.
     return Markup(svg)  # noqa: S704
 
 

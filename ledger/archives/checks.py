@@ -1,4 +1,4 @@
-"""Checks of an export, which anybody may have made: it is refused for what the forms and tables would refuse."""
+"""Checks of an export, which anybody may have made: what the forms and tables would refuse is refused here."""
 
 import uuid
 from collections.abc import Callable, Mapping
@@ -39,11 +39,11 @@ from text import clean_text, has_control_characters
 MAX_BUDGETS = 50_000
 # How far in the future an operation may lie: a clock may be wrong. Otherwise it would never expire.
 MAX_AHEAD = timedelta(days=1)
-# What users type. Files of banks have other texts, whose control characters are never shown.
+# Columns that users fill in. Banks' files have other texts, whose control characters are never shown.
 TYPED = frozenset({"name", "category", "description"})
 
 
-# What operations change of a row; the rest stays as it was added.
+# The columns that operations change; the others stay as they were added.
 CHANGING_COLUMNS: dict[type[Base], frozenset[str]] = {
     Category: frozenset(TRACKED_COLUMNS[Category]),
     Budget: frozenset({"amount", "rollover"}),
@@ -54,7 +54,7 @@ CHANGING_COLUMNS: dict[type[Base], frozenset[str]] = {
 
 
 class ArchiveError(LedgerError):
-    """A file that is not an export, or has something in it that no export has."""
+    """A file that is not an export, or contains something that no export contains."""
 
 
 class Rules(NamedTuple):
@@ -148,14 +148,14 @@ def _is_category_name(value: str) -> bool:
 
 
 def is_consistent(table: sa.Table, row: Mapping[str, Any], rules: Rules) -> bool:
-    """Tell whether the values of a row, each valid by itself, can be those of one row."""
+    """Tell whether the values of a row, each valid alone, are valid together."""
     check = CHECKS.get(table.name)
     try:
         if check is not None and check(row) is not None:
             return False
         return OWN_CHECKS[table.name](row, rules) if table.name in OWN_CHECKS else True
     except (BackupError, ValueError, TypeError, ArithmeticError, AttributeError, RecursionError):
-        # A value within a JSON that cannot even be read as one of its column.
+        # A value in a JSON object that cannot be converted to the type of its column.
         return False
 
 
@@ -188,7 +188,7 @@ def _is_row_change(row: Mapping[str, Any], rules: Rules) -> bool:
 
 
 def _key_of(model: type[Base], key: str) -> str:
-    """Return the key of a row as it is written. Raises ValueError for what is none."""
+    """Return the key of a row in its usual form. Raises ValueError for anything else."""
     row_id, _, day = key.partition("_")
     return f"{uuid.UUID(row_id)}_{date.fromisoformat(day)}" if model is Occurrence else str(uuid.UUID(row_id))
 
@@ -201,7 +201,7 @@ OWN_CHECKS = {
 }
 
 
-# --- What rows say together
+# --- Rows that belong together
 
 
 def refuse_inconsistent(connection: sa.Connection) -> None:
@@ -228,7 +228,7 @@ def refuse_inconsistent(connection: sa.Connection) -> None:
     changed, deleted = (
         sa.select(ExpenseChange.id).where(ExpenseChange.change == change) for change in ("changed", "deleted")
     )
-    # By sets: the temporary database has no index that would find each one by itself.
+    # Compared as sets: the temporary database has no index to look them up one by one.
     unknown = sa.except_(changed, sa.select(Expense.id), deleted)
     if connection.scalar(unknown.limit(1)) is not None:
         raise ArchiveError("archive_rows", name="expense_changes.csv")

@@ -29,7 +29,7 @@ from models import (
 
 FORMAT, VERSION = "ledger-account", 1
 MANIFEST = "ledger.json"
-# What is restored of the user; the names are those of the columns.
+# The columns of the user that are restored.
 SETTINGS = ("language", "currency", "time_zone", "locale", "first_day_of_month", "named_after_end")
 FILE_NAMES = {
     Category: "categories.csv",
@@ -43,8 +43,8 @@ FILE_NAMES = {
     ExpenseChange: "expense_changes.csv",
     RowChange: "row_changes.csv",
 }
-# The owner is whoever restores the export. Keys for comparing and searching are made again from their texts. The
-# other columns are of drafts of imports and of large operations that are running, which are not exported.
+# The owner is the user who restores the export. Keys for comparing and searching are made again from their texts.
+# The other columns belong to drafts of imports and to running large operations, which are not exported.
 UNEXPORTED = frozenset(
     {
         *("author_id", "name_key", "description_key", "new_description_key", "text_key"),
@@ -103,7 +103,7 @@ def _column(column: sa.Column[Any], digits: int) -> Column:
 
 
 def _amount(thousandths: int, digits: int) -> str:
-    """Write an amount with so many decimals, or with three if it has more."""
+    """Write an amount with this many decimals, or with three if it has more."""
     return plain_thousandths(thousandths, digits if thousandths % 10 ** (3 - digits) == 0 else 3)
 
 

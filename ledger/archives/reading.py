@@ -1,4 +1,4 @@
-"""Reading an export: it is checked completely, in memory that does not grow, before anything of it is stored.
+"""Reading an export: it is checked completely, in constant memory, before any of it is stored.
 
 Its rows go into a temporary SQLite database with the constraints of the real one, from which they are copied. No
 transaction of the real database is open meanwhile.
@@ -41,13 +41,13 @@ MAX_READ_BYTES = 128 * 1024
 MANIFEST_MAX_BYTES = 16 * 1024
 # The longest rows are those of history, whose values are limited as well.
 ROW_MAX_CHARACTERS = 64 * 1024
-# Unpacked, an export may be this many times as large as the largest that can be sent. One of 100,000 expenses with
-# as many changes becomes five times as large.
+# Unpacked, an export may be this many times as large as the largest upload. One of 100,000 expenses with as many
+# changes becomes five times as large.
 UNPACKED_FACTOR = 10
-# How much smaller a file in it can be than its contents: a change of the longest texts to other ones takes 2 kB,
-# of which the id alone cannot be compressed.
+# How many times smaller a file in it can be than its contents: a change of the longest texts takes 2 kB, of which
+# only the id cannot be compressed.
 MAX_RATIO = 300
-# A file of this size may be as much smaller as it likes.
+# Up to this size, the contents may be compressed by any factor.
 SMALL_BYTES = 2**20
 
 
@@ -115,7 +115,7 @@ def open_archive(file: IO[bytes], user_id: int, now: datetime, limits: Limits) -
 
 
 class SmallReads:
-    """A file of which only a little is read at once: the zip file says how long its list of files is."""
+    """A file of which little can be read at once: the length of its list of files is what the zip file claims."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -140,7 +140,7 @@ def _opening(file: IO[bytes]) -> Iterator[ZipFile]:
 
 
 def _check_members(archive: ZipFile, limits: Limits) -> None:
-    """Raise ArchiveError unless the zip file has the files of an export, and no other, of a bearable size."""
+    """Raise ArchiveError unless the zip file has exactly the files of an export, within the limits."""
     members = archive.infolist()
     expected = {MANIFEST, *FILE_NAMES.values()}
     names = [member.filename for member in members]
@@ -162,7 +162,7 @@ def _check_members(archive: ZipFile, limits: Limits) -> None:
 
 @contextmanager
 def _member(archive: ZipFile, name: str) -> Iterator[IO[bytes]]:
-    """Open a file in the zip file, which is never longer than it says. Raises ArchiveError if it is damaged."""
+    """Open a file in the zip file, which yields no more than its stated size. Raises ArchiveError if damaged."""
     try:
         with archive.open(name) as member:
             yield member
@@ -280,14 +280,14 @@ def _empty(column: sa.Column[Any]) -> str | None:
 
 
 class Lines:
-    """Lines of a text, of which a row may take several but never more than ROW_MAX_CHARACTERS."""
+    """Lines of a text. A row may take several of them, but not more than ROW_MAX_CHARACTERS."""
 
     def __init__(self, text: TextIOWrapper, name: str) -> None:
         self._text, self._name = text, name
         self._left = ROW_MAX_CHARACTERS
 
     def begin_row(self) -> None:
-        """Let the next row be as long again."""
+        """Allow the next row its full length."""
         self._left = ROW_MAX_CHARACTERS
 
     def __iter__(self) -> Iterator[str]:

@@ -17,14 +17,14 @@ from models import Category, Operation, User
 
 
 def is_empty(user: User) -> bool:
-    """Tell whether the account has nothing but categories and settings, which an export brings along."""
+    """Tell whether the account has nothing but categories and settings, which an export replaces."""
     tables = [table for table in DATA_TABLES if table is not Category.__table__]
     found = (sa.exists().where(table.c.author_id == user.id) for table in tables)
     return not db.session.scalar(sa.select(sa.or_(*found)))
 
 
 def restore(user: User, archive: Archive, now: datetime) -> None:
-    """Store an export in an empty account. Commits by itself. Raises ArchiveError and OperationRunningError.
+    """Store an export in an empty account. Commits. Raises ArchiveError and OperationRunningError.
 
     While it is running, the user's other changes are refused. An error removes what was stored, and so does the
     user's next request if the process was killed.
@@ -38,7 +38,7 @@ def restore(user: User, archive: Archive, now: datetime) -> None:
         for name, value in archive.settings.items():
             setattr(user, name, value)
         pieces.finish(operation)
-        # What was restored is the whole history.
+        # The restored history does not include the restore itself.
         db.session.delete(operation)
         db.session.commit()
     except BaseException as error:
@@ -51,7 +51,7 @@ def restore(user: User, archive: Archive, now: datetime) -> None:
 def _start(user: User, now: datetime) -> Operation:
     """Let nothing else change the data of an empty account. Commits.
 
-    Whoever has begun to add something is waited for, before the account is found to be empty.
+    Waits for operations that have already begun, before it checks that the account is empty.
     """
     db.session.execute(sa.select(User.id).where(User.id == user.id).with_for_update())
     if not is_empty(user):

@@ -1,4 +1,4 @@
-"""Writing an export: everything from one moment, in memory that does not grow."""
+"""Writing an export: everything from one moment, in constant memory."""
 
 import csv
 import json
@@ -23,7 +23,7 @@ COMPRESS_LEVEL = 4
 
 
 class Source(NamedTuple):
-    """The user whose data is exported, and the time up to which it is."""
+    """The user whose data is exported, and the time of the export."""
 
     user_id: int
     now: datetime

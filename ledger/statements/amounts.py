@@ -32,7 +32,7 @@ SIGNS = {
     "฿": "THB", "₫": "VND",
     "元": "CNY", "円": "JPY", "Fr": "CHF", "US$": "USD", "A$": "AUD", "C$": "CAD", "NZ$": "NZD",
 }  # fmt: skip
-# Currencies with decimals that are no longer written.
+# Currencies whose decimals are no longer written.
 WRITTEN_WHOLE = frozenset({"COP", "HUF", "IDR", "TWD"})
 _CURRENCY = (
     r"(?:[A-Z]{3}|US\$|NZ\$|[AC]\$|R\$|[€£$¥￥₹₽₺₴₪₩฿₫₸元円]"
@@ -46,7 +46,7 @@ _CELL = re.compile(
 )
 # What is written after an amount: debit and credit, "Soll" and "Haben".
 _MARKS_OUT, _MARKS_IN = {"DR", "D", "S"}, {"CR", "C", "H"}
-# What stands in a column of amounts where there is none.
+# The contents of cells without an amount, in a column of amounts.
 NOTHING = frozenset(("", "-", "--", "–", "—", "N/A", "n/a"))
 _PLAIN = re.compile(r"[0-9]*")
 _SWISS = re.compile("[ ']")
@@ -106,7 +106,7 @@ def is_currency(code: str) -> bool:
 
 
 def currency_of(sign: str) -> str:
-    """Return the currency that a sign or code beside an amount names, or nothing."""
+    """Return the currency that a sign or code next to an amount names, or nothing."""
     return SIGNS.get(sign, sign if is_currency(sign) else "")
 
 

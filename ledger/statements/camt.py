@@ -207,7 +207,7 @@ def _read_entry(element: Element, line_number: int, account: _Account, hints: Hi
 
 
 def _booking_day(element: Element) -> date | None:
-    """Return the day as it is printed, of the booking, else of the value date."""
+    """Return the day as it is printed: of the booking, or otherwise of the value date."""
     for path in ("BookgDt/Dt", "BookgDt/DtTm", "ValDt/Dt", "ValDt/DtTm"):
         match = _DAY.fullmatch(_text(element, path)[:40])
         if match:

@@ -10,7 +10,7 @@ from ledger.statements.text import fold
 from ledger.statements.widths import kinds_of_nameless, narrowed
 
 SAMPLE = 1000
-# The part of the cells of a column that tells what it holds.
+# The share of a column's cells that decides what it holds.
 MOST = 0.6
 _MAY_BE_EMPTY = {
     *("date", "amount", "out", "in", "balance", "other_amount"),
@@ -21,7 +21,7 @@ _LONGEST_WHOLE_AMOUNT = 10
 
 @dataclass(slots=True)
 class Column:
-    """The cells of one column among the bookings, and how many of them look like what."""
+    """The cells of one column among the bookings, counted by what they look like."""
 
     index: int
     name: str = ""
@@ -57,7 +57,7 @@ class Column:
 
     @property
     def is_numbers(self) -> bool:
-        """True if most cells can be amounts and are no days."""
+        """True if most cells can be amounts and are not days."""
         return self.numbers > 0 and self.numbers >= MOST * (self.filled - self.dashes) and not self.is_days
 
     @property
@@ -130,7 +130,7 @@ def _profile(bookings: list[Record], header: tuple[str, ...]) -> list[Column]:
 
 
 def assign_roles(table: Table, chosen: dict[str, int]) -> None:
-    """Decide which column holds what: as chosen, by the header where the cells agree, else by the cells."""
+    """Decide which column holds what: as chosen, by the header if the cells agree, or by the cells."""
     if chosen and all(index < max(len(table.columns), 1) for index in chosen.values()):
         table.roles = dict(chosen)
     else:
@@ -162,7 +162,7 @@ def _prefer_account_currency(table: Table) -> None:
 
 
 def _drop_empty_amount(table: Table) -> None:
-    """Prefer two columns of which one is filled to one that never is."""
+    """Prefer a pair of columns to a single one that is always empty."""
     index = table.roles.get("amount")
     is_pair = "out" in table.roles or "in" in table.roles
     if index is not None and is_pair and not table.columns[index].filled:
@@ -170,7 +170,7 @@ def _drop_empty_amount(table: Table) -> None:
 
 
 def _drop_original_amount(table: Table) -> None:
-    """Prefer two columns of which always one is filled to one without signs: that is the amount abroad."""
+    """Prefer a pair, of which always one is filled, to a column without signs: that is the amount abroad."""
     if not {"amount", "out", "in"} <= table.roles.keys() or "direction" in table.roles:
         return
     out, into = (table.columns[table.roles[role]] for role in ("out", "in"))

@@ -1,4 +1,4 @@
-"""Tables of any bank or tracker: the parts decided one after the other, then every record read by them."""
+"""Tables of any bank or tracker: the layout is decided step by step, and then every record is read by it."""
 
 import re
 from collections import Counter, deque
@@ -231,7 +231,7 @@ def _money(
 
 
 def _currency(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Question | None]:
-    """Return the currency of lines that name none: of a column's name, a sign or the preamble, or the person's."""
+    """Return the currency of lines that name none: from a column's name, a sign or the preamble, or the user's."""
     if hints.layout.currency:
         return hints.layout.currency, None
     for role in ("amount", "out", "in", "balance"):

@@ -40,7 +40,7 @@ class Plan:
 
 
 def read_rows(plan: Plan, hints: Hints) -> tuple[list[StatementLine], list[str]]:
-    """Return a line for every record, and the records after the last one that look like none."""
+    """Return a line for every record, and the records at the end that do not look like one."""
     date_index = plan.table.roles["date"]
     rows = plan.table.rows
     last = next(
@@ -60,7 +60,7 @@ def read_rows(plan: Plan, hints: Hints) -> tuple[list[StatementLine], list[str]]
 
 
 def _leave_out_ends(lines: list[StatementLine], rows: list[Record]) -> None:
-    """Leave out a first or last line that is none of the bookings: their sum, or a balance."""
+    """Leave out a first or last line that is not a booking: their sum, or a balance."""
     booked = [number for number, line in enumerate(lines) if line.state is State.BOOKED]
     for at, others in ((-1, booked[:-1]), (0, booked[1:])):
         if others and (reason := _reason_of_end(booked[at], others, lines, rows)):
@@ -96,7 +96,7 @@ class _RowReader:
     def __init__(self, plan: Plan, hints: Hints) -> None:
         self._plan, self._hints, self._preset = plan, hints, plan.preset
         self._roles, self._texts = plan.table.roles, plan.table.texts
-        # Our own export is read to the letter.
+        # Texts of our own export are read unchanged.
         self._is_exact = plan.preset is not None and plan.preset.is_guarded
         self._clean: Callable[[str], str] = unescape_formula if self._is_exact else str
         named = (("payee", PAYEE_MAX), ("id", ID_MAX), ("category", CATEGORY_MAX))
@@ -142,7 +142,7 @@ class _RowReader:
         return self._days[text]
 
     def _no_booking(self, row: Record, date_text: str, day: date | None, marks: set[str]) -> str:
-        """Return why a record is no booking: a balance, a total, a text alone; nothing if it is one."""
+        """Return why a record is not a booking: a balance, a total, a text alone; nothing if it is one."""
         if "balance" in marks:
             return "balance"
         is_day_missing = day is None and not self._is_exact

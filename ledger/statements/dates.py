@@ -95,7 +95,7 @@ def _full_year(year: int, today: date) -> int:
 
 
 def make_day(year: int, month: int, day: int) -> date | None:
-    """Return a day, or None if it does not exist or is in no year that can be kept."""
+    """Return a day, or None if it does not exist or its year is out of range."""
     if not FIRST_YEAR <= year <= LAST_YEAR:
         return None
     try:
@@ -185,7 +185,7 @@ def _read_named(text: str) -> DayCell | None:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The order of day, month and year in a column; `is_certain` if no other one can be meant.
+    """The order of day, month and year in a column; `is_certain` if no other one is possible.
 
     It is empty if every text says by itself which number is the day.
     """

@@ -1,4 +1,4 @@
-"""The encoding of a file: by its byte order mark, UTF-8, UTF-16 by its zeros, or the code page of its words."""
+"""The encoding of a file: by its byte order mark, as UTF-8, as UTF-16 by its zeros, or by the words in it."""
 
 import codecs
 import re
@@ -52,7 +52,7 @@ class DecodedText:
 
     @property
     def choice(self) -> str:
-        """The encoding if it is one that the person can choose, else nothing."""
+        """The encoding if it is one that the user can choose, or nothing."""
         return self.encoding if self.encoding in CHOICES else ""
 
 

@@ -1,4 +1,4 @@
-"""Numbers as an account's locale writes them, asked only where the file says nothing."""
+"""Numbers as an account's locale writes them, used only where the file says nothing."""
 
 from functools import lru_cache
 

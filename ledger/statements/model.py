@@ -50,7 +50,7 @@ NO_LIMITS = Limits(max_bytes=2**40, max_lines=2**40, max_cells=2**40)
 
 
 class State(StrEnum):
-    """The fate of a record of the file."""
+    """The state of a record of the file."""
 
     BOOKED = "booked"
     PENDING = "pending"
@@ -106,7 +106,7 @@ class Layout:
     day: str = ""
     minor: str = ""
     columns: dict[str, int] = field(default_factory=dict)
-    # Some of it has to be confirmed by the person.
+    # Whether the user has to confirm it.
     is_guess: bool = False
 
     def to_json(self) -> str:
@@ -161,8 +161,8 @@ class Statement:
 
     `lines` has every record of the file but those before the first and after the last line, which are in
     `preamble` and `footer`. `signature` is the same for files of the same kind from the same bank. `layout` is how
-    the file was read: given back, the same file is read in the same way without questions. `balances_agree` is
-    None if the file holds no balances to compare with.
+    the file was read: passed in again, it makes the same file be read in the same way without questions.
+    `balances_agree` is None if the file holds no balances to compare with.
     """
 
     format: str

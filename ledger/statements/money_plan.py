@@ -9,15 +9,15 @@ from ledger.statements.text import fold
 
 
 class UnreadableError(Exception):
-    """An amount that is not one; the message is the reason's code."""
+    """A text that is not an amount; the message is the code of the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class MoneyPlan:
     """Rules for reading the money of a record: from one column, or from one for money out and one for money in.
 
-    A sign of -1 turns what is written around. A fee is taken off. With `by_direction`, the direction column
-    decides and written signs don't count.
+    A sign of -1 reverses what is written. A fee is subtracted. With `by_direction`, the direction column decides
+    and written signs don't count.
     """
 
     decimal: str

@@ -89,7 +89,7 @@ def read_ofx(content: bytes, decoded: DecodedText, hints: Hints) -> Statement:
 
 
 def _by_header(content: bytes, decoded: DecodedText, hints: Hints) -> DecodedText:
-    """Decode as the header says if the content is not UTF-8, which many files are that claim otherwise."""
+    """Decode as the header says if the content is not UTF-8; many files that claim another encoding are UTF-8."""
     match = _CHARSET.search(content[:2000])
     if (decoded.is_certain and decoded.encoding.startswith("utf")) or hints.layout.encoding or not match:
         return decoded

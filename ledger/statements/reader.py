@@ -9,7 +9,7 @@ from ledger.statements.csv_reader import read_csv
 from ledger.statements.encodings import DecodedText, decode
 from ledger.statements.model import UPLOAD_LIMITS, Hints, Layout, Limits, Person, Statement, StatementError
 
-# Beginnings of files that are no statements, and the code of what to say about them.
+# Beginnings of files that are not statements, and the code of the error for each.
 _OTHER_FILES = (
     (b"\x1f\x8b", "archive"),
     (b"BZh", "archive"),
@@ -39,7 +39,7 @@ def read_statement(
 ) -> Statement:
     """Read a statement. Raises StatementError with a code and values if the file cannot be read as one.
 
-    Its format is found in what it holds; `file_name` is only looked at for workbooks, which hold anything.
+    Its format is recognised by its content; `file_name` matters only for workbooks, which can contain anything.
     `layout` answers the questions that an earlier file of the same bank left open.
     """
     person = person or Person()
@@ -58,7 +58,7 @@ def read_statement(
 
 
 def _read_text(content: bytes, decoded: DecodedText, hints: Hints) -> Statement:
-    """Read a file that is no XML in the format that its first lines show."""
+    """Read a file that is not XML in the format that its first lines show."""
     start = decoded.text[:_SAMPLE]
     if not decoded.text.strip():
         raise StatementError("empty")

@@ -12,12 +12,12 @@ from ledger.statements.table import Record
 from ledger.statements.text import fold
 
 MAX_CANDIDATES = 7
-# The part of the steps between balances that the amounts must explain.
+# The share of the steps between balances that the amounts must explain.
 PROOF = 0.8
 # How many lines with words of income prove what a plus means, and how many times more lines with a minus than with
 # a plus do.
 SEVERAL, CLEARLY_MORE = 2, 2
-# In how many lines words are looked for.
+# How many lines are searched for words.
 WORD_ROWS = 500
 # The signs of a file in which some amounts have a plus, and the others nothing.
 MONEY_IN_MARKED = {0, 1}

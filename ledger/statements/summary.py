@@ -10,7 +10,7 @@ from ledger.statements.model import State, Statement
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Counts of lines by their fate; every good one is `to_add`, `already_here` or `left_out`."""
+    """Counts of lines by their state; every good one is `to_add`, `already_here` or `left_out`."""
 
     lines: int
     sum: Decimal

@@ -1,4 +1,4 @@
-"""Text as it is compared."""
+"""Text in the form in which it is compared."""
 
 import re
 import unicodedata
@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from text import clean_text
 
-# Letters small, digits as they are, and a space for everything else.
+# Lower-case letters, digits, and a space for everything else.
 _ASCII = bytes(ord(chr(byte).lower()) if chr(byte).isalnum() and byte < 128 else 32 for byte in range(256))
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i", "’": "'"})
 _OTHERS = re.compile(r"[\W_]+")
@@ -17,7 +17,7 @@ _SPACES = re.compile(r"\s+")
 
 @lru_cache(maxsize=8192)
 def fold(text: str) -> str:
-    """Return the first FOLDED_MAX characters of `text` in small letters, without accents and punctuation."""
+    """Return the first FOLDED_MAX characters of `text` in lower case, without accents and punctuation."""
     text = text[:FOLDED_MAX]
     if text.isascii():
         # Nearly every text, and much faster.

@@ -231,7 +231,7 @@ CARD_WORDS = _words(
 CARD_HEADERS = frozenset(
     ("transaction date", "trans date", "posted date", "post date", "clearing date", "what", "cost")
 )
-# Those of which no account has one, not even beside what is left to pay.
+# Headers that only cards have, and no account, not even next to an amount that is left to pay.
 CERTAIN_CARD_HEADERS = _phrases("利用日; ご利用日; 利用金額; ご利用金額; 利用店名; 利用店名 商品名")
 WAGE_WORDS = _words(
     "salary payroll paycheck gehalt lohn salaire nomina stipendio wynagrodzenie salaris loon lon vyplata"

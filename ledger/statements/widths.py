@@ -22,7 +22,7 @@ def narrowed(rows: list[Record], kinds: list[str], delimiter: str) -> list[Recor
 
 
 def kinds_of_nameless(rows: list[Record]) -> list[str]:
-    """Return the kinds of columns if two hold what is before and after a decimal comma, else nothing."""
+    """Return the kinds of columns if two hold the parts before and after a decimal comma, or nothing."""
     fields = [row.fields for row in rows]
     kinds: list[str] = []
     columns = list(zip(*fields, strict=True)) if len(set(map(len, fields))) == 1 else []

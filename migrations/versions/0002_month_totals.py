@@ -1,4 +1,4 @@
-"""month totals, where the database is SQLite; an index that covers a search."""
+"""month totals, on SQLite only; an index that covers a search."""
 
 from alembic import op
 

@@ -6,7 +6,7 @@ from alembic import op
 revision = "0004"
 down_revision = "0003"
 
-# As text: so a column comes with its check, and SQLite need not make the table anew.
+# As text, so that a column comes with its check and SQLite need not recreate the table.
 COLUMNS = {
     "locale": "VARCHAR(32) DEFAULT '' NOT NULL",
     "first_day_of_month": "INTEGER DEFAULT '1' NOT NULL CONSTRAINT ck_user_first_day_of_month_in_every_month "

@@ -1,4 +1,4 @@
-"""operations: one journal for all that can be undone."""
+"""operations: one journal for everything that can be undone."""
 
 import uuid
 from collections.abc import Iterator
@@ -211,7 +211,7 @@ def copy_into(target: sa.TableClause, source: sa.TableClause, **columns: sa.Colu
     op.execute(sa.insert(target).from_select(target.c.keys(), sa.select(*chosen)))
 
 
-# --- What was recorded goes into the new tables
+# --- The history moves to the new tables
 
 
 def record_operations() -> None:
@@ -368,7 +368,7 @@ def occurrence_changes() -> Iterator[dict[str, Any]]:
         }
 
 
-# --- What was recorded goes back into the former tables
+# --- The history moves back to the former tables
 
 
 def value_columns() -> list[sa.Column[Any]]:

@@ -1,4 +1,4 @@
-"""every category is a row: the default ones, and those that expenses used without having one."""
+"""every category is a row: the default ones, and those that expenses used without a row."""
 
 import unicodedata
 
@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 revision = "0011"
 down_revision = "0010"
 
-# A user without any row was shown these, and has them from now on.
+# Users without any row saw these categories, and get rows for them.
 DEFAULTS = (
     *("Food", "Housing", "Transport", "Utilities", "Health"),
     *("Entertainment", "Shopping", "Travel", "Education", "Other"),

@@ -1,4 +1,4 @@
-"""large operations: one that is made in pieces, and can be found again when its process was killed."""
+"""large operations: they are made in pieces, and are found again if their process was killed."""
 
 import sqlalchemy as sa
 from alembic import op

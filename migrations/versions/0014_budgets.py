@@ -55,7 +55,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Go back to the former revision, which knows the latest budgets only."""
     for table in ("user", "category"):
-        # As text: so a column comes with its check, and SQLite need not make the table anew.
+        # As text, so that a column comes with its check and SQLite need not recreate the table.
         check = f"CONSTRAINT ck_{table}_monthly_budget_within_bounds CHECK (monthly_budget BETWEEN 0 AND {BOUND})"
         op.execute(f'ALTER TABLE "{table}" ADD COLUMN monthly_budget BIGINT {check}')
     connection = op.get_bind()

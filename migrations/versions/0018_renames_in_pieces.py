@@ -1,4 +1,4 @@
-"""renames in pieces: how far the expenses of a category that is being renamed have got."""
+"""renames in pieces: the last expense that has the new name of its category."""
 
 import sqlalchemy as sa
 from alembic import op

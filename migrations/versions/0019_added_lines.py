@@ -1,4 +1,4 @@
-"""statement_line: a line is added with its statement, and has a state of its own only when that was undone."""
+"""statement_line: a line is added with its statement, and has a separate state only if it was undone."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""expense: an index that has the largest amounts of a user at its end."""
+"""expense: an index for sorting by amount."""
 
 from alembic import op
 

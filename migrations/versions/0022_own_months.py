@@ -142,7 +142,7 @@ POSTGRESQL_WITHOUT_MONTH_TOTALS = (
     "DROP TABLE IF EXISTS month_total",
 )
 
-# --- As it was before
+# --- The former triggers
 
 COUNT_IN = """
     INSERT INTO month_total VALUES (NEW.author_id, substr(NEW.date, 1, 7) || '-01', NEW.category, 1, NEW.amount)

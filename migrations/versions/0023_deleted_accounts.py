@@ -1,4 +1,4 @@
-"""user: when an account that its user has deleted is removed."""
+"""user: the time at which a deleted account is removed."""
 
 import sqlalchemy as sa
 from alembic import op

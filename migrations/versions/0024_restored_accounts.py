@@ -1,4 +1,4 @@
-"""operation: restoring the export of an account, which is an operation while it is running."""
+"""operation: a kind for restoring the export of an account."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""the different descriptions of each user."""
+"""the distinct descriptions of each user."""
 
 import sqlalchemy as sa
 from alembic import op

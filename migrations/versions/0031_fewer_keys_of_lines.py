@@ -1,4 +1,4 @@
-"""statement_line: neither a digest of what it holds nor an index of the payees of all statements."""
+"""statement_line: drop the digest of a line and the index of payees across statements."""
 
 from hashlib import blake2b
 

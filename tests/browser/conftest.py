@@ -32,7 +32,7 @@ def leave_out(reason: str) -> NoReturn:
 
 @pytest.fixture(scope="session")
 def chromium():
-    """The browser, which every person opens a window of."""
+    """The browser, in which every user opens a window."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
@@ -69,7 +69,7 @@ def server(running_server):
 
 @pytest.fixture
 def visit(chromium, running_server):
-    """Opens a browser for a person, with the options of a Playwright context.
+    """Opens a browser window for a user, with the options of a Playwright context.
 
     Whatever the test is about: no page may make the browser complain, about its content policy for example.
     """

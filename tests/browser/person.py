@@ -18,7 +18,7 @@ LETTERS = """() => Array.from(document.querySelectorAll("svg text"))
 
 
 class Person:
-    """One person in one browser window; remembers everything the browser complained about."""
+    """A user in one browser window; collects everything that the browser complained about."""
 
     def __init__(self, context: Any, address: str, name: str = "stranger") -> None:
         self.context = context
@@ -54,7 +54,7 @@ class Person:
             self._refused.add(response.url)
 
     def complaints(self) -> list[str]:
-        """Every error in the console, but that a page itself was answered with 4xx."""
+        """Every error in the console, except that a page itself was answered with 4xx."""
         return [
             f"{text} ({url})"
             for text, url in self._errors
@@ -62,7 +62,7 @@ class Person:
         ]
 
     def overlapping_texts(self) -> list[str]:
-        """The texts of pictures that leave the screen or touch another one."""
+        """The texts of pictures that extend beyond the screen or touch another one."""
         letters = self.page.evaluate(LETTERS)
         width = self.page.viewport_size["width"]
         found = [text for text, left, _top, right, _bottom in letters if left < 0 or right > width]
@@ -75,7 +75,7 @@ class Person:
     # --- What is done
 
     def go(self, address: str) -> Any:
-        """Open an address of the application."""
+        """Open a URL of the application."""
         return self.page.goto(self.address + address)
 
     def press(self, button: str, row: str | None = None) -> None:
@@ -89,7 +89,7 @@ class Person:
             self._named("link", link, row).click()
 
     def _named(self, role: str, name: str, row: str | None) -> Any:
-        """The button or link of this name; in a row, its name also says which expense it is about."""
+        """The button or link of this name; in a row, its name also includes the expense."""
         if row is None:
             return self.page.get_by_role(role, name=name, exact=True)
         return self.row(row).get_by_role(role, name=re.compile(f"^{name} "))
@@ -109,7 +109,7 @@ class Person:
         assert field.input_value() == day
 
     def fill_expense(self, amount: str, category: str, description: str = "", day: str | None = None) -> None:
-        """Fill in the form for an expense, which is open."""
+        """Fill in the open form for an expense."""
         self.expense_form.get_by_label("Amount").fill(amount)
         self.expense_form.get_by_label("Category", exact=True).select_option(category)
         self.expense_form.get_by_label("Description").fill(description)
@@ -117,7 +117,7 @@ class Person:
             self.type_day(day)
 
     def add(self, amount: str, category: str, description: str = "", day: str | None = None) -> None:
-        """Add an expense on the list, which is open, and stay there; on a phone the form has a page of its own."""
+        """Add an expense on the open list, and stay there; on a phone, the form is on a separate page."""
         before = urlsplit(self.path)
         button = self.open_add_form()
         self.fill_expense(amount, category, description, day)
@@ -141,7 +141,7 @@ class Person:
         refund.check()
 
     def find(self, also: tuple[str, ...] = (), **values: str) -> None:
-        """Fill in the form that finds expenses, which is open, and send it."""
+        """Fill in the open form that finds expenses, and send it."""
         if not self.filter_form.is_visible():
             self.page.locator(".filter > summary").click()
         more = self.filter_form.locator("details")
@@ -176,7 +176,7 @@ class Person:
         return self
 
     def log_in(self, password: str = PASSWORD, remember: bool = False) -> "Person":
-        """Fill in the login page, which is open, and send it."""
+        """Fill in the open login page, and send it."""
         self.page.get_by_label("Email").fill(f"{self.name}@example.com")
         self.page.get_by_label("Password").fill(password)
         self.page.get_by_label("Remember me").set_checked(remember)
@@ -197,14 +197,14 @@ class Person:
         self.press("Log out")
 
     def lose_the_next_answer(self, address: str) -> None:
-        """Let the next form sent to this address arrive, and lose the answer on the way back."""
+        """Let the next form sent to this URL arrive, and lose the answer on the way back."""
 
         def lose(route: Any) -> None:
             if route.request.method != "POST" or self.lost:
                 route.continue_()
                 return
             self.lost = route.fetch(max_redirects=0).status
-            # The browser stays where it was, as it does when somebody stops the loading.
+            # The browser stays where it was, as if the user had stopped loading.
             route.abort("aborted")
 
         self.lost = 0
@@ -222,7 +222,7 @@ class Person:
 
     @property
     def path(self) -> str:
-        """The address in the browser's bar, within the application."""
+        """The URL in the address bar, within the application."""
         return self.page.url.removeprefix(self.address)
 
     @property
@@ -237,7 +237,7 @@ class Person:
 
     @property
     def expense_form(self) -> Any:
-        """The form for an expense: to add one, or to change one."""
+        """The form that adds or changes an expense."""
         return self.page.locator(".adding, main form:has(#amount):not(#bulk)")
 
     @property
@@ -252,7 +252,7 @@ class Person:
 
     @property
     def text(self) -> str:
-        """Everything that is written in the content of the page."""
+        """The text of the page's content."""
         return self.page.locator("main").inner_text()
 
     @property
@@ -310,7 +310,7 @@ class Person:
 
     @property
     def focused(self) -> str | None:
-        """The id of what has the focus."""
+        """The id of the element that has the focus."""
         return self.page.locator(":focus").get_attribute("id", timeout=10_000)
 
     def values(self) -> dict[str, str]:

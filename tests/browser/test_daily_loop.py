@@ -184,7 +184,7 @@ def test_money_that_came_back_is_below_zero_and_says_so(ana, ledger):
     assert ledger.expenses("ana")[0][3] == Decimal(-3)
 
 
-def test_what_was_typed_on_the_list_survives_a_log_in_that_has_ended(bob, ledger):
+def test_an_entry_on_the_list_survives_the_end_of_the_session(bob, ledger):
     bob.log_in()
     bob.fill_expense("27.80", "Food", "Ramen & tea", "2026-03-14")
     bob.check_refund()
@@ -264,7 +264,7 @@ def test_the_address_is_kept_by_a_duplicate(ana_at_a_desk, ledger):
 # --- Take back
 
 
-def test_what_was_deleted_comes_back(ana_everywhere, ledger):
+def test_a_deleted_expense_comes_back(ana_everywhere, ledger):
     ana = ana_everywhere
     ledger.save("ana", KEPT[::-1])
     before, saved = ids(ledger), ledger.expenses("ana")
@@ -297,7 +297,7 @@ def test_what_was_deleted_comes_back(ana_everywhere, ledger):
     assert (ids(ledger), ledger.expenses("ana")) == (before, saved)
 
 
-def test_what_was_deleted_comes_back_after_logging_out_and_in(bob, ledger):
+def test_a_deleted_expense_comes_back_after_logging_out_and_in(bob, ledger):
     ledger.save("bob", KEPT[::-1])
     before, saved = ids(ledger), ledger.expenses("bob")
     bob.log_in()
@@ -321,7 +321,7 @@ def test_undo_pressed_twice_says_that_it_is_already_undone(ana, ledger):
     ledger.save("ana", [CAFE, TRAIN])
     ana.go("/expenses")
     ana.press("Delete", "Café Noir")
-    # The same page in a second window, as it also stands behind the button that goes back.
+    # The same page in a second window, as it also is behind the Back button.
     undo = ana.page.locator(".message form").evaluate(
         "form => [form.getAttribute('action'), Object.fromEntries(new FormData(form))]"
     )
@@ -434,7 +434,7 @@ def test_a_slip_in_the_form_that_finds_shows_nothing_and_says_why(ana, ledger):
     assert ana.rows == in_dollars(TRAIN, GROCERIES)
 
 
-def test_what_is_not_used_to_find_stays_folded(ana_at_a_desk, ledger):
+def test_unused_filters_stay_folded(ana_at_a_desk, ledger):
     ana = ana_at_a_desk
     ledger.save("ana", KEPT)
     ana.go("/expenses")
@@ -533,7 +533,7 @@ def test_ticked_expenses_are_changed_and_deleted_and_brought_back(ana_everywhere
     assert (ids(ledger), ledger.expenses("ana")) == (before, saved)
 
 
-def test_what_is_ticked_is_also_counted_after_going_back(ana_at_a_desk, ledger):
+def test_ticked_expenses_are_counted_again_after_going_back(ana_at_a_desk, ledger):
     ana = ana_at_a_desk
     ledger.save("ana", KEPT)
     ana.go("/expenses")
@@ -572,7 +572,7 @@ def test_all_that_match_are_changed_also_on_other_pages(ana_at_a_desk, ledger):
     assert (ids(ledger), ledger.expenses("ana")) == (before, saved)
 
 
-def test_what_was_changed_since_is_left_alone_and_named(ana_at_a_desk, ledger):
+def test_expenses_that_were_changed_since_are_left_alone_and_named(ana_at_a_desk, ledger):
     ana = ana_at_a_desk
     ledger.save("ana", [CAFE, PHARMACY])
     ana.go("/expenses")
@@ -609,7 +609,7 @@ def test_with_nothing_ticked_the_page_says_what_to_do(ledger, state, visit):
     assert ana.is_on_screen("p.message.error")
 
 
-def test_what_was_ticked_stays_ticked_when_the_change_is_refused(ana, ledger):
+def test_ticked_expenses_stay_ticked_when_the_change_is_refused(ana, ledger):
     ledger.save("ana", KEPT)
     ana.go("/expenses?category=Food")
     ana.select("Café Noir")

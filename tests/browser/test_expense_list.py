@@ -35,7 +35,7 @@ STOPS = """row => Array.from(row.querySelectorAll("a, button, input"))
 @pytest.fixture
 def ledger(server):
     """The server, where ana has forty expenses of six categories."""
-    # In English whatever the locale of the browser.
+    # In English, whatever the locale of the browser.
     server.create_person("ana", language="en")
     server.save("ana", FORTY)
     return server
@@ -193,7 +193,7 @@ def test_on_a_phone_a_row_opens_its_expense_and_select_shows_the_boxes(open_list
     assert ana.page.locator("#ticked").inner_text() == "1 selected, $4.20"
     assert ana.is_on_screen(".bulk-actions")
     ana.go("/expenses")
-    # The link lies over the whole row.
+    # The link covers the whole row.
     box = ana.row("Thing 3").locator(".description").bounding_box()
     with ana.page.expect_navigation():
         ana.page.mouse.click(box["x"] + 5, box["y"] + 5)
@@ -282,7 +282,7 @@ def test_no_shortcut_is_taken_from_somebody_who_types(open_list):
         assert ana.focused == field
 
 
-def test_more_is_one_step_away_in_the_same_row(open_list):
+def test_more_actions_are_one_step_away_in_the_same_row(open_list):
     ana = open_list()
 
     ana.fill_expense("5", "New …", "Bottles")
@@ -319,7 +319,7 @@ def test_on_a_phone_several_expenses_are_added_on_a_page_of_its_own(ledger, open
     assert len(ledger.expenses("ana")) == len(FORTY) + 3
 
 
-def test_what_is_due_does_not_take_the_focus_on_a_phone(open_list):
+def test_due_expenses_do_not_take_the_focus_on_a_phone(open_list):
     ana = open_list(viewport=PHONE)
     repeat_weekly(ana)
 

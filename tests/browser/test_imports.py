@@ -102,7 +102,7 @@ def test_large_amounts_and_long_names_have_room(server, visit, tmp_path, width):
     page.set_input_files("#file", str(file))
     ana.press("Upload")
 
-    # The button of the browser, and the beginning of a name beside it.
+    # The browser's own button, and the beginning of a name next to it.
     assert picker > 250
     room = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
     assert room[0] <= room[1]
@@ -111,5 +111,5 @@ def test_large_amounts_and_long_names_have_room(server, visit, tmp_path, width):
 
 
 def press(button):
-    """Do what a script notices of a button that sends its form, which stays where it is."""
+    """Trigger the event of a button that sends its form, without leaving the page."""
     button.evaluate("it => it.form.dispatchEvent(new SubmitEvent('submit', {submitter: it}))")

@@ -130,7 +130,7 @@ def test_a_log_in_without_remember_me_ends_with_the_browser(server, visit):
     assert urlsplit(ana.path).path == "/login"
 
 
-def test_a_wrong_password_is_said_and_the_e_mail_stays(server, visit):
+def test_a_wrong_password_shows_an_error_and_the_email_stays(server, visit):
     server.create_person("ana")
     ana = visit(name="ana")
     ana.go("/login?next=/expenses/add")
@@ -187,7 +187,7 @@ def test_a_refused_amount_comes_back_filled_in_with_its_error_and_the_focus(serv
 
 # Whatever the hour, it is another day than in London in one of the two.
 @pytest.mark.parametrize("time_zone", ["Pacific/Auckland", "Pacific/Pago_Pago"])
-def test_today_is_the_day_where_the_person_lives(server, visit, time_zone):
+def test_today_is_the_day_in_the_users_time_zone(server, visit, time_zone):
     ana = visit(timezone_id=time_zone)
 
     before = datetime.now(ZoneInfo(time_zone)).date()
@@ -213,7 +213,7 @@ def test_without_javascript_a_new_account_has_the_time_zone_of_the_site(server, 
     ("ended", "scripts"),
     [("by the browser", True), ("by the browser", False), ("by the server", True)],
 )
-def test_what_was_typed_survives_a_log_in_that_has_ended(server, visit, ended, scripts):
+def test_an_entry_survives_the_end_of_the_session(server, visit, ended, scripts):
     ana = visit(java_script_enabled=scripts).register("ana")
     ana.go("/expenses/add")
     ana.fill_expense("27.80", "Food", "Ramen & tea <3", "2026-03-14")

@@ -58,14 +58,14 @@ def refuse_registration(person):
 
 
 def refuse_expense(person):
-    """Opens the form as it is after a slip."""
+    """Opens the form as it is after a mistake."""
     person.go("/expenses/add")
     person.fill_expense("1,234", "Food", "W" * 200, "2026-03-14")
     person.press("Add expense")
 
 
 def refuse_entry(person):
-    """Opens the list as it is after a slip in the form that adds."""
+    """Opens the list as it is after a mistake in the form that adds."""
     person.go("/expenses?category=Education")
     person.fill_expense("1,234", "", "Something new", "2026-03-14")
     person.press("Add")
@@ -73,7 +73,7 @@ def refuse_entry(person):
 
 
 def refuse_bulk(person):
-    """Opens the list as it is when no category was chosen for what is selected."""
+    """Opens the list as it is when no category was chosen for the selected expenses."""
     person.go("/expenses?category=Education")
     person.select("Evening class")
     person.press("Set category")
@@ -87,7 +87,7 @@ def edit(person):
 
 
 def refuse_edit(person):
-    """Opens the form for an expense that exists as it is after a slip."""
+    """Opens the form for an existing expense as it is after a mistake."""
     edit(person)
     person.fill_expense("-3", "Education")
     person.press("Save changes")
@@ -102,7 +102,7 @@ def duplicate(person):
 
 
 def change_twice(person):
-    """Opens the list as it is after a change, with a row that is marked, and leaves everything as it was."""
+    """Opens the list as it is after a change, with a marked row, and restores everything."""
     names = ["Evening class", "Evening class, paid", "Evening class"]
     for former, description in pairwise(names):
         person.go("/expenses?category=Education")
@@ -172,14 +172,14 @@ def choose_columns(person):
 
 
 def refuse_export(person):
-    """Send a file that is no export."""
+    """Send a file that is not an export."""
     person.go("/account/restore")
     person.page.get_by_label("Export file").set_input_files(__file__)
     person.press("Restore export")
 
 
 def refuse_settings(person):
-    """Opens the account as it is after two slips."""
+    """Opens the account page as it is after two mistakes."""
     person.go("/account")
     person.page.locator("#profile-username").fill("a na")
     person.page.locator("#profile-email").fill("ana@localhost")
@@ -367,7 +367,7 @@ BUTTONS = """() => Array.from(
 """
 
 
-def test_a_finger_hits_every_button_and_field_on_a_phone(opened):
+def test_every_button_and_field_is_large_enough_for_a_finger_on_a_phone(opened):
     look(opened, PHONE)
 
     heights = opened.evaluate(BUTTONS)
@@ -393,7 +393,7 @@ TARGETS = """() => {
 @pytest.mark.parametrize(
     "page", ["/expenses?category=Education&category=Shopping", "/expenses?sort=amount", "/expenses/add"]
 )
-def test_a_finger_hits_every_box_and_link_of_the_list_on_a_phone(ana, page):
+def test_every_checkbox_and_link_of_the_list_is_large_enough_for_a_finger(ana, page):
     ana.go(page)
 
     look(ana.page, PHONE)

@@ -12,7 +12,7 @@ from tests.browser.person import LAPTOP, PHONE
     [(True, LAPTOP), (False, PHONE)],
     ids=["laptop", "phone without JavaScript"],
 )
-def test_what_repeats_is_added_when_it_is_due(server, visit, scripts, screen):
+def test_a_recurring_expense_is_added_when_it_is_due(server, visit, scripts, screen):
     ana = visit(java_script_enabled=scripts, viewport=screen)
     ana.register("ana")
     ana.go("/expenses/add")

@@ -28,7 +28,7 @@ HERE = Path(__file__).parent
 # What Flask, waitress and gunicorn log of an error that nobody has handled.
 MISTAKES = re.compile("Exception on |Exception while serving|Error handling request")
 MODE = os.environ.get("RELIABILITY")
-# On a machine of its own, the tests may change it.
+# On a dedicated machine, the tests may change the system.
 IS_CI = os.environ.get("CI") == "true"
 CAP_SYS_ADMIN = 21
 CAPABILITIES = int(re.search(r"CapEff:\s*(\w+)", Path("/proc/self/status").read_text())[1], 16)
@@ -85,7 +85,7 @@ def serve(tmp_path):
         server = Server(tmp_path, url, program, **settings)
         server.file_limit = file_limit
         servers.append(server)
-        # `Server.start` does so in a process of its own, which takes seconds.
+        # `Server.start` does so in a separate process, which takes seconds.
         migrate(application, database_url(url))
         server.serve()
         return server

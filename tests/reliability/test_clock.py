@@ -16,7 +16,7 @@ DAY = 24 * 60 * 60
 
 @pytest.fixture
 def clock(tmp_path):
-    """Set the clock of the server ahead by so many days, or back."""
+    """Set the clock of the server ahead by this many days, or back."""
     file = tmp_path / "shift"
 
     def jump(days):

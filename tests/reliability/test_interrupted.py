@@ -23,7 +23,7 @@ def count(server, column):
 
 
 def change_all(person, action):
-    """Change all of a person's expenses, and do not mind when there is no answer."""
+    """Change all of a user's expenses, and ignore a missing answer."""
     with contextlib.suppress(*LOST):
         person.post("/expenses/bulk", {"all_matching": "y", "action": action, **KINDS[action]})
 

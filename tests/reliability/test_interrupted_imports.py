@@ -21,21 +21,21 @@ PRESSES = 20
 
 
 def statement(number):
-    """A statement of so many lines."""
+    """A statement of this many lines."""
     days = (f"2026-{line % 12 + 1:02}-{line % 28 + 1:02}" for line in range(number))
     rows = (f"{day},Shop {line % 7},-{line % 90 + 1}.{line % 100:02}" for line, day in enumerate(days))
     return "\n".join(["Date,Payee,Amount", *rows]) + "\n"
 
 
 def count(server, model):
-    # Connections of before a restart are no good.
+    # Connections from before a restart are useless.
     server.engine.dispose()
     with Session(server.engine) as session:
         return session.scalar(sa.select(sa.func.count()).select_from(model))
 
 
 def press_add(client, page):
-    """Press Add, and do not mind when there is no answer."""
+    """Press Add, and ignore a missing answer."""
     form = review(page)
     with contextlib.suppress(*LOST):
         return client.post(form["action"], values_of(form) | {"go": "add-all"})

@@ -25,7 +25,7 @@ WAIT_MAX = 3
 
 @pytest.fixture(autouse=True)
 def enough_files():
-    """Let this process, which opens all the connections of the clients, open as many files as it may."""
+    """Raise the file limit of this process, which opens all the connections of the clients."""
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limits[1], limits[1]))
     yield
@@ -166,6 +166,6 @@ def test_downloads_that_are_never_read_do_not_delay_other_users(serve, times, cl
 
 
 def request_of(person, address):
-    """A request with the cookies of somebody who is logged in, as bytes."""
+    """A request with the cookies of a logged-in user, as bytes."""
     cookies = "; ".join(f"{name}={value}" for name, value in person.client.cookies.items())
     return f"GET {address} HTTP/1.1\r\nHost: x\r\nCookie: {cookies}\r\n\r\n".encode()

@@ -1,4 +1,4 @@
-"""People who write over HTTP without a pause and remember what was acknowledged, and what has to be true of it."""
+"""Users who write over HTTP without a pause and record what was acknowledged, and checks of the result."""
 
 import contextlib
 import random
@@ -25,7 +25,7 @@ PATIENCE = 60
 
 @dataclass
 class Tally:
-    """One line of the table: how often something was broken, and what became of what was written."""
+    """One line of the table: how often something was broken, and the fate of the writes."""
 
     fault: str
     tries: int = 0
@@ -74,14 +74,14 @@ class Client(HttpClient):
 
 
 class Writer:
-    """One window of a person, in which expenses of its own are added, changed and deleted, and that is undone."""
+    """One window of a user, which adds, changes and deletes its own expenses, and undoes that."""
 
     def __init__(self, person: Person, name: str, chance: random.Random, tally: Tally) -> None:
         self.client = person.another_window()
         self.name = name
         self.chance = random.Random(chance.random())
         self.tally = tally
-        # What must be there, what must have been deleted, and what was never heard of again.
+        # Expenses that must exist, that must be deleted, and those whose answer never arrived.
         self.kept: dict[str, dict[str, Any]] = {}
         self.deleted: dict[str, dict[str, Any]] = {}
         self.doubtful: dict[str, dict[str, Any]] = {}
@@ -187,7 +187,7 @@ class Writer:
 
 
 def slowest(person: Person, number: int) -> float:
-    """The seconds that the slowest of so many requests for the list took."""
+    """The seconds that the slowest of this many requests for the list took."""
     longest = 0.0
     for _ in range(number):
         begun = time.monotonic()
@@ -277,7 +277,7 @@ def assert_the_books_agree(server: Server, people: list[Person], writers: list[W
 
 
 def assert_the_journal_leads_to(expenses: list[Any], changes: list[ExpenseChange]) -> None:
-    """Each change of an expense begins where the one before ended, and the last one ends at what is there."""
+    """Each change of an expense begins where the one before ended, and the last one with the current values."""
     reached: dict[Any, dict[str, Any]] = {}
     for change in changes:
         old, new = (
