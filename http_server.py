@@ -161,7 +161,7 @@ def prepare_process() -> None:
     # The objects of now stay. Looking for garbage among them would take a third of the time of an import.
     gc.freeze()
     gc.set_threshold(*GARBAGE_THRESHOLDS)
-    # With memory of its own for each thread, the process would take 10 MB more. Only glibc can be told.
+    # With a memory pool for each thread, the process would take 10 MB more. Only glibc has this function.
     with suppress(AttributeError):
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 

@@ -86,7 +86,7 @@ def create_accounts(environment: Mapping[str, str]) -> None:
 
 
 def instructions_of_a_page(side: str, folder: Path, environment: Mapping[str, str]) -> dict[str, float]:
-    """Render the pages of one side under callgrind and return the mean count of a page, for each of its accounts."""
+    """Render the pages of one side under callgrind and return the mean count of a page for each account."""
     counts = folder / side
     command = ["valgrind", "--tool=callgrind", "--dump-before=getppid", f"--callgrind-out-file={counts}"]
     module = [sys.executable, "-m", "benchmarks.in_process", side, "--expenses", *map(str, SIDES[side])]
