@@ -72,6 +72,11 @@ def money(amount: Decimal) -> Markup:
     return formats().money(amount)
 
 
+def money_label(amount: Decimal) -> str:
+    """Write an amount in the currency of the account for a label, as the plain text of `money`."""
+    return formats().money_label(amount)
+
+
 def money_text(amount: Decimal) -> str:
     """Write an amount in the currency of the account, as plain text."""
     return formats().money_text(amount)
@@ -195,6 +200,7 @@ def list_day(value: date) -> str:
 FILTERS = {
     "money": money,
     "money_in": money_in,
+    "money_label": money_label,
     "expense_count": expense_count,
     "frequency": frequency,
     "named_day": named_day,
