@@ -47,7 +47,7 @@ PAGES = {
     "/expenses/{id}/edit": 4,
     "/expenses/{id}/duplicate": 3,
     "/categories": 4,
-    "/history": 9,
+    "/history": 5,
     "/account": 2,
     "/months": 5,
     "/months/2026-03": 5,
@@ -94,7 +94,7 @@ GROWS = {
 MOST_ROUND_TRIPS = 7
 # The budget of a month; what each operation changed and whether it can be undone; a file is read through a cursor,
 # in a transaction of its own.
-ROUND_TRIPS = {"/expenses?period=2026-03": 8, "/history": 11, "/expenses.csv": 12}
+ROUND_TRIPS = {"/expenses?period=2026-03": 8, "/expenses.csv": 8}
 
 
 @dataclass
