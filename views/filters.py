@@ -63,8 +63,12 @@ def translate_number(singular: str, plural: str, number: int, /, **values: Any) 
 
 
 def _fill_in(text: str, values: dict[str, Any]) -> Markup:
-    """Return a translated sentence as HTML, in which a percent sign is always doubled."""
-    return Markup(text) % {name: isolate(value) for name, value in values.items()}  # noqa: S704
+    """Return a translated sentence as HTML, in which a percent sign is always doubled.
+
+    A `url` is not among its words, but the address of a link in it.
+    """
+    filled_in = {name: value if name == "url" else isolate(value) for name, value in values.items()}
+    return Markup(text) % filled_in  # noqa: S704
 
 
 def money(amount: Decimal) -> Markup:
