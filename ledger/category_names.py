@@ -2,7 +2,7 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,15 +13,29 @@ from models import Category, Operation, RowChange, User
 
 
 def current_names(user: User, operation_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, dict[str, str]]:
-    """Return, for each of these operations, the new name of each category that was renamed since then, by its old.
+    """Return, for each of these operations, the new name of each category that was renamed since then, by its old."""
+    changes = defaultdict(list)
+    for change in db.session.execute(_changes_query(), {"owner_id": user.id, "since": min(operation_ids)}):
+        changes[change.operation_id].append(change)
+    return follow_names(user, operation_ids, changes)
+
+
+def follow_names(
+    user: User,
+    operation_ids: Collection[uuid.UUID],
+    changes: Mapping[uuid.UUID, Sequence[RowChange | sa.Row[Any]]],
+) -> dict[uuid.UUID, dict[str, str]]:
+    """Return the same with the `changes` of categories by all operations from the oldest of these on.
 
     Renaming a category changes nothing that was recorded. Instead, the categories are followed by their ids, from
     now back to the oldest operation, so that a name that belonged to one category and later to another means the
-    right one. A category that was merged later gets the name of the other one. Takes two or three statements.
+    right one. A category that was merged later gets the name of the other one. Without changes, this takes no
+    statement.
     """
+    if not changes:
+        return {operation_id: {} for operation_id in operation_ids}
     names = {str(row.id): row.name for row in db.session.execute(_names_query(), {"owner_id": user.id})}
     latest = dict(names)
-    changes = _category_changes(user, min(operation_ids))
     merges = _merges(user, changes)
     found = {}
     for operation_id in sorted({*operation_ids, *changes}, reverse=True):
@@ -43,7 +57,9 @@ def _names_query() -> sa.Select[uuid.UUID, str]:
     return sa.select(Category.id, Category.name).where(Category.author_id == OWNER_ID)
 
 
-def _merges(user: User, changes: dict[uuid.UUID, list[sa.Row[Any]]]) -> dict[uuid.UUID, str | None]:
+def _merges(
+    user: User, changes: Mapping[uuid.UUID, Sequence[RowChange | sa.Row[Any]]]
+) -> dict[uuid.UUID, str | None]:
     """Return the names of the categories that others were merged into, by the operations that did so."""
     ids = [operation_id for operation_id, rows in changes.items() if any(change.after is None for change in rows)]
     if not ids:
@@ -54,16 +70,9 @@ def _merges(user: User, changes: dict[uuid.UUID, list[sa.Row[Any]]]) -> dict[uui
     return {row.id: row.label for row in db.session.execute(query)}
 
 
-def _category_changes(user: User, since: uuid.UUID) -> dict[uuid.UUID, list[sa.Row[Any]]]:
-    """Return the changes of the user's categories from the operation `since` on, by operation."""
-    changes = defaultdict(list)
-    for change in db.session.execute(_changes_query(), {"owner_id": user.id, "since": since}):
-        changes[change.operation_id].append(change)
-    return changes
-
-
 @built_once
 def _changes_query() -> sa.Select[Any]:
+    """Return the Select of the changes of an owner's categories from the operation `since` on."""
     since = sa.bindparam("since", type_=sa.Uuid)
     return sa.select(RowChange.operation_id, RowChange.row_key, RowChange.before, RowChange.after).where(
         RowChange.author_id == OWNER_ID,
@@ -72,7 +81,7 @@ def _changes_query() -> sa.Select[Any]:
     )
 
 
-def _go_back(change: sa.Row[Any], names: dict[str, str], latest: dict[str, str]) -> None:
+def _go_back(change: RowChange | sa.Row[Any], names: dict[str, str], latest: dict[str, str]) -> None:
     """Make `names` those before a change; `latest` gets the last name of a category that is gone."""
     if change.before is None:
         names.pop(change.row_key, None)

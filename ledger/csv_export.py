@@ -125,7 +125,7 @@ class AmountTexts(dict[int, str]):
 
 
 def write_csv(
-    engine: sa.Engine, query: sa.Select[*tuple[Any, ...]], currency: str, byte_order_mark: bool = False
+    connection: sa.Connection, query: sa.Select[*tuple[Any, ...]], currency: str, byte_order_mark: bool = False
 ) -> Generator[str, None, None]:
     """Yield the expenses of `query` as CSV (RFC 4180), ROWS_AT_ONCE at a time, in constant memory.
 
@@ -138,7 +138,7 @@ def write_csv(
         buffer.write("\ufeff")
     writer.writerow(HEADER)
     amount_texts = AmountTexts(currency)
-    with closing(_read_rows(engine, query)) as pieces:
+    with closing(_read_rows(connection, query)) as pieces:
         for rows in pieces:
             # Column by column, which takes no step of Python for each row.
             days, categories, descriptions, thousandths = zip(*rows, strict=True)
@@ -152,7 +152,7 @@ def write_csv(
 
 
 def _read_rows(
-    engine: sa.Engine, query: sa.Select[*tuple[Any, ...]]
+    connection: sa.Connection, query: sa.Select[*tuple[Any, ...]]
 ) -> Generator[Sequence[Sequence[Any]], None, None]:
     """Yield day, category, description and thousandths of expenses, ROWS_AT_ONCE at a time.
 
@@ -162,21 +162,21 @@ def _read_rows(
     raw = query.with_only_columns(day, Expense.category, Expense.description, thousandths)
     # SQLite's driver holds no more rows than are fetched. It is used directly, because SQLAlchemy would make an
     # object of each row.
-    is_sqlite = engine.dialect.name == "sqlite"
-    # On a separate connection, because the session of the request holds whole results in memory.
-    with (
-        engine.connect().execution_options(reading=True) as connection,
-        connection.execute(raw, execution_options={} if is_sqlite else {"yield_per": ROWS_AT_ONCE}) as rows,
-    ):
+    is_sqlite = connection.dialect.name == "sqlite"
+    options = {} if is_sqlite else {"yield_per": ROWS_AT_ONCE}
+    with connection.execute(raw, execution_options=options) as rows:
         source: Any = rows.cursor if is_sqlite else rows
         while some := source.fetchmany(ROWS_AT_ONCE):
             yield some
+            if len(some) < ROWS_AT_ONCE:
+                # PostgreSQL need not be asked once more.
+                break
 
 
 def write_file(user_id: int, lines: Generator[str, None, None]) -> ExportFile:
     """Write `lines` into a temporary file of the user and return it, ready to be read.
 
-    The connection that the lines come from is free afterwards, however slowly the file is sent. Raises
+    The connection that the lines come from is not needed afterwards, however slowly the file is sent. Raises
     TooManyFilesError, and OSError when there is no room on the disk.
     """
     with closing(lines):

@@ -2,7 +2,7 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from database import Base, Money, db
-from ledger.category_names import current_names
-from ledger.journal import CHANGE, EXPENSE, deleted_expenses
+from ledger.category_names import follow_names
+from ledger.journal import CHANGE, known_expenses
 from ledger.money import currency_digits
 from ledger.operations import TRACKED_COLUMNS, decode
 from ledger.retention import UNDO_RETENTION
 from ledger.spending import VALUES, ExpenseValues
-from models import Budget, Expense, ExpenseChange, Operation, RecurringExpense, RowChange, User
+from models import Budget, Category, Expense, ExpenseChange, Operation, RecurringExpense, RowChange, User
 
 # How many operations a page shows, and how many changed expenses of each.
 PAGE_SIZE, MAX_ROWS_SHOWN = 50, 50
@@ -68,21 +68,32 @@ class HistoryPage:
 
 def recent_operations(user: User, now: datetime, before: uuid.UUID | None = None) -> HistoryPage:
     """Return a page of the user's operations within UNDO_RETENTION, or of those `before` one of them."""
-    query = sa.select(Operation).where(
-        Operation.author_id == user.id, Operation.created_at >= now - UNDO_RETENTION
-    )
-    if before is not None:
-        query = query.where(Operation.id < before)
-    operations = db.session.scalars(query.order_by(Operation.id.desc()).limit(PAGE_SIZE + 1)).all()
+    found = db.session.execute(_operations_query(user, now - UNDO_RETENTION, before)).all()
+    operations = [row.Operation for row in found if row.is_recent]
     page = operations[:PAGE_SIZE]
     if not page:
         return HistoryPage()
-    expenses, rows = _shown_expenses(user, page), _shown_rows(user, page)
-    reverted = _reverted(user)
+    rows, names = _shown_rows(user, page)
+    expenses, reverted = _shown_expenses(user, page, names), _reverted(found)
     shown = [
         _show(operation, expenses[operation.id], rows[operation.id], reverted[operation.id]) for operation in page
     ]
     return HistoryPage(shown, len(operations) > PAGE_SIZE)
+
+
+def _operations_query(user: User, since: datetime, before: uuid.UUID | None) -> sa.Select[Operation, bool, int]:
+    """Return the Select of the operations of a page, and one more, and of all undos, the latest first.
+
+    The other columns tell whether it is of the page, and how many rows other than expenses it changed.
+    """
+    recent = sa.select(Operation.id).where(Operation.author_id == user.id, Operation.created_at >= since)
+    if before is not None:
+        recent = recent.where(Operation.id < before)
+    is_recent = Operation.id.in_(recent.order_by(Operation.id.desc()).limit(PAGE_SIZE + 1))
+    rows = sa.select(sa.func.count()).where(RowChange.author_id == user.id, RowChange.operation_id == Operation.id)
+    query = sa.select(Operation, is_recent.label("is_recent"), rows.scalar_subquery().label("row_count"))
+    query = query.where(Operation.author_id == user.id, sa.or_(is_recent, Operation.undoes.is_not(None)))
+    return query.order_by(Operation.id.desc())
 
 
 class Extent(NamedTuple):
@@ -103,28 +114,18 @@ def _show(
     return ShownOperation(operation, expenses, rows, can_undo, not rows_left and not expenses_left)
 
 
-def _shown_expenses(user: User, operations: Sequence[Operation]) -> dict[uuid.UUID, list[ShownExpense]]:
-    """Return the changes of expenses by each operation, in at most five statements."""
+def _shown_expenses(
+    user: User, operations: Sequence[Operation], names: Mapping[uuid.UUID, dict[str, str]]
+) -> dict[uuid.UUID, list[ShownExpense]]:
+    """Return the changes of expenses by each operation, in two statements; `names` are the new ones of categories."""
     changes = db.session.execute(_expense_changes_query(user, operations)).all()
-    ids = {change.id for change in changes}
-    current = _current_expenses(user, ids)
-    gone = deleted_expenses(user, ids - current.keys())
-    names = current_names(user, [operation.id for operation in operations])
+    current, gone = known_expenses(user, {change.id for change in changes})
     shown = defaultdict(list)
     for change in changes:
         latest = current.get(change.id)
         expense = _show_expense(change, latest or gone.get(change.id), latest, names[change.operation_id])
         shown[change.operation_id].append(expense)
     return shown
-
-
-def _current_expenses(user: User, ids: set[uuid.UUID]) -> dict[uuid.UUID, ExpenseValues]:
-    """Return the values of those expenses that exist, by their ids."""
-    if not ids:
-        return {}
-    query = sa.select(EXPENSE.id, *(EXPENSE[name] for name in VALUES))
-    rows = db.session.execute(query.where(EXPENSE.author_id == user.id, EXPENSE.id.in_(ids)))
-    return {row.id: ExpenseValues(*row[1:]) for row in rows}
 
 
 def _expense_changes_query(user: User, operations: Sequence[Operation]) -> sa.CompoundSelect[Any]:
@@ -154,32 +155,37 @@ def _show_expense(
     return ShownExpense(change.id, before, after, is_as_left)
 
 
-def _shown_rows(user: User, operations: Sequence[Operation]) -> dict[uuid.UUID, list[ShownRow]]:
-    """Return the changes of rows of other tables by each operation."""
+def _shown_rows(
+    user: User, operations: Sequence[Operation]
+) -> tuple[dict[uuid.UUID, list[ShownRow]], dict[uuid.UUID, dict[str, str]]]:
+    """Return the changes of rows of other tables by each operation, and the new names of categories since then."""
+    ids = [operation.id for operation in operations]
+    # The categories are followed from now back to the oldest operation.
+    of_category = sa.and_(RowChange.table_name == Category.__tablename__, RowChange.operation_id >= ids[-1])
     query = sa.select(RowChange).where(
-        RowChange.author_id == user.id, RowChange.operation_id.in_([operation.id for operation in operations])
+        RowChange.author_id == user.id, sa.or_(RowChange.operation_id.in_(ids), of_category)
     )
-    shown = defaultdict(list)
+    shown, of_categories = defaultdict(list), defaultdict(list)
     for change in db.session.scalars(query.order_by(RowChange.table_name, RowChange.row_key)):
+        if change.table_name == Category.__tablename__:
+            of_categories[change.operation_id].append(change)
         before, after = (
             decode(TABLES[change.table_name], values or {}) for values in (change.before, change.after)
         )
         day = date.fromisoformat(change.row_key.partition("_")[2]) if change.table_name == "occurrence" else None
         shown[change.operation_id].append(ShownRow(change.table_name, change.label, before, after, day))
-    return shown
+    return shown, follow_names(user, ids, of_categories)
 
 
-def _reverted(user: User) -> dict[uuid.UUID, Extent]:
+def _reverted(found: Sequence[sa.Row[Operation, bool, int]]) -> dict[uuid.UUID, Extent]:
     """Return how much of each operation is undone, without what was undone by an undo that is itself undone."""
-    rows = sa.select(sa.func.count()).where(RowChange.author_id == user.id, RowChange.operation_id == Operation.id)
-    query = sa.select(Operation.id, Operation.undoes, Operation.count, rows.scalar_subquery())
-    query = query.where(Operation.author_id == user.id, Operation.undoes.is_not(None))
     reverted: dict[uuid.UUID, Extent] = defaultdict(Extent)
     # An undo is later than what it undoes.
-    for undo_id, original_id, count, row_count in db.session.execute(query.order_by(Operation.id.desc())):
-        undone, known = reverted[undo_id], reverted[original_id]
-        expenses, others = max(count - undone.expenses, 0), max(row_count - undone.rows, 0)
-        reverted[original_id] = Extent(known.expenses + expenses, known.rows + others)
+    for operation, _is_recent, row_count in found:
+        if operation.undoes is not None:
+            undone, known = reverted[operation.id], reverted[operation.undoes]
+            expenses, others = max(operation.count - undone.expenses, 0), max(row_count - undone.rows, 0)
+            reverted[operation.undoes] = Extent(known.expenses + expenses, known.rows + others)
     return reverted
 
 

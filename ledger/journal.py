@@ -2,6 +2,8 @@
 
 import uuid
 from collections.abc import Collection, Iterable, Sequence
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
@@ -77,15 +79,40 @@ def write_changes(
         row_count(sa.update(Expense).where(*of_owner, *recorded, EXPENSE.id == CHANGE.id).values(**values))
 
 
+def known_expenses(
+    user: User, ids: Collection[uuid.UUID]
+) -> tuple[dict[uuid.UUID, ExpenseValues], dict[uuid.UUID, ExpenseValues]]:
+    """Return the values of these expenses by their ids: those that they have, and those at their last deletion.
+
+    It is one statement.
+    """
+    current: dict[uuid.UUID, ExpenseValues] = {}
+    deleted: dict[uuid.UUID, ExpenseValues] = {}
+    if ids:
+        own = sa.select(sa.null(), EXPENSE.id, *(EXPENSE[name] for name in VALUES))
+        own = own.where(EXPENSE.author_id == user.id, EXPENSE.id.in_(ids))
+        for deletion, row_id, *values in db.session.execute(
+            sa.union_all(_deleted_query(user, ids), own).order_by("operation_id")
+        ):
+            (current if deletion is None else deleted)[row_id] = ExpenseValues(*values)
+    return current, deleted
+
+
 def deleted_expenses(user: User, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, ExpenseValues]:
     """Return the values that these expenses had when they were deleted last, by their ids."""
     if not ids:
         return {}
-    query = sa.select(CHANGE.id, *(CHANGE[name] for name in VALUES)).where(
+    rows = db.session.execute(_deleted_query(user, ids).order_by(CHANGE.operation_id))
+    return {row.id: ExpenseValues(*row[2:]) for row in rows}
+
+
+def _deleted_query(
+    user: User, ids: Collection[uuid.UUID]
+) -> sa.Select[uuid.UUID, uuid.UUID, Decimal, str, str, date]:
+    """Return the Select of the operations that deleted these expenses, with the values that these had."""
+    return sa.select(CHANGE.operation_id, CHANGE.id, *(CHANGE[name] for name in VALUES)).where(
         CHANGE.author_id == user.id, CHANGE.id.in_(ids), IS_DELETION
     )
-    rows = db.session.execute(query.order_by(CHANGE.operation_id))
-    return {row.id: ExpenseValues(*row[1:]) for row in rows}
 
 
 def was_deleted(author_id: int, expense_id: uuid.UUID) -> bool:

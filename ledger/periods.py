@@ -48,13 +48,11 @@ class Period:
 
     def name(self, first_day_of_month: int = 1, named_after_end: bool = False) -> str | None:
         """Return `month` or `year` if the period is exactly one, or None."""
-        if self.start_date is not None and self == Period.month(self.start_date, first_day_of_month):
+        if self.start_date is None or self.start_date.day != first_day_of_month:
+            return None
+        if self == Period.month(self.start_date, first_day_of_month):
             return "month"
-        if self.start_date is not None and self == Period.year(
-            self.start_date, first_day_of_month, named_after_end
-        ):
-            return "year"
-        return None
+        return "year" if self == Period.year(self.start_date, first_day_of_month, named_after_end) else None
 
     def neighbours(
         self, first_day_of_month: int = 1, named_after_end: bool = False

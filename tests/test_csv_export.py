@@ -224,7 +224,7 @@ def test_memory_does_not_grow_with_the_file(app, ana):
 
         def peak(limit):
             tracemalloc.start()
-            length = sum(len(lines) for lines in write_csv(db.engine, query.limit(limit), "USD"))
+            length = sum(len(lines) for lines in write_csv(db.session.connection(), query.limit(limit), "USD"))
             _size, most = tracemalloc.get_traced_memory()
             tracemalloc.stop()
             return length, most

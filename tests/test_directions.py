@@ -81,3 +81,14 @@ def test_an_error_isolates_the_name_in_it(listed):
     response = listed.post("/categories/add", {"name": ARABIC})
 
     assert f"{ISOLATE}{ARABIC}{END}" in read(response).one("main").raw_text()
+
+
+def test_the_links_in_a_sentence_from_right_to_left_lead_somewhere(ana):
+    for month in ("01", "02", "03"):
+        ana.add("7", "Food", date=f"2026-{month}-05")
+
+    for page in ("/recurring", "/months/2026-03"):
+        response = ana.client.get(page, headers={"Accept-Language": "ar"})
+
+        assert read(response).one("html")["dir"] == "rtl"
+        assert [link["href"] for link in read(response).all("a") if ISOLATE in link["href"]] == []

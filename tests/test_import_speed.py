@@ -18,7 +18,7 @@ from tests.statements import NOW, store_draft
 from tests.test_speed import noted
 
 # The review, a section of it, and all lines of a payee; and how many statements they send.
-PAGES = {"": 5, "?show=here": 5, "/payees/2": 8}
+PAGES = {"": 4, "?show=here": 4, "/payees/2": 7}
 LARGEST, WAIT_SECONDS = 50_000, 0.3
 
 

@@ -800,7 +800,7 @@ class HistoryMachine(RuleBasedStateMachine):
             ):
                 summary = summarise(user, wanted)
                 rows = read_page(user, wanted).rows
-                lines = "".join(write_csv(db.engine, ordered_query(user, wanted), "USD"))
+                lines = "".join(write_csv(db.session.connection(), ordered_query(user, wanted), "USD"))
                 amounts = [Decimal(line["amount"]) for line in csv.DictReader(StringIO(lines, newline=""))]
                 assert summary.total == sum((part.total for part in summary.breakdown), Decimal(0))
                 assert summary.total == sum((row.amount for row in rows), Decimal(0)) == sum(amounts, Decimal(0))

@@ -56,7 +56,7 @@ class UndoMachine(RuleBasedStateMachine):
     def read(self, user):
         """Everything that an operation can change, and the bytes of the export."""
         db.session.expire_all()
-        lines = "".join(write_csv(db.engine, ordered_query(user, ExpenseFilter()), "USD"))
+        lines = "".join(write_csv(db.session.connection(), ordered_query(user, ExpenseFilter()), "USD"))
         rows = [
             [tuple(row) for row in db.session.execute(select(table).where(table.c.author_id == user.id))]
             for table in (Expense.__table__, RecurringExpense.__table__, Occurrence.__table__, Budget.__table__)

@@ -367,7 +367,9 @@ def export_expenses() -> ResponseReturnValue:
         # An empty file could be taken for an empty ledger.
         abort(400)
     query = spending.ordered_query(current_user, filters)
-    lines = csv_export.write_csv(db.engine, query, current_user.currency, byte_order_mark="bom" in request.args)
+    lines = csv_export.write_csv(
+        db.session.connection(), query, current_user.currency, byte_order_mark="bom" in request.args
+    )
     file = write_file_or_503(lambda: csv_export.write_file(current_user.id, lines))
     response = send_file(file, "text/csv", as_attachment=True, download_name="expenses.csv", conditional=False)
     response.content_length = file.size

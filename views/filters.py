@@ -63,13 +63,22 @@ def translate_number(singular: str, plural: str, number: int, /, **values: Any) 
 
 
 def _fill_in(text: str, values: dict[str, Any]) -> Markup:
-    """Return a translated sentence as HTML, in which a percent sign is always doubled."""
-    return Markup(text) % {name: isolate(value) for name, value in values.items()}  # noqa: S704
+    """Return a translated sentence as HTML, in which a percent sign is always doubled.
+
+    A `url` is not among its words, but the address of a link in it.
+    """
+    filled_in = {name: value if name == "url" else isolate(value) for name, value in values.items()}
+    return Markup(text) % filled_in  # noqa: S704
 
 
 def money(amount: Decimal) -> Markup:
     """Write an amount in the currency of the account, with its sign in an `i` element."""
     return formats().money(amount)
+
+
+def money_label(amount: Decimal) -> str:
+    """Write an amount in the currency of the account for a label, as the plain text of `money`."""
+    return formats().money_label(amount)
 
 
 def money_text(amount: Decimal) -> str:
@@ -195,6 +204,7 @@ def list_day(value: date) -> str:
 FILTERS = {
     "money": money,
     "money_in": money_in,
+    "money_label": money_label,
     "expense_count": expense_count,
     "frequency": frequency,
     "named_day": named_day,

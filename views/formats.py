@@ -59,6 +59,10 @@ class Formats:
         """Write an amount for a row of the list: as HTML, and as the text in its attributes."""
         return _money_of_row(amount, self.currency, self.locale, self.isolates)
 
+    def money_label(self, amount: Decimal) -> str:
+        """Write an amount in the currency of the account, as the plain text of `money`."""
+        return _money_label(amount, self.currency, self.locale, self.isolates)
+
     def money_text(self, amount: Decimal) -> str:
         """Write an amount in the currency of the account, as plain text."""
         return isolate("".join(_amount_parts(amount, self.currency, self.locale, self.isolates)))
@@ -102,9 +106,14 @@ def _money(amount: Decimal, currency: str, locale: str, isolates: bool) -> Marku
 
 
 @lru_cache(maxsize=4096)
+def _money_label(amount: Decimal, currency: str, locale: str, isolates: bool) -> str:
+    return _money(amount, currency, locale, isolates).striptags()
+
+
+@lru_cache(maxsize=4096)
 def _money_of_row(amount: Decimal, currency: str, locale: str, isolates: bool) -> tuple[str, str]:
     written = _money(amount, currency, locale, isolates)
-    return str(written), str(escape(written.striptags()))
+    return str(written), str(escape(_money_label(amount, currency, locale, isolates)))
 
 
 def _amount_parts(amount: Decimal, currency: str, locale: str, isolates: bool) -> tuple[str, str, str]:

@@ -7,7 +7,6 @@ from functools import lru_cache
 from babel import Locale
 from babel.numbers import format_decimal
 from flask import Flask
-from markupsafe import Markup
 
 from ledger.axis import axis_to, axis_without_outliers
 from ledger.money import with_true_minus
@@ -23,14 +22,14 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals.update(axis_to=axis_to, axis_without_outliers=axis_without_outliers)
 
 
-def as_query(period: Period) -> Markup:
+def as_query(period: Period) -> str:
     """Return the query string of the list that shows the expenses of a period."""
     name = period_name(period)
     if name == "month":
-        return Markup("?period={}").format(month_text(period))
+        return f"?period={month_text(period)}"
     if name == "year":
-        return Markup("?period={}").format(named_day(period).year)
-    return Markup("?start_date={}&amp;end_date={}").format(period.start_date, period.end_date)
+        return f"?period={named_day(period).year}"
+    return f"?start_date={period.start_date}&end_date={period.end_date}"
 
 
 def short_day(value: date) -> str:
