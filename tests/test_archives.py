@@ -459,6 +459,30 @@ def damaged(files):
     return bytes(content)
 
 
+def misplaced(files):
+    """A zip file whose list of files is said to begin much later, so that they would begin before the file."""
+    content = bytearray(packed(files))
+    at = content.index(b"PK\x05\x06") + 16
+    (start,) = struct.unpack_from("<L", content, at)
+    struct.pack_into("<L", content, at, start + 100_000)
+    return bytes(content)
+
+
+def far_away(files):
+    """A zip file with a file that is said to begin after more bytes than there can be."""
+    content = bytearray(packed(files))
+    listed, end = content.index(b"PK\x01\x02"), content.index(b"PK\x05\x06")
+    name_length = struct.unpack_from("<H", content, listed + 28)[0]
+    # An extra field has the position, where four bytes are too few for it.
+    extra = struct.pack("<HHQ", 1, 8, 2**64 - 1)
+    struct.pack_into("<H", content, listed + 30, len(extra))
+    struct.pack_into("<L", content, listed + 42, 2**32 - 1)
+    (size,) = struct.unpack_from("<L", content, end + 12)
+    struct.pack_into("<L", content, end + 12, size + len(extra))
+    content[listed + 46 + name_length : listed + 46 + name_length] = extra
+    return bytes(content)
+
+
 def repeated(files):
     target = io.BytesIO(packed(files))
     with ZipFile(target, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
@@ -490,6 +514,8 @@ NOT_EXPORT = "The file is not an export of an account."
         (encrypted, "categories.csv in the file is damaged."),
         (lying, "categories.csv in the file is damaged."),
         (damaged, "expenses.csv in the file is damaged."),
+        (misplaced, "ledger.json in the file is damaged."),
+        (far_away, "categories.csv in the file is damaged."),
         (bomb, "too large when unpacked"),
         (lambda files: packed(files | {"ledger.json": "[]"}), NOT_EXPORT),
         (lambda files: packed(files | {"ledger.json": "{"}), NOT_EXPORT),

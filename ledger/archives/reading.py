@@ -115,11 +115,22 @@ def open_archive(file: IO[bytes], user_id: int, now: datetime, limits: Limits) -
 
 
 class SmallReads:
-    """A file of which only a little is read at once: the zip file says how long its list of files is."""
+    """A file of which only a little is read at once: the zip file says how long its list of files is.
+
+    It also says where each file begins, which has to be within it.
+    """
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+        self._size = file.seek(0, 2)
+        self.tell, self.seekable = file.tell, file.seekable
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a position and return it. Raises BadZipFile for one that is not in the file."""
+        position = offset + {0: 0, 1: self._file.tell(), 2: self._size}[whence]
+        if not 0 <= position <= self._size:
+            raise BadZipFile
+        return self._file.seek(position)
 
     def read(self, size: int = -1) -> bytes:
         """Read at most MAX_READ_BYTES. Raises BadZipFile for more."""
