@@ -238,6 +238,19 @@ def test_a_device_that_is_known_can_ask_whatever_others_did(app, mailbox, ana):
     assert len(mailbox.messages) == 1
 
 
+def test_all_known_devices_together_get_nine_links(app, mailbox, ana):
+    devices = [Visitor(app) for _ in range(4)]
+    for device in devices:
+        device.log_in("ana@example.com")
+        device.post("/logout")
+
+    for device in devices[:3]:
+        assert [ask(device).status_code in REDIRECTS for _ in range(3)] == [True] * 3
+
+    assert ask(devices[3]).status_code == 429
+    assert len(mailbox.messages) == 9
+
+
 def test_links_count_for_the_network_address_like_failed_logins(app, mailbox, stranger):
     app.config["THROTTLE_ADDRESS"] = 2
     for number in range(2):

@@ -154,6 +154,21 @@ def test_a_device_that_is_known_waits_for_its_own_failures_alone(app, ana):
     assert ana.log_in().status_code in REDIRECTS
 
 
+def test_all_known_devices_together_get_no_more_guesses_than_all_addresses(app, ana):
+    app.config.update(THROTTLE_ACCOUNT=1, THROTTLE_ADDRESS=0)
+    # Whoever has had the password can have logged in any number of times.
+    devices = [Visitor(app) for _ in range(11)]
+    for device in devices:
+        device.log_in("ana@example.com")
+        device.post("/logout")
+
+    for device in devices[:10]:
+        fail(device, 1)
+
+    assert devices[10].log_in("ana@example.com").status_code == 429
+    assert Visitor(app).log_in("ana@example.com").status_code in REDIRECTS
+
+
 def test_a_device_is_known_to_the_account_that_it_has_logged_in_to_only(app, ana, bob):
     app.config["THROTTLE_ACCOUNT"] = 1
     bob.post("/logout")
