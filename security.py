@@ -6,7 +6,6 @@ import re
 import secrets
 from contextlib import suppress
 from copy import deepcopy
-from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
@@ -20,6 +19,7 @@ from itsdangerous import URLSafeTimedSerializer
 from werkzeug.datastructures import FileStorage, ImmutableMultiDict, MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
+from werkzeug.utils import cached_property
 
 from database.engine import SAFE_METHODS
 from database.files import cannot_be_used

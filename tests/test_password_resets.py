@@ -239,15 +239,15 @@ def test_a_device_that_is_known_can_ask_whatever_others_did(app, mailbox, ana):
 
 
 def test_all_known_devices_together_get_nine_links(app, mailbox, ana):
-    devices = [Visitor(app) for _ in range(4)]
-    for device in devices:
-        device.log_in("ana@example.com")
-        device.post("/logout")
+    visitors = [Visitor(app) for _ in range(4)]
+    for visitor in visitors:
+        visitor.log_in("ana@example.com")
+        visitor.post("/logout")
 
-    for device in devices[:3]:
-        assert [ask(device).status_code in REDIRECTS for _ in range(3)] == [True] * 3
+    for visitor in visitors[:3]:
+        assert [ask(visitor).status_code in REDIRECTS for _ in range(3)] == [True] * 3
 
-    assert ask(devices[3]).status_code == 429
+    assert ask(visitors[3]).status_code == 429
     assert len(mailbox.messages) == 9
 
 
@@ -437,6 +437,19 @@ def test_a_new_password_waits_its_turn_to_be_hashed(link, ana, stranger, monkeyp
     assert stranger.fill(link, **TYPED).status_code == 503
     monkeypatch.undo()
     assert stranger.fill(link, **TYPED).status_code in REDIRECTS
+
+
+def test_no_transaction_is_open_while_a_new_password_waits_its_turn_to_be_hashed(link, stranger, monkeypatch):
+    def look(limiter):
+        connections.append(db.engine.pool.checkedout())
+        return slot(limiter)
+
+    connections, slot = [], PasswordHashLimiter.slot
+    monkeypatch.setattr(PasswordHashLimiter, "slot", look)
+
+    stranger.fill(link, **TYPED)
+
+    assert connections == [0]
 
 
 def test_the_latest_three_links_work(app, mailbox, ana):

@@ -157,15 +157,15 @@ def test_a_device_that_is_known_waits_for_its_own_failures_alone(app, ana):
 def test_all_known_devices_together_get_no_more_guesses_than_all_addresses(app, ana):
     app.config.update(THROTTLE_ACCOUNT=1, THROTTLE_ADDRESS=0)
     # Whoever has had the password can have logged in any number of times.
-    devices = [Visitor(app) for _ in range(11)]
-    for device in devices:
-        device.log_in("ana@example.com")
-        device.post("/logout")
+    visitors = [Visitor(app) for _ in range(11)]
+    for visitor in visitors:
+        visitor.log_in("ana@example.com")
+        visitor.post("/logout")
 
-    for device in devices[:10]:
-        fail(device, 1)
+    for visitor in visitors[:10]:
+        fail(visitor, 1)
 
-    assert devices[10].log_in("ana@example.com").status_code == 429
+    assert visitors[10].log_in("ana@example.com").status_code == 429
     assert Visitor(app).log_in("ana@example.com").status_code in REDIRECTS
 
 

@@ -436,17 +436,17 @@ def test_whoever_has_the_password_keeps_nobody_out_who_was_logged_in_before(app,
 def test_all_known_devices_together_get_a_limited_number_of_guesses(app, ana, time):
     app.config.update(THROTTLE_ACCOUNT=1, THROTTLE_ADDRESS=0)
     # They were logged in before two-factor authentication was turned on, which ended their sessions.
-    devices = [Visitor(app) for _ in range(11)]
-    for device in devices:
-        device.log_in("ana@example.com")
+    visitors = [Visitor(app) for _ in range(11)]
+    for visitor in visitors:
+        visitor.log_in("ana@example.com")
     set_up(ana, time)
-    for device in devices:
-        assert device.log_in("ana@example.com").location.startswith("/login/code")
+    for visitor in visitors:
+        assert visitor.log_in("ana@example.com").location.startswith("/login/code")
 
-    for device in devices[:10]:
-        assert enter(device, "000000").status_code == 422
+    for visitor in visitors[:10]:
+        assert enter(visitor, "000000").status_code == 422
 
-    assert enter(devices[10], "000000").status_code == 429
+    assert enter(visitors[10], "000000").status_code == 429
 
 
 def test_the_password_again_gives_no_further_guesses(app, ana, authenticator):
