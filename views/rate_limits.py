@@ -18,8 +18,8 @@ from ledger.throttling import Counter, account_key, other_key, record, reset, se
 # who share a network address with an attacker.
 WAIT_MAX, OWN_WAIT_MAX, SHARED_WAIT_MAX = 24 * 3600, 3600, 3600
 # The limit for an account from all addresses together, as a multiple of that from one address: an attacker needs
-# this many addresses to make others wait. NIST SP 800-63B allows a hundred failures in a row. The same holds for all
-# known devices: whoever has had the password can have made any number of them.
+# this many addresses to make others wait. NIST SP 800-63B allows a hundred failures in a row. The same holds for
+# all known devices together: whoever has once had the password can have any number of them.
 ACCOUNT_FACTOR = 10
 # Links to choose a new password that one address can ask for before a wait; and as a multiple, all addresses.
 RESET_LINKS, RESET_FACTOR = 3, 3
@@ -45,9 +45,9 @@ def address_counter(address: str | None) -> Counter:
 def login_counters(address: str | None, email: str) -> list[Counter]:
     """Return the counters of failed logins at an account.
 
-    A device that has logged in to the account before has a counter of its own, and one with all others that have, so
-    that failures elsewhere never make it wait. Any other one counts for its address, for the account from this
-    address, and for the account from all addresses.
+    A device that has logged in to the account before has a counter of its own, and one together with the others that
+    have, so that failures elsewhere never make it wait. Any other one counts for its address, for the account from
+    this address, and for the account from all addresses.
     """
     limit = current_app.config["THROTTLE_ACCOUNT"]
     device_id, key = _read_device()
