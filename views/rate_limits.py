@@ -45,9 +45,9 @@ def address_counter(address: str | None) -> Counter:
 def login_counters(address: str | None, email: str) -> list[Counter]:
     """Return the counters of failed logins at an account.
 
-    A device that has logged in to the account before has a counter of its own, and one together with the others that
-    have, so that failures elsewhere never make it wait. Any other one counts for its address, for the account from
-    this address, and for the account from all addresses.
+    A device that has logged in to the account before has a counter of its own, and one together with the others
+    that have, so that failures elsewhere never make it wait. Any other one counts for its address, for the account
+    from this address, and for the account from all addresses.
     """
     limit = current_app.config["THROTTLE_ACCOUNT"]
     device_id, key = _read_device()
