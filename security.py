@@ -33,6 +33,8 @@ SESSION_COOKIE_MAX_BYTES = 4_000
 # What is dropped from a session that is too large, in this order: messages, the values that the next form begins
 # with, drafts. Of a list, the oldest first.
 DISPENSABLE = ("_flashes", "last", "drafts")
+# What browsers take for the folder itself or the one above, which may not be of this application.
+DOT_SEGMENT = re.compile(r"/(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
 CONTENT_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -283,15 +285,15 @@ def _create_key(path: Path) -> None:
 def safe_redirect_target(target: str | None) -> str | None:
     """Return `target` as a path of this application, without the URL prefix, when it is one; else None.
 
-    Printable ASCII without a backslash, one leading slash, neither scheme nor host: browsers read all
-    other forms in ways that lead elsewhere.
+    Printable ASCII without a backslash, one leading slash, neither scheme nor host, no step to another folder:
+    browsers read all other forms in ways that lead elsewhere.
     """
     if target and flask.has_request_context() and f"{target}/".startswith(f"{flask.request.root_path}/"):
         target = target[len(flask.request.root_path) :] or "/"
     if not target or len(target) > 2000 or not re.fullmatch(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*", target):
         return None
     parts = urlsplit(target)
-    return None if parts.scheme or parts.netloc else target
+    return None if parts.scheme or parts.netloc or DOT_SEGMENT.search(parts.path) else target
 
 
 def add_headers(response: flask.Response) -> flask.Response:

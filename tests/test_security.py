@@ -31,7 +31,16 @@ from views.rate_limits import PasswordHashLimiter, RateLimitedError
 
 
 @pytest.mark.parametrize(
-    "address", ["/", "/expenses", "/expenses?category=Food&x=%2F%2Fy", "/a//b", "/login?next=/x"]
+    "address",
+    [
+        "/",
+        "/expenses",
+        "/expenses?category=Food&x=%2F%2Fy",
+        "/a//b",
+        "/login?next=/x",
+        "/x?a=/../b",
+        "/.a/b../...",
+    ],
 )
 def test_an_address_within_the_application_is_safe(address):
     assert safe_redirect_target(address) == address
@@ -48,6 +57,7 @@ def test_an_address_within_the_application_is_safe(address):
             "http://[",
             " /x",
             "/x y",
+            *("/..", "/../x", "/x/../../y", "/./x", "/%2e%2e/x", "/.%2E/x", "/..?x", "/x/..#y"),
             "/é",
             "/\x00",
             "/" + "x" * 2000,
