@@ -93,6 +93,12 @@ class Connection(HTTPChannel):
             data, self.pipelined = self.pipelined, b""
             self.received(data)
 
+    def send_continue(self) -> None:
+        """Tell the client to send the body of a request, unless there is none, or it is refused already."""
+        # Otherwise the request would never be complete.
+        if not self.request.completed:
+            super().send_continue()
+
     def recv(self, size: int) -> bytes:
         """Receive bytes, which give the client more time; a new request begins with all of it."""
         data: bytes = super().recv(size)

@@ -128,6 +128,25 @@ def test_a_request_that_is_cut_anywhere_is_the_same_request(serve):
     assert read_answer(client)[2].startswith("GET /b")
 
 
+@pytest.mark.parametrize(
+    ("method", "length", "status"),
+    [("GET", "", 200), ("POST", "Content-Length: 0\r\n", 200), ("POST", "Content-Length: 200000\r\n", 413)],
+)
+def test_a_request_without_a_body_to_wait_for_is_answered_at_once(serve, method, length, status):
+    client = serve()(request("/a", method, f"{length}Expect: 100-continue\r\n"))
+
+    assert read_answer(client)[0] == status
+
+
+def test_a_client_that_asks_first_is_told_to_send_its_body(serve):
+    client = serve()(request("/a", "POST", "Content-Length: 4\r\nExpect: 100-continue\r\n"))
+    assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+
+    client.sendall(b"body")
+
+    assert read_answer(client)[2].startswith("POST /a body")
+
+
 def test_an_answer_that_is_never_read_keeps_no_thread_and_is_dropped(serve):
     connect = serve()
     unread = connect(request("/large") * 5)
