@@ -406,15 +406,31 @@ def test_no_transaction_is_open_while_the_file_is_read(app, filled, bob, monkeyp
 def test_a_full_disk_ends_the_restore_with_a_message(filled, bob, monkeypatch):
     content, before = export_of(filled), everything()
 
-    def fail(**_options):
-        raise OSError(28, "No space left on device")
+    def small_engine():
+        engine = real()
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA max_page_count=10")
+        return engine
 
-    monkeypatch.setattr(reading, "TemporaryDirectory", fail)
+    real = reading._staging_engine
+    monkeypatch.setattr(reading, "_staging_engine", small_engine)
     response = restore(bob, content)
 
     assert response.status_code == 503
     assert "not enough disk space" in read(response).text
     assert everything() == before
+
+
+def test_an_export_that_is_being_restored_does_not_outlive_the_process(files, bob, monkeypatch, tmp_path):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with bob.app.app_context():
+        user_id = bob.user().id
+
+    with open_archive(io.BytesIO(packed(files)), user_id, datetime.now(UTC), ROOMY) as archive:
+        # Large enough that SQLite does not keep it in memory.
+        archive.connection.exec_driver_sql("CREATE TABLE large AS SELECT randomblob(20000000)")
+        assert [*tmp_path.iterdir()] == []
 
 
 # --- Files that are no exports
