@@ -19,6 +19,7 @@ from itsdangerous import URLSafeTimedSerializer
 from werkzeug.datastructures import FileStorage, ImmutableMultiDict, MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
+from werkzeug.routing import IntegerConverter
 from werkzeug.utils import cached_property
 
 from database.engine import SAFE_METHODS
@@ -210,6 +211,12 @@ class Request(flask.Request):
         return ImmutableMultiDict(
             (name, value) for name, value in super().cookies.items(multi=True) if value.isascii()
         )
+
+
+class AsciiIntegerConverter(IntegerConverter):
+    """A number in a URL. Werkzeug would also accept the digits of other scripts."""
+
+    regex = "[0-9]+"
 
 
 class BoundedSessionInterface(SecureCookieSessionInterface):
