@@ -129,7 +129,7 @@ def test_asking_costs_the_same_whether_or_not_an_account_exists(app, mailbox, mo
     monkeypatch.setattr(accounts, "check_password_hash", lambda *_: hashed.append(1))
     monkeypatch.setattr(User, "set_password", lambda *_: hashed.append(1))
     jobs = []
-    monkeypatch.setattr("views.emails.run_in_background", jobs.append)
+    monkeypatch.setattr("views.emails.run_in_background", lambda *job: jobs.append(job))
 
     for email in ("ana@example.com", "nobody@example.com"):
         visitor, found = Visitor(app), []
@@ -151,7 +151,7 @@ def test_asking_costs_the_same_whether_or_not_an_account_exists(app, mailbox, mo
 
 def test_nothing_is_looked_up_before_a_random_moment(app, mailbox, ana, monkeypatch):
     waits, found = [], []
-    monkeypatch.setattr("views.emails.time.sleep", lambda seconds: waits.append((seconds, len(found))))
+    monkeypatch.setattr("background.time.sleep", lambda seconds: waits.append((seconds, len(found))))
     monkeypatch.setattr("views.emails.DELAY_MAX_MS", 10**9)
     monkeypatch.setattr("views.emails.accounts.find_by_email", found.append)
 
