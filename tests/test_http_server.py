@@ -27,6 +27,7 @@ import http_server
 http_server.THREADS = 1
 http_server.SILENCE_SECONDS, http_server.MIN_BYTES_PER_SECOND = int(sys.argv[2]), int(sys.argv[3])
 http_server.MAX_CONNECTIONS = int(sys.argv[4])
+http_server.MAX_UNFINISHED_BYTES = 150_000
 
 def app(environ, start_response):
     if environ["PATH_INFO"] == "/work":
@@ -188,6 +189,17 @@ def test_work_that_takes_long_is_not_silence_of_the_client(serve):
     assert read_answer(client)[0] == 200
     client.sendall(request("/after"))
     assert read_answer(client)[0] == 200
+
+
+def test_bodies_that_are_not_complete_are_limited_together(serve):
+    connect = serve()
+    begun = b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+    longer, shorter = connect(begun % 95_000 + bytes(90_000)), connect(begun % 85_000 + bytes(80_000))
+
+    assert is_closed_within(longer, SILENCE_SECONDS / 2)
+
+    shorter.sendall(bytes(5_000))
+    assert read_answer(shorter)[0] == 200
 
 
 def test_at_the_limit_the_connection_that_is_silent_longest_gives_way(serve):
