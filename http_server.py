@@ -65,6 +65,9 @@ class Connection(HTTPChannel):
     place of the one with the earliest deadline.
     """
 
+    # The one that is arriving.
+    request: HTTPRequestParser | None
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self.pipelined = b""
         self.deadline = time.monotonic() + SILENCE_SECONDS
@@ -87,6 +90,14 @@ class Connection(HTTPChannel):
     def writable(self) -> bool:
         """Tell whether to wait until bytes can be sent, or a request that was sent ahead can be executed."""
         return self.connected and bool(super().writable() or (self.pipelined and not self.requests))
+
+    def handle_close(self) -> None:
+        """Close the connection, and remove the file of a body that is not complete."""
+        super().handle_close()
+        if self.request is not None:
+            # Otherwise it would stay until the next garbage collection, which can be hours away.
+            self.request.close()
+            self.request = None
 
     def handle_write(self) -> None:
         """Send bytes. Once an answer is sent, take the next request of those that were sent ahead."""
@@ -112,7 +123,7 @@ class Connection(HTTPChannel):
     def send_continue(self) -> None:
         """Tell the client to send the body of a request, unless there is none, or it is refused already."""
         # Otherwise the request would never be complete.
-        if not self.request.completed:
+        if self.request is not None and not self.request.completed:
             super().send_continue()
 
     def recv(self, size: int) -> bytes:

@@ -21,7 +21,7 @@ MIN_BYTES_PER_SECOND = 1000
 MAX_CONNECTIONS = 5
 # Answers with what it was asked, or with more than any buffer of the system holds.
 PROGRAM = """
-import sys, time
+import glob, os, sys, time
 import http_server
 
 http_server.THREADS = 1
@@ -35,6 +35,11 @@ def app(environ, start_response):
     body = environ["wsgi.input"].read()
     if environ["PATH_INFO"] == "/large":
         body = bytes(20_000_000)
+    elif environ["PATH_INFO"] == "/files":
+        # Temporary files have no name. The first three are those of the process that started this one.
+        links = [link for link in glob.glob("/proc/self/fd/*") if int(os.path.basename(link)) > 2]
+        names = [os.readlink(link) for link in links if os.path.islink(link)]
+        body = f"{sum(name.endswith('(deleted)') for name in names)} files".encode()
     else:
         forwarded = environ.get("HTTP_X_FORWARDED_FOR")
         body = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']} {body.decode()} {forwarded}".encode()
@@ -189,6 +194,24 @@ def test_work_that_takes_long_is_not_silence_of_the_client(serve):
     assert read_answer(client)[0] == 200
     client.sendall(request("/after"))
     assert read_answer(client)[0] == 200
+
+
+@pytest.mark.skipif("not Path('/proc/self/fd').exists()", reason="the system does not list open files")
+def test_nothing_is_left_of_a_body_whose_client_has_gone(serve):
+    def wait_for(number):
+        until = time.monotonic() + 10
+        while (found := read_answer(connect(request("/files")))[2]) != number and time.monotonic() < until:
+            time.sleep(0.1)
+        assert found == number
+
+    connect = serve()
+    wait_for("0 files")
+    client = connect(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 90000\r\n\r\n" + bytes(70_000))
+    wait_for("1 files")
+
+    client.close()
+
+    wait_for("0 files")
 
 
 def test_bodies_that_are_not_complete_are_limited_together(serve):
