@@ -25,7 +25,7 @@ from ledger.accounts import APPLICATION_NAME, allow_local_emails
 from ledger.pieces import recover
 from ledger.sessions import find_session, touch
 from models import User
-from security import BoundedSessionInterface, Request, add_headers, csrf_failed
+from security import AsciiIntegerConverter, BoundedSessionInterface, Request, add_headers, csrf_failed
 from url_prefix import UrlPrefix
 from views import filters, languages
 
@@ -39,6 +39,7 @@ app.request_class = Request
 app.session_interface = BoundedSessionInterface()
 # A URL with two slashes would otherwise be redirected to whatever host the request names.
 app.url_map.merge_slashes = False
+app.url_map.converters["int"] = AsciiIntegerConverter
 
 with config.explaining_errors():
     app.config.from_mapping(config.read_config(app.instance_path))

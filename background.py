@@ -3,14 +3,16 @@
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
+from itertools import count
 
 from flask import Flask, current_app
 
 log = logging.getLogger("ledger")
 Job = Callable[[], None]
 # A mail server that does not respond must not fill the memory.
-MAX_JOBS = 100
+MAX_JOBS = 1_000
 
 
 class Worker:
@@ -21,18 +23,23 @@ class Worker:
 
     def __init__(self, app: Flask) -> None:
         self._app = app
-        self._jobs: queue.Queue[Job] = queue.Queue(MAX_JOBS)
+        # Those that are due first come first, then those that were submitted first.
+        self._jobs: queue.PriorityQueue[tuple[float, int, Job]] = queue.PriorityQueue(MAX_JOBS)
+        self._numbers = count()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def submit(self, job: Job) -> None:
-        """Run `job` soon. Never waits: when too many jobs are waiting, it is dropped."""
+    def submit(self, job: Job, delay: float = 0) -> None:
+        """Run `job` soon, but not before `delay` seconds, for which no other job waits.
+
+        Never waits: when too many jobs are waiting, it is dropped.
+        """
         with self._starting:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="background", daemon=True)
                 self._thread.start()
         try:
-            self._jobs.put_nowait(job)
+            self._jobs.put_nowait((time.monotonic() + delay, next(self._numbers), job))
         except queue.Full:
             log.error("too many jobs are waiting, so one was dropped; is the mail server reachable?")
 
@@ -42,7 +49,8 @@ class Worker:
 
     def _run(self) -> None:
         while True:
-            job = self._jobs.get()
+            due_at, _number, job = self._jobs.get()
+            time.sleep(max(0, due_at - time.monotonic()))
             try:
                 with self._app.app_context():
                     job()
@@ -58,7 +66,7 @@ def init_app(app: Flask) -> None:
     app.extensions["worker"] = Worker(app)
 
 
-def run_in_background(job: Job) -> None:
-    """Run `job` soon, in the worker of the current application, without the page waiting for it."""
+def run_in_background(job: Job, delay: float = 0) -> None:
+    """Run `job` after `delay` seconds in the worker of the current application, without the page waiting for it."""
     worker: Worker = current_app.extensions["worker"]
-    worker.submit(job)
+    worker.submit(job, delay)

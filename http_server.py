@@ -31,6 +31,8 @@ MAX_CONNECTIONS = 500
 MAX_HEADER_BYTES = 16 * 1024
 # A longer request body is kept in a temporary file until it is complete.
 MAX_BODY_BYTES_IN_MEMORY = 64 * 1024
+# The bodies that are not complete may take this much of the disk together, which can be memory in a container.
+MAX_UNFINISHED_BYTES = 256 * 1024 * 1024
 # A client may be silent for this long. Each byte that it sends or reads buys it a little more time.
 SILENCE_SECONDS = 20
 MIN_BYTES_PER_SECOND = 4096
@@ -68,6 +70,9 @@ class Connection(HTTPChannel):
     place of the one with the earliest deadline.
     """
 
+    # The one that is arriving.
+    request: HTTPRequestParser | None
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self.pipelined = b""
         self.deadline = time.monotonic() + SILENCE_SECONDS
@@ -91,12 +96,40 @@ class Connection(HTTPChannel):
         """Tell whether to wait until bytes can be sent, or a request that was sent ahead can be executed."""
         return self.connected and bool(super().writable() or (self.pipelined and not self.requests))
 
+    def handle_close(self) -> None:
+        """Close the connection, and remove the file of a body that is not complete."""
+        super().handle_close()
+        if self.request is not None:
+            # Otherwise it would stay until the next garbage collection, which can be hours away.
+            self.request.close()
+            self.request = None
+
     def handle_write(self) -> None:
         """Send bytes. Once an answer is sent, take the next request of those that were sent ahead."""
         super().handle_write()
         if self.pipelined and self.connected and super().readable():
             data, self.pipelined = self.pipelined, b""
             self.received(data)
+
+    def received(self, data: bytes) -> bool:
+        """Take bytes of a request. Of too many bodies that are not complete, the longest one is given up."""
+        is_accepted: bool = super().received(data)
+        if self.unfinished_bytes > MAX_BODY_BYTES_IN_MEMORY:
+            connections = [other for other in self._map.values() if isinstance(other, Connection)]
+            if sum(other.unfinished_bytes for other in connections) > MAX_UNFINISHED_BYTES:
+                max(connections, key=lambda other: other.unfinished_bytes).deadline = 0
+        return is_accepted
+
+    @property
+    def unfinished_bytes(self) -> int:
+        """How much has arrived of a body that is not complete."""
+        return self.request.body_bytes_received if self.request is not None else 0
+
+    def send_continue(self) -> None:
+        """Tell the client to send the body of a request, unless there is none, or it is refused already."""
+        # Otherwise the request would never be complete.
+        if self.request is not None and not self.request.completed:
+            super().send_continue()
 
     def recv(self, size: int) -> bytes:
         """Receive bytes, which give the client more time; a new request begins with all of it."""

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Container, Iterable, Sequence
-from functools import cached_property
 from typing import Any
 
 from flask import current_app, request
 from flask_babel import gettext, lazy_gettext
 from markupsafe import Markup
 from werkzeug.datastructures import FileStorage, MultiDict
+from werkzeug.utils import cached_property
 from wtforms import Field, FileField, SelectChoice, SelectField, StringField, ValidationError
 
 from fields import Text, normalise_name, option_html

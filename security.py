@@ -6,7 +6,6 @@ import re
 import secrets
 from contextlib import suppress
 from copy import deepcopy
-from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
@@ -20,6 +19,8 @@ from itsdangerous import URLSafeTimedSerializer
 from werkzeug.datastructures import FileStorage, ImmutableMultiDict, MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
+from werkzeug.routing import IntegerConverter
+from werkzeug.utils import cached_property
 
 from database.engine import SAFE_METHODS
 from database.files import cannot_be_used
@@ -33,6 +34,8 @@ SESSION_COOKIE_MAX_BYTES = 4_000
 # What is dropped from a session that is too large, in this order: messages, the values that the next form begins
 # with, drafts. Of a list, the oldest first.
 DISPENSABLE = ("_flashes", "last", "drafts")
+# What browsers take for the folder itself or the one above, which may not be of this application.
+DOT_SEGMENT = re.compile(r"/(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
 CONTENT_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -210,6 +213,12 @@ class Request(flask.Request):
         )
 
 
+class AsciiIntegerConverter(IntegerConverter):
+    """A number in a URL. Werkzeug would also accept the digits of other scripts."""
+
+    regex = "[0-9]+"
+
+
 class BoundedSessionInterface(SecureCookieSessionInterface):
     """Session in a signed cookie that is never larger than a browser accepts.
 
@@ -283,15 +292,15 @@ def _create_key(path: Path) -> None:
 def safe_redirect_target(target: str | None) -> str | None:
     """Return `target` without the URL prefix if it is a path of this application, or None.
 
-    That is printable ASCII without a backslash, with one leading slash and neither scheme nor host: browsers may
-    take any other form for another site.
+    That is printable ASCII without a backslash, with one leading slash, neither scheme nor host, and no segment such
+    as `..`: browsers may take any other form for another site.
     """
     if target and flask.has_request_context() and f"{target}/".startswith(f"{flask.request.root_path}/"):
         target = target[len(flask.request.root_path) :] or "/"
     if not target or len(target) > 2000 or not re.fullmatch(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*", target):
         return None
     parts = urlsplit(target)
-    return None if parts.scheme or parts.netloc else target
+    return None if parts.scheme or parts.netloc or DOT_SEGMENT.search(parts.path) else target
 
 
 def add_headers(response: flask.Response) -> flask.Response:

@@ -13,7 +13,7 @@ from models import Category, Operation, RowChange, User
 
 
 def current_names(user: User, operation_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, dict[str, str]]:
-    """Return, for each of these operations, the new name of each category that was renamed since then, by its old."""
+    """Return the new names of categories that were renamed since each of these operations, by their old names."""
     changes = defaultdict(list)
     for change in db.session.execute(_changes_query(), {"owner_id": user.id, "since": min(operation_ids)}):
         changes[change.operation_id].append(change)

@@ -117,7 +117,7 @@ def _show(
 def _shown_expenses(
     user: User, operations: Sequence[Operation], names: Mapping[uuid.UUID, dict[str, str]]
 ) -> dict[uuid.UUID, list[ShownExpense]]:
-    """Return the changes of expenses by each operation, in two statements; `names` are the new ones of categories."""
+    """Return the changes of expenses by each operation; `names` are the new ones of categories. Two statements."""
     changes = db.session.execute(_expense_changes_query(user, operations)).all()
     current, gone = known_expenses(user, {change.id for change in changes})
     shown = defaultdict(list)

@@ -406,15 +406,31 @@ def test_no_transaction_is_open_while_the_file_is_read(app, filled, bob, monkeyp
 def test_a_full_disk_ends_the_restore_with_a_message(filled, bob, monkeypatch):
     content, before = export_of(filled), everything()
 
-    def fail(**_options):
-        raise OSError(28, "No space left on device")
+    def small_engine():
+        engine = real()
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA max_page_count=10")
+        return engine
 
-    monkeypatch.setattr(reading, "TemporaryDirectory", fail)
+    real = reading._staging_engine
+    monkeypatch.setattr(reading, "_staging_engine", small_engine)
     response = restore(bob, content)
 
     assert response.status_code == 503
     assert "not enough disk space" in read(response).text
     assert everything() == before
+
+
+def test_an_export_that_is_being_restored_does_not_outlive_the_process(files, bob, monkeypatch, tmp_path):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with bob.app.app_context():
+        user_id = bob.user().id
+
+    with open_archive(io.BytesIO(packed(files)), user_id, datetime.now(UTC), ROOMY) as archive:
+        # Large enough that SQLite does not keep it in memory.
+        archive.connection.exec_driver_sql("CREATE TABLE large AS SELECT randomblob(20000000)")
+        assert [*tmp_path.iterdir()] == []
 
 
 # --- Files that are not exports
@@ -459,6 +475,30 @@ def damaged(files):
     return bytes(content)
 
 
+def misplaced(files):
+    """A zip file whose list of files is said to begin much later, so that they would begin before the file."""
+    content = bytearray(packed(files))
+    at = content.index(b"PK\x05\x06") + 16
+    (start,) = struct.unpack_from("<L", content, at)
+    struct.pack_into("<L", content, at, start + 100_000)
+    return bytes(content)
+
+
+def far_away(files):
+    """A zip file with a file that is said to begin after more bytes than there can be."""
+    content = bytearray(packed(files))
+    listed, end = content.index(b"PK\x01\x02"), content.index(b"PK\x05\x06")
+    name_length = struct.unpack_from("<H", content, listed + 28)[0]
+    # An extra field has the position, where four bytes are too few for it.
+    extra = struct.pack("<HHQ", 1, 8, 2**64 - 1)
+    struct.pack_into("<H", content, listed + 30, len(extra))
+    struct.pack_into("<L", content, listed + 42, 2**32 - 1)
+    (size,) = struct.unpack_from("<L", content, end + 12)
+    struct.pack_into("<L", content, end + 12, size + len(extra))
+    content[listed + 46 + name_length : listed + 46 + name_length] = extra
+    return bytes(content)
+
+
 def repeated(files):
     target = io.BytesIO(packed(files))
     with ZipFile(target, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
@@ -490,6 +530,8 @@ NOT_EXPORT = "The file is not an export of an account."
         (encrypted, "categories.csv in the file is damaged."),
         (lying, "categories.csv in the file is damaged."),
         (damaged, "expenses.csv in the file is damaged."),
+        (misplaced, "ledger.json in the file is damaged."),
+        (far_away, "categories.csv in the file is damaged."),
         (bomb, "too large when unpacked"),
         (lambda files: packed(files | {"ledger.json": "[]"}), NOT_EXPORT),
         (lambda files: packed(files | {"ledger.json": "{"}), NOT_EXPORT),

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from database import db
-from ledger import categories
+from ledger import categories, pieces
 from ledger.budgets import get_history, valid_budgets
 from ledger.periods import Period
 from models import DEFAULT_CATEGORIES, Category, RecurringExpense
@@ -432,6 +432,31 @@ def test_an_expense_deleted_before_its_category_was_renamed_returns_to_the_renam
 
     assert [row[1] for row in ana.rows()] == ["Food" if undone else "Meals"]
     assert len(names(ana)) == len(DEFAULT_CATEGORIES)
+
+
+@pytest.mark.parametrize("change", ["merge", "swap"])
+@pytest.mark.parametrize(("deleted", "status"), [("Food", 404), ("Travel", 422)])
+def test_a_category_that_another_window_has_just_deleted_is_neither_merged_nor_swapped(
+    ana, monkeypatch, change, deleted, status
+):
+    def delete_meanwhile(ids):
+        other = ana.app.test_client()
+        other.set_cookie("session", ana.client.get_cookie("session").value)
+        assert other.post(f"/categories/{gone}/delete", data=token).status_code in REDIRECTS
+        return real(ids)
+
+    token, gone, real = {"csrf_token": ana.token()}, category_id(ana, deleted), pieces.is_large
+    monkeypatch.setattr(pieces, "is_large", delete_meanwhile)
+
+    response = ana.post(f"/categories/{category_id(ana, 'Food')}/{change}", {"into": category_id(ana, "Travel")})
+
+    assert response.status_code == status
+    assert names(ana) == [name for name in DEFAULT_CATEGORIES if name != deleted]
+    if status == 422:
+        assert (
+            read(response).one(id="into-error").text
+            == "This category does not exist any more. Choose another one."
+        )
 
 
 @pytest.mark.parametrize("undone", [False, True])

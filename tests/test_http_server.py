@@ -22,12 +22,13 @@ MIN_BYTES_PER_SECOND = 1000
 MAX_CONNECTIONS = 5
 # Answers with the request, or with more than any buffer of the system holds.
 PROGRAM = """
-import sys, time
+import glob, os, sys, time
 import http_server
 
 http_server.THREADS = 1
 http_server.SILENCE_SECONDS, http_server.MIN_BYTES_PER_SECOND = int(sys.argv[2]), int(sys.argv[3])
 http_server.MAX_CONNECTIONS = int(sys.argv[4])
+http_server.MAX_UNFINISHED_BYTES = 150_000
 
 def app(environ, start_response):
     if environ["PATH_INFO"] == "/work":
@@ -35,6 +36,11 @@ def app(environ, start_response):
     body = environ["wsgi.input"].read()
     if environ["PATH_INFO"] == "/large":
         body = bytes(20_000_000)
+    elif environ["PATH_INFO"] == "/files":
+        # Temporary files have no name. The first three are those of the process that started this one.
+        links = [link for link in glob.glob("/proc/self/fd/*") if int(os.path.basename(link)) > 2]
+        names = [os.readlink(link) for link in links if os.path.islink(link)]
+        body = f"{sum(name.endswith('(deleted)') for name in names)} files".encode()
     else:
         forwarded = environ.get("HTTP_X_FORWARDED_FOR")
         body = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']} {body.decode()} {forwarded}".encode()
@@ -153,6 +159,25 @@ def test_a_request_that_is_cut_anywhere_is_the_same_request(serve):
     assert read_answer(client)[2].startswith("GET /b")
 
 
+@pytest.mark.parametrize(
+    ("method", "length", "status"),
+    [("GET", "", 200), ("POST", "Content-Length: 0\r\n", 200), ("POST", "Content-Length: 200000\r\n", 413)],
+)
+def test_a_request_without_a_body_to_wait_for_is_answered_at_once(serve, method, length, status):
+    client = serve()(request("/a", method, f"{length}Expect: 100-continue\r\n"))
+
+    assert read_answer(client)[0] == status
+
+
+def test_a_client_that_asks_first_is_told_to_send_its_body(serve):
+    client = serve()(request("/a", "POST", "Content-Length: 4\r\nExpect: 100-continue\r\n"))
+    assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+
+    client.sendall(b"body")
+
+    assert read_answer(client)[2].startswith("POST /a body")
+
+
 def test_an_answer_that_is_never_read_keeps_no_thread_and_is_dropped(serve):
     connect = serve()
     unread = connect(request("/large") * 5)
@@ -194,6 +219,35 @@ def test_work_that_takes_long_is_not_silence_of_the_client(serve):
     assert read_answer(client)[0] == 200
     client.sendall(request("/after"))
     assert read_answer(client)[0] == 200
+
+
+@pytest.mark.skipif("not Path('/proc/self/fd').exists()", reason="the system does not list open files")
+def test_nothing_is_left_of_a_body_whose_client_has_gone(serve):
+    def wait_for(number):
+        until = time.monotonic() + 10
+        while (found := read_answer(connect(request("/files")))[2]) != number and time.monotonic() < until:
+            time.sleep(0.1)
+        assert found == number
+
+    connect = serve()
+    wait_for("0 files")
+    client = connect(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 90000\r\n\r\n" + bytes(70_000))
+    wait_for("1 files")
+
+    client.close()
+
+    wait_for("0 files")
+
+
+def test_bodies_that_are_not_complete_are_limited_together(serve):
+    connect = serve()
+    begun = b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+    longer, shorter = connect(begun % 95_000 + bytes(90_000)), connect(begun % 85_000 + bytes(80_000))
+
+    assert is_closed_within(longer, SILENCE_SECONDS / 2)
+
+    shorter.sendall(bytes(5_000))
+    assert read_answer(shorter)[0] == 200
 
 
 def test_at_the_limit_the_connection_that_is_silent_longest_gives_way(serve):

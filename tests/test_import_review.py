@@ -142,5 +142,7 @@ def test_a_button_that_does_not_exist_leads_back_to_the_review(ana, url, go):
     assert "/payees/" not in send(ana, ana.page(url), go).location
 
 
-def test_a_payee_of_a_number_that_no_line_can_have_does_not_exist(ana, url):
-    assert ana.get(f"{url}/payees/{10**20}").status_code == 404
+@pytest.mark.parametrize("number", [10**20, "٢", "２"])
+def test_a_payee_of_a_number_that_no_line_can_have_does_not_exist(ana, url, number):
+    assert ana.get(f"{url}/payees/2").status_code == 200
+    assert ana.get(f"{url}/payees/{number}").status_code == 404

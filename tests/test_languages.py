@@ -484,3 +484,24 @@ def test_a_change_points_from_what_was_to_what_is(users):
 
         amount = visitor.page("/history").all("td", class_="amount")[0].raw_text()
         assert arrow in amount, amount
+
+
+def test_no_page_waits_for_the_texts_of_another(ana, bob, monkeypatch):
+    def load(code):
+        if code == "de":
+            asked.set()
+            is_answered.append(answered.wait(5))
+        return NullTranslations()
+
+    asked, answered, is_answered = threading.Event(), threading.Event(), []
+    send(ana, "settings", language="de")
+    monkeypatch.setattr(catalogues, "load", load)
+    waiting = threading.Thread(target=ana.get, args=["/history"])
+    waiting.start()
+    asked.wait(5)
+
+    assert bob.get("/history").status_code == 200
+
+    answered.set()
+    waiting.join()
+    assert is_answered[0]

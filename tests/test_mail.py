@@ -174,6 +174,19 @@ def test_a_job_that_fails_does_not_stop_the_others(app, caplog):
     assert "a job in the background failed: ZeroDivisionError" in caplog.text
 
 
+def test_no_job_waits_until_another_is_due(app):
+    worker, done = Worker(app), []
+    begun = time.monotonic()
+
+    for _ in range(100):
+        worker.submit(lambda: done.append(time.monotonic()), delay=0.5)
+    worker.finish()
+
+    assert len(done) == 100
+    assert done[0] - begun >= 0.5
+    assert done[-1] - begun < 20
+
+
 def test_too_many_jobs_are_dropped_and_nobody_waits(app, caplog):
     worker, release, done = Worker(app), threading.Event(), []
     started = threading.Event()

@@ -129,7 +129,7 @@ def test_asking_for_a_link_costs_the_same_whether_or_not_an_account_exists(app, 
     monkeypatch.setattr(accounts, "check_password_hash", lambda *_: hashed.append(1))
     monkeypatch.setattr(User, "set_password", lambda *_: hashed.append(1))
     jobs = []
-    monkeypatch.setattr("views.emails.run_in_background", jobs.append)
+    monkeypatch.setattr("views.emails.run_in_background", lambda *job: jobs.append(job))
 
     for email in ("ana@example.com", "nobody@example.com"):
         visitor, found = Visitor(app), []
@@ -151,7 +151,7 @@ def test_asking_for_a_link_costs_the_same_whether_or_not_an_account_exists(app, 
 
 def test_nothing_is_looked_up_before_a_random_moment(app, mailbox, ana, monkeypatch):
     waits, found = [], []
-    monkeypatch.setattr("views.emails.time.sleep", lambda seconds: waits.append((seconds, len(found))))
+    monkeypatch.setattr("background.time.sleep", lambda seconds: waits.append((seconds, len(found))))
     monkeypatch.setattr("views.emails.DELAY_MAX_MS", 10**9)
     monkeypatch.setattr("views.emails.accounts.find_by_email", found.append)
 
@@ -236,6 +236,19 @@ def test_a_device_that_is_known_can_ask_whatever_others_did(app, mailbox, ana):
 
     assert ask(ana).location == "/login"
     assert len(mailbox.messages) == 1
+
+
+def test_all_known_devices_together_get_nine_links(app, mailbox, ana):
+    visitors = [Visitor(app) for _ in range(4)]
+    for visitor in visitors:
+        visitor.log_in("ana@example.com")
+        visitor.post("/logout")
+
+    for visitor in visitors[:3]:
+        assert [ask(visitor).status_code in REDIRECTS for _ in range(3)] == [True] * 3
+
+    assert ask(visitors[3]).status_code == 429
+    assert len(mailbox.messages) == 9
 
 
 def test_links_count_for_the_network_address_like_failed_logins(app, mailbox, stranger):
@@ -424,6 +437,19 @@ def test_a_new_password_waits_its_turn_to_be_hashed(link, ana, stranger, monkeyp
     assert stranger.fill(link, **TYPED).status_code == 503
     monkeypatch.undo()
     assert stranger.fill(link, **TYPED).status_code in REDIRECTS
+
+
+def test_no_transaction_is_open_while_a_new_password_waits_its_turn_to_be_hashed(link, stranger, monkeypatch):
+    def look(limiter):
+        connections.append(db.engine.pool.checkedout())
+        return slot(limiter)
+
+    connections, slot = [], PasswordHashLimiter.slot
+    monkeypatch.setattr(PasswordHashLimiter, "slot", look)
+
+    stranger.fill(link, **TYPED)
+
+    assert connections == [0]
 
 
 def test_the_latest_three_links_work(app, mailbox, ana):

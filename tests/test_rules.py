@@ -224,6 +224,13 @@ def test_nothing_uses_what_flask_is_going_to_remove():
         assert not re.search(r"request_ctx|_request_ctx_stack|RequestContext", path.read_text()), path
 
 
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_no_request_waits_until_another_has_computed_its_own_property(path):
+    # Before Python 3.12, functools.cached_property computes one at a time, of all objects. One that asks the
+    # database would wait for a transaction that waits for this property. The one of Werkzeug has no lock.
+    assert not re.search(r"functools(\.| import .*\b)cached_property", path.read_text())
+
+
 def test_one_helper_flashes_messages():
     for path in SOURCES:
         calls = re.findall(r"\bflash\(|\bimport .*\bflash\b", path.read_text())

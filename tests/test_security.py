@@ -31,7 +31,16 @@ from views.rate_limits import PasswordHashLimiter, RateLimitedError
 
 
 @pytest.mark.parametrize(
-    "address", ["/", "/expenses", "/expenses?category=Food&x=%2F%2Fy", "/a//b", "/login?next=/x"]
+    "address",
+    [
+        "/",
+        "/expenses",
+        "/expenses?category=Food&x=%2F%2Fy",
+        "/a//b",
+        "/login?next=/x",
+        "/x?a=/../b",
+        "/.a/b../...",
+    ],
 )
 def test_an_address_within_the_application_is_safe(address):
     assert safe_redirect_target(address) == address
@@ -48,6 +57,7 @@ def test_an_address_within_the_application_is_safe(address):
             "http://[",
             " /x",
             "/x y",
+            *("/..", "/../x", "/x/../../y", "/./x", "/%2e%2e/x", "/.%2E/x", "/..?x", "/x/..#y"),
             "/é",
             "/\x00",
             "/" + "x" * 2000,
@@ -152,6 +162,21 @@ def test_a_device_that_is_known_waits_for_its_own_failures_alone(app, ana):
     assert 0 < int(response.headers["Retry-After"]) <= 900
     let_time_pass(app, 900)
     assert ana.log_in().status_code in REDIRECTS
+
+
+def test_all_known_devices_together_get_no_more_guesses_than_all_addresses(app, ana):
+    app.config.update(THROTTLE_ACCOUNT=1, THROTTLE_ADDRESS=0)
+    # Whoever has had the password can have logged in any number of times.
+    visitors = [Visitor(app) for _ in range(11)]
+    for visitor in visitors:
+        visitor.log_in("ana@example.com")
+        visitor.post("/logout")
+
+    for visitor in visitors[:10]:
+        fail(visitor, 1)
+
+    assert visitors[10].log_in("ana@example.com").status_code == 429
+    assert Visitor(app).log_in("ana@example.com").status_code in REDIRECTS
 
 
 def test_a_device_is_known_to_the_account_that_it_has_logged_in_to_only(app, ana, bob):

@@ -433,6 +433,22 @@ def test_a_stolen_password_does_not_lock_out_a_known_device(app, ana, authentica
     assert enter(ana, authenticator.next_code()).status_code in REDIRECTS
 
 
+def test_all_known_devices_together_get_a_limited_number_of_guesses(app, ana, time):
+    app.config.update(THROTTLE_ACCOUNT=1, THROTTLE_ADDRESS=0)
+    # They were logged in before two-factor authentication was turned on, which ended their sessions.
+    visitors = [Visitor(app) for _ in range(11)]
+    for visitor in visitors:
+        visitor.log_in("ana@example.com")
+    set_up(ana, time)
+    for visitor in visitors:
+        assert visitor.log_in("ana@example.com").location.startswith("/login/code")
+
+    for visitor in visitors[:10]:
+        assert enter(visitor, "000000").status_code == 422
+
+    assert enter(visitors[10], "000000").status_code == 429
+
+
 def test_entering_the_password_again_gives_no_more_guesses(app, ana, authenticator):
     app.config["THROTTLE_ADDRESS"] = 0
     for _ in range(10):

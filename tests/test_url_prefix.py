@@ -165,7 +165,17 @@ def test_after_the_login_the_page_that_was_asked_for_is_opened(prefixed, ana, wa
 
 
 @pytest.mark.parametrize(
-    "target", ["/other/page", f"{PREFIX}/account", "/account", "//evil", "https://evil", PREFIX]
+    "target",
+    [
+        "/other/page",
+        f"{PREFIX}/account",
+        "/account",
+        "//evil",
+        "https://evil",
+        PREFIX,
+        "/../x",
+        f"{PREFIX}/%2e./x",
+    ],
 )
 def test_a_redirect_after_the_login_stays_within_the_application(prefixed, ana, target):
     stranger = prefixed.test_client()
@@ -178,6 +188,7 @@ def test_a_redirect_after_the_login_stays_within_the_application(prefixed, ana, 
     )
 
     assert f"{response.location}/".startswith(f"{PREFIX}/")
+    assert "./" not in response.location
 
 
 def test_a_draft_comes_back(prefixed, ana):

@@ -152,7 +152,11 @@ def merge_category(category_id: uuid.UUID) -> ResponseReturnValue:
     if not form.validate_on_submit():
         return category_page(category_id, form)
     into = form.others[form.into.data]
-    operation = categories.merge(current_user, category_id, into.id, clock.now())
+    try:
+        operation = categories.merge(current_user, category_id, into.id, clock.now())
+    except CategoryError as error:
+        form.into.errors = [error_message(error)]
+        return category_page(category_id, form)
     db.session.commit()
     message = gettext(
         "Merged %(name)s into %(into)s: %(expenses)s.",
@@ -171,7 +175,11 @@ def swap_categories(category_id: uuid.UUID) -> ResponseReturnValue:
     if not form.validate_on_submit():
         abort(400)
     other = form.others[form.into.data]
-    operation = category_swap.swap(current_user, category_id, other.id, clock.now())
+    try:
+        operation = category_swap.swap(current_user, category_id, other.id, clock.now())
+    except CategoryError as error:
+        form.into.errors = [error_message(error)]
+        return category_page(category_id, form)
     db.session.commit()
     message = gettext("Swapped the names %(name)s and %(other)s.", name=category.name, other=other.name)
     flash_message(message, undo=operation)

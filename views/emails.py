@@ -2,7 +2,6 @@
 
 import logging
 import secrets
-import time
 from functools import partial
 
 from flask import current_app
@@ -41,12 +40,12 @@ def send_reset_link(email: str) -> None:
 
     The account is looked up in the background, so that the page takes the same time without one.
     """
-    run_in_background(partial(_send_reset_link, email, str(get_locale())))
+    # Otherwise, the next page would show by its time whether an email is being sent.
+    delay = secrets.randbelow(DELAY_MAX_MS) / 1000
+    run_in_background(partial(_send_reset_link, email, str(get_locale())), delay)
 
 
 def _send_reset_link(email: str, page_language: str) -> None:
-    # Otherwise, the next page would show by its time whether an email is being sent.
-    time.sleep(secrets.randbelow(DELAY_MAX_MS) / 1000)
     user = accounts.find_by_email(email)
     if user is None:
         return

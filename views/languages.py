@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from itertools import islice
 from urllib.parse import urlencode
 
@@ -28,13 +27,12 @@ KEPT_ARGUMENTS = ("next", "invitation", "recovery")
 class PageDomain(Domain):
     """The translations of one page, looked up once: doing it for every text took 6 % of a page's time."""
 
-    @cached_property
-    def translations(self) -> NullTranslations:
-        """The texts in the language of the page."""
-        return catalogues.load(str(get_locale()))
+    translations: NullTranslations | None = None
 
     def get_translations(self) -> NullTranslations:
         """Return the texts in the language of the page."""
+        if self.translations is None:
+            self.translations = catalogues.load(str(get_locale()))
         return self.translations
 
 

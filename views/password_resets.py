@@ -69,9 +69,9 @@ def show_invalid_link() -> ResponseReturnValue:
 
 def save_new_password(key: str, password: str) -> ResponseReturnValue:
     """Save a new password, end all sessions, and redirect to the login page. Raises RateLimitedError."""
+    # No transaction is open while the hashes of others, and this one, are computed.
+    db.session.rollback()
     with hashing.slot():
-        # No transaction is open while a hash is computed.
-        db.session.rollback()
         renewed = User()
         renewed.set_password(password)
     user = password_resets.redeem(key, renewed.password_hash, clock.now())

@@ -18,7 +18,8 @@ from ledger.throttling import Counter, account_key, other_key, record, reset, se
 # share a network address with an attacker.
 WAIT_MAX, OWN_WAIT_MAX, SHARED_WAIT_MAX = 24 * 3600, 3600, 3600
 # The limit for an account from all addresses together, as a multiple of that from one address: an attacker needs
-# this many addresses to make others wait. NIST SP 800-63B allows a hundred failures in a row.
+# this many addresses to make others wait. NIST SP 800-63B allows a hundred failures in a row. The same holds for
+# all known devices together: whoever has once had the password can have any number of them.
 ACCOUNT_FACTOR = 10
 # How many links to choose a new password one address can ask for before a wait, and the factor for all addresses
 # together.
@@ -45,14 +46,17 @@ def address_counter(address: str | None) -> Counter:
 def login_counters(address: str | None, email: str) -> list[Counter]:
     """Return the counters of failed logins at an account.
 
-    A device that has logged in to the account before has a counter of its own, so that failures elsewhere never
-    make it wait. Any other one counts for its address, for the account from this address, and for the account
-    from all addresses.
+    A device that has logged in to the account before has a counter of its own, and one together with the others
+    that have, so that failures elsewhere never make it wait. Any other one counts for its address, for the account
+    from this address, and for the account from all addresses.
     """
     limit = current_app.config["THROTTLE_ACCOUNT"]
     device_id, key = _read_device()
     if limit and key == account_key(email):
-        return [_counter(account_key(email, f"device {device_id}"), limit, OWN_WAIT_MAX)]
+        return [
+            _counter(account_key(email, f"device {device_id}"), limit, OWN_WAIT_MAX),
+            _counter(account_key(email, "devices"), limit * ACCOUNT_FACTOR, OWN_WAIT_MAX, shared=True),
+        ]
     return [
         address_counter(address),
         _counter(account_key(email, f"address {_network(address)}"), limit, WAIT_MAX),
@@ -70,24 +74,30 @@ def code_counters(address: str | None, user_id: int, email: str) -> list[Counter
     """Return the counters of wrong codes of two-factor authentication.
 
     Only somebody who has the password gets this far, so all codes of a user are counted together. A device that
-    has logged in to the account before has its own counter, so that a thief of the password cannot lock it out.
+    has logged in to the account before has its own counters, so that a thief of the password cannot lock it out.
     """
     limit = current_app.config["THROTTLE_ACCOUNT"]
     device_id, key = _read_device()
     if limit and key == account_key(email):
-        return [_counter(other_key(f"codes of {user_id}, device {device_id}"), limit, WAIT_MAX)]
+        return [
+            _counter(other_key(f"codes of {user_id}, device {device_id}"), limit, WAIT_MAX),
+            _counter(other_key(f"codes of {user_id}, devices"), limit * ACCOUNT_FACTOR, WAIT_MAX, shared=True),
+        ]
     return [address_counter(address), _counter(other_key(f"codes of {user_id}"), limit, WAIT_MAX)]
 
 
 def reset_counters(address: str | None, email: str) -> list[Counter]:
     """Return the counters of links to choose a new password, which could flood the mailbox of the address.
 
-    A device that has logged in to the account before has a counter of its own here, too.
+    A device that has logged in to the account before has counters of its own here, too.
     """
     limit = current_app.config["THROTTLE_ACCOUNT"] and RESET_LINKS
     device_id, key = _read_device()
     if limit and key == account_key(email):
-        return [_counter(account_key(email, f"reset, device {device_id}"), limit, WAIT_MAX)]
+        return [
+            _counter(account_key(email, f"reset, device {device_id}"), limit, WAIT_MAX),
+            _counter(account_key(email, "reset, devices"), limit * RESET_FACTOR, WAIT_MAX),
+        ]
     return [
         address_counter(address),
         _counter(account_key(email, f"reset, address {_network(address)}"), limit, WAIT_MAX),

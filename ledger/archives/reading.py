@@ -6,19 +6,18 @@ transaction of the real database is open meanwhile.
 
 import csv
 import json
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from io import TextIOWrapper
 from itertools import islice
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import IO, Any, NamedTuple, cast
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 from zlib import error as ZlibError  # noqa: N812
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.schema import CreateTable
 
 from database.pace import Pace
@@ -87,25 +86,19 @@ class Archive(NamedTuple):
 
 @contextmanager
 def open_archive(file: IO[bytes], user_id: int, now: datetime, limits: Limits) -> Iterator[Archive]:
-    """Check an export, and yield it as the data of this user. Raises ArchiveError.
+    """Check an export, and yield it as the data of this user.
 
-    Raises OSError or OperationalError when there is no room on the disk.
+    Raises ArchiveError, and OSError when there is no room on the disk.
     """
     if file.seek(0, 2) > limits.max_bytes:
         raise ArchiveError("archive_too_large", limit=limits.max_bytes // 2**20)
-    with TemporaryDirectory(prefix="ledger-archive-") as folder, _opening(file) as archive:
+    with _opening(file) as archive:
         _check_members(archive, limits)
         settings, counts = _read_manifest(archive)
-        engine = _staging_engine(Path(folder, "archive.db"))
+        engine = _staging_engine()
         try:
             with engine.begin() as connection:
-                _create_tables(connection, user_id)
-                rules = Rules(settings["currency"], now)
-                for table_file in table_files(settings["currency"]):
-                    count = _stage(connection, archive, table_file, user_id, rules)
-                    if count != counts[table_file.name]:
-                        raise ArchiveError("archive_damaged", name=table_file.name)
-                refuse_inconsistent(connection)
+                _stage_files(connection, archive, user_id, Rules(settings["currency"], now), counts)
                 yield Archive(settings, counts[FILE_NAMES[Expense]], connection)
         finally:
             engine.dispose()
@@ -115,11 +108,22 @@ def open_archive(file: IO[bytes], user_id: int, now: datetime, limits: Limits) -
 
 
 class SmallReads:
-    """A file of which little can be read at once: the length of its list of files is what the zip file claims."""
+    """A file of which little can be read at once, and only at positions within it.
+
+    The length of its list of files, and where each of them begins, are what the zip file claims.
+    """
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+        self._size = file.seek(0, 2)
+        self.tell, self.seekable = file.tell, file.seekable
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a position and return it. Raises BadZipFile for one that is not in the file."""
+        position = offset + {0: 0, 1: self._file.tell(), 2: self._size}[whence]
+        if not 0 <= position <= self._size:
+            raise BadZipFile
+        return self._file.seek(position)
 
     def read(self, size: int = -1) -> bytes:
         """Read at most MAX_READ_BYTES. Raises BadZipFile for more."""
@@ -192,18 +196,34 @@ def _read_manifest(archive: ZipFile) -> tuple[dict[str, Any], dict[str, int]]:
 # --- The rows
 
 
-def _staging_engine(file: Path) -> sa.Engine:
-    """Return an engine for the temporary database, which nobody else opens and which need not survive."""
-    engine = sa.create_engine(f"sqlite:///{file}", poolclass=sa.StaticPool, hide_parameters=True)
+def _staging_engine() -> sa.Engine:
+    """Return an engine for the temporary database."""
 
-    @sa.event.listens_for(engine, "connect")
-    def open_file(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
-        for pragma in ("journal_mode=MEMORY", "synchronous=OFF", "foreign_keys=ON"):
+    def connect() -> sqlite3.Connection:
+        # SQLite keeps a database without a name in a file that nobody else can open, and that does not outlive the
+        # process, however it ends.
+        connection = sqlite3.connect("", isolation_level=None)
+        for pragma in ("journal_mode=MEMORY", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
+        return connection
 
+    engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.StaticPool, hide_parameters=True)
     sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     return engine
+
+
+def _stage_files(
+    connection: sa.Connection, archive: ZipFile, user_id: int, rules: Rules, counts: dict[str, int]
+) -> None:
+    """Copy all files to the temporary database. Raises ArchiveError, and OSError when there is no room for it."""
+    try:
+        _create_tables(connection, user_id)
+        for file in table_files(rules.currency):
+            if _stage(connection, archive, file, user_id, rules) != counts[file.name]:
+                raise ArchiveError("archive_damaged", name=file.name)
+        refuse_inconsistent(connection)
+    except OperationalError as error:
+        raise OSError(f"temporary database: {error.orig}") from None
 
 
 def _create_tables(connection: sa.Connection, user_id: int) -> None:
