@@ -735,6 +735,29 @@ def test_the_icon_of_the_search_does_not_touch_its_text(states, visit, language,
     style = ana.page.locator("#filter-search").evaluate(
         "(field, names) => names.map(name => getComputedStyle(field)[name])", names
     )
-    distance, icon, padding = (float(re.search(r"[\d.]+", value)[0]) for value in style)
-    assert ("right" in style[0]) == (language == "ar")
+    distance, icon, padding = (float(re.search(r"[\d.]+(?=px)", value)[0]) for value in style)
+    assert ("100%" in style[0]) == (language == "ar")
     assert distance + icon + 8 <= padding
+
+
+def test_what_is_transparent_stays_so_in_forced_colors(states, visit):
+    ana = visit("ana", storage_state=states["ana"], viewport=PHONE, forced_colors="active")
+    ana.go("/expenses?period=2026-02")
+
+    border, paper = (
+        ana.page.locator(selector).first.evaluate("(element, name) => getComputedStyle(element)[name]", name)
+        for selector, name in ((".switch a", "borderTopColor"), ("body", "backgroundColor"))
+    )
+    assert re.findall(r"\d+", border)[:3] == re.findall(r"\d+", paper)[:3]
+
+
+@pytest.mark.parametrize("width", [320, 390, 768])
+def test_each_button_for_what_is_selected_is_beside_its_field(ana, width):
+    ana.page.set_viewport_size({"width": width, "height": 800})
+    ana.go("/expenses?category=Education")
+    ana.select("Evening class")
+
+    for name in ("category", "date"):
+        field = ana.page.locator(f".bulk-actions [name={name}]").bounding_box()
+        button = ana.page.locator(f".bulk-actions button[value={name}]").bounding_box()
+        assert (field["y"], field["height"]) == (button["y"], button["height"])
