@@ -387,6 +387,15 @@ def test_no_word_and_no_figure_is_broken(opened, media):
     assert opened.evaluate(BROKEN) == []
 
 
+@pytest.mark.parametrize("page", ["/expenses?category=Food", "/categories"])
+def test_no_word_is_broken_when_letters_are_twice_as_large_on_a_phone(ana, page):
+    ana.go(page)
+
+    look(ana.page, {"width": PHONE["width"] // 2, "height": PHONE["height"] // 2})
+
+    assert ana.page.evaluate(BROKEN) == []
+
+
 PADDED = """() => Array.from(document.querySelectorAll("input[aria-invalid]:not([type=date], [type=search])"))
     .map(field => [field.name, getComputedStyle(field)])
     .filter(([name, style]) => style.paddingInlineStart !== style.paddingInlineEnd)
