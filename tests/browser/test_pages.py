@@ -409,7 +409,8 @@ def test_a_wrong_value_stays_where_it_was_typed(opened):
     assert opened.evaluate(PADDED) == []
 
 
-BUTTONS = """() => Array.from(document.querySelectorAll("button, [role=button], summary, select, input:not([type=hidden])"))
+BUTTONS = """() => Array.from(
+    document.querySelectorAll("button, [role=button], summary, select, input:not([type=hidden])"))
     .filter(button => button.checkVisibility() && !button.ariaHidden)
     .map(button => {
         // A press on the label ticks its box.
