@@ -771,3 +771,5 @@ def test_each_button_for_what_is_selected_is_beside_its_field(ana, width):
         field = ana.page.locator(f".bulk-actions [name={name}]").bounding_box()
         button = ana.page.locator(f".bulk-actions button[value={name}]").bounding_box()
         assert (field["y"], field["height"]) == (button["y"], button["height"])
+        edge = ana.page.locator(".bulk-actions").bounding_box()
+        assert button["x"] + button["width"] == pytest.approx(edge["x"] + edge["width"], abs=1)
