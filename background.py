@@ -67,6 +67,6 @@ def init_app(app: Flask) -> None:
 
 
 def run_in_background(job: Job, delay: float = 0) -> None:
-    """Run `job` after `delay` seconds in the worker of the current application, without the page waiting for it."""
+    """Run `job` after `delay` seconds in the worker of the current application; the page does not wait for it."""
     worker: Worker = current_app.extensions["worker"]
     worker.submit(job, delay)

@@ -245,6 +245,8 @@ def test_the_page_shows_this_month_the_average_and_the_budget_of_every_category(
     row = row_of(page, "Food")
     spent, _bar, average = row.all("td")[:3]
     assert (spent.text, average.text) == ("$99.00", "$30.00")
+    # What a phone writes before it.
+    assert average["data-label"] == "3-month average"
     assert ana.total(spent.one("a")["href"]) == "$99.00"
     assert "$9.00 over" in row.text
     assert row.one("progress", class_="exceeded")
@@ -252,6 +254,12 @@ def test_the_page_shows_this_month_the_average_and_the_budget_of_every_category(
     assert [cell.text for cell in everything.all("td")[:3:2]] == ["$99.00", "$33.00"]
     assert row_of(page, "Travel").all("td")[2].text == "$3.00"
     assert not row_of(page, "Travel").all("progress")
+
+
+def test_nothing_is_written_where_there_is_no_average(ana):
+    averages = ana.page("/categories").all("td", class_="average")
+
+    assert {(average.text, average.get("data-label")) for average in averages} == {("", None)}
 
 
 def test_an_average_leaves_out_an_incomplete_first_month(ana, travel_to):

@@ -231,6 +231,9 @@ def test_amounts_in_another_currency_are_never_shown_as_if_they_were_in_that_of_
     main = page.one("main")
     assert "There is nothing to add. Amounts in currencies other than EUR are left out." in main.text
     assert ana.get(main.one("p", class_="empty").one("a")["href"].partition("#")[0]).status_code == 200
+    # Nothing can be chosen, and nothing added.
+    assert [button.text for button in main.one("div", class_="review-actions").all("button")] == ["Discard"]
+    assert not main.all("select")
 
     left = read(ana.get(send(ana, page, "left").location))
 
@@ -253,6 +256,13 @@ def test_a_payee_whose_lines_are_in_several_currencies_has_no_total_however_many
     button = taxi.one("ul").one("button")
     page = read(ana.get(send(ana, left, button["value"]).location))
     assert page.one("p", class_="origin").text == f"{LINES_OF_PAYEE + 1} lines · bank.csv"
+
+
+def test_a_statement_of_one_day_names_it_once(ana):
+    page = ana.page(upload(ana, "Date,Payee,Amount\n2026-01-13,Shop,-3.00\n").location)
+
+    assert page.one("p", class_="origin").text.startswith("bank.csv · Jan 13, 2026.")
+    assert ana.page("/imports").one("ul", class_="row-list").all("small")[0].text == "Jan 13, 2026"
 
 
 def test_a_file_of_several_accounts_names_them_all(ana):

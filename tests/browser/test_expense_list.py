@@ -84,6 +84,31 @@ def test_the_first_screen_is_for_the_rows(open_list, screen, due, rows):
     assert len(ana.rows) == len(FORTY) + due
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_what_a_message_offers_stays_on_one_line(open_list, width):
+    ana = open_list(viewport={"width": width, "height": 800})
+
+    repeat_weekly(ana)
+
+    offers = [offer.bounding_box() for offer in ana.page.locator(".message :is(a, button)").all()]
+    assert len(offers) == 2
+    assert len({round(offer["y"] + offer["height"] / 2) for offer in offers}) == 1
+
+
+def test_no_digit_of_a_date_is_cut_off(open_list):
+    ana = open_list()
+    field = ana.page.locator(".adding input[type=date]")
+    field.fill("2026-03-28")
+    box = field.bounding_box()
+    # What is left of its icon.
+    clip = {"x": box["x"] + 2, "y": box["y"] + 4, "width": box["width"] - 28, "height": box["height"] - 8}
+
+    shown = ana.page.screenshot(clip=clip)
+    field.evaluate("field => field.style.width = '20rem'")
+
+    assert ana.page.screenshot(clip=clip) == shown
+
+
 def test_the_total_is_the_largest_thing_and_is_read_first(open_list):
     ana = open_list()
 
