@@ -77,8 +77,13 @@ def database_location() -> str:
 
 def cannot_open(error: DBAPIError) -> str:
     """Return what to check when the database cannot be opened."""
-    reason = str(error.orig).strip().rstrip(".")
-    return f"Cannot open the database {database_location()}: {reason}. Check DATABASE_URL."
+    return f"Cannot open the database {database_location()}: {reason_text(error)} Check DATABASE_URL."
+
+
+def reason_text(error: DBAPIError) -> str:
+    """Return what the driver of the database says, as one line with a mark at its end."""
+    reason = " ".join(str(error.orig).split())
+    return reason if reason.endswith((".", "?")) else f"{reason}."
 
 
 def not_ready() -> str | None:

@@ -121,7 +121,17 @@ class Connection(HTTPChannel):
 
 
 def serve(app: WSGIApplication, host: str, port: int, max_body_bytes: int, trust_proxy_headers: bool) -> None:
-    """Serve `app` until the process is told to stop. X-Forwarded headers reach it only if they are trusted."""
+    """Serve `app` until the process is told to stop."""
+    listen(app, host, port, max_body_bytes, trust_proxy_headers).run()
+
+
+def listen(
+    app: WSGIApplication, host: str, port: int, max_body_bytes: int, trust_proxy_headers: bool
+) -> BaseWSGIServer:
+    """Return a server that listens, and answers once it runs. X-Forwarded headers reach `app` only if trusted.
+
+    Raises OSError if the address cannot be used, and ValueError if there is no such host.
+    """
     sockets: dict[int, Any] = {}
     server = create_server(
         app,
@@ -145,7 +155,7 @@ def serve(app: WSGIApplication, host: str, port: int, max_body_bytes: int, trust
         if isinstance(listener, BaseWSGIServer):
             listener.channel_class = Connection
     prepare_process()
-    server.run()
+    return server
 
 
 def prepare_process() -> None:
