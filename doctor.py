@@ -180,7 +180,7 @@ def _examine_settings() -> Iterator[Finding]:
     if f"/{config['URL_PREFIX'].partition('/')[2].partition('/')[0]}" in own_paths - {"/"}:
         text = f"URL_PREFIX={config['URL_PREFIX']} is also a path of the application. Choose another one."
         yield Finding(text, is_problem=True)
-    for name in ("THROTTLE_ACCOUNT", "THROTTLE_ADDRESS"):
+    for name in ("THROTTLE_ACCOUNT", "THROTTLE_ADDRESS", "THROTTLE_WINDOW"):
         if not config[name]:
             yield Finding(f"{name}=0 allows unlimited guessing of passwords. Remove it.", is_problem=True)
     if os.environ.get("SECRET_KEY") and _key_file().exists():
