@@ -77,7 +77,9 @@ def database_location() -> str:
 
 def cannot_open(error: DBAPIError) -> str:
     """Return what to check when the database cannot be opened."""
-    return f"Cannot open the database {database_location()}: {reason_text(error)} Check DATABASE_URL."
+    # On a full disk, SQLite speaks of an input/output error.
+    disk = " and the free space on its disk" if db.engine.dialect.name == "sqlite" else ""
+    return f"Cannot open the database {database_location()}: {reason_text(error)} Check DATABASE_URL{disk}."
 
 
 def reason_text(error: DBAPIError) -> str:

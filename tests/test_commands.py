@@ -228,7 +228,7 @@ def test_every_command_says_that_the_database_cannot_be_opened(run_each, monkeyp
     for code, text in run_each().values():
         assert code == 1
         assert "Cannot open the database" in text
-        assert "is the server running? Check DATABASE_URL." in text
+        assert "is the server running? Check DATABASE_URL" in text
 
 
 def test_a_command_says_that_the_database_became_unavailable(run, ana, monkeypatch):
