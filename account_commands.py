@@ -2,12 +2,15 @@
 
 import logging
 from collections.abc import Callable
+from functools import wraps
 
 import click
 from flask import current_app
 from flask.cli import with_appcontext
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 import clock
+import doctor
 from database import db
 from ledger import accounts, deletion, invitations, security_events, sessions, throttling, two_factor
 from ledger.errors import LedgerError
@@ -16,6 +19,36 @@ from messages import error_message
 from models import Invitation, User
 
 log = logging.getLogger("ledger")
+
+
+def with_database(command: Callable[..., None]) -> Callable[..., None]:
+    """Run a command in the application, and end it with a message if its database cannot be used."""
+
+    @with_appcontext
+    @wraps(command)
+    def checked(*arguments: object, **options: object) -> None:
+        need_database()
+        try:
+            command(*arguments, **options)
+        except OperationalError as error:
+            reason = doctor.reason_text(error)
+            location = doctor.database_location()
+            raise click.ClickException(f"The database {location} cannot be used: {reason} Try again.") from None
+
+    return checked
+
+
+def need_database() -> None:
+    """End the command unless the database has every migration."""
+    # Their messages would only distract from the one that says what to do.
+    for name in ("alembic", "waitress"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        missing = doctor.not_ready()
+    except DBAPIError as error:
+        raise click.ClickException(doctor.cannot_open(error)) from None
+    if missing:
+        raise click.ClickException(missing)
 
 
 def _checked(check: Callable[..., str | None], *values: object) -> str | None:
@@ -43,7 +76,7 @@ def _record_event(user: User, kind: str) -> None:
 @click.option("--username", prompt=True)
 @click.option("--email", prompt="Email")
 @click.password_option()
-@with_appcontext
+@with_database
 def create_user(username: str, email: str, password: str) -> None:
     """Create an account, even while registration is closed."""
     username = _checked(accounts.check_username, username) or ""
@@ -71,7 +104,7 @@ def save_new_user(user: User, password: str) -> None:
 @click.command("reset-password")
 @click.argument("email")
 @click.password_option(prompt="New password")
-@with_appcontext
+@with_database
 def reset_password(email: str, password: str) -> None:
     """Change the password of the account of EMAIL. Ends all its sessions and resets its failed logins."""
     user = find_user(email)
@@ -88,7 +121,7 @@ def reset_password(email: str, password: str) -> None:
 
 @click.command("end-sessions")
 @click.argument("email")
-@with_appcontext
+@with_database
 def end_sessions(email: str) -> None:
     """End all sessions of the account of EMAIL, on every device."""
     user = find_user(email)
@@ -100,7 +133,7 @@ def end_sessions(email: str) -> None:
 
 @click.command("disable-two-factor")
 @click.argument("email")
-@with_appcontext
+@with_database
 def disable_two_factor(email: str) -> None:
     """Turn two-factor authentication off for the account of EMAIL. The password stays as it is."""
     user = find_user(email)
@@ -115,7 +148,7 @@ def disable_two_factor(email: str) -> None:
 @click.command("delete-user")
 @click.argument("email")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-@with_appcontext
+@with_database
 def delete_user(email: str, yes: bool) -> None:
     """Remove the account of EMAIL with all its data, immediately and permanently."""
     user = find_user(email)
@@ -146,7 +179,7 @@ def remove_account(user: User) -> None:
 @click.option(
     "--withdraw", "withdrawn", metavar="ID", help="Delete the invitation with this ID, which --list shows."
 )
-@with_appcontext
+@with_database
 def invite(note: str, is_list: bool, withdrawn: str | None) -> None:
     """Create a link with which one person can register within 7 days."""
     if withdrawn is not None:

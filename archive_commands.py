@@ -6,11 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from flask.cli import with_appcontext
 from sqlalchemy.exc import DBAPIError
 
 import clock
-from account_commands import find_user
+from account_commands import find_user, with_database
 from database import db
 from doctor import count_text, size_text
 from ledger.archives import restoring, writing
@@ -37,7 +36,7 @@ def _reporting_errors() -> Iterator[None]:
 @click.command("export-account")
 @click.argument("email")
 @click.argument("file", type=click.Path(path_type=Path))
-@with_appcontext
+@with_database
 def export_account(email: str, file: Path) -> None:
     """Write all data of the account of EMAIL to the new zip FILE. The application can keep running."""
     user = find_user(email)
@@ -56,7 +55,7 @@ def export_account(email: str, file: Path) -> None:
 @click.command("restore-account")
 @click.argument("email")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@with_appcontext
+@with_database
 def restore_account(email: str, file: Path) -> None:
     """Restore the export FILE into the empty account of EMAIL."""
     user, now = find_user(email), clock.now()

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy.exc import DBAPIError
+from waitress.server import BaseWSGIServer
 
 import account_commands
 import archive_commands
@@ -24,7 +25,7 @@ import clock
 import doctor
 import http_server
 import import_command
-from account_commands import save_new_user
+from account_commands import need_database, save_new_user, with_database
 from database import Base, db
 from database.citus import citus_statements
 from database.engine import database_url
@@ -91,49 +92,45 @@ def init_app(app: Flask) -> None:
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8000, show_default=True, help="Port to listen on.")
-@with_appcontext
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
+@with_database
 def serve(host: str, port: int) -> None:
     """Run the application with the built-in server."""
-    _need_database()
     # Process 1 of a container ignores SIGTERM unless it handles it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    server = _listen(host, port)
     address = f"http://{host}:{port}{current_app.config['URL_PREFIX']}"
     if current_app.config["SESSION_COOKIE_SECURE"]:
         click.echo(f"Serving {address} for a proxy that adds https (HTTPS=1). Stop with Ctrl+C.")
     else:
         click.echo(f"Open {address} in a browser. Stop with Ctrl+C.")
     doctor.log_start()
-    http_server.serve(
-        current_app._get_current_object(),  # type: ignore[attr-defined]
-        host,
-        port,
-        # Larger than what the application accepts, so that its own page can say so.
-        max_body_bytes=max(
-            4 * current_app.config["MAX_CONTENT_LENGTH"],
-            3 * current_app.config["IMPORT_MAX_BYTES"],
-            current_app.config["RESTORE_MAX_BYTES"] + current_app.config["MAX_CONTENT_LENGTH"],
-        ),
-        # ProxyFix reads the X-Forwarded headers, from as many proxies as PROXY_HOPS says.
-        trust_proxy_headers=bool(current_app.config["PROXY_HOPS"]),
+    server.run()
+
+
+def _listen(host: str, port: int) -> BaseWSGIServer:
+    """Return the server, or end the command if its address cannot be used."""
+    config = current_app.config
+    # Larger than what the application accepts, so that its own page can say so.
+    max_body_bytes = max(
+        4 * config["MAX_CONTENT_LENGTH"],
+        3 * config["IMPORT_MAX_BYTES"],
+        config["RESTORE_MAX_BYTES"] + config["MAX_CONTENT_LENGTH"],
     )
-
-
-def _need_database() -> None:
-    """End the command unless the database has every migration."""
-    # Their messages would only distract from the one that says what to do.
-    for name in ("alembic", "waitress"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    # ProxyFix reads the X-Forwarded headers, from as many proxies as PROXY_HOPS says.
+    trust_proxy_headers = bool(config["PROXY_HOPS"])
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
     try:
-        missing = doctor.not_ready()
-    except DBAPIError as error:
-        raise click.ClickException(doctor.cannot_open(error)) from None
-    if missing:
-        raise click.ClickException(missing)
+        return http_server.listen(app, host, port, max_body_bytes, trust_proxy_headers)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "There is no such host"
+        raise click.ClickException(
+            f"Cannot serve on {host}:{port}: {reason}. Choose another address with --host and --port."
+        ) from None
 
 
 @click.command()
-@with_appcontext
+@with_database
 def purge() -> None:
     """Permanently delete what has expired: history, drafts, imports, links, events and deleted accounts."""
     number, has_more = 0, True
@@ -172,7 +169,7 @@ def show_demo(here: bool, remove: bool) -> None:
 
 
 def _create_demo_account() -> None:
-    _need_database()
+    need_database()
     password = secrets.token_urlsafe(9)
     user = User(username=demo.USERNAME, email=demo.EMAIL)
     save_new_user(user, password)
@@ -184,7 +181,7 @@ def _create_demo_account() -> None:
 
 
 def _remove_demo_account() -> None:
-    _need_database()
+    need_database()
     user = demo.find_account()
     if user is None:
         raise click.ClickException(f"This database has no demo account ({demo.EMAIL}).")
@@ -260,10 +257,9 @@ def _summary(counts: dict[str, int], started: float) -> str:
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@with_appcontext
+@with_database
 def backup(file: Path) -> None:
     """Write a backup of all data to the new FILE. The application can keep running."""
-    _need_database()
     taken_at, started = clock.now(), time.monotonic()
     with _reporting_errors():
         counts = backups.write_backup(db.engine, file, _show_progress)
@@ -276,10 +272,9 @@ def backup(file: Path) -> None:
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@with_appcontext
+@with_database
 def restore(file: Path) -> None:
     """Restore the backup FILE into a database without accounts."""
-    _need_database()
     started = time.monotonic()
     with _reporting_errors(), backups.open_backup(file) as source, db.engine.begin() as target:
         counts = backups.restore(source, target, _show_progress)
@@ -301,12 +296,11 @@ def examine() -> None:
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Print the statements and change nothing.")
-@with_appcontext
+@with_database
 def distribute(dry_run: bool) -> None:
     """Distribute the tables over a Citus cluster. Tables that are distributed already stay as they are."""
     if db.engine.dialect.name == "sqlite":
         raise click.ClickException("SQLite cannot be distributed. Set DATABASE_URL to a Citus coordinator.")
-    _need_database()
     with db.engine.begin() as connection:
         if not connection.scalar(sa.text("SELECT true FROM pg_extension WHERE extname = 'citus'")):
             raise click.ClickException(

@@ -10,19 +10,22 @@ from pathlib import Path
 from typing import Any, Literal
 
 from database.engine import database_url, engine_options
+from ledger.accounts import PASSWORD_MAX
 from ledger.archives.reading import UPLOAD_MAX_BYTES
 from ledger.money import currencies
 from ledger.periods import is_time_zone
 from ledger.sessions import SESSION_MAX_AGE
 from ledger.statements import UPLOAD_LIMITS
 from mail import check_sender, parse_mail_url
-from security import check_secret_key, load_or_create_secret_key
+from security import check_secret_key, is_weak_key, load_or_create_secret_key
 from url_prefix import check_prefix, check_public_url
 
 # With any other status, gunicorn would start its workers again and again.
 CANNOT_START = 3
 # Ways to write a setting that is on or off.
 ON, OFF = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
+# A name of a host, which may begin with a dot for all subdomains, and may have a port, which is ignored.
+HOST_NAME = re.compile(r"\.?[\w-]{1,63}(\.[\w-]{1,63})*(:[0-9]+)?")
 PYPROJECT = Path(__file__).with_name("pyproject.toml")
 # Configuration that no setting changes.
 FIXED = {
@@ -87,9 +90,25 @@ def env_secret(name: str) -> str:
     return value
 
 
-def env_bool(name: str, default: str = "0") -> bool:
-    """Return a setting that is on (1) or off (0)."""
-    return os.environ.get(name, default).strip().casefold() in ON
+def env_hosts() -> list[str]:
+    """Return the host names that the application responds to. Raises RuntimeError for any other text.
+
+    Flask would compare a URL or a wildcard with the host of each request, and refuse every one.
+    """
+    hosts = env_list("TRUSTED_HOSTS")
+    if not all(HOST_NAME.fullmatch(host) for host in hosts):
+        raise RuntimeError(
+            "TRUSTED_HOSTS must be host names such as ledger.example.org, separated by commas and without https://."
+        )
+    return hosts
+
+
+def env_bool(name: str) -> bool:
+    """Return a setting that is on (1) or off (0, the default). Raises RuntimeError for any other text."""
+    text = (os.environ.get(name) or "0").strip().casefold()
+    if text not in {*ON, *OFF}:
+        raise RuntimeError(f"{name} must be 1 (on) or 0 (off).")
+    return text in ON
 
 
 def env_int(name: str, default: int) -> int:
@@ -123,7 +142,7 @@ def read_config(instance_path: str) -> dict[str, Any]:
         "VERSION": read_version(),
         "URL_PREFIX": prefix,
         "PUBLIC_URL": check_public_url(os.environ.get("PUBLIC_URL") or "", prefix),
-        "TRUSTED_HOSTS": env_list("TRUSTED_HOSTS") or None,
+        "TRUSTED_HOSTS": env_hosts() or None,
         "HSTS_SUBDOMAINS": env_bool("HSTS_SUBDOMAINS"),
         "DEFAULT_CURRENCY": os.environ.get("DEFAULT_CURRENCY") or "USD",
         "TIMEZONE": os.environ.get("TIMEZONE") or "UTC",
@@ -149,8 +168,17 @@ def _secret_keys(instance_path: str) -> dict[str, Any]:
     secret_key = env_secret("SECRET_KEY") or load_or_create_secret_key(instance_path)
     return {
         "SECRET_KEY": check_secret_key(secret_key),
-        "SECRET_KEY_FALLBACKS": [check_secret_key(key) for key in env_list("SECRET_KEY_FALLBACKS")],
+        "SECRET_KEY_FALLBACKS": _former_keys(),
     }
+
+
+def _former_keys() -> list[str]:
+    keys = env_list("SECRET_KEY_FALLBACKS")
+    if any(map(is_weak_key, keys)):
+        raise RuntimeError(
+            "SECRET_KEY_FALLBACKS must be former keys, separated by commas. One of them is too short."
+        )
+    return keys
 
 
 def _cookies(https: bool, prefix: str) -> dict[str, Any]:
@@ -170,10 +198,12 @@ def _cookies(https: bool, prefix: str) -> dict[str, Any]:
 
 def _check(config: dict[str, Any]) -> None:
     """Raise RuntimeError for settings that are not valid, or that need another one."""
-    if config["DEFAULT_CURRENCY"] not in currencies() or not is_time_zone(config["TIMEZONE"]):
-        raise RuntimeError(
-            "DEFAULT_CURRENCY must be a code such as EUR, and TIMEZONE a name such as Europe/Berlin."
-        )
+    if config["DEFAULT_CURRENCY"] not in currencies():
+        raise RuntimeError("DEFAULT_CURRENCY must be the code of a currency, such as EUR.")
+    if not is_time_zone(config["TIMEZONE"]):
+        raise RuntimeError("TIMEZONE must be the name of a time zone, such as Europe/Berlin.")
+    if config["PASSWORD_MIN"] > PASSWORD_MAX:
+        raise RuntimeError(f"PASSWORD_MIN must be at most {PASSWORD_MAX}, the maximum length of a password.")
     if config["MAIL_SERVER"] and not (config["MAIL_FROM"] and config["PUBLIC_URL"]):
         raise RuntimeError(
             "MAIL_URL also needs MAIL_FROM, the address that emails come from, and PUBLIC_URL, the address of "

@@ -77,8 +77,15 @@ def database_location() -> str:
 
 def cannot_open(error: DBAPIError) -> str:
     """Return what to check when the database cannot be opened."""
-    reason = str(error.orig).strip().rstrip(".")
-    return f"Cannot open the database {database_location()}: {reason}. Check DATABASE_URL."
+    # On a full disk, SQLite speaks of an input/output error.
+    disk = " and the free space on its disk" if db.engine.dialect.name == "sqlite" else ""
+    return f"Cannot open the database {database_location()}: {reason_text(error)} Check DATABASE_URL{disk}."
+
+
+def reason_text(error: DBAPIError) -> str:
+    """Return what the driver of the database says, as one line with a mark at its end."""
+    reason = " ".join(str(error.orig).split())
+    return reason if reason.endswith((".", "?")) else f"{reason}."
 
 
 def not_ready() -> str | None:
@@ -175,7 +182,7 @@ def _examine_settings() -> Iterator[Finding]:
     if f"/{config['URL_PREFIX'].partition('/')[2].partition('/')[0]}" in own_paths - {"/"}:
         text = f"URL_PREFIX={config['URL_PREFIX']} is also a path of the application. Choose another one."
         yield Finding(text, is_problem=True)
-    for name in ("THROTTLE_ACCOUNT", "THROTTLE_ADDRESS"):
+    for name in ("THROTTLE_ACCOUNT", "THROTTLE_ADDRESS", "THROTTLE_WINDOW"):
         if not config[name]:
             yield Finding(f"{name}=0 allows unlimited guessing of passwords. Remove it.", is_problem=True)
     if os.environ.get("SECRET_KEY") and _key_file().exists():

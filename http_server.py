@@ -159,7 +159,17 @@ class Connection(HTTPChannel):
 
 
 def serve(app: WSGIApplication, host: str, port: int, max_body_bytes: int, trust_proxy_headers: bool) -> None:
-    """Serve `app` until the process is told to stop. X-Forwarded headers reach it only if they are trusted."""
+    """Serve `app` until the process is told to stop."""
+    listen(app, host, port, max_body_bytes, trust_proxy_headers).run()
+
+
+def listen(
+    app: WSGIApplication, host: str, port: int, max_body_bytes: int, trust_proxy_headers: bool
+) -> BaseWSGIServer:
+    """Return a server that listens, and answers once it runs. X-Forwarded headers reach `app` only if trusted.
+
+    Raises OSError if the address cannot be used, and ValueError if there is no such host.
+    """
     # Before there are threads.
     prepare_process()
     sockets: dict[int, Any] = {}
@@ -184,7 +194,7 @@ def serve(app: WSGIApplication, host: str, port: int, max_body_bytes: int, trust
     for listener in sockets.values():
         if isinstance(listener, BaseWSGIServer):
             listener.channel_class = Connection
-    server.run()
+    return server
 
 
 def prepare_process() -> None:

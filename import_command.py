@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from flask.cli import with_appcontext
 
 import clock
-from account_commands import find_user
+from account_commands import find_user, with_database
 from database import db
 from doctor import count_text
 from ledger import imports
@@ -36,7 +35,7 @@ MAX_ATTEMPTS = 5
 @click.option("--account", default="", help="Name of the bank account, if the file does not say it.")
 @click.option("--category", default="", help="Category of expenses for which none is known.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of sentences.")
-@with_appcontext
+@with_database
 def import_statement(email: str, file: str, add: bool, account: str, category: str, as_json: bool) -> None:
     """Show what would be read from the bank statement FILE for the account of EMAIL, or add its expenses.
 

@@ -254,13 +254,18 @@ class BoundedSessionInterface(SecureCookieSessionInterface):
 
 def check_secret_key(key: str) -> str:
     """Return `key`. Raises RuntimeError if it is so short or so well known that it could be guessed."""
-    if len(key) < KEY_MIN or len(set(key)) < 8 or key.casefold().startswith(WELL_KNOWN_KEYS):
+    if is_weak_key(key):
         raise RuntimeError(
             f"SECRET_KEY must be at least {KEY_MIN} random characters. Generate one with "
             "python3 -c 'import secrets; print(secrets.token_hex(32))', or leave it out: "
             "then one is generated and stored in the instance folder."
         )
     return key
+
+
+def is_weak_key(key: str) -> bool:
+    """Tell whether a secret key is so short or so well known that it could be guessed."""
+    return len(key) < KEY_MIN or len(set(key)) < 8 or key.casefold().startswith(WELL_KNOWN_KEYS)
 
 
 def load_or_create_secret_key(folder: str) -> str:

@@ -35,7 +35,10 @@ def check_public_url(url: str, prefix: str) -> str:
     url = url.strip().rstrip("/")
     parts = re.fullmatch(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(?::[0-9]{1,5})?(/[^\s?#]*)?", url)
     if url and (parts is None or (parts[1] or "") != prefix):
-        raise RuntimeError(f"PUBLIC_URL must be the address of this site, such as https://ledger.example{prefix}.")
+        raise RuntimeError(
+            f"PUBLIC_URL must be the address of this site, such as https://ledger.example{prefix}. "
+            "Its path is that of URL_PREFIX."
+        )
     return url
 
 

@@ -136,20 +136,35 @@ def test_a_proxy_is_believed_only_when_there_is_one(start):
     ("settings", "message"),
     [
         ({"SECRET_KEY": "dev"}, "SECRET_KEY must be"),
-        ({"SECRET_KEY_FALLBACKS": "old"}, "SECRET_KEY must be"),
+        ({"SECRET_KEY_FALLBACKS": "old"}, "SECRET_KEY_FALLBACKS must be"),
         ({"DEFAULT_CURRENCY": "EURO"}, "DEFAULT_CURRENCY must be"),
-        ({"TIMEZONE": "Middle/Earth"}, "DEFAULT_CURRENCY must be"),
+        ({"TIMEZONE": "Middle/Earth"}, "TIMEZONE must be"),
+        ({"HTTPS": "ture"}, "HTTPS must be 1 (on) or 0 (off)."),
+        ({"HSTS_SUBDOMAINS": "2"}, "HSTS_SUBDOMAINS must be"),
+        ({"ALLOW_LOCAL_EMAILS": "never"}, "ALLOW_LOCAL_EMAILS must be"),
+        ({"TRUSTED_HOSTS": "https://ledger.example"}, "TRUSTED_HOSTS must be"),
+        ({"TRUSTED_HOSTS": "ledger.example, *"}, "TRUSTED_HOSTS must be"),
+        ({"TRUSTED_HOSTS": "ledger.example other.example"}, "TRUSTED_HOSTS must be"),
+        ({"PASSWORD_MIN": "1025"}, "PASSWORD_MIN must be at most 1024"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_refused_at_the_start(start, settings, message):
     assert message in start(**settings)
 
 
+@pytest.mark.slow
+def test_a_switch_is_read_in_any_case_and_off_when_it_is_empty(start):
+    found = start(HTTPS=" Yes ", HSTS_SUBDOMAINS="", ALLOW_LOCAL_EMAILS="FALSE")
+
+    names = ("SESSION_COOKIE_SECURE", "HSTS_SUBDOMAINS", "ALLOW_LOCAL_EMAILS")
+    assert [found["config"][name] for name in names] == ["True", "False", "False"]
+
+
 def test_lists_and_switches_are_read(start):
     keys = f"{'0123456789abcdef' * 3},{'fedcba9876543210' * 3}"
-    found = start(TRUSTED_HOSTS=" localhost , b.example", REGISTRATION="0", SECRET_KEY_FALLBACKS=keys)
+    found = start(TRUSTED_HOSTS=" localhost , .b.example:8443", REGISTRATION="0", SECRET_KEY_FALLBACKS=keys)
 
-    assert found["config"]["TRUSTED_HOSTS"] == "['localhost', 'b.example']"
+    assert found["config"]["TRUSTED_HOSTS"] == "['localhost', '.b.example:8443']"
     assert found["config"]["REGISTRATION"] == "False"
     assert found["config"]["SECRET_KEY_FALLBACKS"].count(",") == 1
 

@@ -4,6 +4,7 @@ import contextlib
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -11,8 +12,10 @@ import urllib.request
 from datetime import UTC, datetime, timedelta
 from urllib.error import HTTPError
 
+import click
 import pytest
 from sqlalchemy import func, inspect, select
+from sqlalchemy.exc import OperationalError
 
 import commands
 import doctor
@@ -179,13 +182,91 @@ def test_the_demo_has_a_database_of_its_own_unless_told_otherwise(
     assert run("demo", "--remove")[0] == 1
 
 
-def test_serve_refuses_a_database_without_its_migrations(run, monkeypatch):
+# Commands of Flask, those that need no database, and the doctor, which examines it.
+OTHER_COMMANDS = {"db", "doctor", "export-static", "routes", "run", "shell"}
+
+
+@pytest.fixture
+def run_each(app, run, tmp_path):
+    """Run each command that needs the database, with values for all that it asks for; return what was printed."""
+    file = tmp_path / "file"
+    file.touch()
+
+    def arguments(command):
+        for part in command.params:
+            if isinstance(part, click.Argument):
+                yield str(file)
+            elif part.prompt or part.name == "here":
+                yield from (part.opts[0],) if part.is_flag else (part.opts[0], "a quiet river at noon")
+
+    def run_each():
+        commands = {name: app.cli.get_command(None, name) for name in app.cli.list_commands(None)}
+        return {
+            name: run(name, *arguments(command))
+            for name, command in commands.items()
+            if name not in OTHER_COMMANDS
+        }
+
+    return run_each
+
+
+def test_every_command_refuses_a_database_without_its_migrations(run_each, monkeypatch):
     monkeypatch.setattr(doctor, "is_migrated", lambda engine: False)
 
-    code, printed = run("serve")
+    printed = run_each()
+
+    assert {"serve", "create-user", "purge", "backup", "import-statement"} <= set(printed)
+    assert {name for name, (code, text) in printed.items() if code != 1 or "flask db upgrade" not in text} == set()
+
+
+def test_every_command_says_that_the_database_cannot_be_opened(run_each, monkeypatch):
+    def fail(engine):
+        raise OperationalError("", {}, sqlite3.OperationalError("is the server\n\trunning?"))
+
+    monkeypatch.setattr(doctor, "is_migrated", fail)
+
+    for code, text in run_each().values():
+        assert code == 1
+        assert "Cannot open the database" in text
+        assert "is the server running? Check DATABASE_URL" in text
+
+
+def test_a_command_says_that_the_database_became_unavailable(run, ana, monkeypatch):
+    def fail(user):
+        raise OperationalError("", {}, sqlite3.OperationalError("database or disk is full"))
+
+    monkeypatch.setattr("ledger.sessions.revoke_all_sessions", fail)
+
+    code, printed = run("end-sessions", "ana@example.com")
 
     assert code == 1
-    assert "flask db upgrade" in printed
+    assert "cannot be used: database or disk is full. Try again." in printed
+    assert ana.get("/expenses").status_code == 200
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "99999"])
+def test_serve_refuses_a_port_that_does_not_exist(run, port):
+    code, printed = run("serve", "--port", port)
+
+    assert code == 2
+    assert "is not in the range 1<=x<=65535" in printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("host", "reason"), [("127.0.0.1", "Address already in use"), ("nowhere.invalid", "There is no such host")]
+)
+def test_serve_explains_an_address_that_cannot_be_used(app, host, reason):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        arguments = [sys.executable, "-m", "flask", "serve", "--host", host, "--port", str(port)]
+
+        done = subprocess.run(arguments, capture_output=True, text=True, timeout=60)
+
+    advice = "Choose another address with --host and --port."
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == f"Error: Cannot serve on {host}:{port}: {reason}. {advice}\n"
 
 
 def accept_interrupt():

@@ -6,8 +6,12 @@ from pathlib import Path
 
 from gunicorn.config import Config
 
+import config
+
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+# A file is sent with the other fields of its form.
+ENVELOPE_BYTES = 100_000
 UNITS = ("deploy/ledger.service", "deploy/ledger-backup.service")
 
 
@@ -28,14 +32,14 @@ def test_the_pages_name_only_what_exists():
 def test_gunicorn_accepts_its_settings(monkeypatch):
     monkeypatch.setattr("dotenv.load_dotenv", lambda: None)
     settings = runpy.run_path(str(ROOT / "gunicorn.conf.py"))
-    config = Config()
+    found = Config()
 
     for name, value in settings.items():
         if not name.startswith("_") and not callable(value):
-            config.set(name, value)
+            found.set(name, value)
 
-    assert config.control_socket_disable
-    assert config.forwarded_allow_ips == []
+    assert found.control_socket_disable
+    assert found.forwarded_allow_ips == []
 
 
 def test_only_settings_that_exist_are_set():
@@ -48,6 +52,23 @@ def test_only_settings_that_exist_are_set():
     assert {"DATABASE_URL_FILE", "HTTPS", "PROXY_HOPS"} <= named
     for name in named:
         assert f"`{name}`" in read("README.md")
+
+
+def test_the_proxies_let_through_what_the_application_accepts():
+    nginx, caddy = read("deploy/nginx.conf"), read("deploy/Caddyfile")
+    limits = {
+        "/imports": config.NUMBERS["IMPORT_MAX_BYTES"],
+        "/account/restore": config.NUMBERS["RESTORE_MAX_BYTES"],
+    }
+    by_nginx = re.findall(r"location = (\S+) \{\n +client_max_body_size (\d+)m;", nginx)
+    by_caddy = re.findall(r" path \*(\S+)\n\trequest_body @\w+ \{\n\t\tmax_size (\d+)MB\n", caddy)
+
+    assert {path for path, _ in by_nginx} == {path for path, _ in by_caddy} == set(limits)
+    assert [path for path, size in by_nginx if int(size) * 2**20 < limits[path] + ENVELOPE_BYTES] == []
+    assert [path for path, size in by_caddy if int(size) * 10**6 < limits[path] + ENVELOPE_BYTES] == []
+    # What to write for a prefix, and what has the smaller limit, name the same paths.
+    assert [path for path in limits if f"location = /ledger{path} {{" not in nginx] == []
+    assert f"@other not path {' '.join(f'*{path}' for path in limits)}\n" in caddy
 
 
 def test_the_image_has_a_python_that_is_new_enough():

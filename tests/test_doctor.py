@@ -65,6 +65,7 @@ def test_a_healthy_application_has_nothing_wrong(healthy, run):
         ),
         ({"THROTTLE_ACCOUNT": 0}, "THROTTLE_ACCOUNT=0 allows unlimited guessing"),
         ({"THROTTLE_ADDRESS": 0}, "THROTTLE_ADDRESS=0 allows unlimited guessing"),
+        ({"THROTTLE_WINDOW": 0}, "THROTTLE_WINDOW=0 allows unlimited guessing"),
     ],
 )
 def test_a_setting_that_looks_wrong_is_named(healthy, run, settings, message):

@@ -145,7 +145,7 @@ BELOW = {
     "config": {"database", "ledger", "mail", "security", "url_prefix"},
     "doctor": {"clock", "database", "ledger", "mail", "models"},
     "http_server": set(),
-    "account_commands": {"clock", "database", "ledger", "messages", "models"},
+    "account_commands": {"clock", "database", "doctor", "ledger", "messages", "models"},
     "archive_commands": {"account_commands", "clock", "database", "doctor", "ledger", "messages", "models"},
     "commands": {
         *("account_commands", "archive_commands", "clock", "database", "doctor", "http_server", "import_command"),
