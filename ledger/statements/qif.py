@@ -104,8 +104,10 @@ def _records(text: str, hints: Hints) -> Iterator[_Record]:
                 record.values.setdefault(line[0], line[1:].strip())
             if len(record.raw) < 20:
                 record.raw.append(line)
-    # The last one is not always closed.
-    if section in _SECTIONS and "D" in record.values and record.values.keys() & {"T", "U"}:
+    # The last one is not always closed. Where the file breaks off, its last value may be incomplete.
+    if record.raw and text[-1] not in "\r\n" and record.raw[-1][0] in "DTU$":
+        record.values.pop(record.raw[-1][0], None)
+    if section in _SECTIONS and record.values.keys() & {"D", "T", "U"}:
         yield record
 
 
