@@ -1,11 +1,13 @@
 """The command `flask import-statement`."""
 
 import json
+import uuid
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
+from sqlalchemy.exc import SQLAlchemyError
 
 import clock
 from account_commands import find_user, with_database
@@ -81,15 +83,29 @@ def save(user: User, read: Reading, content: bytes, file_name: str, category: st
     db.session.commit()
     recover(user)
     statement_id = save_draft(owner_of(user), read.statement, content, file_name, read.source, clock.now())
-    with suppress(OperationRunningError, LeaseLostError):
-        # Something else can have been added since the file was read.
-        for _ in range(MAX_ATTEMPTS):
-            outcome, _operation = imports.add(user, statement_id, clock.now(), category or usual_category(names))
-            if outcome == "nothing":
-                discard(user, statement_id)
-            if outcome != "changed":
-                return
+    try:
+        with suppress(OperationRunningError, LeaseLostError):
+            # Something else can have been added since the file was read.
+            for _ in range(MAX_ATTEMPTS):
+                outcome, _operation = imports.add(
+                    user, statement_id, clock.now(), category or usual_category(names)
+                )
+                if outcome == "nothing":
+                    discard(user, statement_id)
+                if outcome != "changed":
+                    return
+    except SQLAlchemyError:
+        forget(user, statement_id)
+        raise
+    forget(user, statement_id)
     raise click.ClickException("The expenses of this account are being changed. Try again.")
+
+
+def forget(user: User, statement_id: uuid.UUID) -> None:
+    """Delete the draft of what could not be added, if the database lets it; else it is purged as old ones are."""
+    db.session.rollback()
+    with suppress(OperationRunningError, SQLAlchemyError):
+        discard(user, statement_id)
 
 
 def show(statement: Statement, summary: Summary, as_json: bool, is_added: bool) -> None:

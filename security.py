@@ -297,8 +297,8 @@ def _create_key(path: Path) -> None:
 def safe_redirect_target(target: str | None) -> str | None:
     """Return `target` without the URL prefix if it is a path of this application, or None.
 
-    That is printable ASCII without a backslash, with one leading slash, neither scheme nor host, and no segment such
-    as `..`: browsers may take any other form for another site.
+    That is printable ASCII without a backslash, with one leading slash, neither scheme nor host, and no segment
+    such as `..`: browsers may take any other form for another site.
     """
     if target and flask.has_request_context() and f"{target}/".startswith(f"{flask.request.root_path}/"):
         target = target[len(flask.request.root_path) :] or "/"

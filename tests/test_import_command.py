@@ -1,11 +1,13 @@
 """The command that shows or adds the lines of a statement."""
 
 import json
+from contextlib import suppress
 from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 from sqlalchemy import func, insert, select
+from sqlalchemy.exc import OperationalError
 from uuid_utils.compat import uuid7
 
 from app import app as application
@@ -102,6 +104,24 @@ def test_add_writes_once_whatever_is_read_again(app, run, ana, tmp_path):
         ("3.000", "Other", "coffee"),
     ]
     assert "Imported 2 expenses" in ana.page("/history").text
+
+
+@pytest.mark.parametrize("fault", ["busy", "changed"])
+def test_what_cannot_be_added_leaves_no_draft(app, run, ana, tmp_path, monkeypatch, fault):
+    def fail(*_arguments):
+        if fault == "changed":
+            return "changed", None
+        raise OperationalError("insert", {}, Exception("database is locked"))
+
+    monkeypatch.setattr("ledger.imports.add", fail)
+
+    with suppress(OperationalError):
+        code, _printed = run("import-statement", "ana@example.com", write(tmp_path, STATEMENT), "--add")
+        assert code == 1
+
+    with app.app_context():
+        for model in (Operation, Statement, StatementLine):
+            assert db.session.scalar(select(func.count()).select_from(model)) == 0
 
 
 def test_a_file_can_come_from_the_standard_input(run, ana):

@@ -693,6 +693,21 @@ def test_a_fee_that_may_belong_to_the_amount_is_asked_about():
     assert asked(read("Date,Text,In,Out,Fee\n2026-03-14,b,,-100.00,-2.50\n")) == {"columns": "3,2"}
 
 
+def test_a_fee_of_the_earliest_booking_is_asked_about():
+    statement = read(
+        "Date,Text,Amount,Fee,Balance\n2026-01-13,a,-12.00,0.50,87.50\n2026-01-14,b,50.00,0.00,137.50\n"
+        "2026-01-15,c,-7.50,0.00,130.00\n"
+    )
+
+    assert "columns" in asked(statement)
+
+
+def test_the_day_of_the_booking_is_told_from_the_one_that_interest_counts_from():
+    statement = read("Dátum zaúčtovania;Dátum splatnosti;Suma;Mena\n13.01.2026;14.01.2026;-12,50;EUR\n")
+
+    assert booked(statement) == [("2026-01-13", "-12.50")]
+
+
 def test_an_amount_in_the_currency_of_the_account_is_known_by_its_name():
     statement = read(
         "Date;Description;Montant;Devise;Montant en devise du compte;Devise du compte\n"
@@ -792,6 +807,8 @@ def test_a_field_may_hold_line_breaks_and_a_separator_of_paragraphs_ends_no_line
         (b"\x1f\x8b\x08", "archive"),
         (b"\xd0\xcf\x11\xe0", "workbook"),
         (b"%PDF-1.7", "pdf"),
+        (b'<?xml version="1.0"?>\n<!DOCTYPE html><html>Log in</html>', "web_page"),
+        (b"PK\x03\x04mimetypeapplication/vnd.oasis.opendocument.spreadsheet", "workbook"),
         (b"<html><table><tr><td>1</td></tr></table></html>", "web_page"),
         (bytes(range(256)) * 100, "not_text"),
         (b"Date,Payee,Amount\n", "no_lines"),
@@ -807,7 +824,7 @@ def test_a_field_may_hold_line_breaks_and_a_separator_of_paragraphs_ends_no_line
         (8 * 2**20 * b" " + b" ", "too_large"),
         (190_000 * b'"', "no_lines"),
         (190_000 * b"\n", "empty"),
-        (b"!Type:Bank\nD01/02/2026\nT-1.00\n", "no_lines"),
+        (b"!Type:Bank\nN12\nPShop\n", "no_lines"),
         (b"<OFX>" + 190_000 * b"<", "no_lines"),
         (b":20:" + 150_000 * b":", "field_too_long"),
     ],
@@ -865,6 +882,80 @@ def test_ofx_prints_the_day_and_needs_no_closing_tags(encoding):
     assert (statement.format, statement.currency, statement.accounts) == ("ofx", "CHF", ("0099 12-34",))
 
 
+def ofx_of(*transactions):
+    """Return OFX in dollars with these transactions, each of which is the rest of its tags."""
+    bookings = "".join(f"<STMTTRN>{tags}</STMTTRN>" for tags in transactions)
+    return f"OFXHEADER:100\n\n<OFX><STMTRS><CURDEF>USD<BANKTRANLIST>{bookings}</BANKTRANLIST></STMTRS></OFX>"
+
+
+@pytest.mark.parametrize(
+    ("written", "amount"),
+    [
+        *(("-1 234,50", "-1234.50"), ("-1\u00a0234.50", "-1234.50"), ("1234.50-", "-1234.50")),
+        *(("\u22121234.50", "-1234.50"), ("- 1234.50", "-1234.50"), ("-$1,234.50", "-1234.50")),
+    ],
+)
+def test_ofx_amounts_are_read_as_banks_write_them(written, amount):
+    statement = read(ofx_of(f"<DTPOSTED>20260115<TRNAMT>{written}<NAME>Shop"))
+
+    assert booked(statement) == [("2026-01-15", amount)]
+
+
+@pytest.mark.parametrize("days", ["<DTPOSTED>2026-01-15", "<DTPOSTED>00000000<DTUSER>20260115"])
+def test_ofx_days_may_have_dashes_or_stand_in_another_tag(days):
+    assert booked(read(ofx_of(f"{days}<TRNAMT>-1.50"))) == [("2026-01-15", "-1.50")]
+
+
+@pytest.mark.parametrize(("tag", "currency"), [("CURRENCY", "EUR"), ("ORIGCURRENCY", "USD")])
+def test_ofx_amounts_in_another_currency_are_not_relabelled(tag, currency):
+    statement = read(ofx_of(f"<DTPOSTED>20260115<TRNAMT>-1.50<{tag}><CURRATE>1.1<CURSYM>EUR</{tag}>"))
+
+    assert [line.currency for line in statement.lines] == [currency]
+
+
+@pytest.mark.parametrize(
+    ("transactions", "amounts"),
+    [
+        ((("DEBIT", "1.50"), ("CREDIT", "9.00")), ["-1.50", "9.00"]),
+        ((("DEBIT", "1.50"), ("CREDIT", "-9.00")), ["1.50", "-9.00"]),
+        ((("DEBIT", "1.50"), ("DEBIT", "9.00")), ["1.50", "9.00"]),
+    ],
+    ids=["no minus", "a minus", "one kind"],
+)
+def test_kinds_of_ofx_give_the_sign_only_where_the_file_writes_none(transactions, amounts):
+    tags = [f"<TRNTYPE>{kind}<DTPOSTED>20260115<TRNAMT>{amount}" for kind, amount in transactions]
+
+    assert [amount for _, amount in booked(read(ofx_of(*tags)))] == amounts
+
+
+def test_ofx_in_xml_may_have_attributes_and_marked_text():
+    statement = read(
+        '<?xml version="1.0"?><OFX xmlns="http://ofx.net"><STMTTRN ><DTPOSTED>20260115</DTPOSTED>'
+        "<TRNAMT>-1.50</TRNAMT><NAME><![CDATA[Tom & Co]]></NAME></STMTTRN></OFX>"
+    )
+
+    assert booked(statement) == [("2026-01-15", "-1.50")]
+    assert statement.lines[0].payee == "Tom & Co"
+
+
+@pytest.mark.parametrize(
+    ("records", "lines"),
+    [
+        ("D1/13/2026\nT-1\n^\nD1/14/2026\nT-2\nPShop\n", [("2026-01-13", "-1.0"), ("2026-01-14", "-2.0")]),
+        ("D1/13/2026\nT-1\n^\nD1/14/2026\nT-2", [("2026-01-13", "-1.0")]),
+        ("D1/13' 5\nT-1\n^\n", [("2005-01-13", "-1.0")]),
+        ("D1/13/2026\nSFood\n$-1.50\n^\n", [("2026-01-13", "-1.50")]),
+        ("D1/13/2026\nSFood\n$-1.50\nSHome\n$-2.00\n^\n", []),
+    ],
+    ids=["last one not closed", "broken off", "padded year", "one part", "parts without a sum"],
+)
+def test_qif_records_are_read_whole_or_named(records, lines):
+    statement = read(f"!Type:Bank\n{records}")
+
+    assert booked(statement) == lines
+    assert len(statement.lines) == max(records.count("D"), 1)
+
+
 def test_qif_decides_the_order_of_day_and_month_by_all_records():
     statement = read(
         "!Account\nNGiro\nTBank\n^\n!Type:Bank\nD1/ 2'26\nT-1,000.50\nPShop\nLFood\n^\nD13/02/26\nT5\nMgift\n^\n"
@@ -916,6 +1007,30 @@ def test_mt940_reversals_turn_around_and_balances_prove_it():
     assert statement.lines[4].line_number == 9
 
 
+@pytest.mark.parametrize(
+    ("text", "payee", "shown"),
+    [
+        ("020~00PRZELEW~20bread and bu~21tter~32Shop~33Warsaw", "Shop Warsaw", "Shop Warsaw bread and butter"),
+        ("844^00X^20bread^32Shop", "Shop", "Shop bread"),
+        ("/TRTP/SEPA/IBAN/NL11\n/NAME/J Doe/REMI/rent/EREF/1", "J Doe", "J Doe rent"),
+        ("/EREF/1//CNTP/NL32/INGBNL2A/Shop BV///REMI/USTD//bread/", "Shop BV", "Shop BV bread"),
+        ("/EREF/1/BENM//NAME/Shop BV", "Shop BV", "Shop BV"),
+        ("Paid 1/2 of /NAME", "Paid 1/2 of /NAME", "Paid 1/2 of /NAME"),
+    ],
+)
+def test_the_other_side_of_an_mt940_booking_is_found_in_its_text(text, payee, shown):
+    statement = read(f":20:A\n:61:2601020102D12.35NTRFNONREF\n/TRCD/00100/\n:86:{text}\n:62F:C260102EUR1,\n")
+
+    assert booked(statement) == [("2026-01-02", "-12.35")]
+    assert (statement.lines[0].payee, statement.lines[0].text) == (payee, shown)
+
+
+def test_a_text_about_a_whole_mt940_message_belongs_to_no_booking():
+    statement = read(":20:A\n:61:2601020102D1,00NTRF\n:62F:C260102EUR1,\n:86:Our new prices\n-\n")
+
+    assert statement.lines[0].text == ""
+
+
 CAMT = """<?xml version="1.0"?><Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.05{number}"><R><{kind}>
 <Acct><Id><IBAN>DE02120300000000202051</IBAN></Id></Acct>
 <Bal><Tp><CdOrPrtry><Cd>OPBD</Cd></CdOrPrtry></Tp><Amt Ccy="EUR">10</Amt><CdtDbtInd>DBIT</CdtDbtInd></Bal>
@@ -942,6 +1057,13 @@ def test_camt_of_any_version_is_read_by_its_local_names(number, kind, status, st
     )
     assert statement.balances_agree is (state == "booked")
     assert statement.lines[1].line_number == 8
+
+
+@pytest.mark.parametrize("before", ["\n", "\ufeff\ufeff", "\ufeff\r\n "])
+def test_camt_may_begin_with_blank_lines(before):
+    text = CAMT.format(number="3.001.08", kind="Stmt", status="BOOK")
+
+    assert booked(read(before + text)) == booked(read(text)) == [("2026-01-02", "-1.50")]
 
 
 # --- Other trackers
@@ -1060,6 +1182,17 @@ def test_exports_of_other_trackers_are_known_by_their_header(text, format, lines
     amounts = [line.amount for line in statement.in_state(State.BOOKED)]
     assert (statement.format, len(amounts), str(Decimal(0) + __builtins__["sum"](amounts))) == (format, lines, sum)
     assert asked(statement) == {}
+
+
+def test_an_export_with_currencies_does_not_fit_a_tracker_without_them():
+    statement = read(
+        "date,payee,amount,category,notes,currency,account\n2026-01-13,Shop,12.50,Food,,eur,Bank\n"
+        "2026-01-14,Job,-900.00,,,eur,Bank\n"
+    )
+
+    assert statement.format == "csv"
+    assert "sign" in asked(statement)
+    assert {line.currency for line in statement.lines} == {"EUR"}
 
 
 def test_the_category_side_of_a_double_entry_is_read():

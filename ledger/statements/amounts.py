@@ -209,14 +209,11 @@ def _count(cells: Iterable[AmountCell]) -> dict[str, int]:
 
 def read_alone(text: str) -> Decimal | None:
     """Read an amount of a format without lone thousands separators, such as OFX: the last separator is decimal."""
-    text = text.strip()
-    if not re.fullmatch(r"[-+]?[0-9.,]{1,30}", text):
+    cell = read_cell(text)
+    if cell is None:
         return None
-    number = text.lstrip("-+")
-    proof = evidence(number)
-    decimal = ("." if "." in number else ",") if proof == "?" else proof or "."
-    value = _read_number(number, decimal)
-    return -value if value is not None and text.startswith("-") else value
+    proof = evidence(cell.number)
+    return cell.value(("." if "." in cell.number else ",") if proof == "?" else proof or ".")
 
 
 @lru_cache(maxsize=CACHE_SIZE)

@@ -34,6 +34,7 @@ _AMOUNT = re.compile(r"[0-9]{1,15}(?:\.[0-9]{0,10})?")
 _DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?:[TZ+-].*)?", re.DOTALL)
 _STATEMENTS = {"Stmt", "Rpt", "Ntfctn"}
 _KEPT = {"Ntry", "Bal", "Acct"}
+_BEFORE = re.compile(rb"\A(?:\xef\xbb\xbf|[ \t\r\n])+(?=<)")
 _FEED = 64 * 1024
 
 
@@ -131,6 +132,8 @@ def read_camt(content: bytes, hints: Hints) -> Statement:
     target = _Target(hints)
     parser = XMLParser(target=target, forbid_dtd=True)
     target.parser = parser
+    # A declaration has to stand at the very beginning, which not all banks obey.
+    content = _BEFORE.sub(b"", content, count=1)
     try:
         for start in range(0, len(content), _FEED):
             parser.feed(content[start : start + _FEED])

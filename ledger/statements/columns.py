@@ -45,7 +45,7 @@ class Column:
         self.days += day is not None
         self.numbers += amount is not None
         self.money += amount is not None and amount.is_money and day is None
-        self.codes += amounts.is_currency(cell) or bool(amounts.currency_of(cell))
+        self.codes += amounts.is_currency(cell.upper()) or bool(amounts.currency_of(cell))
         self.letters += any(map(str.isalpha, cell[:50]))
         if len(self.values) <= SAMPLE:
             self.values.add(cell[:NAME_MAX])

@@ -33,13 +33,20 @@ _TAG = re.compile(r":([0-9]{2}[A-Z]?|NS):(.*)", re.DOTALL)
 # Value date, entry date, mark (R reverses it, E is expected), third letter of the currency, amount, kind, rest.
 _BOOKING = re.compile(
     r"([0-9]{2})([0-9]{2})([0-9]{2})\s{0,4}(?:[0-9]{4})?\s{0,4}([RE]?[CD])([A-Z])?\s{0,2}"
-    r"([0-9]{1,15}(?:,[0-9]{0,6})?)"
+    r"([0-9]{1,15}(?:[,.][0-9]{0,6})?)"
     r"(?![0-9,.])\s?([A-Z][A-Z0-9]{3})?([^\n]{0,34})(.*)",
     re.DOTALL,
 )
-_BALANCE = re.compile(r"([CD])[0-9]{6}([A-Z]{3})([0-9]{1,15},?[0-9]{0,6})")
+_BALANCE = re.compile(r"([CD])[0-9]{6}([A-Z]{3})([0-9]{1,15}[,.]?[0-9]{0,6})")
 _CURRENCY = re.compile(r"[0-9CD]*([A-Z]{3})")
-_SUBFIELD = re.compile(r"\?([0-9]{2})([^?]*)")
+# What divides the text of a booking differs from bank to bank.
+_DIVIDED = re.compile(r"[0-9]{3}([?~<^])[0-9]{2}")
+# Codes of the Netherlands, in slashes; the name of the other side is in one of its own, or after its bank.
+_CODE = (
+    r"/(?:TRTP|IBAN|BIC|NAME|REMI|EREF|MARF|CSID|ISDT|BENM|ORDP|CNTP|PREF|KREF|PURP|ULTB|ULTD|ID|ADDR|RTRN|SVCL)/"
+)
+_NAME = re.compile(rf"/NAME/(.{{1,140}}?)(?:{_CODE}|$)|/CNTP/[^/]{{0,40}}/[^/]{{0,20}}/([^/]{{1,140}})/")
+_REMITTANCE = re.compile(rf"/REMI/(?:USTD//)?(.{{1,500}}?)/?(?:{_CODE}|$)")
 _SEPA = re.compile(r"\b(?:EREF|KREF|MREF|CRED|DEBT|SVWZ|ABWA|ABWE|COAM|OAMT|BREF|RREF|RTRN)\+")
 
 
@@ -67,13 +74,15 @@ def read_mt940(decoded: DecodedText, hints: Hints) -> Statement:
     """Read the messages of a file. Raises StatementError if they hold no bookings."""
     lines: list[StatementLine] = []
     message = _Message(hints.layout.currency or hints.currency)
+    tag = ""
     for part in _fields(decoded.text):
+        before, tag = tag, part.tag
         if part.tag == "61":
             lines.append(_line(part, message))
             hints.limits.check_lines(len(lines))
             if lines[-1].state is State.BOOKED:
                 message.total += lines[-1].amount or 0
-        elif part.tag == "86" and lines and not lines[-1].text:
+        elif part.tag == "86" and before == "61":
             lines[-1] = _described(lines[-1], part.text)
         else:
             _note(part, message)
@@ -134,7 +143,7 @@ def _balance(text: str, message: _Message) -> Decimal | None:
 
 
 def _decimal(text: str) -> Decimal:
-    whole, _, fraction = text.partition(",")
+    whole, _, fraction = text.replace(".", ",").partition(",")
     return Decimal(f"{whole}.{fraction or 0}")
 
 
@@ -173,12 +182,26 @@ def _day(year: int, month: int, day: int) -> date | None:
     return date(full, month, min(day, last)) if day <= max(30, last) else None
 
 
+def _described_by_codes(line: StatementLine, text: str) -> StatementLine:
+    """Return the line with a text that has no subfields, or codes in slashes."""
+    joined = text.replace("\n", "")
+    name, remittance = _NAME.search(joined), _REMITTANCE.search(joined)
+    payee = (name[1] or name[2]) if name else ""
+    shown = " ".join(filter(None, (payee, remittance[1] if remittance else ""))) if payee else text
+    known = "" if line.payee.startswith("/") else line.payee
+    return line._replace(
+        text=tidy(shown, TEXT_MAX), payee=tidy(payee, PAYEE_MAX) or known or tidy(text, PAYEE_MAX)
+    )
+
+
 def _described(line: StatementLine, text: str) -> StatementLine:
     """Return the line with the text of the field after it, which German banks divide into subfields."""
     bare = text[:FIELD_MAX]
-    parts = _SUBFIELD.findall(bare.replace("\n", "")) if re.match(r"[0-9]{3}\?", bare) else []
-    if not parts:
-        return line._replace(text=tidy(bare, TEXT_MAX), payee=line.payee or tidy(bare, PAYEE_MAX))
+    mark = _DIVIDED.match(bare)
+    if not mark:
+        return _described_by_codes(line, bare)
+    divider = re.escape(mark[1])
+    parts = re.findall(rf"{divider}([0-9]{{2}})([^{divider}]*)", bare.replace("\n", ""))
     values = dict(reversed(parts))
     purpose = "".join(value for number, value in parts if "20" <= number <= "29" or "60" <= number <= "63")
     payee = " ".join(filter(None, (values.get("32", ""), values.get("33", ""))))

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal
 
 from ledger.statements import amounts
 from ledger.statements.dates import make_day
@@ -25,14 +24,17 @@ from ledger.statements.model import (
 from ledger.statements.text import tidy
 
 VALUE_MAX = 2000
-_TAG = re.compile(r"<(/?[A-Za-z][A-Za-z0-9._]{0,40})>([^<]*)")
+_TAG = re.compile(r"<(/?[A-Za-z][A-Za-z0-9._]{0,40})(?:\s[^<>]{0,200})?>(?:<!\[CDATA\[)?([^<]*)")
 _CHARSET = re.compile(rb"CHARSET:\s*([A-Za-z0-9_-]{1,20})")
 _ENTITY = re.compile(r"&(?:(amp|lt|gt|quot|apos|nbsp)|#([0-9]{1,7}));")
 _ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'", "nbsp": " "}
-_DAY = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
+_DAY = re.compile(r"([0-9]{4})(-?)([0-9]{2})\2([0-9]{2})")
 _LISTS = {"STMTTRN": State.BOOKED, "STMTTRNP": State.PENDING}
+_DAYS = ("DTPOSTED", "DTTRAN", "DTUSER")
 _ENDS = {"BANKTRANLIST", "BANKTRANLISTP", "STMTRS", "CCSTMTRS", "OFX", "INVBANKTRAN"}
 _ACCOUNTS = {"BANKACCTFROM", "CCACCTFROM", "INVACCTFROM"}
+_KINDS_OUT = {"DEBIT", "POS", "ATM", "CHECK", "FEE", "SRVCHG", "DIRECTDEBIT"}
+_KINDS_IN = {"CREDIT", "DEP", "DIRECTDEP", "INT", "DIV"}
 
 
 @dataclass(slots=True)
@@ -43,6 +45,7 @@ class _Record:
     line_number: int
     start: int
     values: dict[str, str] = field(default_factory=dict)
+    has_currency: bool = False
 
 
 class _Context:
@@ -73,12 +76,13 @@ class _Context:
 def read_ofx(content: bytes, decoded: DecodedText, hints: Hints) -> Statement:
     """Read OFX of any version. Raises StatementError if it has no transactions."""
     decoded = _by_header(content, decoded, hints)
-    lines: list[StatementLine] = []
+    found: list[tuple[str, StatementLine]] = []
     for line in _lines(decoded.text, hints):
-        lines.append(line)
-        hints.limits.check_lines(len(lines))
-    if not lines:
+        found.append(line)
+        hints.limits.check_lines(len(found))
+    if not found:
         raise StatementError("no_lines")
+    lines = _signed_by_kind(found)
     return Statement(
         format="ofx",
         lines=tuple(lines),
@@ -98,8 +102,20 @@ def _by_header(content: bytes, decoded: DecodedText, hints: Hints) -> DecodedTex
     return decode(content, hints.locale, encoding) if encoding in CHOICES else decoded
 
 
-def _lines(text: str, hints: Hints) -> Iterator[StatementLine]:
-    """Yield the transactions; one ends where the next one begins, if it is not closed."""
+def _signed_by_kind(found: list[tuple[str, StatementLine]]) -> list[StatementLine]:
+    """Return the lines; in a file without any minus, their kinds say which money went out, if there are both."""
+    kinds = {kind for kind, _ in found}
+    has_minus = any(line.amount is not None and line.amount < 0 for _, line in found)
+    if has_minus or not kinds & _KINDS_OUT or not kinds & _KINDS_IN:
+        return [line for _, line in found]
+    return [
+        line._replace(amount=-line.amount) if kind in _KINDS_OUT and line.amount is not None else line
+        for kind, line in found
+    ]
+
+
+def _lines(text: str, hints: Hints) -> Iterator[tuple[str, StatementLine]]:
+    """Yield the transactions and their kinds; one ends where the next one begins, if it is not closed."""
     context = _Context(hints.currency)
     record: _Record | None = None
     line_number, counted = 1, 0
@@ -116,6 +132,9 @@ def _lines(text: str, hints: Hints) -> Iterator[StatementLine]:
                 record = _Record(tag, line_number, match.start())
         elif record is None:
             context.note(tag, value)
+        elif tag == "CURRENCY":
+            # The amount is in the currency that follows; ORIGCURRENCY is only what it was before.
+            record.has_currency = True
         elif value:
             record.values.setdefault(tag, value)
     if record:
@@ -124,7 +143,7 @@ def _lines(text: str, hints: Hints) -> Iterator[StatementLine]:
 
 def _value(text: str) -> str:
     """Return a tag's value with the entities that OFX knows resolved; any other stays as it is."""
-    return _ENTITY.sub(_character, text[:VALUE_MAX].strip())
+    return _ENTITY.sub(_character, text[:VALUE_MAX].strip().removesuffix("]]>"))
 
 
 def _character(match: re.Match[str]) -> str:
@@ -134,35 +153,31 @@ def _character(match: re.Match[str]) -> str:
     return chr(number) if 32 <= number < 0x110000 and not 0xD800 <= number < 0xE000 else ""
 
 
-def _line(record: _Record, raw: str, context: _Context) -> StatementLine:
+def _line(record: _Record, raw: str, context: _Context) -> tuple[str, StatementLine]:
     values = record.values
     name, memo = values.get("NAME") or values.get("PAYEE", ""), values.get("MEMO", "")
     line = StatementLine(
         record.line_number,
         _LISTS[record.kind],
         raw[:RAW_MAX].strip(),
-        date=_day(values.get("DTPOSTED") or values.get("DTTRAN", "")),
-        amount=_amount(values.get("TRNAMT", "")),
-        currency=_currency(values, context),
+        date=next(filter(None, (_day(values.get(tag, "")) for tag in _DAYS)), None),
+        amount=amounts.read_alone(values.get("TRNAMT", "")),
+        currency=_currency(record, context),
         text=tidy(" ".join(dict.fromkeys(filter(None, (name, memo)))), TEXT_MAX),
         payee=tidy(name or memo, PAYEE_MAX),
         bank_id=tidy(values.get("FITID", ""), ID_MAX),
         account=context.source,
     )
-    return judged(line)
+    return values.get("TRNTYPE", "").upper(), judged(line)
 
 
-def _currency(values: dict[str, str], context: _Context) -> str:
+def _currency(record: _Record, context: _Context) -> str:
     """Return the currency of a transaction, which may differ from the account's."""
-    symbol = values.get("CURSYM", "")
-    return symbol if "CURRENCY" in values and amounts.is_currency(symbol) else context.currency
-
-
-def _amount(text: str) -> Decimal | None:
-    return amounts.read_alone(text)
+    symbol = record.values.get("CURSYM", "")
+    return symbol if record.has_currency and amounts.is_currency(symbol) else context.currency
 
 
 def _day(text: str) -> date | None:
     """Return the day that the first eight digits print; the time zone after them changes nothing."""
     match = _DAY.match(text)
-    return make_day(*map(int, match.groups())) if match else None
+    return make_day(*map(int, match.group(1, 3, 4))) if match else None

@@ -104,6 +104,11 @@ def _records(text: str, hints: Hints) -> Iterator[_Record]:
                 record.values.setdefault(line[0], line[1:].strip())
             if len(record.raw) < 20:
                 record.raw.append(line)
+    # The last one is not always closed. Where the file breaks off, its last value may be incomplete.
+    if record.raw and text[-1] not in "\r\n" and record.raw[-1][0] in "DTU$":
+        record.values.pop(record.raw[-1][0], None)
+    if section in _SECTIONS and record.values.keys() & {"D", "T", "U"}:
+        yield record
 
 
 def _section(line: str, section: str) -> str:
@@ -115,13 +120,17 @@ def _section(line: str, section: str) -> str:
 
 
 def _day(record: _Record) -> dates.DayCell | None:
-    # Quicken pads with spaces: 1/ 1'00.
+    # Quicken pads with spaces: 1/ 1'00, and 1/ 1' 5.
     text = record.values.get("D", "")[: dates.CELL_MAX]
-    return dates.read_cell(re.sub(r"(?<=[/'.-])\s+|\s+(?=[/'])", "", text))
+    bare = re.sub(r"(?<=[/'.-])\s+|\s+(?=[/'])", "", text)
+    return dates.read_cell(re.sub(r"'([0-9])$", r"'0\1", bare))
 
 
 def _amount(record: _Record) -> amounts.AmountCell | None:
-    text = record.values.get("T") or record.values.get("U") or record.values.get("$", "")
+    text = record.values.get("T") or record.values.get("U", "")
+    parts = [line for line in record.raw if line.startswith("$")]
+    if not text and len(parts) == 1:
+        text = parts[0][1:]
     return amounts.read_cell(text)
 
 

@@ -21,8 +21,10 @@ _OTHER_FILES = (
     (b"\x89PNG", "picture"),
     (b"\xff\xd8\xff", "picture"),
 )
-_WEB_PAGE = re.compile(r"\s*(?:<!doctype\s+html|<html|<table|<head|<meta|<body|<style)", re.IGNORECASE)
-_OFX = re.compile(r"OFXHEADER|<\?OFX|<OFX>|<STMTTRN>", re.IGNORECASE)
+_WEB_PAGE = re.compile(
+    r"\s*(?:<\?xml[^<>]{0,200}>\s*)?(?:<!doctype\s+html|<html|<table|<head|<meta|<body|<style)", re.IGNORECASE
+)
+_OFX = re.compile(r"OFXHEADER|<\?OFX|<OFX[\s>]|<STMTTRN>", re.IGNORECASE)
 _MT940 = re.compile(r"^:(?:20|25|28C?|60[FM]):|^:61:\d", re.MULTILINE)
 _QIF = re.compile(r"^!(?:Type|Account|Option|Clear)\b", re.MULTILINE | re.IGNORECASE)
 _SAMPLE = 20_000
@@ -77,7 +79,11 @@ def _refuse_other_files(content: bytes, file_name: str, limits: Limits) -> None:
     if len(content) > limits.max_bytes:
         raise StatementError("too_large", limit=limits.max_megabytes)
     if content.startswith(b"PK\x03\x04"):
-        is_workbook = b"xl/" in content[:2000] or file_name.lower().endswith((".xlsx", ".xlsm", ".ods"))
+        is_workbook = (
+            b"xl/" in content[:2000]
+            or b"opendocument" in content[:200]
+            or file_name.lower().endswith((".xlsx", ".xlsm", ".ods"))
+        )
         raise StatementError("workbook" if is_workbook else "archive")
     for beginning, code in _OTHER_FILES:
         if content.startswith(beginning):

@@ -236,6 +236,9 @@ def _by_balance(
     # Turned around in time, the balances would prove the opposite.
     is_open = not plans[0].is_unmarked_out and (is_unsigned or shares[0] == shares[1] == max(shares))
     questions = (*guess.questions, "sign") if is_open else guess.questions
+    if plans[-1].fee >= 0 and shares[0] == shares[-1] == max(shares) and _has_fees(table, plan, rows):
+        # The only fees are of bookings that no balance stands before.
+        questions = (*questions, "columns")
     return SignGuess(plans[shares.index(max(shares))], questions)
 
 

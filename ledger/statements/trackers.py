@@ -197,7 +197,12 @@ PRESETS = (
 def find_preset(header: Sequence[str]) -> Preset | None:
     """Return the preset of the tracker that writes this header; the one with the most names if several fit."""
     names = [name.strip().casefold() for name in header]
-    fitting = [preset for preset in PRESETS if set(preset.names) <= set(names)]
+    # A tracker that does not name currencies does not write a column of them.
+    fitting = [
+        preset
+        for preset in PRESETS
+        if set(preset.names) <= set(names) and ("currency" in preset.roles or "currency" not in names)
+    ]
     whole = [preset for preset in fitting if not preset.is_whole_header or tuple(names) == preset.names]
     return max(whole, key=lambda preset: len(preset.names), default=None)
 

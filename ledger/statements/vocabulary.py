@@ -72,7 +72,7 @@ _ROLES = {
         *data valuta; *data waluty; *ertek; *ertekdatum; *ertekdatuma; *erteknap; *arvopaiva; *rentedatum;
         *rentedato; *interest date; *data valor; *valor datum; *datum valute; *valutadag; *date val; wert;
         value dt; *kuupaev valuuta; *settlement date; *clearing date; *posted date; *post date;
-        *posting date; due date; *faelligkeit; *datum zauctovani; *reconcile date; *updated
+        *posting date; due date; *faelligkeit; datum zauctovani; *datum splatnosti; *reconcile date; *updated
     """,
     "date": """
         *date; *datum; *buchungstag; *buchung; *data; *fecha; *dato; *dag; *tag; *belegdatum; *datume;
