@@ -580,3 +580,25 @@ def test_the_review_says_how_dates_are_read_unless_they_say_it_themselves(ana, d
     page = ana.page(upload(ana, f"Date,Payee,Amount\n{day},Baker,-3.00\n").location)
 
     assert ("Dates are read as day, month, year." in page.one("main").text) == is_said
+
+
+@pytest.mark.parametrize("name", ["🏠", "☕️", "–", "$", ":"])
+def test_our_own_export_comes_back_in_a_category_without_letters(ana, bob, name):
+    ana.add("3", new_category=name, category="")
+    with application.app_context():
+        bob.user().currency = "EUR"
+        db.session.commit()
+
+    send(bob, bob.page(upload(bob, ana.get("/expenses.csv").data).location), "add-all")
+
+    assert [expense.category for expense in bob.expenses()] == [name]
+    assert bob.get("/expenses.csv").data == ana.get("/expenses.csv").data
+
+
+@pytest.mark.parametrize(("written", "category"), [("🏠", "🏠"), ("-", "Other"), ("—", "Other"), ("...", "Other")])
+def test_a_dash_in_the_file_of_another_program_is_no_category_but_a_picture_is(ana, written, category):
+    url = upload(ana, f"Date,Payee,Category,Amount\n2026-03-31,Baker,{written},-3.00\n").location
+
+    send(ana, ana.page(url), "add-all")
+
+    assert [expense.category for expense in ana.expenses()] == [category]
