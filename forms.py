@@ -18,7 +18,6 @@ from werkzeug.datastructures import MultiDict
 from wtforms import (
     BooleanField,
     Field,
-    HiddenField,
     PasswordField,
     SelectChoice,
     SelectField,
@@ -589,10 +588,9 @@ class BulkForm(Form):
 
 
 class UndoForm(Form):
-    """Undo an operation, all of it or for one expense; `next` is the page to return to."""
+    """Undo an operation, all of it or for one expense."""
 
     expense = IdField()
-    next = HiddenField()
 
     def validate_expense(self, field: Field) -> None:
         """Refuse what names no expense, rather than undo the operation for all of them."""

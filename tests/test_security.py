@@ -50,7 +50,6 @@ def test_an_address_within_the_application_is_safe(address):
             "/x y",
             "/é",
             "/\x00",
-            "/" + "x" * 2000,
         ),
     ],
 )
