@@ -28,18 +28,22 @@ def revert(user: User, operation: Operation, change: RowChange) -> None:
 
 def note_single(user: User, operation: Operation, original: Operation) -> None:
     """Note what became of the lines of single expenses of an import that were removed, or came back."""
-    if not _is_of_import(user, original):
+    root = _root(user, original)
+    if root is not None and root.kind != "import":
         return
-    for change, before, after in (("deleted", "add", "undone"), ("added", "undone", "add")):
+    changes = [("added", "undone", "add")]
+    # Of an operation that has expired, it is not known whether a user has deleted the expense, which stays deleted.
+    changes += [("deleted", "add", "undone")] if root is not None else []
+    for change, before, after in changes:
         ids = sa.select(CHANGE.id).where(*changes_of(operation, change))
         changed = StatementLine.author_id == user.id, StatementLine.state == before, StatementLine.id.in_(ids)
         row_count(sa.update(StatementLine).where(*changed).values(state=after))
 
 
-def _is_of_import(user: User, operation: Operation | None) -> bool:
-    """Tell whether an operation is an import, or an undo that goes back to one."""
+def _root(user: User, operation: Operation | None) -> Operation | None:
+    """Return the operation to which an undo goes back, or None if it has expired."""
     for _ in range(MAX_UNDOS):
         if operation is None or operation.undoes is None:
             break
         operation = db.session.get(Operation, (user.id, operation.undoes))
-    return operation is not None and operation.kind == "import"
+    return operation
