@@ -125,7 +125,7 @@ def read_config(instance_path: str) -> dict[str, Any]:
         "PUBLIC_URL": check_public_url(os.environ.get("PUBLIC_URL") or "", prefix),
         "TRUSTED_HOSTS": env_list("TRUSTED_HOSTS") or None,
         "HSTS_SUBDOMAINS": env_bool("HSTS_SUBDOMAINS"),
-        "DEFAULT_CURRENCY": os.environ.get("DEFAULT_CURRENCY") or "USD",
+        "DEFAULT_CURRENCY": os.environ.get("DEFAULT_CURRENCY") or "",
         "TIMEZONE": os.environ.get("TIMEZONE") or "UTC",
         "REGISTRATION": env_registration(),
         "ALLOW_LOCAL_EMAILS": env_bool("ALLOW_LOCAL_EMAILS"),
@@ -170,7 +170,7 @@ def _cookies(https: bool, prefix: str) -> dict[str, Any]:
 
 def _check(config: dict[str, Any]) -> None:
     """Raise RuntimeError for settings that are not valid, or not without each other."""
-    if config["DEFAULT_CURRENCY"] not in currencies() or not is_time_zone(config["TIMEZONE"]):
+    if config["DEFAULT_CURRENCY"] not in {"", *currencies()} or not is_time_zone(config["TIMEZONE"]):
         raise RuntimeError(
             "DEFAULT_CURRENCY must be a code such as EUR, and TIMEZONE a name such as Europe/Berlin."
         )
