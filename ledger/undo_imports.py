@@ -31,10 +31,11 @@ def note_single(user: User, operation: Operation, original: Operation) -> None:
     root = _root(user, original)
     if root is not None and root.kind != "import":
         return
-    changes = [("added", "undone", "add")]
-    # Of an operation that has expired, it is not known whether a user has deleted the expense, which stays deleted.
-    changes += [("deleted", "add", "undone")] if root is not None else []
-    for change, before, after in changes:
+    changes = {"added": ("undone", "add")}
+    if root is not None:
+        # If it has expired, the user may have deleted the expense, and then its line counts as seen.
+        changes["deleted"] = ("add", "undone")
+    for change, (before, after) in changes.items():
         ids = sa.select(CHANGE.id).where(*changes_of(operation, change))
         changed = StatementLine.author_id == user.id, StatementLine.state == before, StatementLine.id.in_(ids)
         row_count(sa.update(StatementLine).where(*changed).values(state=after))

@@ -770,12 +770,22 @@ def test_a_long_filter_survives_undo(ana, long_query):
     assert ana.total(response.location) == "$4.00"
 
 
-def test_a_form_with_a_long_filter_comes_back_after_the_login_without_it(ana, long_query):
+def test_a_long_filter_survives_the_login_in_another_language(ana, long_query):
+    ana.end_sessions()
+
+    login = ana.get(f"/expenses?{long_query}").location
+    link = next(link for link in ana.page(login).all("a") if link.text == "Deutsch")
+    response = ana.log_in_at(f"/login{link['href']}")
+
+    assert response.location == f"/expenses?{long_query}"
+
+
+def test_a_form_comes_back_after_the_login_without_a_filter_that_is_too_long_for_a_url(ana, long_query):
     ana.add("4")
     url = f"/expenses/{ana.expenses()[0].id}/edit"
     ana.end_sessions()
 
-    sent = ana.post(f"{url}?{long_query}", {"amount": "5", "category": "Food", "date": "2026-01-05"})
+    sent = ana.post(f"{url}?{long_query}&{long_query}", {"amount": "5", "category": "Food", "date": "2026-01-05"})
     response = ana.log_in_at(sent.location)
 
     assert response.location == url

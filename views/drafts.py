@@ -22,8 +22,8 @@ from views.common import flash_message, redirect_within
 
 # All drafts in the session cookie together; browsers ignore a cookie of more than 4,096 bytes.
 COOKIE_MAX_BYTES = 1_500
-# Of a URL in that of the login page, where its signs are encoded once more. Some servers refuse 4,096 bytes.
-NEXT_MAX = 2_000
+# Of a URL in that of the login page, where its signs are encoded once more. Servers refuse more than 8,190 bytes.
+NEXT_MAX = 4_000
 
 
 class Draft(TypedDict):
