@@ -14,6 +14,7 @@ import doctor
 from database import db
 from ledger import accounts, deletion, invitations, security_events, sessions, throttling, two_factor
 from ledger.errors import LedgerError
+from ledger.money import FALLBACK_CURRENCY
 from ledger.pieces import recover
 from messages import error_message
 from models import Invitation, User
@@ -92,7 +93,7 @@ def save_new_user(user: User, password: str) -> None:
 
     The caller commits.
     """
-    user.currency = current_app.config["DEFAULT_CURRENCY"]
+    user.currency = current_app.config["DEFAULT_CURRENCY"] or FALLBACK_CURRENCY
     user.time_zone = current_app.config["TIMEZONE"]
     user.set_password(password)
     try:

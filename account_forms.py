@@ -235,11 +235,12 @@ class RegisterForm(IdentityFields, NewPasswordForm):
     )
     time_zone = HiddenField(render_kw={"data-time-zone": True})
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, currency: str, **kwargs: Any) -> None:
+        """Propose a `currency`."""
         super().__init__(*args, **kwargs)
         self.currency.choices = currency_choices()
         if not self.currency.data:
-            self.currency.data = current_app.config["DEFAULT_CURRENCY"]
+            self.currency.data = currency
         if not is_time_zone(self.time_zone.data or ""):
             self.time_zone.data = current_app.config["TIMEZONE"]
 

@@ -144,7 +144,7 @@ def read_config(instance_path: str) -> dict[str, Any]:
         "PUBLIC_URL": check_public_url(os.environ.get("PUBLIC_URL") or "", prefix),
         "TRUSTED_HOSTS": env_hosts() or None,
         "HSTS_SUBDOMAINS": env_bool("HSTS_SUBDOMAINS"),
-        "DEFAULT_CURRENCY": os.environ.get("DEFAULT_CURRENCY") or "USD",
+        "DEFAULT_CURRENCY": os.environ.get("DEFAULT_CURRENCY") or "",
         "TIMEZONE": os.environ.get("TIMEZONE") or "UTC",
         "REGISTRATION": env_registration(),
         "ALLOW_LOCAL_EMAILS": env_bool("ALLOW_LOCAL_EMAILS"),
@@ -198,7 +198,7 @@ def _cookies(https: bool, prefix: str) -> dict[str, Any]:
 
 def _check(config: dict[str, Any]) -> None:
     """Raise RuntimeError for settings that are not valid, or that need another one."""
-    if config["DEFAULT_CURRENCY"] not in currencies():
+    if config["DEFAULT_CURRENCY"] not in {"", *currencies()}:
         raise RuntimeError("DEFAULT_CURRENCY must be the code of a currency, such as EUR.")
     if not is_time_zone(config["TIMEZONE"]):
         raise RuntimeError("TIMEZONE must be the name of a time zone, such as Europe/Berlin.")

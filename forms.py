@@ -19,7 +19,6 @@ from werkzeug.utils import cached_property
 from wtforms import (
     BooleanField,
     Field,
-    HiddenField,
     PasswordField,
     SelectChoice,
     SelectField,
@@ -590,10 +589,9 @@ class BulkForm(Form):
 
 
 class UndoForm(Form):
-    """Undo an operation, all of it or for one expense; `next` is the page to return to."""
+    """Undo an operation, all of it or for one expense."""
 
     expense = IdField()
-    next = HiddenField()
 
     def validate_expense(self, field: Field) -> None:
         """Refuse anything but an id, rather than undo the operation for all of its expenses."""

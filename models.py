@@ -389,9 +389,9 @@ class Category(Base):
         return name
 
 
-def new_categories(names: Sequence[str] = DEFAULT_CATEGORIES, **owner: int) -> list[Category]:
-    """Return the categories of a new user; `owner` is their `author_id` unless they are added through the user."""
-    return [Category(name=name, position=position, **owner) for position, name in enumerate(names, 1)]
+def new_categories(names: Sequence[str]) -> list[Category]:
+    """Return the categories of a new user, in this order."""
+    return [Category(name=name, position=position) for position, name in enumerate(names, 1)]
 
 
 def category_key(name: str) -> str:

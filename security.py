@@ -302,7 +302,7 @@ def safe_redirect_target(target: str | None) -> str | None:
     """
     if target and flask.has_request_context() and f"{target}/".startswith(f"{flask.request.root_path}/"):
         target = target[len(flask.request.root_path) :] or "/"
-    if not target or len(target) > 2000 or not re.fullmatch(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*", target):
+    if not target or not re.fullmatch(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*", target):
         return None
     parts = urlsplit(target)
     return None if parts.scheme or parts.netloc or DOT_SEGMENT.search(parts.path) else target

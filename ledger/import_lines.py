@@ -1,6 +1,6 @@
 """Lines of a statement as they are stored: account, payee, category, and whether they are added."""
 
-import re
+import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -54,7 +54,7 @@ def build_rows(connection: sa.Connection, owner: Owner, statement: Statement, so
     histories = payee_histories(connection, owner.id, {row["payee_key"] for row in booked})
     is_own = statement.format == OWN_FORMAT
     _judge(booked, histories, is_own=is_own)
-    _set_categories(connection, owner, booked, histories)
+    _set_categories(connection, owner, booked, histories, is_own)
     lines = list(map(line_of, booked))
     wanted = [line for line, row in zip(lines, booked, strict=True) if row["state"] == "add"]
     known, typed = known_lines(connection, owner.id, lines), typed_expenses(connection, owner.id, lines, is_own)
@@ -192,13 +192,17 @@ def _first_payments(booked: Sequence[Row], payees: Collection[str]) -> dict[str,
 
 
 def _set_categories(
-    connection: sa.Connection, owner: Owner, booked: Sequence[Row], histories: dict[str, PayeeHistory]
+    connection: sa.Connection,
+    owner: Owner,
+    booked: Sequence[Row],
+    histories: dict[str, PayeeHistory],
+    is_own: bool,
 ) -> None:
     """Propose a category: the file's, the last one of the payee, or the last one of the description."""
     query = sa.select(Category.name_key, Category.name).where(Category.author_id == owner.id)
     names = {row.name_key: row.name for row in connection.execute(query)}
     used = {row["category"] for row in booked} - {""}
-    known = names | _new_names(used, names)
+    known = names | _new_names(used if is_own else filter(_is_category, used), names)
     spelled = {name: known.get(category_key(name), "") for name in used}
     for row in booked if used or histories else ():
         row["category"] = spelled.get(row["category"], "")
@@ -215,12 +219,17 @@ def _set_categories(
             row["category"] = suggested.get(row["text_key"]) or suggested.get(keys[row["payee"]], "")
 
 
+def _is_category(text: str) -> bool:
+    """Tell whether a file means a category by this text, which can be a picture; some write a dash for none."""
+    return any(character.isalnum() or unicodedata.category(character) == "So" for character in text)
+
+
 def _new_names(used: Iterable[str], names: dict[str, str]) -> dict[str, str]:
     """Return the file's categories that the user does not have, by their keys, up to the limit of categories."""
     new: dict[str, str] = {}
     for name in sorted(used):
         key = category_key(name)
-        is_free = key not in {*names, *new, category_key(NEW_CATEGORY)} and not re.fullmatch(r"\W*", name)
+        is_free = key not in {*names, *new, category_key(NEW_CATEGORY)}
         if is_free and len(names) + len(new) < MAX_CATEGORIES:
             new[key] = name
     return new

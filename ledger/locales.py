@@ -7,8 +7,10 @@ from functools import lru_cache
 from babel import Locale
 from babel.core import get_global
 from babel.dates import format_date
+from babel.numbers import get_territory_currencies
 
 from languages import parse_tag
+from ledger.money import currencies
 
 # By Babel's name: an example of an amount, and the pattern of a date. Written out, because Babel keeps about a
 # megabyte of memory for each locale that is asked for them; a test compares them with Babel's.
@@ -81,11 +83,21 @@ def closest_locale(tag: str) -> str | None:
     Other locales are not loaded: Babel knows a thousand, and keeps each in memory, about 150 kB.
     """
     language, script, territory = parse_tag(tag)
-    if f"{language}_{territory}" in LOCALES:
-        return f"{language}_{territory}"
+    names = (f"{language}_{country}" for country in (territory, _home(language, script)))
+    return next((name for name in names if name in LOCALES), None)
+
+
+def closest_currency(tag: str) -> str | None:
+    """Return the currency of the country that a language tag names, or where most of its readers live, or None."""
+    language, script, territory = parse_tag(tag)
+    codes = get_territory_currencies(territory or _home(language, script))
+    return next((code for code in codes if code in currencies()), None)
+
+
+def _home(language: str, script: str) -> str:
+    """Return the country in which most readers of a language live, or ""."""
     likely = get_global("likely_subtags")
-    home = (likely.get(f"{language}_{script}") or likely.get(language, "")).rpartition("_")[2]
-    return f"{language}_{home}" if f"{language}_{home}" in LOCALES else None
+    return str(likely.get(f"{language}_{script}") or likely.get(language, "")).rpartition("_")[2]
 
 
 def day_pattern(locale: Locale, with_year: bool = True, language: Locale | None = None) -> str:

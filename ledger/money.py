@@ -15,6 +15,8 @@ from ledger.calculator import calculate, is_calculation
 from ledger.errors import AmountError
 
 TEXT_MAX = 60
+# Of an account for which nothing else is known.
+FALLBACK_CURRENCY = "USD"
 SMALLEST = Decimal(1).scaleb(-Money.SCALE)
 # Formatting characters that cannot be seen; amounts from right to left are shown with some of them.
 _INVISIBLE = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")

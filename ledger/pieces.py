@@ -18,7 +18,7 @@ from database.pace import Pace
 from ledger import account_rows
 from ledger.errors import LedgerError
 from ledger.journal import CHANGE, row_count, touched_columns, write_changes
-from models import Category, Expense, ExpenseChange, Operation, RowChange, User, new_categories, utc_now
+from models import Category, Expense, ExpenseChange, Operation, RowChange, User, utc_now
 
 # An operation on more expenses is split into pieces, none of which is larger.
 PIECE_SIZE = 2_000
@@ -213,13 +213,16 @@ def _commit_rollback(author_id: int, operation_id: uuid.UUID, pace: Pace) -> Non
 
 
 def _empty_account(author_id: int, operation_id: uuid.UUID) -> None:
-    """Make an account as empty as it was before a restore began, with the default categories. Commits."""
+    """Make an account as empty as it was before a restore began, with the categories that it had. Commits."""
     pace = Pace(account_rows.ROWS_AT_ONCE)
+    own = {Operation.__table__: Operation.id, RowChange.__table__: RowChange.operation_id}
     for table in reversed(account_rows.DATA_TABLES):
-        others = [table.c.id != operation_id] if table is Operation.__table__ else []
+        others = [own[table] != operation_id] if table in own else []
         while account_rows.delete_some(table, author_id, pace.rows, *others):
             _commit_rollback(author_id, operation_id, pace)
-    db.session.add_all(new_categories(author_id=author_id))
+    removed = sa.select(RowChange).where(RowChange.author_id == author_id, RowChange.operation_id == operation_id)
+    for change in db.session.scalars(removed):
+        db.session.add(Category(author_id=author_id, id=uuid.UUID(change.row_key), **change.before or {}))
     row_count(sa.delete(Operation).where(*_key(author_id, operation_id)))
     _release(author_id, operation_id)
     db.session.commit()

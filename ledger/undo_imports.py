@@ -28,18 +28,23 @@ def revert(user: User, operation: Operation, change: RowChange) -> None:
 
 def note_single(user: User, operation: Operation, original: Operation) -> None:
     """Note in the lines of an import that their expenses were removed, or came back."""
-    if not _is_of_import(user, original):
+    root = _root(user, original)
+    if root is not None and root.kind != "import":
         return
-    for change, before, after in (("deleted", "add", "undone"), ("added", "undone", "add")):
+    changes = {"added": ("undone", "add")}
+    if root is not None:
+        # If it has expired, the user may have deleted the expense, and then its line counts as seen.
+        changes["deleted"] = ("add", "undone")
+    for change, (before, after) in changes.items():
         ids = sa.select(CHANGE.id).where(*changes_of(operation, change))
         changed = StatementLine.author_id == user.id, StatementLine.state == before, StatementLine.id.in_(ids)
         row_count(sa.update(StatementLine).where(*changed).values(state=after))
 
 
-def _is_of_import(user: User, operation: Operation | None) -> bool:
-    """Tell whether an operation is an import, or an undo that goes back to one."""
+def _root(user: User, operation: Operation | None) -> Operation | None:
+    """Return the operation to which an undo goes back, or None if it has expired."""
     for _ in range(MAX_UNDOS):
         if operation is None or operation.undoes is None:
             break
         operation = db.session.get(Operation, (user.id, operation.undoes))
-    return operation is not None and operation.kind == "import"
+    return operation

@@ -65,6 +65,34 @@ def test_registering_takes_the_settings_currency_and_zone_unless_told_otherwise(
 
 
 @pytest.mark.parametrize(
+    ("languages", "currency"),
+    [
+        ("de-CH,de;q=0.9,en-US;q=0.8", "CHF"),
+        ("de,en-US;q=0.7,en;q=0.3", "EUR"),
+        ("en-GB", "GBP"),
+        ("en", "USD"),
+        ("ja-JP", "JPY"),
+        ("es-PA", "PAB"),
+        ("zh-Hant", "TWD"),
+        ("*, x-klingon, \x00, fr-XX, pt-BR", "BRL"),
+        ("eo", "USD"),
+        ("", "USD"),
+    ],
+)
+def test_the_currency_of_the_browsers_country_is_proposed_unless_there_is_a_setting(
+    app, stranger, languages, currency
+):
+    headers = {"Accept-Language": languages}
+
+    form = read(stranger.get("/register", headers=headers)).one("main").one("form")
+    assert form_values(form)["currency"] == currency
+
+    app.config["DEFAULT_CURRENCY"] = "SEK"
+    form = read(stranger.get("/register", headers=headers)).one("main").one("form")
+    assert form_values(form)["currency"] == "SEK"
+
+
+@pytest.mark.parametrize(
     ("field", "value", "message"),
     [
         ("username", "", "Enter a username."),

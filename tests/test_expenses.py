@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from sqlalchemy import insert
@@ -11,7 +11,8 @@ from uuid_utils.compat import uuid7
 import clock
 from app import app as application
 from database import db
-from ledger import spending
+from fields import FIELD_MAX_LENGTH
+from ledger import categories, spending
 from ledger.periods import day_in
 from models import Expense
 from tests.browsing import REDIRECTS, Visitor, at_once, expense_rows, form_values, read
@@ -741,6 +742,54 @@ def test_one_button_deletes_and_the_filter_survives(ana):
     assert response.location == "/expenses?category=Food"
     assert [row[2] for row in ana.rows(response.location)] == ["Tea"]
     assert ana.total() == "$5.00"
+
+
+@pytest.fixture
+def long_query(ana):
+    """A filter with every category of a user who writes Ukrainian, which URLs encode."""
+    names = [f"Ресторани та кафе {number}" for number in range(20)]
+    with ana.app.app_context():
+        user = ana.user()
+        for name in names:
+            categories.create(user, uuid7(), name, clock.now())
+        db.session.commit()
+    query = urlencode({"category": [*names, "Food"]}, doseq=True)
+    assert len(query) > FIELD_MAX_LENGTH
+    return query
+
+
+def test_a_long_filter_survives_undo(ana, long_query):
+    ana.add("4")
+
+    ana.post(f"/expenses/{ana.expenses()[0].id}/delete?{long_query}")
+    response = ana.undo(f"/expenses?{long_query}")
+
+    assert response.status_code in REDIRECTS
+    assert len(ana.expenses()) == 1
+    assert urlsplit(response.location).query == long_query
+    assert ana.total(response.location) == "$4.00"
+
+
+def test_a_long_filter_survives_the_login_in_another_language(ana, long_query):
+    ana.end_sessions()
+
+    login = ana.get(f"/expenses?{long_query}").location
+    link = next(link for link in ana.page(login).all("a") if link.text == "Deutsch")
+    response = ana.log_in_at(f"/login{link['href']}")
+
+    assert response.location == f"/expenses?{long_query}"
+
+
+def test_a_form_comes_back_after_the_login_without_a_filter_that_is_too_long_for_a_url(ana, long_query):
+    ana.add("4")
+    url = f"/expenses/{ana.expenses()[0].id}/edit"
+    ana.end_sessions()
+
+    sent = ana.post(f"{url}?{long_query}&{long_query}", {"amount": "5", "category": "Food", "date": "2026-01-05"})
+    response = ana.log_in_at(sent.location)
+
+    assert response.location == url
+    assert ana.page(url).one(id="amount")["value"] == "5"
 
 
 def test_for_another_user_an_expense_does_not_exist(ana, bob):

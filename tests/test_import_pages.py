@@ -2,17 +2,19 @@
 
 import threading
 from collections import Counter
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
+import clock
 from app import app as application
 from database import db
 from ledger import import_drafts, import_knowledge
 from ledger.import_summary import LINES_OF_PAYEE, SECTIONS
 from ledger.statements import reader
 from models import Operation, Statement, StatementLine
-from tests.browsing import MULTIPART, form_values, read, with_file
+from tests.browsing import MULTIPART, form_values, operations_shown, press, read, with_file
 from tests.test_categories import category_id, edit, names
 
 BANK = """Girokonto;DE02120300000000202051;;;;
@@ -590,3 +592,42 @@ def test_the_review_says_how_dates_are_read_unless_they_say_it_themselves(ana, d
     page = ana.page(upload(ana, f"Date,Payee,Amount\n{day},Baker,-3.00\n").location)
 
     assert ("Dates are read as day, month, year." in page.one("main").text) == is_said
+
+
+@pytest.mark.parametrize("name", ["🏠", "☕️", "–", "$", ":"])
+def test_our_own_export_comes_back_in_a_category_without_letters(ana, bob, name):
+    ana.add("3", new_category=name, category="")
+    with application.app_context():
+        bob.user().currency = "EUR"
+        db.session.commit()
+
+    send(bob, bob.page(upload(bob, ana.get("/expenses.csv").data).location), "add-all")
+
+    assert [expense.category for expense in bob.expenses()] == [name]
+    assert bob.get("/expenses.csv").data == ana.get("/expenses.csv").data
+
+
+@pytest.mark.parametrize(("written", "category"), [("🏠", "🏠"), ("-", "Other"), ("—", "Other"), ("...", "Other")])
+def test_a_dash_in_the_file_of_another_program_is_no_category_but_a_picture_is(ana, written, category):
+    url = upload(ana, f"Date,Payee,Category,Amount\n2026-03-31,Baker,{written},-3.00\n").location
+
+    send(ana, ana.page(url), "add-all")
+
+    assert [expense.category for expense in ana.expenses()] == [category]
+
+
+def test_a_line_whose_undo_is_undone_after_the_import_has_expired_belongs_to_it_again(ana, run, monkeypatch):
+    listed = send(ana, ana.page(upload(ana).location), "add-all", others="Utilities").location
+    imported = operations_shown(ana)[0]
+    press(ana, next(form for form in imported.all("form") if form.all("input", name="expense")))
+    assert ana.count(listed) == 4
+    with application.app_context():
+        of_import = Operation.kind == "import"
+        db.session.execute(update(Operation).where(of_import).values(created_at=clock.now() - timedelta(days=31)))
+        db.session.commit()
+    assert "Deleted 1 operation" in run("purge")[1]
+
+    press(ana, operations_shown(ana)[0].one("form"))
+
+    assert len(ana.expenses()) == 5
+    assert ana.count(listed) == 5

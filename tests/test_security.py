@@ -60,7 +60,6 @@ def test_an_address_within_the_application_is_safe(address):
             *("/..", "/../x", "/x/../../y", "/./x", "/%2e%2e/x", "/.%2E/x", "/..?x", "/x/..#y"),
             "/é",
             "/\x00",
-            "/" + "x" * 2000,
         ),
     ],
 )

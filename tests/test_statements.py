@@ -1247,6 +1247,14 @@ def test_our_own_export_comes_back_as_it_was(rows):
     ]
 
 
+@pytest.mark.parametrize("amount", ["1.250", "125.000"])
+def test_amounts_with_three_decimals_in_our_own_export_are_no_question(amount):
+    statement = read(f"{','.join(HEADER)}\n2026-03-01,Food,Tea,{amount},KWD\n", currency="KWD", locale="de_DE")
+
+    assert asked(statement) == {}
+    assert booked(statement) == [("2026-03-01", f"-{amount}")]
+
+
 # --- Any bank
 
 

@@ -1,13 +1,13 @@
 """Undo of every kind of operation, in random histories, restores the exact previous state."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from sqlalchemy import select
+from sqlalchemy import select, update
 from uuid_utils.compat import uuid7
 
 from app import app as application
@@ -18,9 +18,10 @@ from ledger.categories import CategoryError
 from ledger.csv_export import write_csv
 from ledger.history import recent_operations
 from ledger.periods import Period
+from ledger.retention import purge
 from ledger.spending import ExpenseFilter, ExpenseValues, ordered_query
 from ledger.undo import undo
-from models import Budget, Expense, Occurrence, RecurringExpense, User, category_key
+from models import Budget, Expense, Occurrence, Operation, RecurringExpense, User, category_key
 from tests.browsing import empty_tables, kept_months, summed_months, unknown_descriptions
 
 START, TODAY = date(2026, 1, 1), date(2026, 2, 15)
@@ -48,6 +49,8 @@ class UndoMachine(RuleBasedStateMachine):
         db.session.commit()
         self.states = [self.read(user) for user in self.users]
         self.done = [[], []]
+        # Of the operations that have not been undone since by `undo_back`, each with the state before it.
+        self.stacks = [[], []]
 
     def teardown(self):
         db.session.remove()
@@ -77,15 +80,20 @@ class UndoMachine(RuleBasedStateMachine):
         self.states[who] = after
         if operations.is_empty(operation):
             return
-        self.done[who].append(operation.id)
+        self.note(who, operation, before)
         for expected in (before, after):
             undone = undo(user, self.done[who][-1], now())
             assert (undone.conflicts, undone.series) in [((), None), ((), "removed")]
             db.session.commit()
-            assert self.read(user) == expected
-            self.done[who].append(undone.operation.id)
+            former, self.states[who] = self.states[who], self.read(user)
+            assert self.states[who] == expected
+            self.note(who, undone.operation, former)
         assert undo(user, self.done[who][-2], now()).operation is None
         db.session.commit()
+
+    def note(self, who, operation, before):
+        self.done[who].append(operation.id)
+        self.stacks[who].append((operation.id, before))
 
     def category(self, who, data):
         return data.draw(st.sampled_from(categories.get_categories(self.users[who])))
@@ -247,11 +255,43 @@ class UndoMachine(RuleBasedStateMachine):
             return
         ids = [row[1] for row in self.states[who][1][0]]
         only = data.draw(st.sampled_from(sorted(ids))) if for_one and ids else None
-        undone = undo(self.users[who], data.draw(st.sampled_from(self.done[who])), now(), only)
+        before, chosen = self.states[who], data.draw(st.sampled_from(self.done[who]))
+        undone = undo(self.users[who], chosen, now(), only)
         db.session.commit()
-        if undone.operation is not None:
-            self.done[who].append(undone.operation.id)
         self.states[who] = self.read(self.users[who])
+        if undone.operation is not None:
+            self.note(who, undone.operation, before)
+        assert (undone.operation is None) == (self.states[who] == before)
+        assert undo(self.users[who], chosen, now(), only).operation is None
+        db.session.commit()
+
+    @rule(who=st.integers(0, 1), number=st.integers(1, 6))
+    def undo_back(self, who, number):
+        """Undo the latest operations one after the other: each time the state before is there again."""
+        for operation_id, before in reversed(self.stacks[who][-number:]):
+            undone = undo(self.users[who], operation_id, now())
+            db.session.commit()
+            self.states[who] = self.read(self.users[who])
+            assert self.states[who] == before
+            assert undone.conflict_count == 0
+            self.done[who].append(undone.operation.id)
+        del self.stacks[who][-number:]
+
+    @rule(who=st.integers(0, 1), number=st.integers(1, 3))
+    def expire(self, who, number):
+        """Let the oldest operations expire; the later ones can still be undone."""
+        expired = sorted(self.done[who])[:number]
+        own = Operation.author_id == self.users[who].id, Operation.id.in_(expired)
+        db.session.execute(update(Operation).where(*own).values(created_at=now() - timedelta(days=31)))
+        purge(now(), self.users[who])
+        db.session.commit()
+        self.done[who] = [each for each in self.done[who] if each not in expired]
+        self.stacks[who] = [pair for pair in self.stacks[who] if pair[0] not in expired]
+
+    @rule(who=st.integers(0, 1), day=st.sampled_from([1, 15, 28]))
+    def choose_first_day_of_month(self, who, day):
+        self.users[who].first_day_of_month = day
+        db.session.commit()
 
     @invariant()
     def every_category_in_use_is_its_owners(self):

@@ -18,6 +18,7 @@ from text import identity_key
 from views.common import flash_message, render_page
 from views.emails import notify
 from views.events import record_event
+from views.formats import browser_currency
 from views.languages import remember_language, use_language_of, visitor_language
 from views.rate_limits import (
     RateLimitedError,
@@ -37,7 +38,7 @@ def register() -> ResponseReturnValue:
     """Create an account and log it in. If registration needs an invitation, its token is in the URL."""
     invitation = request.args.get("invitation")
     check_registration(invitation)
-    form = RegisterForm()
+    form = RegisterForm(currency=current_app.config["DEFAULT_CURRENCY"] or browser_currency())
     refusal = None
     try:
         # First, because it costs least.

@@ -22,6 +22,8 @@ from views.common import flash_message, redirect_within
 
 # All drafts in the session cookie together; browsers ignore a cookie of more than 4,096 bytes.
 COOKIE_MAX_BYTES = 1_500
+# Of a URL in that of the login page, where its signs are encoded once more. Servers refuse more than 8,190 bytes.
+NEXT_MAX = 4_000
 
 
 class Draft(TypedDict):
@@ -56,7 +58,14 @@ def ask_to_log_in() -> ResponseReturnValue:
         else:
             text = gettext("Your session ended. What you typed was too long to keep, and nothing was changed.")
             flash_message(text, "error")
-    return redirect(url_for("login", next=safe_redirect_target(with_query(page_of(request.path)))))
+    return redirect(url_for("login", next=way_back()))
+
+
+def way_back() -> str | None:
+    """Return the URL of the page to open after the login, without its query if that makes it too long."""
+    path = page_of(request.path)
+    found = (url for url in (with_query(path), path) if len(url) <= NEXT_MAX)
+    return safe_redirect_target(next(found, None))
 
 
 def store(fields: Fields) -> bool:

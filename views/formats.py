@@ -1,6 +1,6 @@
 """Amounts and dates as the visitor reads them, and the rows of the list."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
@@ -16,8 +16,8 @@ from markupsafe import Markup, escape
 
 import clock
 from languages import LANGUAGES
-from ledger.locales import LOCALES, closest_locale, day_pattern
-from ledger.money import currency_sign, format_amount
+from ledger.locales import LOCALES, closest_currency, closest_locale, day_pattern
+from ledger.money import FALLBACK_CURRENCY, currency_sign, format_amount
 from ledger.periods import day_in
 from messages import isolate
 from text import is_right_to_left, isolated
@@ -31,9 +31,18 @@ def visitor_locale() -> Locale:
     found: Locale | None = g.get("locale")
     if found is None:
         chosen = current_user.locale if current_user.is_authenticated else ""
-        tags = (chosen, *islice(request.accept_languages.values(), MAX_LANGUAGES))
-        found = g.locale = _locale(next(filter(None, map(closest_locale, tags)), "en"))
+        found = g.locale = _locale(next(filter(None, map(closest_locale, (chosen, *browser_languages()))), "en"))
     return found
+
+
+def browser_currency() -> str:
+    """Return the currency of the country that the browser's language names, or where most of its readers live."""
+    return next(filter(None, map(closest_currency, browser_languages())), FALLBACK_CURRENCY)
+
+
+def browser_languages() -> Iterator[str]:
+    """Return the tags of the languages that the browser asks for, the preferred one first."""
+    return islice(request.accept_languages.values(), MAX_LANGUAGES)
 
 
 @lru_cache(maxsize=len(LOCALES) + len(LANGUAGES))

@@ -33,7 +33,8 @@ def undo(operation_id: uuid.UUID) -> ResponseReturnValue:
     form = UndoForm()
     if not form.validate():
         abort(400)
-    target = safe_redirect_target(form.next.data)
+    # No field of the form, whose length is limited: the URL of a list may have many categories.
+    target = safe_redirect_target(request.form.get("next"))
     back = redirect_within(target) if target else redirect(url_for("list_history"))
     try:
         undone = undo_operation(current_user, operation_id, clock.now(), form.expense.data)

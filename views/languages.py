@@ -20,7 +20,7 @@ MAX_TAGS = 10
 COOKIE_MAX_AGE = 365 * 24 * 3600
 # The pages on which visitors choose a language by links, and the arguments of their URLs that the links keep.
 PUBLIC_PAGES = frozenset({"login", "enter_code", "register", "forgot_password", "reset_password"})
-KEPT_MAX = 2_000
+KEPT_MAX = 4_000
 KEPT_ARGUMENTS = ("next", "invitation", "recovery")
 
 

@@ -7,11 +7,10 @@ import sqlalchemy as sa
 
 from database import db
 from database.bulk import insert_rows
-from ledger import pieces
+from ledger import operations, pieces
 from ledger.account_rows import DATA_TABLES
 from ledger.archives.checks import ArchiveError
 from ledger.archives.reading import Archive
-from ledger.journal import row_count
 from ledger.pieces import LeaseLostError
 from models import Category, Operation, User
 
@@ -31,7 +30,6 @@ def restore(user: User, archive: Archive, now: datetime) -> None:
     """
     operation = _start(user, now)
     try:
-        row_count(sa.delete(Category).where(Category.author_id == user.id))
         for table, rows in archive.pieces(pieces.pace_of(operation)):
             insert_rows(db.session.connection(), table, table.c.keys(), rows)
             pieces.commit(operation)
@@ -49,9 +47,10 @@ def restore(user: User, archive: Archive, now: datetime) -> None:
 
 
 def _start(user: User, now: datetime) -> Operation:
-    """Let nothing else change the data of an empty account. Commits.
+    """Let nothing else change the data of an empty account, and remove its categories. Commits.
 
-    Waits for operations that have already begun, before it checks that the account is empty.
+    They are recorded, because an interruption brings them back. Waits for operations that have already begun, before
+    it checks that the account is empty.
     """
     db.session.execute(sa.select(User.id).where(User.id == user.id).with_for_update())
     if not is_empty(user):
@@ -59,5 +58,7 @@ def _start(user: User, now: datetime) -> Operation:
         raise ArchiveError("account_not_empty")
     operation = Operation(author_id=user.id, kind="restore", created_at=now, count=0, total=Decimal(0))
     operation.row_changes = []
+    for category in db.session.scalars(sa.select(Category).where(Category.author_id == user.id)).all():
+        operations.delete_row(operation, category, category.name)
     pieces.start(operation)
     return operation

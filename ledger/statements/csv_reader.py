@@ -100,7 +100,7 @@ def _plan(table: Table, hints: Hints) -> Plan:
         _drop_title(table)
     rows = _without_balances(table.bookings[:EVIDENCE_ROWS])
     currency, currency_question = _currency(table, rows, hints)
-    decimal, decimal_question = _decimal(table, rows, hints, currency)
+    decimal, decimal_question = _decimal(table, rows, preset, hints, currency)
     order, date_question = _date_order(table, rows, hints)
     is_rising = _is_rising(table, rows, order, hints)
     money, questions = _money(table, rows, preset, decimal, hints, is_rising)
@@ -182,7 +182,9 @@ def _is_rising(table: Table, rows: list[Record], order: str, hints: Hints) -> bo
     return True if days == ordered else False if days == ordered[::-1] else None
 
 
-def _decimal(table: Table, rows: list[Record], hints: Hints, currency: str) -> tuple[str, Question | None]:
+def _decimal(
+    table: Table, rows: list[Record], preset: trackers.Preset | None, hints: Hints, currency: str
+) -> tuple[str, Question | None]:
     """Decide the decimal separator by all columns of money; the other numbers of the file only hint at it."""
     used = {table.roles[role] for role in ("amount", "out", "in") if role in table.roles}
     used = used or {column.index for column in table.columns if column.is_money}
@@ -191,7 +193,8 @@ def _decimal(table: Table, rows: list[Record], hints: Hints, currency: str) -> t
         cells += _amounts_in(rows, {table.roles["balance"]})
     hint = decimal_of(hints.locale)
     has_decimals = currency_digits(currency) > 0 and currency not in amounts.WRITTEN_WHOLE
-    separator = amounts.decide_decimal(cells, numeric_cells(table, used), hint, hints.layout.decimal, has_decimals)
+    chosen = hints.layout.decimal or (preset.decimal if preset else "")
+    separator = amounts.decide_decimal(cells, numeric_cells(table, used), hint, chosen, has_decimals)
     question = None if separator.is_certain else Question("decimal", (".", ","), separator.character)
     return separator.character, question
 

@@ -16,13 +16,15 @@ class Preset:
     """Rules for reading the export of a tracker.
 
     `names` must all be in the header. `roles` are the columns by name; `kinds` says for the values of the column
-    `kind` what the row is. `sign` is how spending is written; nothing means that the file decides.
+    `kind` what the row is. `sign` is how spending is written, and `decimal` the character before the decimals;
+    nothing means that the file decides.
     """
 
     format: str
     names: tuple[str, ...]
     roles: dict[str, str]
     sign: str = ""
+    decimal: str = ""
     kind: str = ""
     kinds: dict[str, str] = field(default_factory=dict)
     texts: tuple[str, ...] = ()
@@ -38,6 +40,7 @@ PRESETS = (
         HEADER,
         {name: name for name in ("date", "category", "amount", "currency")} | {"text": "description"},
         sign="plus",
+        decimal=".",
         texts=("description",),
         is_guarded=True,
         is_whole_header=True,

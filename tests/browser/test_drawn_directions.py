@@ -65,7 +65,7 @@ def test_name_and_total_keep_their_order(expense, language, category):
 
 
 def test_the_sign_of_a_currency_reads_correctly_in_arabic(expense):
-    ana = expense("ar", "Food and drink")
+    ana = expense("ar-US", "Food and drink")
 
     assert drawn(ana, "#total") == "US$7.00"
 
