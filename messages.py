@@ -5,7 +5,7 @@ from typing import TypeVar
 from flask_babel import get_locale, gettext, lazy_gettext, ngettext
 
 from ledger.errors import LedgerError
-from text import is_right_to_left, isolated
+from text import isolated_if_needed
 
 Value = TypeVar("Value")
 
@@ -186,9 +186,7 @@ def isolate(value: Value) -> Value:
 
     Everything else stays as it is.
     """
-    if isinstance(value, str) and (is_right_to_left(value) or is_page_right_to_left()):
-        return isolated(value)
-    return value
+    return isolated_if_needed(value, is_page_right_to_left()) if isinstance(value, str) else value
 
 
 def list_separator() -> str:

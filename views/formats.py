@@ -20,7 +20,7 @@ from ledger.locales import LOCALES, closest_locale, day_pattern
 from ledger.money import currency_sign, format_amount
 from ledger.periods import day_in
 from messages import isolate
-from text import is_right_to_left, isolated
+from text import is_right_to_left, isolated, isolated_if_needed
 
 # How many of the languages that a browser asks for are tried; the rest of a long header costs nothing.
 MAX_LANGUAGES = 10
@@ -98,7 +98,7 @@ def _formats(locale: str, language: str, currency: str, this_year: int) -> Forma
 @lru_cache(maxsize=4096)
 def _money(amount: Decimal, currency: str, locale: str, isolates: bool) -> Markup:
     written = Markup("{}<i>{}</i>{}").format(*_amount_parts(amount, currency, locale, isolates))
-    return isolated(written) if isolates or is_right_to_left(written) else written
+    return isolated_if_needed(written, isolates)
 
 
 @lru_cache(maxsize=4096)
@@ -117,8 +117,7 @@ def _amount_parts(amount: Decimal, currency: str, locale: str, isolates: bool) -
 
 @lru_cache(maxsize=4096)
 def _day(value: date, pattern: str, language: str, isolates: bool) -> str:
-    written = format_date(value, pattern, language)
-    return isolated(written) if isolates or is_right_to_left(written) else written
+    return isolated_if_needed(format_date(value, pattern, language), isolates)
 
 
 def list_rows(
