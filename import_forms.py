@@ -19,7 +19,7 @@ from ledger.import_summary import SECTIONS, ShownLine
 from ledger.statements import Layout
 from ledger.statements import Statement as ReadStatement
 from ledger.statements.encodings import CHOICES
-from messages import isolate, list_separator
+from messages import isolate, list_separator, number_text
 from models import Statement
 
 # The roles of columns that can be chosen.
@@ -73,7 +73,7 @@ class UploadForm(Form):
         super().__init__(*args, **kwargs)
         self.file.data = request.files.get("file") if self.was_sent else None
         megabytes = current_app.config["IMPORT_MAX_BYTES"] // 2**20
-        self.file.description = gettext("Up to %(limit)s MB.", limit=megabytes)
+        self.file.description = gettext("Up to %(limit)s MB.", limit=number_text(megabytes))
 
     def validate_file(self, field: Field) -> None:
         """Refuse a form without a file."""

@@ -82,7 +82,7 @@ def test_registering_takes_the_settings_currency_and_zone_unless_told_otherwise(
         ("email", "a\0@example.com", "invisible"),
         ("password", "", "Choose a password."),
         ("password", "short", "at least 8"),
-        ("password", "x" * 1025, "at most 1024"),
+        ("password", "x" * 1025, "at most 1,024"),
         ("password", "a quiet\0river", "NUL"),
         ("password", "password1", "less common"),
         ("password", "PassWord1", "less common"),

@@ -109,7 +109,7 @@ BELOW = {
     "ledger": {"database", "languages", "models", "text"},
     "security": {"clock", "database", "models"},
     "logs": {"models"},
-    "messages": {"ledger", "text"},
+    "messages": {"languages", "ledger", "text"},
     "statement_messages": set(),
     "fields": {"ledger", "messages", "text"},
     "forms": {"fields", "ledger", "messages", "models", "security", "text"},

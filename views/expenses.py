@@ -24,7 +24,7 @@ from ledger.categories import CategoryError
 from ledger.recurring import RecurringError
 from ledger.reports import Budget
 from ledger.spending import ExpenseFilter, ExpenseValues, Summary
-from messages import FREQUENCY_NAMES, REPEATS, error_message, isolate
+from messages import FREQUENCY_NAMES, REPEATS, error_message, isolate, visitor_locale
 from models import Expense, Operation
 from views.blank_forms import blank_form
 from views.common import (
@@ -39,7 +39,6 @@ from views.common import (
 )
 from views.filters import day as day_text
 from views.filters import money_text
-from views.formats import visitor_locale
 
 log = logging.getLogger("ledger")
 

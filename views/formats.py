@@ -4,41 +4,20 @@ from collections.abc import Container, Iterable
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
-from itertools import islice
 
 import sqlalchemy as sa
-from babel import Locale
 from babel.dates import format_date
-from flask import g, request
+from flask import g
 from flask_babel import get_locale
 from flask_login import current_user
 from markupsafe import Markup, escape
 
 import clock
-from languages import LANGUAGES
-from ledger.locales import LOCALES, closest_locale, day_pattern
+from ledger.locales import day_pattern
 from ledger.money import currency_sign, format_amount
 from ledger.periods import day_in
-from messages import isolate
+from messages import isolate, locale_of, visitor_locale
 from text import is_right_to_left, isolated, isolated_if_needed
-
-# How many of the languages that a browser asks for are tried; the rest of a long header costs nothing.
-MAX_LANGUAGES = 10
-
-
-def visitor_locale() -> Locale:
-    """Return the locale of amounts and dates: that of the account, or the browser's."""
-    found: Locale | None = g.get("locale")
-    if found is None:
-        chosen = current_user.locale if current_user.is_authenticated else ""
-        tags = (chosen, *islice(request.accept_languages.values(), MAX_LANGUAGES))
-        found = g.locale = _locale(next(filter(None, map(closest_locale, tags)), "en"))
-    return found
-
-
-@lru_cache(maxsize=len(LOCALES) + len(LANGUAGES))
-def _locale(name: str) -> Locale:
-    return Locale.parse(name)
 
 
 class Formats:
@@ -46,7 +25,7 @@ class Formats:
 
     def __init__(self, locale: str, language: str, currency: str, this_year: int) -> None:
         self.locale, self.language, self.currency, self.this_year = locale, language, currency, this_year
-        order, words = _locale(locale), _locale(language)
+        order, words = locale_of(locale), locale_of(language)
         self.isolates = words.text_direction == "rtl"
         self.day_pattern = day_pattern(order, language=words)
         self.short_day_pattern = day_pattern(order, with_year=False, language=words)
@@ -109,8 +88,8 @@ def _money_of_row(amount: Decimal, currency: str, locale: str, isolates: bool) -
 
 def _amount_parts(amount: Decimal, currency: str, locale: str, isolates: bool) -> tuple[str, str, str]:
     """Return an amount as what is before its sign, the sign, and what is after it."""
-    written = format_amount(amount, currency, _locale(locale))
-    before, sign, after = written.partition(currency_sign(currency, _locale(locale)))
+    written = format_amount(amount, currency, locale_of(locale))
+    before, sign, after = written.partition(currency_sign(currency, locale_of(locale)))
     # Otherwise US$ would be shown as $US.
     return before, isolated(sign) if isolates or is_right_to_left(written) else sign, after
 

@@ -13,11 +13,11 @@ from database import db
 from forms import DueForm, EarlyForm, RecurringForm
 from ledger import categories, operations, recurring
 from ledger.categories import CategoryError
+from messages import visitor_locale
 from models import Operation, RecurringExpense
 from views.common import flash_message, form_options, own_or_404, render_page, today
 from views.expenses import list_page, submitted_values
 from views.filters import day, money_text
-from views.formats import visitor_locale
 
 
 def list_recurring() -> ResponseReturnValue:
