@@ -1,5 +1,6 @@
 """Sentences for the errors that the ledger raises, and how values are written in sentences."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from functools import lru_cache
 from itertools import islice
@@ -229,6 +230,12 @@ def list_separator() -> str:
     return gettext("%(items)s, %(item)s", items="", item="")
 
 
+def join_sentences(sentences: Iterable[str]) -> str:
+    """Join sentences, except empty ones, as the language of the page does: Japanese has no space between them."""
+    space = gettext("%(sentence)s %(next_sentence)s", sentence="", next_sentence="")
+    return space.join(str(sentence) for sentence in sentences if sentence)
+
+
 def error_message(error: LedgerError) -> str:
     """Return the sentence that tells a user how to correct an error."""
     if error.code in {"amount_too_precise", "result_too_precise"}:
@@ -250,7 +257,7 @@ def _precision_message(currency: str, digits: int, amount: str | None = None) ->
     limit = decimals_message(currency, digits)
     if amount is None:
         return limit
-    return gettext("This adds up to %(amount)s. %(limit)s", amount=amount, limit=limit)
+    return join_sentences([gettext("This adds up to %(amount)s.", amount=amount), limit])
 
 
 def decimals_message(currency: str, digits: int) -> str:

@@ -24,7 +24,7 @@ from ledger.categories import CategoryError
 from ledger.recurring import RecurringError
 from ledger.reports import Budget
 from ledger.spending import ExpenseFilter, ExpenseValues, Summary
-from messages import FREQUENCY_NAMES, REPEATS, error_message, isolate, visitor_locale
+from messages import FREQUENCY_NAMES, REPEATS, error_message, isolate, join_sentences, visitor_locale
 from models import Expense, Operation
 from views.blank_forms import blank_form
 from views.common import (
@@ -155,8 +155,8 @@ def save_new(form: ExpenseForm) -> ExpenseValues | None:
         return None
     db.session.commit()
     is_new = any(change.table_name == "category" for change in operation.row_changes)
-    sentences = (added_message(values, is_new), sentence, date_message(values.date))
-    flash_message(" ".join(filter(None, sentences)), undo=operation, expense=row_id, added_on=values.date)
+    text = join_sentences([added_message(values, is_new), sentence, date_message(values.date)])
+    flash_message(text, undo=operation, expense=row_id, added_on=values.date)
     return values
 
 
@@ -259,8 +259,8 @@ def save_changes(form: ExpenseForm, expense_id: uuid.UUID) -> bool:
         return False
     db.session.commit()
     if not operations.is_empty(operation) or sentence:
-        text = gettext("Expense changed.")
-        flash_message(f"{text} {sentence}".strip(), undo=operation, expense=expense_id)
+        text = join_sentences([gettext("Expense changed."), sentence])
+        flash_message(text, undo=operation, expense=expense_id)
     return True
 
 
@@ -281,8 +281,8 @@ def delete_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
         abort(404)
     sentence, series = continuing(operation)
     db.session.commit()
-    text = gettext("Expense deleted.")
-    flash_message(f"{text} {sentence}".strip(), undo=operation, expense=expense_id, recurring=series)
+    text = join_sentences([gettext("Expense deleted."), sentence])
+    flash_message(text, undo=operation, expense=expense_id, recurring=series)
     return back_to_list()
 
 
@@ -316,7 +316,8 @@ def change_expenses() -> ResponseReturnValue:
         return list_page(form)
     sentence, series = continuing(operation) if kind == "bulk_delete" else ("", "")
     db.session.commit()
-    flash_message(f"{changed_message(operation)} {sentence}".strip(), undo=operation, recurring=series)
+    text = join_sentences([changed_message(operation), sentence])
+    flash_message(text, undo=operation, recurring=series)
     return back_to_list()
 
 

@@ -20,7 +20,15 @@ from ledger.locales import full_day_pattern, month_name, month_title
 from ledger.money import currency_digits, with_true_minus
 from ledger.periods import Period
 from ledger.sessions import parse_user_agent
-from messages import FREQUENCY_NAMES, REPEATS, isolate, list_separator, number_text, visitor_locale
+from messages import (
+    FREQUENCY_NAMES,
+    REPEATS,
+    isolate,
+    join_sentences,
+    list_separator,
+    number_text,
+    visitor_locale,
+)
 from statement_messages import reason_text
 from views.blank_forms import write_form
 from views.formats import formats, list_rows
@@ -212,4 +220,5 @@ FILTERS = {
     "isolate": isolate,
     "number": number_text,
     "separated": separated,
+    "sentences": join_sentences,
 }

@@ -23,7 +23,7 @@ from ledger.import_summary import PLAIN_SECTIONS, SECTIONS, Summary
 from ledger.pieces import OperationRunningError
 from ledger.retention import UNDO_RETENTION
 from ledger.statements import Layout, Limits, Person, State, StatementError
-from messages import error_message, isolate, list_separator
+from messages import error_message, isolate, join_sentences, list_separator
 from models import Operation, Statement
 from security import csrf_failed
 from views.common import flash_message, render_page, today
@@ -101,7 +101,7 @@ def draft_limits() -> str:
 def deleted_message(names: Sequence[str]) -> str:
     """Return the message about unfinished imports that were deleted."""
     listed = list_separator().join(map(isolate, names))
-    return gettext("%(limits)s Deleted: %(names)s", limits=draft_limits(), names=listed)
+    return join_sentences([draft_limits(), gettext("Deleted: %(names)s", names=listed)])
 
 
 def read_file(content: bytes, name: str, account: str, layout: Layout | None = None) -> Reading:
