@@ -144,11 +144,8 @@ def save_new(form: ExpenseForm) -> ExpenseValues | None:
             values = submitted_values(form, operation)
             operations.add_expense(operation, row_id, values)
             sentence = repeat(operation, row_id, form.frequency.data)
-    except CategoryError as error:
-        form.add_category_error(error)
-        return None
-    except RecurringError as error:
-        form.frequency.errors = [error_message(error)]
+    except (CategoryError, RecurringError) as error:
+        form.add_error(error)
         return None
     except operations.ExpenseIdUsedError:
         form.take_fresh_id()
@@ -251,11 +248,8 @@ def save_changes(form: ExpenseForm, expense_id: uuid.UUID) -> bool:
             own_or_404(Expense, expense_id, lock=True)
             operations.change_expenses(operation, Expense.id == expense_id, values._asdict())
             sentence = repeat(operation, expense_id, form.frequency.data)
-    except CategoryError as error:
-        form.add_category_error(error)
-        return False
-    except RecurringError as error:
-        form.frequency.errors = [error_message(error)]
+    except (CategoryError, RecurringError) as error:
+        form.add_error(error)
         return False
     db.session.commit()
     if not operations.is_empty(operation) or sentence:

@@ -43,7 +43,7 @@ def edit_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
             row = own_or_404(RecurringExpense, recurring_id, lock=True)
             recurring.change(current_user, operation, row, values, form.frequency.data, form.last_day)
     except CategoryError as error:
-        form.add_category_error(error)
+        form.add_error(error)
         return render_page("recurring/form.html", form=form, recurring=row)
     db.session.commit()
     flash_message(gettext("Saved. The change applies to future occurrences only."), undo=operation)
