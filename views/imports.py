@@ -19,7 +19,7 @@ from database import db
 from import_forms import ColumnsForm, ReviewForm, UploadForm
 from ledger import import_drafts, import_preview, imports
 from ledger.import_drafts import Reading
-from ledger.import_summary import PLAIN_SECTIONS, SECTIONS, Summary
+from ledger.import_summary import PLAIN_SECTIONS, SECTIONS, DraftSummary
 from ledger.pieces import OperationRunningError
 from ledger.retention import UNDO_RETENTION
 from ledger.statements import Layout, Limits, Person, State, StatementError
@@ -211,7 +211,7 @@ def shown_section() -> str:
     return section if section in SECTIONS else "add"
 
 
-def review_form(statement_id: uuid.UUID, summary: Summary) -> ReviewForm:
+def review_form(statement_id: uuid.UUID, summary: DraftSummary) -> ReviewForm:
     """Return the form of the preview."""
     names = import_preview.category_names(current_user, statement_id, summary)
     others = request.args.get("others", "")
@@ -260,7 +260,7 @@ def review_draft(draft: Statement) -> ResponseReturnValue:
 
 
 def shown_lists(
-    statement_id: uuid.UUID, section: str, page: int, renamed: Mapping[str, str], summary: Summary
+    statement_id: uuid.UUID, section: str, page: int, renamed: Mapping[str, str], summary: DraftSummary
 ) -> dict[str, Any]:
     """Return the lines of a section that a page shows; beside those to add, what needs a look."""
     lists: dict[str, Any] = {"page": page, "pages": summary.page_count(section)}
