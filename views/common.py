@@ -29,10 +29,7 @@ DRAFT_MESSAGE = lazy_gettext("Your session had ended. Your entries are still her
 
 
 class Message(TypedDict):
-    """A message for the next page, as it is stored in the session cookie; the ids are texts, or empty.
-
-    The day is that of an expense which was added.
-    """
+    """A message for the next page, as it is stored in the session cookie; the ids are texts, or empty."""
 
     text: str
     operation: str
@@ -126,9 +123,8 @@ def flash_message(
 ) -> None:
     """Show a message on the next page, with a button that undoes an operation.
 
-    After an expense was added there are links to edit it and, where the list does not show it, to its day.
-
-    There can also be a link to a recurring expense. Undoing goes back to where the expense is. Messages wait in
+    After an expense was added there are links to edit it and, where the list does not show it, to its day. There
+    can also be a link to a recurring expense. Undoing goes back to where the expense is. Messages wait in
     the session cookie, whose size is limited: a long text is cut, and only the last few are kept.
     """
     if len(text) > MESSAGE_MAX_LENGTH:

@@ -1,8 +1,6 @@
 """Adding, listing, editing and deleting expenses."""
 
-import logging
 import uuid
-from collections.abc import Callable
 from datetime import date
 from typing import Any
 from urllib.parse import parse_qsl
@@ -13,7 +11,6 @@ from flask_babel import gettext, ngettext
 from flask_login import current_user
 from sqlalchemy import ColumnElement
 from werkzeug.datastructures import MultiDict
-from werkzeug.exceptions import ServiceUnavailable
 
 import clock
 from database import db
@@ -37,10 +34,9 @@ from views.common import (
     render_page,
     today,
 )
+from views.files import write_file_or_503
 from views.filters import day as day_text
 from views.filters import money_text
-
-log = logging.getLogger("ledger")
 
 
 def expense_form(shown: Expense | None = None, **values: Any) -> ExpenseForm:
@@ -366,26 +362,3 @@ def export_expenses() -> ResponseReturnValue:
     response = send_file(file, "text/csv", as_attachment=True, download_name="expenses.csv", conditional=False)
     response.content_length = file.size
     return response
-
-
-def write_file_or_503(write: Callable[[], csv_export.ExportFile]) -> csv_export.ExportFile:
-    """Write the whole file before it is sent, so that a slow reader keeps no thread and no connection busy."""
-    try:
-        return write()
-    except csv_export.TooManyFilesError:
-        limit = csv_export.MAX_FILES_PER_USER
-        text = ngettext(
-            "You have %(num)d unfinished download. Finish or cancel it, then try again.",
-            "You have %(num)d unfinished downloads. Finish or cancel one, then try again.",
-            limit,
-        )
-        raise ServiceUnavailable(text, retry_after=20) from None
-    except OSError as error:
-        raise disk_full(error) from None
-
-
-def disk_full(error: OSError) -> ServiceUnavailable:
-    """Log that a temporary file cannot be written, and return what to tell the user."""
-    log.error("a temporary file cannot be written: %s", error)
-    text = gettext("There is not enough disk space for this file. Try again later.")
-    return ServiceUnavailable(text, retry_after=60)

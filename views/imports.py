@@ -1,10 +1,8 @@
 """Imports: uploading a statement, reviewing what it would add, and adding it."""
 
 import re
-import threading
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +10,6 @@ from flask import abort, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 from flask_login import current_user
-from werkzeug.exceptions import ServiceUnavailable
 
 import clock
 from database import db
@@ -25,13 +22,10 @@ from ledger.retention import UNDO_RETENTION
 from ledger.statements import Layout, Limits, Person, State, StatementError
 from messages import error_message, isolate, join_sentences, list_separator
 from models import Operation, Statement
-from security import csrf_failed
 from views.common import flash_message, render_page, today
+from views.files import reading_turn, release_database
 from views.filters import money_text
 
-# One file is read at a time, because reading takes all of a core; a few others wait for their turn.
-MAX_READERS = 3
-_readers, _reading = threading.BoundedSemaphore(MAX_READERS), threading.Lock()
 MAX_LISTED = 50
 # A number of a page or of a line, which fits into any column.
 NUMBER = re.compile("[1-9][0-9]{0,8}")
@@ -115,28 +109,6 @@ def read_file(content: bytes, name: str, account: str, layout: Layout | None = N
     release_database()
     with reading_turn():
         return import_drafts.read_as_before(owner, content, name, account, layout, **options)
-
-
-def release_database() -> None:
-    """End the transaction of this request: reading a file takes seconds, in which others want to write."""
-    if csrf_failed():
-        db.session.rollback()
-    else:
-        db.session.commit()
-
-
-@contextmanager
-def reading_turn() -> Iterator[None]:
-    """Wait until no other file is being read. Raises ServiceUnavailable if others wait already."""
-    if not _readers.acquire(blocking=False):
-        raise ServiceUnavailable(
-            gettext("Other files are being read. Nothing was changed. Try again shortly."), retry_after=10
-        )
-    try:
-        with _reading:
-            yield
-    finally:
-        _readers.release()
 
 
 def unreadable_message(found: Reading) -> str | None:
