@@ -1,6 +1,5 @@
 """Commands: `flask serve`, `flask demo`, `flask backup` and others."""
 
-import logging
 import os
 import secrets
 import signal
@@ -46,7 +45,6 @@ from ledger.backup_checks import BackupError
 from ledger.periods import day_in
 from models import Expense, User
 
-log = logging.getLogger("ledger")
 # Citus also lists tables that it has not distributed; their type is "local".
 DISTRIBUTED = """
     SELECT relname FROM citus_tables JOIN pg_class ON pg_class.oid = table_name

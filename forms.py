@@ -14,7 +14,7 @@ from flask import request
 from flask_babel import get_locale, gettext, lazy_gettext
 from flask_wtf import FlaskForm
 from markupsafe import Markup
-from werkzeug.datastructures import MultiDict
+from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.utils import cached_property
 from wtforms import (
     BooleanField,
@@ -57,7 +57,7 @@ from ledger.periods import (
     parse_period,
     recent_months,
 )
-from ledger.recurring import FREQUENCIES, Due, DueDays
+from ledger.recurring import FREQUENCIES, Due, DueDays, RecurringError
 from ledger.schedule import last_day
 from ledger.spending import ORDERS, VALUES, ExpenseFilter, ExpenseValues
 from messages import FREQUENCY_NAMES, error_message
@@ -127,6 +127,21 @@ def unstored_fields() -> frozenset[str]:
         fields = {name: getattr(field, "field_class", None) for name, field in vars(form).items()}
         names |= {name for name, kind in fields.items() if kind is not None and issubclass(kind, PasswordField)}
     return frozenset(names)
+
+
+class FileForm(Form):
+    """A form with a field `file`, without which it is refused."""
+
+    UNSTORED = Form.UNSTORED | {"file"}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.file.data = request.files.get("file") if self.was_sent else None
+
+    def validate_file(self, field: Field) -> None:
+        """Refuse a form without a file."""
+        if not isinstance(field.data, FileStorage) or not field.data.filename:
+            raise ValidationError(gettext("Choose a file."))
 
 
 class ExpenseForm(Form):
@@ -214,9 +229,11 @@ class ExpenseForm(Form):
         if not field.data and self.category.data == NEW_CATEGORY:
             raise ValidationError(gettext("Enter the name of the new category."))
 
-    def add_category_error(self, error: CategoryError) -> None:
-        """Show an error next to the new category, or the one that was chosen."""
+    def add_error(self, error: CategoryError | RecurringError) -> None:
+        """Show an error next to the field that it is about; a category is chosen or new."""
         field = self.new_category if self.new_category.data else self.category
+        if isinstance(error, RecurringError):
+            field = self.frequency
         field.errors = [error_message(error)]
 
     def validate_frequency(self, field: Field) -> None:

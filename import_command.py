@@ -22,7 +22,7 @@ from ledger.imports import usual_category
 from ledger.periods import day_in
 from ledger.pieces import LeaseLostError, OperationRunningError, recover
 from ledger.statements import NO_LIMITS, Person, State, Statement, StatementError
-from ledger.statements.summary import Summary, summarise
+from ledger.statements.summary import StatementSummary, summarise_statement
 from messages import error_message
 from models import User
 
@@ -57,7 +57,7 @@ def import_statement(email: str, file: str, add: bool, account: str, category: s
     statement = read.statement
     with reading() as connection:
         rows = build_rows(connection, owner_of(user), statement, read.source)
-    summary = summarise(statement, count_to_add(rows), count_here(rows))
+    summary = summarise_statement(statement, count_to_add(rows), count_here(rows))
     if summary.bad_lines == len(statement.lines):
         show(statement, summary, as_json, is_added=False)
         raise click.ClickException(f"None of the {summary.bad_lines} lines could be read.")
@@ -108,7 +108,7 @@ def forget(user: User, statement_id: uuid.UUID) -> None:
         discard(user, statement_id)
 
 
-def show(statement: Statement, summary: Summary, as_json: bool, is_added: bool) -> None:
+def show(statement: Statement, summary: StatementSummary, as_json: bool, is_added: bool) -> None:
     """Print the figures of a statement, its questions and the lines that cannot be read."""
     if as_json:
         click.echo(json.dumps(summary.as_dict(statement)))

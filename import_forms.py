@@ -7,19 +7,19 @@ from typing import Any
 from flask import current_app, request
 from flask_babel import gettext, lazy_gettext
 from markupsafe import Markup
-from werkzeug.datastructures import FileStorage, MultiDict
+from werkzeug.datastructures import MultiDict
 from werkzeug.utils import cached_property
 from wtforms import Field, FileField, SelectChoice, SelectField, StringField, ValidationError
 
 from fields import Text, normalise_name, option_html
-from forms import Form
+from forms import FileForm, Form
 from ledger.import_drafts import Reading
 from ledger.import_preview import CategoryNames, PayeeChoice, ShownPayee
 from ledger.import_summary import SECTIONS, ShownLine
 from ledger.statements import Layout
 from ledger.statements import Statement as ReadStatement
 from ledger.statements.encodings import CHOICES
-from messages import isolate, list_separator
+from messages import isolate, list_separator, number_text
 from models import Statement
 
 # The roles of columns that can be chosen.
@@ -55,10 +55,8 @@ ANSWERS = ("date", "decimal", "sign", "encoding", "currency", "day", "minor")
 COLUMN_NAME_MAX = 40
 
 
-class UploadForm(Form):
+class UploadForm(FileForm):
     """A statement to upload, and its account if the file does not say it."""
-
-    UNSTORED = frozenset({"csrf_token", "file"})
 
     file = FileField(lazy_gettext("File"), render_kw={"required": True})
     account = StringField(
@@ -71,14 +69,8 @@ class UploadForm(Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.file.data = request.files.get("file") if self.was_sent else None
         megabytes = current_app.config["IMPORT_MAX_BYTES"] // 2**20
-        self.file.description = gettext("Up to %(limit)s MB.", limit=megabytes)
-
-    def validate_file(self, field: Field) -> None:
-        """Refuse a form without a file."""
-        if not isinstance(field.data, FileStorage) or not field.data.filename:
-            raise ValidationError(gettext("Choose a file."))
+        self.file.description = gettext("Up to %(limit)s MB.", limit=number_text(megabytes))
 
 
 def choices(texts: dict[str, Any]) -> list[SelectChoice]:

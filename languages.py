@@ -34,8 +34,8 @@ NAMES = {
     "ja": "日本語",
     "zh_Hans": "简体中文",
 }
-# How many characters of a language tag are read.
-TAG_MAX = 35
+# How many of the language tags that a browser sends are tried, and how many characters of each are read.
+MAX_TAGS, TAG_MAX = 10, 35
 # Codes that browsers send, and Babel's codes for the same languages.
 _OTHER_CODES = {"iw": "he", "in": "id", "no": "nb"}
 

@@ -1,13 +1,26 @@
-"""Sentences for the errors that `ledger/` raises."""
+"""Sentences for the errors that `ledger/` raises, and how values are written in sentences."""
 
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from functools import lru_cache
+from itertools import islice
 from typing import TypeVar
 
+from babel import Locale
+from babel.numbers import format_decimal
+from flask import g, has_request_context, request
 from flask_babel import get_locale, gettext, lazy_gettext, ngettext
+from flask_login import current_user
 
+from languages import ENGLISH, LANGUAGES, MAX_TAGS
 from ledger.errors import LedgerError
-from text import is_right_to_left, isolated
+from ledger.locales import LOCALES, closest_locale
+from ledger.money import with_true_minus
+from text import isolated_if_needed
 
 Value = TypeVar("Value")
+# The values of errors that are amounts of things. Other numbers, such as those of lines and years, are only names.
+COUNTS = frozenset({"limit", "maximum", "number"})
 
 MESSAGES = {
     # Amounts
@@ -175,6 +188,34 @@ REPEATS = {
 }
 
 
+def visitor_locale() -> Locale:
+    """Return the locale of amounts and dates: that of the account, or the browser's; commands write English."""
+    if not has_request_context():
+        return locale_of(ENGLISH)
+    found: Locale | None = g.get("locale")
+    if found is None:
+        chosen = current_user.locale if current_user.is_authenticated else ""
+        tags = (chosen, *browser_languages())
+        found = g.locale = locale_of(next(filter(None, map(closest_locale, tags)), ENGLISH))
+    return found
+
+
+def browser_languages() -> Iterator[str]:
+    """Return the tags of the languages that the browser asks for, the preferred one first."""
+    return islice(request.accept_languages.values(), MAX_TAGS)
+
+
+@lru_cache(maxsize=len(LOCALES) + len(LANGUAGES))
+def locale_of(name: str) -> Locale:
+    """Return the locale of this name, such as `de_AT`."""
+    return Locale.parse(name)
+
+
+def number_text(value: int | Decimal) -> str:
+    """Write a number with all of its decimals, as the visitor does: "50,000"."""
+    return isolate(with_true_minus(format_decimal(value, locale=visitor_locale(), decimal_quantization=False)))
+
+
 def is_page_right_to_left() -> bool:
     """Tell whether the language of the page is written from right to left."""
     locale = get_locale()
@@ -186,14 +227,18 @@ def isolate(value: Value) -> Value:
 
     Anything but text stays as it is.
     """
-    if isinstance(value, str) and (is_right_to_left(value) or is_page_right_to_left()):
-        return isolated(value)
-    return value
+    return isolated_if_needed(value, is_page_right_to_left()) if isinstance(value, str) else value
 
 
 def list_separator() -> str:
     """Return the separator of a list's items in the language of the page, such as a comma and a space."""
     return gettext("%(items)s, %(item)s", items="", item="")
+
+
+def join_sentences(sentences: Iterable[str]) -> str:
+    """Join sentences, except empty ones, as the language of the page does: Japanese has no space between them."""
+    space = gettext("%(sentence)s %(next_sentence)s", sentence="", next_sentence="")
+    return space.join(str(sentence) for sentence in sentences if sentence)
 
 
 def error_message(error: LedgerError) -> str:
@@ -204,7 +249,12 @@ def error_message(error: LedgerError) -> str:
         return too_long_message(**error.values)
     if error.code == "password_too_short":
         return too_short_message(**error.values)
-    return str(MESSAGES[error.code]) % {name: isolate(value) for name, value in error.values.items()}
+    values = {name: _written(name, value) for name, value in error.values.items()}
+    return str(MESSAGES[error.code]) % values
+
+
+def _written(name: str, value: object) -> object:
+    return number_text(value) if name in COUNTS and isinstance(value, int) else isolate(value)
 
 
 def _precision_message(currency: str, digits: int, amount: str | None = None) -> str:
@@ -212,7 +262,7 @@ def _precision_message(currency: str, digits: int, amount: str | None = None) ->
     limit = decimals_message(currency, digits)
     if amount is None:
         return limit
-    return gettext("This adds up to %(amount)s. %(limit)s", amount=amount, limit=limit)
+    return join_sentences([gettext("This adds up to %(amount)s.", amount=amount), limit])
 
 
 def decimals_message(currency: str, digits: int) -> str:
@@ -229,7 +279,12 @@ def decimals_message(currency: str, digits: int) -> str:
 
 def too_long_message(maximum: int) -> str:
     """Return how many characters a text may have."""
-    return ngettext("Use at most %(num)d character.", "Use at most %(num)d characters.", maximum)
+    return ngettext(
+        "Use at most %(maximum)s character.",
+        "Use at most %(maximum)s characters.",
+        maximum,
+        maximum=number_text(maximum),
+    )
 
 
 def too_short_message(minimum: int) -> str:

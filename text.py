@@ -69,6 +69,11 @@ def isolated(text: Text) -> Text:
     return type(text)(f"{_ISOLATE}{text}{_END_OF_ISOLATE}")
 
 
+def isolated_if_needed(text: Text, is_page_right_to_left: bool) -> Text:
+    """Return `text` isolated if the text around it on a page could change the order of its parts."""
+    return isolated(text) if is_page_right_to_left or is_right_to_left(text) else text
+
+
 def clean_text(text: str) -> str:
     """Return `text` trimmed, without invisible characters, with its whitespace as spaces and its accents composed.
 

@@ -20,7 +20,7 @@ from database.statements import OWNER_ID, built_once
 from ledger import operations
 from ledger.import_knowledge import LINE, LINES, STATEMENT, reading, state_of
 from ledger.import_lines import Owner, Row, build_rows
-from ledger.import_summary import COLUMNS, summarise
+from ledger.import_summary import COLUMNS, summarise_lines
 from ledger.journal import row_count
 from ledger.statements import Layout
 from ledger.statements import Statement as ReadStatement
@@ -91,7 +91,7 @@ def _values_of(statement: ReadStatement, rows: Sequence[Row], source: str) -> di
         "balances_agree": statement.balances_agree,
         "start_date": min(days, default=None),
         "end_date": max(days, default=None),
-        "preview": summarise(map(itemgetter(*COLUMNS), reversed(rows))).to_text(),
+        "preview": summarise_lines(map(itemgetter(*COLUMNS), reversed(rows))).to_text(),
     }
 
 
@@ -140,16 +140,15 @@ def discard(user: User, statement_id: uuid.UUID) -> bool:
     Raises OperationRunningError: it may be the one that is being added.
     """
     operations.lock_account(user)
-    draft = Statement.author_id == user.id, Statement.id == statement_id, Statement.added_at.is_(None)
+    return _delete(user.id, statement_id)
+
+
+def _delete(user_id: int, statement_id: uuid.UUID) -> bool:
+    """Delete a draft and its lines, a piece at a time, and tell whether there was one. Commits by itself."""
+    draft = Statement.author_id == user_id, Statement.id == statement_id, Statement.added_at.is_(None)
     # From here on it is not a draft any more; what an interruption leaves behind is purged.
     if not row_count(sa.update(Statement).where(*draft).values(content=None)):
         return False
-    _delete(user.id, statement_id)
-    return True
-
-
-def _delete(user_id: int, statement_id: uuid.UUID) -> None:
-    """Delete a statement that is not a draft any more, and its lines, a piece at a time. Commits."""
     of_statement = LINE.author_id == user_id, LINE.statement_id == statement_id
     some = sa.select(LINE.id).where(*of_statement)
     pace = Pace(LINES_AT_ONCE)
@@ -161,6 +160,7 @@ def _delete(user_id: int, statement_id: uuid.UUID) -> None:
         deleted = row_count(sa.delete(StatementLine).where(*chosen))
     row_count(sa.delete(Statement).where(Statement.author_id == user_id, Statement.id == statement_id))
     db.session.commit()
+    return True
 
 
 def purge(now: datetime, user: User | None = None) -> list[str]:
@@ -186,9 +186,7 @@ def purge(now: datetime, user: User | None = None) -> list[str]:
             # It may be the one that is being added.
             db.session.commit()
             continue
-        of_draft = Statement.author_id == author_id, Statement.id == statement_id, Statement.added_at.is_(None)
-        if row_count(sa.update(Statement).where(*of_draft).values(content=None)):
-            _delete(author_id, statement_id)
+        if _delete(author_id, statement_id):
             deleted.append(file_name)
     return deleted
 

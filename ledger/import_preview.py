@@ -15,7 +15,15 @@ from database.statements import OWNER_ID, built_once
 from ledger import operations
 from ledger.category_names import current_names
 from ledger.import_knowledge import EXPENSE, LINE
-from ledger.import_summary import COLUMNS, PLAIN_SECTIONS, ROWS_ON_PAGE, SECTION, ShownLine, Summary, summarise
+from ledger.import_summary import (
+    COLUMNS,
+    PLAIN_SECTIONS,
+    ROWS_ON_PAGE,
+    SECTION,
+    DraftSummary,
+    ShownLine,
+    summarise_lines,
+)
 from ledger.journal import row_count
 from models import Category, Statement, StatementLine, User
 
@@ -52,17 +60,17 @@ class ShownPayee:
     lines: tuple[ShownLine, ...] = ()
 
 
-def summary_of(user: User, statement_id: uuid.UUID) -> Summary:
+def summary_of(user: User, statement_id: uuid.UUID) -> DraftSummary:
     """Return the summary of a draft, the stored one unless something has changed it."""
     statement = db.session.get(Statement, (user.id, statement_id))
     text = statement.preview if statement is not None else None
-    stored = Summary.from_text(text) if text else None
+    stored = DraftSummary.from_text(text) if text else None
     return stored or _summarise(user, statement_id)
 
 
-def _summarise(user: User, statement_id: uuid.UUID) -> Summary:
+def _summarise(user: User, statement_id: uuid.UUID) -> DraftSummary:
     query = sa.select(*(LINE[name] for name in COLUMNS)).where(*_of(user, statement_id)).order_by(LINE.id.desc())
-    return summarise(db.session.execute(query).all())
+    return summarise_lines(db.session.execute(query).all())
 
 
 def store_summary(user: User, statement_id: uuid.UUID) -> None:
@@ -89,7 +97,9 @@ def _is_in(section: str) -> sa.ColumnElement[bool]:
     return SECTION.in_([section])
 
 
-def payees(user: User, summary: Summary, section: str, page: int, renamed: Mapping[str, str]) -> list[ShownPayee]:
+def payees(
+    user: User, summary: DraftSummary, section: str, page: int, renamed: Mapping[str, str]
+) -> list[ShownPayee]:
     """Return a page of the payees of a section with their first lines, in at most one statement.
 
     `renamed` are the new names of categories that were renamed since, by the names in the lines.
@@ -211,7 +221,7 @@ class CategoryNames(NamedTuple):
     renamed: Mapping[str, str]
 
 
-def category_names(user: User, statement_id: uuid.UUID, summary: Summary) -> CategoryNames:
+def category_names(user: User, statement_id: uuid.UUID, summary: DraftSummary) -> CategoryNames:
     """Return the names of categories that the preview needs, in at most four statements."""
     own = db.session.execute(_categories_query(), {"owner_id": user.id}).all()
     names = [row.name for row in own]

@@ -113,7 +113,7 @@ class PayeeSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class DraftSummary:
     """Everything that the preview of a draft shows, except for the expenses that lines are compared with.
 
     `categories` are the names that lines have. `pages` has the pages of each section, as text until they are
@@ -151,7 +151,7 @@ class Summary:
         return "".join((json.dumps(head), "\n", *(page for pages in self.pages.values() for page in pages)))
 
     @classmethod
-    def from_text(cls, text: str) -> "Summary | None":
+    def from_text(cls, text: str) -> "DraftSummary | None":
         """Read what `to_text` wrote, or return None for the text of another version."""
         first, _end, rest = text.partition("\n")
         head = json.loads(first)
@@ -182,7 +182,7 @@ def section_of(state: str, reason: str, duplicate: str) -> str:
     return "add" if is_added or reason == "payee_left_out" else "left"
 
 
-def summarise(rows: Iterable[Sequence[Any]]) -> Summary:
+def summarise_lines(rows: Iterable[Sequence[Any]]) -> DraftSummary:
     """Add up the lines of a draft, given as rows of COLUMNS, the latest days first."""
     sections: dict[str, dict[str, PayeeSummary]] = defaultdict(dict)
     counts, reasons = dict.fromkeys(SECTIONS, 0), Counter[str]()
@@ -208,7 +208,7 @@ def summarise(rows: Iterable[Sequence[Any]]) -> Summary:
     figures = Figures(_figure(spending), _figure(refunds), counts, left_reasons, money_in)
     names = {name for payees in sections.values() for payee in payees.values() for name in payee.categories}
     pages = {section: _pages(payees.values()) for section, payees in sections.items()}
-    return Summary(figures, sorted(names - {""}), pages)
+    return DraftSummary(figures, sorted(names - {""}), pages)
 
 
 def _figure(amounts: Sequence[Decimal]) -> Figure:

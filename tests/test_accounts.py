@@ -110,7 +110,7 @@ def test_the_currency_of_the_browsers_country_is_proposed_unless_there_is_a_sett
         ("email", "a\0@example.com", "invisible"),
         ("password", "", "Choose a password."),
         ("password", "short", "at least 8"),
-        ("password", "x" * 1025, "at most 1024"),
+        ("password", "x" * 1025, "at most 1,024"),
         ("password", "a quiet\0river", "NUL"),
         ("password", "password1", "less common"),
         ("password", "PassWord1", "less common"),

@@ -15,6 +15,8 @@ from models import DEFAULT_CATEGORIES, Category, Expense, User, category_key
 
 PLACEHOLDER = re.compile(r"%(?:\((\w+)\)[sd]|%|(?=.))|\{(\w+)\}")
 TAG = re.compile(r"</?\w+[^>]*>")
+# The number that decides which form is used.
+NUMBERS = {"%(num)d", "%(num)s", "%(maximum)s"}
 # Every language but that of the sources.
 CODES = [code for code in LANGUAGES if code != ENGLISH]
 
@@ -80,7 +82,7 @@ def test_a_translation_has_the_placeholders_of_its_text(catalogue):
 
 
 def without_number(found):
-    return Counter({name: count for name, count in found.items() if name not in {"%(num)d", "%(num)s"}})
+    return Counter({name: count for name, count in found.items() if name not in NUMBERS})
 
 
 def test_a_translation_has_the_elements_and_the_edges_of_its_text(catalogue):

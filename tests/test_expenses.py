@@ -877,6 +877,18 @@ def test_only_so_many_expenses_are_printed_and_the_page_says_so(ana, monkeypatch
     assert page.one("p", class_="total").text == "$6.00"
 
 
+def test_how_many_expenses_are_printed_is_written_in_the_number_format_of_the_account(ana, app, monkeypatch):
+    monkeypatch.setattr(spending, "MAX_PRINTED", 1_000)
+    ana.save([("2026-01-01", "Food", "", "1")] * 1_001)
+    assert "The first 1,000 of 1,001 expenses." in ana.page("/expenses/print").one("main").text
+
+    with app.app_context():
+        ana.user().locale = "de_DE"
+        db.session.commit()
+
+    assert "The first 1.000 of 1.001 expenses." in ana.page("/expenses/print").one("main").text
+
+
 def test_a_filter_that_is_not_valid_is_shown_by_the_list_instead(ana):
     response = ana.get("/expenses/print?start_date=never")
 

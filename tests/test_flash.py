@@ -7,6 +7,8 @@ import pytest
 from flask import session
 from uuid_utils.compat import uuid7
 
+from database import db
+from languages import catalogues
 from tests.browsing import REDIRECTS
 from views.common import MAX_MESSAGES, MESSAGE_MAX_LENGTH, flash_message
 
@@ -36,6 +38,18 @@ def test_a_message_has_a_button_that_undoes_and_a_link_that_edits(ana):
     assert message["role"] == "status"
     assert not message.all("a")
     assert message.one("form")["action"].startswith("/history/")
+
+
+@pytest.mark.parametrize(("language", "between"), [("de", ". "), ("ja", "。"), ("zh_Hans", "。")])
+def test_the_sentences_of_a_message_are_joined_as_in_the_language_of_the_page(app, ana, language, between):
+    with app.app_context():
+        ana.user().language = language
+        db.session.commit()
+
+    ana.add("12.50", "Food", frequency="month")
+
+    repeats = catalogues.load(language).gettext("It repeats every month.")
+    assert ana.message().one("p").text.endswith(f"{between}{repeats}")
 
 
 def test_an_error_is_announced_as_one(ana):

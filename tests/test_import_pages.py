@@ -338,6 +338,24 @@ def test_statements_may_be_larger_than_other_forms_and_have_their_own_limit(ana,
     assert ana.post("/categories/add", {"name": "x" * (2 * 2**20 + 1)}).status_code == 413
 
 
+@pytest.mark.parametrize(("locale", "written"), [("en_US", "1,000"), ("de_DE", "1.000"), ("fr_FR", "1 000")])
+def test_a_limit_is_written_in_the_number_format_of_the_account(ana, app, locale, written):
+    app.config["IMPORT_MAX_LINES"], app.config["IMPORT_MAX_BYTES"] = 1_000, 1_000 * 2**20
+    with app.app_context():
+        ana.user().locale = locale
+        db.session.commit()
+
+    refused = upload(ana, "Date,Payee,Amount\n" + 1_001 * "2026-01-01,a,-1\n")
+
+    assert refused.status_code == 422
+    page = read(refused)
+    assert page.one(id="file-error").text == (
+        f"The file has more than {written} lines. Split it or choose a shorter period."
+    )
+    assert ana.page("/imports").one(id="file-hint").text == f"Up to {written} MB."
+    assert stored(Statement) == 0
+
+
 def test_another_user_sees_no_statement(ana, bob):
     url = upload(ana).location
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from app import app as application
 from database import db
 from ledger import import_preview
-from ledger.import_summary import SECTION, SECTIONS, VERSION, Summary, section_of, summarise
+from ledger.import_summary import SECTION, SECTIONS, VERSION, DraftSummary, section_of, summarise_lines
 from models import Statement, StatementLine
 from tests.browsing import read
 from tests.statements import store_draft
@@ -47,9 +47,9 @@ def test_a_summary_comes_back_from_its_text():
 
     lines = [line(number, -number, f"Shop {number % 60}") for number in range(1, 100)]
     lines += [line(200, "9.50", "Pay", "skip", "money_in", ""), line(201, "2.00", "Shop 1", reason="refund")]
-    summary = summarise(lines)
+    summary = summarise_lines(lines)
 
-    back = Summary.from_text(summary.to_text())
+    back = DraftSummary.from_text(summary.to_text())
 
     assert back == summary
     assert back.figures.spending == (99, Decimal(-4950))
@@ -86,7 +86,7 @@ def test_a_summary_that_another_version_stored_is_made_again(ana):
         statement.preview = statement.preview.replace(f'"version": {VERSION}', '"version": 0')
         db.session.commit()
 
-    assert Summary.from_text(stored_preview(draft)) is None
+    assert DraftSummary.from_text(stored_preview(draft)) is None
     assert ana.page(f"/imports/{draft}").one("main").text == before
 
 

@@ -107,14 +107,14 @@ BELOW = {
     "languages": set(),
     "models": {"clock", "database", "text"},
     "ledger": {"database", "languages", "models", "text"},
-    "security": {"clock", "database", "models"},
+    "security": {"database"},
     "logs": {"models"},
-    "messages": {"ledger", "text"},
+    "messages": {"languages", "ledger", "text"},
     "statement_messages": set(),
     "fields": {"ledger", "messages", "text"},
     "forms": {"fields", "ledger", "messages", "models", "security", "text"},
     "account_forms": {"fields", "forms", "languages", "ledger", "messages", "models"},
-    "archive_forms": {"account_forms", "forms", "security_forms"},
+    "archive_forms": {"account_forms", "forms"},
     "security_forms": {"account_forms", "fields", "forms", "models"},
     "category_forms": {"fields", "forms", "ledger", "models"},
     "import_forms": {"fields", "forms", "ledger", "messages", "models"},
@@ -156,7 +156,7 @@ BELOW = {
         *("background", "clock", "commands", "config", "database", "ledger", "logs", "models"),
         *("routes", "security", "static_files", "url_prefix", "views"),
     },
-    "routes": {"app", "ledger", "security", "views"},
+    "routes": {"app", "security", "views"},
 }
 
 
@@ -170,6 +170,14 @@ def test_imports_only_point_down(path):
     part = part_of(path)
 
     assert imports(path) & BELOW.keys() - {part} <= BELOW[part]
+
+
+def test_no_part_may_import_what_it_does_not_need():
+    needed = {part: set() for part in BELOW}
+    for path in SOURCES:
+        needed[part_of(path)] |= imports(path) & BELOW.keys() - {part_of(path)}
+
+    assert needed == BELOW
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("ledger/**/*.py")), ids=lambda path: path.name)

@@ -16,8 +16,7 @@ from ledger.archives.checks import ArchiveError
 from ledger.archives.reading import Limits, open_archive
 from messages import error_message
 from views.common import flash_message, render_page
-from views.expenses import disk_full, write_file_or_503
-from views.imports import reading_turn, release_database
+from views.files import disk_full, reading_turn, release_database, write_file_or_503
 
 log = logging.getLogger("ledger")
 

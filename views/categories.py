@@ -16,10 +16,9 @@ from ledger import budgets, categories, category_swap, recurring, reports
 from ledger.budgets import History
 from ledger.categories import CategoryData, CategoryError
 from ledger.periods import Period
-from messages import error_message, isolate
+from messages import error_message, isolate, visitor_locale
 from views.common import flash_message, render_page, today
 from views.filters import expense_count
-from views.formats import visitor_locale
 
 # How many of the recurring expenses in a category its page names.
 MAX_RECURRING_SHOWN = 10

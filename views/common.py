@@ -16,11 +16,10 @@ from forms import CategoryName, ExpenseFilterForm, Form, Preferences
 from ledger import categories, operations
 from ledger.categories import CategoryData
 from ledger.periods import day_in
-from messages import CSRF_MESSAGES
+from messages import CSRF_MESSAGES, visitor_locale
 from models import Operation
 from security import csrf_failed, csrf_reason
 from views.blank_forms import blank_form
-from views.formats import visitor_locale
 from views.rate_limits import RateLimitedError
 
 Row = TypeVar("Row", bound=Base)

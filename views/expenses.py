@@ -1,8 +1,6 @@
 """Adding, listing, editing and deleting expenses."""
 
-import logging
 import uuid
-from collections.abc import Callable
 from datetime import date
 from typing import Any
 from urllib.parse import parse_qsl
@@ -13,7 +11,6 @@ from flask_babel import gettext, ngettext
 from flask_login import current_user
 from sqlalchemy import ColumnElement
 from werkzeug.datastructures import MultiDict
-from werkzeug.exceptions import ServiceUnavailable
 
 import clock
 from database import db
@@ -24,7 +21,7 @@ from ledger.categories import CategoryError
 from ledger.recurring import RecurringError
 from ledger.reports import Budget
 from ledger.spending import ExpenseFilter, ExpenseValues, Summary
-from messages import FREQUENCY_NAMES, REPEATS, error_message, isolate
+from messages import FREQUENCY_NAMES, REPEATS, error_message, isolate, join_sentences, visitor_locale
 from models import Expense, Operation
 from views.blank_forms import blank_form
 from views.common import (
@@ -37,11 +34,9 @@ from views.common import (
     render_page,
     today,
 )
+from views.files import write_file_or_503
 from views.filters import day as day_text
 from views.filters import money_text
-from views.formats import visitor_locale
-
-log = logging.getLogger("ledger")
 
 
 def expense_form(shown: Expense | None = None, **values: Any) -> ExpenseForm:
@@ -145,19 +140,16 @@ def save_new(form: ExpenseForm) -> ExpenseValues | None:
             values = submitted_values(form, operation)
             operations.add_expense(operation, row_id, values)
             sentence = repeat(operation, row_id, form.frequency.data)
-    except CategoryError as error:
-        form.add_category_error(error)
-        return None
-    except RecurringError as error:
-        form.frequency.errors = [error_message(error)]
+    except (CategoryError, RecurringError) as error:
+        form.add_error(error)
         return None
     except operations.ExpenseIdUsedError:
         form.take_fresh_id()
         return None
     db.session.commit()
     is_new = any(change.table_name == "category" for change in operation.row_changes)
-    sentences = (added_message(values, is_new), sentence, date_message(values.date))
-    flash_message(" ".join(filter(None, sentences)), undo=operation, expense=row_id, added_on=values.date)
+    text = join_sentences([added_message(values, is_new), sentence, date_message(values.date)])
+    flash_message(text, undo=operation, expense=row_id, added_on=values.date)
     return values
 
 
@@ -252,16 +244,13 @@ def save_changes(form: ExpenseForm, expense_id: uuid.UUID) -> bool:
             own_or_404(Expense, expense_id, lock=True)
             operations.change_expenses(operation, Expense.id == expense_id, values._asdict())
             sentence = repeat(operation, expense_id, form.frequency.data)
-    except CategoryError as error:
-        form.add_category_error(error)
-        return False
-    except RecurringError as error:
-        form.frequency.errors = [error_message(error)]
+    except (CategoryError, RecurringError) as error:
+        form.add_error(error)
         return False
     db.session.commit()
     if not operations.is_empty(operation) or sentence:
-        text = gettext("Expense changed.")
-        flash_message(f"{text} {sentence}".strip(), undo=operation, expense=expense_id)
+        text = join_sentences([gettext("Expense changed."), sentence])
+        flash_message(text, undo=operation, expense=expense_id)
     return True
 
 
@@ -282,8 +271,8 @@ def delete_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
         abort(404)
     sentence, series = continuing(operation)
     db.session.commit()
-    text = gettext("Expense deleted.")
-    flash_message(f"{text} {sentence}".strip(), undo=operation, expense=expense_id, recurring=series)
+    text = join_sentences([gettext("Expense deleted."), sentence])
+    flash_message(text, undo=operation, expense=expense_id, recurring=series)
     return back_to_list()
 
 
@@ -317,7 +306,8 @@ def change_expenses() -> ResponseReturnValue:
         return list_page(form)
     sentence, series = continuing(operation) if kind == "bulk_delete" else ("", "")
     db.session.commit()
-    flash_message(f"{changed_message(operation)} {sentence}".strip(), undo=operation, recurring=series)
+    text = join_sentences([changed_message(operation), sentence])
+    flash_message(text, undo=operation, recurring=series)
     return back_to_list()
 
 
@@ -374,26 +364,3 @@ def export_expenses() -> ResponseReturnValue:
     response = send_file(file, "text/csv", as_attachment=True, download_name="expenses.csv", conditional=False)
     response.content_length = file.size
     return response
-
-
-def write_file_or_503(write: Callable[[], csv_export.ExportFile]) -> csv_export.ExportFile:
-    """Write the whole file before it is sent, so that a slow reader occupies no thread and no connection."""
-    try:
-        return write()
-    except csv_export.TooManyFilesError:
-        limit = csv_export.MAX_FILES_PER_USER
-        text = ngettext(
-            "You have %(num)d unfinished download. Finish or cancel it, then try again.",
-            "You have %(num)d unfinished downloads. Finish or cancel one, then try again.",
-            limit,
-        )
-        raise ServiceUnavailable(text, retry_after=20) from None
-    except OSError as error:
-        raise disk_full(error) from None
-
-
-def disk_full(error: OSError) -> ServiceUnavailable:
-    """Log that a temporary file cannot be written, and return what to tell the user."""
-    log.error("a temporary file cannot be written: %s", error)
-    text = gettext("There is not enough disk space for this file. Try again later.")
-    return ServiceUnavailable(text, retry_after=60)

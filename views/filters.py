@@ -20,10 +20,18 @@ from ledger.locales import full_day_pattern, month_name, month_title
 from ledger.money import currency_digits, with_true_minus
 from ledger.periods import Period
 from ledger.sessions import parse_user_agent
-from messages import FREQUENCY_NAMES, REPEATS, isolate, list_separator
+from messages import (
+    FREQUENCY_NAMES,
+    REPEATS,
+    isolate,
+    join_sentences,
+    list_separator,
+    number_text,
+    visitor_locale,
+)
 from statement_messages import reason_text
 from views.blank_forms import write_form
-from views.formats import formats, list_rows, visitor_locale
+from views.formats import formats, list_rows
 from views.fragments import write_once
 from views.review_rows import ReviewRows
 
@@ -156,11 +164,6 @@ def separated(texts: Iterable[str]) -> Markup:
     return Markup(list_separator()).join(texts)  # noqa: S704
 
 
-def number(value: int | Decimal) -> str:
-    """Write a number with all of its decimals."""
-    return isolate(with_true_minus(format_decimal(value, locale=visitor_locale(), decimal_quantization=False)))
-
-
 def short_number(value: Decimal) -> str:
     """Write a number in short for an axis: 0.5, 200, 1.5K."""
     locale, language = visitor_locale(), get_locale()
@@ -225,6 +228,7 @@ FILTERS = {
     "reason": reason_text,
     "full_date": full_date,
     "isolate": isolate,
-    "number": number,
+    "number": number_text,
     "separated": separated,
+    "sentences": join_sentences,
 }

@@ -1,38 +1,23 @@
 """Amounts and dates as the visitor reads them, and the rows of the list."""
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
-from itertools import islice
 
 import sqlalchemy as sa
-from babel import Locale
 from babel.dates import format_date
-from flask import g, request
+from flask import g
 from flask_babel import get_locale
 from flask_login import current_user
 from markupsafe import Markup, escape
 
 import clock
-from languages import LANGUAGES
-from ledger.locales import LOCALES, closest_currency, closest_locale, day_pattern
+from ledger.locales import closest_currency, day_pattern
 from ledger.money import FALLBACK_CURRENCY, currency_sign, format_amount
 from ledger.periods import day_in
-from messages import isolate
-from text import is_right_to_left, isolated
-
-# How many of the languages that a browser asks for are tried, so that a long header costs no more.
-MAX_LANGUAGES = 10
-
-
-def visitor_locale() -> Locale:
-    """Return the locale of amounts and dates: that of the account, or the browser's."""
-    found: Locale | None = g.get("locale")
-    if found is None:
-        chosen = current_user.locale if current_user.is_authenticated else ""
-        found = g.locale = _locale(next(filter(None, map(closest_locale, (chosen, *browser_languages()))), "en"))
-    return found
+from messages import browser_languages, isolate, locale_of, visitor_locale
+from text import is_right_to_left, isolated, isolated_if_needed
 
 
 def browser_currency() -> str:
@@ -40,22 +25,12 @@ def browser_currency() -> str:
     return next(filter(None, map(closest_currency, browser_languages())), FALLBACK_CURRENCY)
 
 
-def browser_languages() -> Iterator[str]:
-    """Return the tags of the languages that the browser asks for, the preferred one first."""
-    return islice(request.accept_languages.values(), MAX_LANGUAGES)
-
-
-@lru_cache(maxsize=len(LOCALES) + len(LANGUAGES))
-def _locale(name: str) -> Locale:
-    return Locale.parse(name)
-
-
 class Formats:
     """The formats of amounts and dates of one user and one year, which a page looks up once for all of them."""
 
     def __init__(self, locale: str, language: str, currency: str, this_year: int) -> None:
         self.locale, self.language, self.currency, self.this_year = locale, language, currency, this_year
-        order, words = _locale(locale), _locale(language)
+        order, words = locale_of(locale), locale_of(language)
         self.isolates = words.text_direction == "rtl"
         self.day_pattern = day_pattern(order, language=words)
         self.short_day_pattern = day_pattern(order, with_year=False, language=words)
@@ -111,7 +86,7 @@ def _formats(locale: str, language: str, currency: str, this_year: int) -> Forma
 @lru_cache(maxsize=4096)
 def _money(amount: Decimal, currency: str, locale: str, isolates: bool) -> Markup:
     written = Markup("{}<i>{}</i>{}").format(*_amount_parts(amount, currency, locale, isolates))
-    return isolated(written) if isolates or is_right_to_left(written) else written
+    return isolated_if_needed(written, isolates)
 
 
 @lru_cache(maxsize=4096)
@@ -127,16 +102,15 @@ def _money_of_row(amount: Decimal, currency: str, locale: str, isolates: bool) -
 
 def _amount_parts(amount: Decimal, currency: str, locale: str, isolates: bool) -> tuple[str, str, str]:
     """Return an amount in three parts: what is before the currency sign, the sign, and what is after it."""
-    written = format_amount(amount, currency, _locale(locale))
-    before, sign, after = written.partition(currency_sign(currency, _locale(locale)))
+    written = format_amount(amount, currency, locale_of(locale))
+    before, sign, after = written.partition(currency_sign(currency, locale_of(locale)))
     # Otherwise US$ would be shown as $US.
     return before, isolated(sign) if isolates or is_right_to_left(written) else sign, after
 
 
 @lru_cache(maxsize=4096)
 def _day(value: date, pattern: str, language: str, isolates: bool) -> str:
-    written = format_date(value, pattern, language)
-    return isolated(written) if isolates or is_right_to_left(written) else written
+    return isolated_if_needed(format_date(value, pattern, language), isolates)
 
 
 def list_rows(

@@ -16,7 +16,7 @@ from ledger.categories import CategoryError
 from ledger.retention import UNDO_MAX_CHANGES
 from ledger.undo import Undone
 from ledger.undo import undo as undo_operation
-from messages import error_message, isolate, list_separator
+from messages import error_message, isolate, join_sentences, list_separator
 from security import safe_redirect_target
 from views.common import flash_message, redirect_within
 
@@ -73,7 +73,7 @@ def undo_message(undone: Undone) -> str:
         sentences.append(gettext("The recurring expense was kept because it was used or changed later."))
     if undone.conflict_count:
         sentences.append(conflict_message(undone))
-    return " ".join(sentences)
+    return join_sentences(sentences)
 
 
 def conflict_message(undone: Undone) -> str:

@@ -1,10 +1,8 @@
 """Imports: uploading a statement, reviewing what it would add, and adding it."""
 
 import re
-import threading
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,26 +10,22 @@ from flask import abort, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 from flask_login import current_user
-from werkzeug.exceptions import ServiceUnavailable
 
 import clock
 from database import db
 from import_forms import ColumnsForm, ReviewForm, UploadForm
 from ledger import import_drafts, import_preview, imports
 from ledger.import_drafts import Reading
-from ledger.import_summary import PLAIN_SECTIONS, SECTIONS, Summary
+from ledger.import_summary import PLAIN_SECTIONS, SECTIONS, DraftSummary
 from ledger.pieces import OperationRunningError
 from ledger.retention import UNDO_RETENTION
 from ledger.statements import Layout, Limits, Person, State, StatementError
-from messages import error_message, isolate, list_separator
+from messages import error_message, isolate, join_sentences, list_separator
 from models import Operation, Statement
-from security import csrf_failed
 from views.common import flash_message, render_page, today
+from views.files import reading_turn, release_database
 from views.filters import money_text
 
-# One file is read at a time, because reading takes all of a core; a few others wait for their turn.
-MAX_READERS = 3
-_readers, _reading = threading.BoundedSemaphore(MAX_READERS), threading.Lock()
 MAX_LISTED = 50
 # The number of a page or of a payee, small enough for any column.
 NUMBER = re.compile("[1-9][0-9]{0,8}")
@@ -101,7 +95,7 @@ def draft_limits() -> str:
 def deleted_message(names: Sequence[str]) -> str:
     """Return the message about unfinished imports that were deleted."""
     listed = list_separator().join(map(isolate, names))
-    return gettext("%(limits)s Deleted: %(names)s", limits=draft_limits(), names=listed)
+    return join_sentences([draft_limits(), gettext("Deleted: %(names)s", names=listed)])
 
 
 def read_file(content: bytes, name: str, account: str, layout: Layout | None = None) -> Reading:
@@ -115,28 +109,6 @@ def read_file(content: bytes, name: str, account: str, layout: Layout | None = N
     release_database()
     with reading_turn():
         return import_drafts.read_as_before(owner, content, name, account, layout, **options)
-
-
-def release_database() -> None:
-    """End the transaction of this request, so that others can write in the seconds that reading a file takes."""
-    if csrf_failed():
-        db.session.rollback()
-    else:
-        db.session.commit()
-
-
-@contextmanager
-def reading_turn() -> Iterator[None]:
-    """Wait until no other file is being read. Raises ServiceUnavailable if others wait already."""
-    if not _readers.acquire(blocking=False):
-        raise ServiceUnavailable(
-            gettext("Other files are being read. Nothing was changed. Try again shortly."), retry_after=10
-        )
-    try:
-        with _reading:
-            yield
-    finally:
-        _readers.release()
 
 
 def unreadable_message(found: Reading) -> str | None:
@@ -211,7 +183,7 @@ def shown_section() -> str:
     return section if section in SECTIONS else "add"
 
 
-def review_form(statement_id: uuid.UUID, summary: Summary) -> ReviewForm:
+def review_form(statement_id: uuid.UUID, summary: DraftSummary) -> ReviewForm:
     """Return the form of the preview."""
     names = import_preview.category_names(current_user, statement_id, summary)
     others = request.args.get("others", "")
@@ -260,7 +232,7 @@ def review_draft(draft: Statement) -> ResponseReturnValue:
 
 
 def shown_lists(
-    statement_id: uuid.UUID, section: str, page: int, renamed: Mapping[str, str], summary: Summary
+    statement_id: uuid.UUID, section: str, page: int, renamed: Mapping[str, str], summary: DraftSummary
 ) -> dict[str, Any]:
     """Return the lines of a section that a page shows; next to those to add, the ones to check."""
     lists: dict[str, Any] = {"page": page, "pages": summary.page_count(section)}

@@ -12,11 +12,9 @@ from flask_login import current_user
 from sqlalchemy.exc import SQLAlchemyError
 
 from database.engine import SAFE_METHODS
-from languages import ENGLISH, LANGUAGES, catalogues, closest_language, language_tag
+from languages import ENGLISH, LANGUAGES, MAX_TAGS, catalogues, closest_language, language_tag
 from models import User
 
-# How many of the languages that a browser asks for are tried, so that a long header costs no more.
-MAX_TAGS = 10
 COOKIE_MAX_AGE = 365 * 24 * 3600
 # The pages on which visitors choose a language by links, and the arguments of their URLs that the links keep.
 PUBLIC_PAGES = frozenset({"login", "enter_code", "register", "forgot_password", "reset_password"})

@@ -13,11 +13,11 @@ from database import db
 from forms import DueForm, EarlyForm, RecurringForm
 from ledger import categories, operations, recurring
 from ledger.categories import CategoryError
+from messages import visitor_locale
 from models import Operation, RecurringExpense
 from views.common import flash_message, form_options, own_or_404, render_page, today
 from views.expenses import list_page, submitted_values
 from views.filters import day, money_text
-from views.formats import visitor_locale
 
 
 def list_recurring() -> ResponseReturnValue:
@@ -43,7 +43,7 @@ def edit_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
             row = own_or_404(RecurringExpense, recurring_id, lock=True)
             recurring.change(current_user, operation, row, values, form.frequency.data, form.last_day)
     except CategoryError as error:
-        form.add_category_error(error)
+        form.add_error(error)
         return render_page("recurring/form.html", form=form, recurring=row)
     db.session.commit()
     flash_message(gettext("Saved. The change applies to future occurrences only."), undo=operation)

@@ -11,7 +11,7 @@ from flask import Flask
 from ledger.axis import axis_to, axis_without_outliers
 from ledger.money import with_true_minus
 from ledger.periods import Period
-from text import is_right_to_left, isolated
+from text import isolated_if_needed
 from views.filters import month_text, named_day, period_name
 from views.formats import formats
 
@@ -48,4 +48,4 @@ def whole_number(value: Decimal) -> str:
 def _whole_number(value: Decimal, locale: str, isolates: bool) -> str:
     rounded = value.quantize(Decimal(1), ROUND_HALF_UP)
     written = with_true_minus(format_decimal(rounded, locale=Locale.parse(locale)))
-    return isolated(written) if isolates or is_right_to_left(written) else written
+    return isolated_if_needed(written, isolates)

@@ -35,17 +35,16 @@ class ReviewRows:
         decided, others = self.patterns["decided_line"], self.patterns["line"]
         rows = []
         for line in lines:
-            number, day, amount, currency, text, _state, reason, duplicate, _expense_id, _expense = line
             values = {
-                "number": number,
-                "ticked": " checked" if number in ticked else "",
-                "date": day,
-                "day": own.day(day),
-                "text": escape(text),
-                "note": self._note(line) if duplicate or reason else "",
-                "amount": own.money(-amount, currency),
+                "number": line.number,
+                "ticked": " checked" if line.number in ticked else "",
+                "date": line.day,
+                "day": own.day(line.day),
+                "text": escape(line.text),
+                "note": self._note(line) if line.duplicate or line.reason else "",
+                "amount": own.money(-line.amount, line.currency),
             }
-            rows.append((others if reason == "currency" else decided) % values)
+            rows.append((decided if line.can_be_added else others) % values)
         return Markup("".join(rows))  # noqa: S704
 
     def _note(self, line: ShownLine) -> str:

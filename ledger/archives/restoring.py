@@ -49,8 +49,8 @@ def restore(user: User, archive: Archive, now: datetime) -> None:
 def _start(user: User, now: datetime) -> Operation:
     """Let nothing else change the data of an empty account, and remove its categories. Commits.
 
-    They are recorded, because an interruption brings them back. Waits for operations that have already begun, before
-    it checks that the account is empty.
+    They are recorded, because an interruption brings them back. Waits for operations that have already begun,
+    before it checks that the account is empty.
     """
     db.session.execute(sa.select(User.id).where(User.id == user.id).with_for_update())
     if not is_empty(user):

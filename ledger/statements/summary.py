@@ -1,4 +1,4 @@
-"""The figures of a statement, for scripts and for comparing."""
+"""The figures of a statement, which the command prints."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -9,7 +9,7 @@ from ledger.statements.model import State, Statement
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class StatementSummary:
     """Counts of lines by their state; every good one is `to_add`, `already_here` or `left_out`."""
 
     lines: int
@@ -38,7 +38,7 @@ class Summary:
         }
 
 
-def summarise(statement: Statement, to_add: int, already_here: int) -> Summary:
+def summarise_statement(statement: Statement, to_add: int, already_here: int) -> StatementSummary:
     """Count the lines of a statement, given how many are added and how many are here already."""
     booked = statement.in_state(State.BOOKED)
     total = sum((line.amount for line in booked if line.amount is not None), Decimal(0))
@@ -47,7 +47,7 @@ def summarise(statement: Statement, to_add: int, already_here: int) -> Summary:
         total = round(total, digits)
     days = [line.date for line in booked if line.date]
     bad = len(statement.in_state(State.BAD))
-    return Summary(
+    return StatementSummary(
         lines=len(booked),
         sum=total,
         start_date=min(days, default=None),
