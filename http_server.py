@@ -122,7 +122,7 @@ class Connection(HTTPChannel):
 
     @property
     def unfinished_bytes(self) -> int:
-        """How much has arrived of a body that is not complete."""
+        """The number of bytes that have arrived of a body that is not complete."""
         return self.request.body_bytes_received if self.request is not None else 0
 
     def send_continue(self) -> None:

@@ -275,7 +275,7 @@ class ReviewForm(Form):
         first = gettext("As the file says") if has_several else gettext("Choose…")
         names = dict.fromkeys((*self.names, *filter(None, [category])))
         labels = {"": first} | {name: name for name in names if name not in self.new_names}
-        labels |= {name: gettext("%(name)s (new)", name=name) for name in self.new_names}
+        labels |= {name: gettext("%(name)s (new)", name=isolate(name)) for name in self.new_names}
         return Markup("".join(option_html(name, label, name == chosen) for name, label in labels.items()))  # noqa: S704
 
 

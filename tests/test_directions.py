@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.categories import get_categories
 from messages import isolate
-from tests.browsing import expense_rows, form_values, read
+from tests.browsing import REDIRECTS, expense_rows, form_values, read
 from text import clean_text, is_right_to_left, isolated
 
 ARABIC, HEBREW = "طعام", "אוכל"
@@ -60,6 +61,26 @@ def test_the_list_isolates_names_dates_and_amounts(listed):
     assert page.one(id="breakdown").one("bdi").raw_text() == ARABIC
     assert page.one(id="total").raw_text() == f"{ISOLATE}\u200f7.00\u00a0{ISOLATE}US${END}{END}"
     assert expense_rows(page)[0].one("time").raw_text() == f"{ISOLATE}05\u200f/11{END}"
+
+
+def test_messages_about_categories_and_recurring_expenses_isolate_their_names(listed):
+    listed.add("8", ARABIC, frequency="month", date="2026-11-05")
+    recurring_id = re.search(r"/recurring/([0-9a-f-]{36})/edit", listed.get("/recurring").text)[1]
+    day = listed.page("/recurring").one("input", name="day")["value"]
+    with listed.app.app_context():
+        ids = {category.name: category.id for category in get_categories(listed.user())}
+    food, category = ids["Food"], ids[ARABIC]
+    posts = {
+        f"/recurring/{recurring_id}/add": {"day": day},
+        f"/recurring/{recurring_id}/delete": {},
+        f"/categories/{category}/swap": {"into": food},
+        f"/categories/{food}/merge": {"into": category},
+    }
+
+    for address, form in posts.items():
+        assert listed.post(address, form).status_code in REDIRECTS
+        text = listed.message().one("p").raw_text()
+        assert re.findall(f"(.){ARABIC}(.)", text) == [(ISOLATE, END)], text
 
 
 @pytest.mark.parametrize(

@@ -157,13 +157,9 @@ def merge_category(category_id: uuid.UUID) -> ResponseReturnValue:
         form.into.errors = [error_message(error)]
         return category_page(category_id, form)
     db.session.commit()
-    message = gettext(
-        "Merged %(name)s into %(into)s: %(expenses)s.",
-        name=category.name,
-        into=into.name,
-        expenses=expense_count(operation.count),
-    )
-    flash_message(message, undo=operation)
+    names = {"name": isolate(category.name), "into": isolate(into.name)}
+    count = expense_count(operation.count)
+    flash_message(gettext("Merged %(name)s into %(into)s: %(expenses)s.", expenses=count, **names), undo=operation)
     return redirect(url_for("list_categories"))
 
 
@@ -180,8 +176,8 @@ def swap_categories(category_id: uuid.UUID) -> ResponseReturnValue:
         form.into.errors = [error_message(error)]
         return category_page(category_id, form)
     db.session.commit()
-    message = gettext("Swapped the names %(name)s and %(other)s.", name=category.name, other=other.name)
-    flash_message(message, undo=operation)
+    names = {"name": isolate(category.name), "other": isolate(other.name)}
+    flash_message(gettext("Swapped the names %(name)s and %(other)s.", **names), undo=operation)
     return redirect(url_for("list_categories"))
 
 

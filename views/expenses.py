@@ -282,8 +282,8 @@ def continuing(operation: Operation) -> tuple[str, str]:
     if not rows:
         return "", ""
     if len(rows) == 1:
-        names = {"name": recurring.label_of(rows[0]), "frequency": str(FREQUENCY_NAMES[rows[0].frequency])}
-        return gettext("%(name)s still repeats: %(frequency)s.", **names), str(rows[0].id)
+        name, frequency = isolate(recurring.label_of(rows[0])), str(FREQUENCY_NAMES[rows[0].frequency])
+        return gettext("%(name)s still repeats: %(frequency)s.", name=name, frequency=frequency), str(rows[0].id)
     text = ngettext("%(num)d recurring expense continues.", "%(num)d recurring expenses continue.", len(rows))
     return text, "all"
 
@@ -356,10 +356,8 @@ def export_expenses() -> ResponseReturnValue:
     if filters.is_invalid:
         # An empty file could be taken for an empty ledger.
         abort(400)
-    query = spending.ordered_query(current_user, filters)
-    lines = csv_export.write_csv(
-        db.session.connection(), query, current_user.currency, byte_order_mark="bom" in request.args
-    )
+    query, with_mark = spending.ordered_query(current_user, filters), "bom" in request.args
+    lines = csv_export.write_csv(db.session.connection(), query, current_user.currency, with_mark)
     file = write_file_or_503(lambda: csv_export.write_file(current_user.id, lines))
     response = send_file(file, "text/csv", as_attachment=True, download_name="expenses.csv", conditional=False)
     response.content_length = file.size

@@ -13,7 +13,7 @@ from database import db
 from forms import DueForm, EarlyForm, RecurringForm
 from ledger import categories, operations, recurring
 from ledger.categories import CategoryError
-from messages import visitor_locale
+from messages import isolate, visitor_locale
 from models import Operation, RecurringExpense
 from views.common import flash_message, form_options, own_or_404, render_page, today
 from views.expenses import list_page, submitted_values
@@ -86,7 +86,7 @@ def add_early(recurring_id: uuid.UUID) -> ResponseReturnValue:
 
 def early_message(operation: Operation, row: RecurringExpense, planned: date) -> str:
     """Return the message about an occurrence that was added, perhaps before its day."""
-    texts = {"amount": money_text(operation.total), "category": row.category}
+    texts = {"amount": money_text(operation.total), "category": isolate(row.category)}
     if planned <= today():
         return gettext("Added %(amount)s to %(category)s.", **texts)
     texts |= {"today": day(today()), "planned": day(planned)}
@@ -96,7 +96,7 @@ def early_message(operation: Operation, row: RecurringExpense, planned: date) ->
 def delete_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
     """Delete a recurring expense."""
     row = own_or_404(RecurringExpense, recurring_id, lock=True)
-    name = recurring.label_of(row)
+    name = isolate(recurring.label_of(row))
     operation = recurring.delete(current_user, row, clock.now())
     db.session.commit()
     text = gettext("Deleted the recurring expense %(name)s. The expenses that were added stay.", name=name)
