@@ -147,7 +147,7 @@ def report_pages(sizes: dict[int, int]) -> None:
 
 def questions(user: User) -> dict[str, Callable[[], object]]:
     """Return what the list asks, by name."""
-    now, filters = datetime.now(UTC), spending.ExpenseFilter()
+    now, filters, no_page = datetime.now(UTC), spending.ExpenseFilter(), spending.Page([], None, None)
     month = spending.ExpenseFilter(period=Period(date(2025, 12, 1), date(2025, 12, 31)))
     sessions.create_session(user, remember=False, user_agent="", now=now)
     db.session.commit()
@@ -158,7 +158,7 @@ def questions(user: User) -> dict[str, Callable[[], object]]:
         "who is it": lambda: sessions.find_session(user.get_id(), now),
         "total and parts": lambda: spending.summarise(user, filters),
         "newest 50": lambda: spending.read_page(user, filters),
-        "last descriptions": lambda: spending.recent_descriptions(user),
+        "last descriptions": lambda: spending.suggested_descriptions(user, no_page),
         "total of a month": lambda: spending.summarise(user, month),
     }
 

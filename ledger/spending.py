@@ -374,16 +374,16 @@ def _is_part(filters: ExpenseFilter) -> bool:
     return bool(filters.search or (by_amount and is_narrow))
 
 
-def recent_descriptions(user: User, newest: Page | None = None) -> list[str]:
-    """Return the descriptions that the user has used lately, the latest first, each once.
+def suggested_descriptions(user: User, page: Page, is_whole: bool = False) -> list[str]:
+    """Return the descriptions on a page, then those that the user has used lately, the latest first, each once.
 
-    The `newest` expenses, if they have been read already, usually have enough different ones.
+    Most pages have enough different ones, and the only page of the whole list has all.
     """
-    if newest is not None:
-        found = _each_once(row.description for row in newest.rows)
-        if len(found) == MAX_SUGGESTIONS or newest.after is None:
-            return found
-    return _each_once(row.description for row in fetch_all(_descriptions_query(), owner_id=user.id))
+    found = _each_once(row.description for row in page.rows)
+    if len(found) == MAX_SUGGESTIONS or (is_whole and page.after is None):
+        return found
+    recent = fetch_all(_descriptions_query(), owner_id=user.id)
+    return _each_once([*found, *(row.description for row in recent)])
 
 
 def _each_once(descriptions: Iterable[str]) -> list[str]:

@@ -161,7 +161,7 @@ def test_a_text_that_the_driver_is_sent_is_found(app):
 def test_a_page_that_asks_for_somebody_else_is_found(app, ana, bob, monkeypatch):
     with app.app_context():
         bobs = sa.select(Expense.id).where(Expense.author_id == bob.user().id)
-    monkeypatch.setattr(spending, "recent_descriptions", lambda *_: db.session.scalars(bobs).all())
+    monkeypatch.setattr(spending, "suggested_descriptions", lambda *_: db.session.scalars(bobs).all())
 
     with pytest.raises(NotOneOwnerError, match="owners"):
         ana.get("/expenses")

@@ -20,8 +20,9 @@ from ledger.spending import (
     PAGE_SIZE,
     ExpenseFilter,
     ExpenseValues,
+    Page,
     read_page,
-    recent_descriptions,
+    suggested_descriptions,
     summarise,
 )
 from models import DEFAULT_CATEGORIES, Expense, User
@@ -238,7 +239,7 @@ def test_the_usual_category_is_the_last_one_of_the_same_description(people, desc
     assert suggest_category(people[0], asked) == usual
 
 
-def test_recent_descriptions_are_ones_own_each_once_the_latest_first(people):
+def test_descriptions_used_lately_are_ones_own_each_once_the_latest_first(people):
     for day, description in enumerate(["Tea", "Cake", "", "Tea", "Bus"], start=1):
         values = {"category": "Food", "date": date(2026, 1, day), "description": description, "amount": 1}
         db.session.add(Expense(author_id=people[0].id, **values))
@@ -247,4 +248,19 @@ def test_recent_descriptions_are_ones_own_each_once_the_latest_first(people):
     )
     db.session.commit()
 
-    assert recent_descriptions(people[0]) == ["Bus", "Tea", "Cake"]
+    assert suggested_descriptions(people[0], Page([], None, None)) == ["Bus", "Tea", "Cake"]
+
+
+def test_descriptions_on_the_page_are_suggested_before_those_used_lately(people):
+    for day, description in [(date(2026, 1, 1), "Flight"), (date(2026, 3, 2), "Tea"), (date(2026, 3, 3), "Bus")]:
+        values = {"category": "Food", "date": day, "description": description, "amount": 1}
+        db.session.add(Expense(author_id=people[0].id, **values))
+    db.session.commit()
+    january, everything = ExpenseFilter(period=Period.month(date(2026, 1, 1))), ExpenseFilter()
+
+    suggested = [
+        suggested_descriptions(people[0], read_page(people[0], filters), is_whole=filters == everything)
+        for filters in (january, everything)
+    ]
+
+    assert suggested == [["Flight", "Bus", "Tea"], ["Bus", "Tea", "Flight"]]

@@ -107,7 +107,7 @@ def list_page(sent: ExpenseForm | BulkForm | DueForm | None = None) -> ResponseR
         summary=summary,
         budget=month_budget(filters, summary),
         page=page,
-        descriptions=spending.recent_descriptions(current_user, page if is_whole else None),
+        descriptions=spending.suggested_descriptions(current_user, page, is_whole),
     )
 
 
