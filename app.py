@@ -58,8 +58,11 @@ app.teardown_appcontext(close_session)
 
 
 def end_reading(error: BaseException | None) -> None:
-    """End the transaction of a page with COMMIT: psycopg forgets at a ROLLBACK which statements it prepared."""
-    if error is None and request.method in SAFE_METHODS:
+    """End the transaction of a page with COMMIT: psycopg forgets at a ROLLBACK which statements it prepared.
+
+    A page that shows a form again after a failed check must not commit.
+    """
+    if error is None and request.method in SAFE_METHODS and not csrf_failed():
         empty_session(db.session.commit)
 
 

@@ -30,7 +30,7 @@ class Worker:
         self._thread: threading.Thread | None = None
 
     def submit(self, job: Job, delay: float = 0) -> None:
-        """Run `job` soon, but not before `delay` seconds, for which no other job waits.
+        """Run `job` soon, but not before `delay` seconds. The delays of several jobs pass at the same time.
 
         Never waits: when too many jobs are waiting, it is dropped.
         """

@@ -6,9 +6,10 @@ from flask import flash, redirect, render_template, session
 from flask_login import current_user, login_user, logout_user
 
 from app import app as application
+from app import end_reading
 from database import db
 from models import Category, LoginSession, Throttle, User
-from security import csrf_failed
+from security import csrf_failed, fail_csrf
 from tests.browsing import PASSWORD, REDIRECTS, Visitor, form_values, read
 
 RENAME = sa.update(User).where(User.username == "ana").values(username="eve", username_key="eve")
@@ -213,6 +214,23 @@ def test_a_login_whose_csrf_check_fails_is_not_counted(app, ana, stranger):
 
     with application.app_context():
         assert db.session.scalars(sa.select(Throttle)).all() == []
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_the_transaction_of_a_page_ends_without_an_error_after_a_failed_check_too(app, ana, failed):
+    with application.test_request_context("/expenses/add"):
+        if failed:
+            fail_csrf()
+        user = db.session.scalars(sa.select(User)).one()
+        user.username = "eve"
+        db.session.flush()
+
+        # Only an application on PostgreSQL calls it.
+        end_reading(None)
+
+        assert db.session().in_transaction() == failed
+    with application.app_context():
+        assert db.session.scalars(sa.select(User.username)).one() == ("ana" if failed else "eve")
 
 
 @pytest.mark.parametrize("token", [{}, {"csrf_token": "stale"}])

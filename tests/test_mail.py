@@ -174,7 +174,7 @@ def test_a_job_that_fails_does_not_stop_the_others(app, caplog):
     assert "a job in the background failed: ZeroDivisionError" in caplog.text
 
 
-def test_no_job_waits_until_another_is_due(app):
+def test_the_delays_of_several_jobs_pass_at_the_same_time(app):
     worker, done = Worker(app), []
     begun = time.monotonic()
 

@@ -100,8 +100,7 @@ def save_budgets() -> ResponseReturnValue:
 
 def add_category() -> ResponseReturnValue:
     """Add a category."""
-    form = NewCategoryForm()
-    if not form.validate_on_submit():
+    if not (form := NewCategoryForm()).validate_on_submit():
         return categories_page(form)
     try:
         operation = categories.create(current_user, form.id.data, form.name.data, clock.now())
