@@ -95,7 +95,8 @@ def env_hosts() -> list[str]:
 
     Flask would compare a URL or a wildcard with the host of each request, and refuse every one.
     """
-    hosts = env_list("TRUSTED_HOSTS")
+    # Browsers send the name in lower case, and it is compared letter by letter.
+    hosts = [host.lower() for host in env_list("TRUSTED_HOSTS")]
     if not all(HOST_NAME.fullmatch(host) for host in hosts):
         raise RuntimeError(
             "TRUSTED_HOSTS must be host names such as ledger.example.org, separated by commas and without https://."

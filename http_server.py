@@ -102,7 +102,6 @@ class Connection(HTTPChannel):
         if self.request is not None:
             # Otherwise it would stay until the next garbage collection, which can be hours away.
             self.request.close()
-            self.request = None
 
     def handle_write(self) -> None:
         """Send bytes. Once an answer is sent, take the next request of those that were sent ahead."""
@@ -116,7 +115,9 @@ class Connection(HTTPChannel):
         is_accepted: bool = super().received(data)
         if self.unfinished_bytes > MAX_BODY_BYTES_IN_MEMORY:
             connections = [other for other in self._map.values() if isinstance(other, Connection)]
-            if sum(other.unfinished_bytes for other in connections) > MAX_UNFINISHED_BYTES:
+            # One body that is accepted at all must fit, however large the settings allow it to be.
+            limit = max(MAX_UNFINISHED_BYTES, self.adj.max_request_body_size)
+            if sum(other.unfinished_bytes for other in connections) > limit:
                 max(connections, key=lambda other: other.unfinished_bytes).deadline = 0
         return is_accepted
 

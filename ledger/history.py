@@ -160,10 +160,12 @@ def _shown_rows(
 ) -> tuple[dict[uuid.UUID, list[ShownRow]], dict[uuid.UUID, dict[str, str]]]:
     """Return the changes of rows of other tables by each operation, and the new names of categories since then."""
     ids = [operation.id for operation in operations]
-    # The categories are followed from now back to the oldest operation.
-    of_category = sa.and_(RowChange.table_name == Category.__tablename__, RowChange.operation_id >= ids[-1])
+    # The categories are followed from now back to the oldest operation. With its id outside of the OR, SQLite
+    # reads no older changes.
     query = sa.select(RowChange).where(
-        RowChange.author_id == user.id, sa.or_(RowChange.operation_id.in_(ids), of_category)
+        RowChange.author_id == user.id,
+        RowChange.operation_id >= ids[-1],
+        sa.or_(RowChange.operation_id.in_(ids), RowChange.table_name == Category.__tablename__),
     )
     shown, of_categories = defaultdict(list), defaultdict(list)
     for change in db.session.scalars(query.order_by(RowChange.table_name, RowChange.row_key)):

@@ -162,7 +162,7 @@ def test_a_switch_is_read_in_any_case_and_off_when_it_is_empty(start):
 
 def test_lists_and_switches_are_read(start):
     keys = f"{'0123456789abcdef' * 3},{'fedcba9876543210' * 3}"
-    found = start(TRUSTED_HOSTS=" localhost , .b.example:8443", REGISTRATION="0", SECRET_KEY_FALLBACKS=keys)
+    found = start(TRUSTED_HOSTS=" localhost , .B.Example:8443", REGISTRATION="0", SECRET_KEY_FALLBACKS=keys)
 
     assert found["config"]["TRUSTED_HOSTS"] == "['localhost', '.b.example:8443']"
     assert found["config"]["REGISTRATION"] == "False"

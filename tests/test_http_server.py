@@ -1,6 +1,7 @@
 """The built-in server, with a small application behind it and limits that are reached within a second."""
 
 import contextlib
+import errno
 import platform
 import resource
 import socket
@@ -8,8 +9,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
+from waitress.adjustments import Adjustments
 
 import http_server
 
@@ -28,7 +31,7 @@ import http_server
 http_server.THREADS = 1
 http_server.SILENCE_SECONDS, http_server.MIN_BYTES_PER_SECOND = int(sys.argv[2]), int(sys.argv[3])
 http_server.MAX_CONNECTIONS = int(sys.argv[4])
-http_server.MAX_UNFINISHED_BYTES = 150_000
+http_server.MAX_UNFINISHED_BYTES = int(sys.argv[6])
 
 def app(environ, start_response):
     if environ["PATH_INFO"] == "/work":
@@ -89,9 +92,9 @@ def serve(unused_port):
             client.sendall(sent)
             return client
 
-        def start(proxy=""):
+        def start(proxy="", max_unfinished=150_000):
             limits = map(str, (SILENCE_SECONDS, MIN_BYTES_PER_SECOND, MAX_CONNECTIONS))
-            command = [sys.executable, "-c", PROGRAM, str(unused_port), *limits, proxy]
+            command = [sys.executable, "-c", PROGRAM, str(unused_port), *limits, proxy, str(max_unfinished)]
             process = opened.enter_context(subprocess.Popen(command, cwd=ROOT))
             opened.callback(process.terminate)
             for _ in range(100):
@@ -248,6 +251,29 @@ def test_bodies_that_are_not_complete_are_limited_together(serve):
 
     shorter.sendall(bytes(5_000))
     assert read_answer(shorter)[0] == 200
+
+
+def test_a_single_body_of_the_largest_accepted_size_is_not_given_up(serve):
+    client = serve(max_unfinished=70_000)(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 95000\r\n\r\n")
+    client.sendall(bytes(90_000))
+    time.sleep(SILENCE_SECONDS / 2)
+
+    client.sendall(bytes(5_000))
+
+    assert read_answer(client)[0] == 200
+
+
+def test_a_client_that_is_gone_when_it_is_told_to_send_its_body_is_no_error():
+    class Gone(socket.socket):
+        def send(self, *_):
+            raise ConnectionResetError(errno.ECONNRESET, "gone")
+
+    with Gone() as client:
+        connection = http_server.Connection(MagicMock(), client, (HOST, 1), Adjustments(), map={})
+
+        connection.received(request("/a", "POST", "Content-Length: 4\r\nExpect: 100-continue\r\n"))
+
+        assert not connection.connected
 
 
 def test_at_the_limit_the_connection_that_is_silent_longest_gives_way(serve):

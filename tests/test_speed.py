@@ -394,6 +394,16 @@ def test_no_page_reads_the_expenses_of_all(keepers, page):
 
 
 @sqlite
+def test_the_history_reads_no_changes_older_than_its_page(keepers):
+    of_rows = [sent for sent in keepers[FEW].read("/history") if "FROM row_change" in sent.statement]
+
+    details = [detail for detail in plans(of_rows[-1:]) if "row_change" in detail]
+
+    assert details
+    assert all("operation_id" in detail for detail in details)
+
+
+@sqlite
 @pytest.mark.parametrize("form", FORMS)
 def test_no_form_reads_the_expenses_of_all(keepers, form):
     assert scans(keepers[FEW].send(form)) == []
