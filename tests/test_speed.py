@@ -297,8 +297,10 @@ def test_a_page_sends_as_many_statements_at_any_size(keepers, page, size):
 def test_a_form_sends_as_many_statements_at_any_size(keepers, form, size):
     count, expected = len(keepers[size].send(form)), FORMS[form][2]
 
-    # A form that finds nothing to change leaves out the statements that would change it.
-    assert count == expected or (size < SIZES[-1] and count == expected - 1)
+    # A form that finds nothing to change leaves out the statements that would change it. An undo does not ask for
+    # the names of categories if none has changed, which depends on the tests that ran before.
+    may_leave_one_out = size < SIZES[-1] or form.startswith("undo")
+    assert count == expected or (may_leave_one_out and count == expected - 1)
 
 
 # --- The round trips
