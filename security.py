@@ -36,6 +36,8 @@ SESSION_COOKIE_MAX_BYTES = 4_000
 DISPENSABLE = ("_flashes", "last", "drafts")
 # What browsers take for the folder itself or the one above, which may not be of this application.
 DOT_SEGMENT = re.compile(r"/(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
+# A longer path cannot be asked for: gunicorn.conf.py accepts request lines of up to 8,190 characters.
+TARGET_MAX = 8_000
 CONTENT_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -302,7 +304,7 @@ def safe_redirect_target(target: str | None) -> str | None:
     """
     if target and flask.has_request_context() and f"{target}/".startswith(f"{flask.request.root_path}/"):
         target = target[len(flask.request.root_path) :] or "/"
-    if not target or not re.fullmatch(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*", target):
+    if not target or len(target) > TARGET_MAX or not re.fullmatch(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*", target):
         return None
     parts = urlsplit(target)
     return None if parts.scheme or parts.netloc or DOT_SEGMENT.search(parts.path) else target

@@ -26,6 +26,18 @@ def test_a_message_is_shown_once(ana):
     assert not ana.page("/expenses").all("div", class_="message")
 
 
+def test_a_message_with_nothing_to_press_has_no_room_for_it(ana):
+    ana.add("4.20")
+    undo = ana.message().one("form")["action"]
+    ana.post(undo)
+    ana.message()
+
+    # It is undone already.
+    ana.post(undo)
+
+    assert not ana.message().all("div", class_="buttons")
+
+
 def test_a_message_has_a_button_that_undoes_and_a_link_that_edits(ana):
     ana.add("4.20")
     message = ana.message()

@@ -19,6 +19,7 @@ from database import db
 from ledger import accounts
 from models import Expense, Throttle, User
 from security import (
+    TARGET_MAX,
     check_secret_key,
     load_or_create_secret_key,
     safe_redirect_target,
@@ -40,6 +41,7 @@ from views.rate_limits import PasswordHashLimiter, RateLimitedError
         "/login?next=/x",
         "/x?a=/../b",
         "/.a/b../...",
+        "/" + "x" * (TARGET_MAX - 1),
     ],
 )
 def test_an_address_within_the_application_is_safe(address):
@@ -60,6 +62,7 @@ def test_an_address_within_the_application_is_safe(address):
             *("/..", "/../x", "/x/../../y", "/./x", "/%2e%2e/x", "/.%2E/x", "/..?x", "/x/..#y"),
             "/é",
             "/\x00",
+            "/" + "x" * TARGET_MAX,
         ),
     ],
 )

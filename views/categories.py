@@ -100,7 +100,8 @@ def save_budgets() -> ResponseReturnValue:
 
 def add_category() -> ResponseReturnValue:
     """Add a category."""
-    if not (form := NewCategoryForm()).validate_on_submit():
+    form = NewCategoryForm()
+    if not form.validate_on_submit():
         return categories_page(form)
     try:
         operation = categories.create(current_user, form.id.data, form.name.data, clock.now())

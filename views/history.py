@@ -33,7 +33,7 @@ def undo(operation_id: uuid.UUID) -> ResponseReturnValue:
     form = UndoForm()
     if not form.validate():
         abort(400)
-    # No field of the form, whose length is limited: the URL of a list may have many categories.
+    # Not a field of the form: their length is limited, and the URL of a list may name many categories.
     target = safe_redirect_target(request.form.get("next"))
     back = redirect_within(target) if target else redirect(url_for("list_history"))
     try:
