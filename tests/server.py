@@ -194,7 +194,8 @@ class Server(ServerProcess):
         values = {"author_id": self.user(name).id, "date": date(2026, 1, 1), "category": "Food"}
         values |= {"description": "é" * 200, "description_key": "e" * 200, "amount": Decimal(1)}
         with self.engine.begin() as connection:
-            connection.execute(sa.insert(Expense), [values.copy() for _ in range(number)])
+            # By returning something, SQLAlchemy sends many rows at once.
+            connection.execute(sa.insert(Expense).returning(Expense.id), [values.copy() for _ in range(number)])
 
     def end_sessions(self, name: str) -> None:
         """End every session of a user, as from another device."""
