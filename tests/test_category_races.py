@@ -46,7 +46,7 @@ def test_a_change_of_a_category_waits_for_an_expense_that_is_being_saved(ana, mo
     def change_meanwhile(user, name):
         lock(user, name)
         thread.start()
-        thread.join(1)
+        thread.join(0.3)
         assert thread.is_alive()
 
     monkeypatch.setattr(categories, "lock_category", change_meanwhile)
@@ -82,7 +82,7 @@ def test_an_expense_waits_for_a_change_of_its_category_and_never_gets_the_old_na
     def add_meanwhile(user):
         known = lock(user)
         thread.start()
-        thread.join(1)
+        thread.join(0.3)
         assert thread.is_alive()
         return known
 

@@ -51,7 +51,7 @@ def test_a_change_of_currency_waits_for_an_expense_that_is_being_saved(ana, monk
     def change_meanwhile(user, running):
         lock(user, running)
         thread.start()
-        thread.join(1)
+        thread.join(0.3)
         assert thread.is_alive()
 
     monkeypatch.setattr(operations, "lock_account", change_meanwhile)
