@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import ROUND_DOWN, Decimal
-from typing import Any
 
 import sqlalchemy as sa
 
-from database import db
 from ledger import spending
 from ledger.budgets import AvailableBudget, History, available_budgets, get_history
 from ledger.categories import CategoryData
@@ -93,7 +91,7 @@ class MonthReport:
     budget: Budget | None
     lines: tuple[CategoryLine, ...]
     days: tuple[Bar, ...]
-    largest: list[sa.Row[Any]]
+    largest: list[sa.Row[str, date, str, str, Decimal]]
 
 
 @dataclass(frozen=True)
@@ -189,7 +187,7 @@ def month_report(user: User, month: Period, today: date) -> MonthReport:
         budget=_budget(user, budgets.get(None), spent.total, days_left),
         lines=tuple(_lines(user, spent, budgets, days_left)),
         days=days,
-        largest=list(db.session.execute(spending.ordered_query(user, filters).limit(TOP_COUNT))),
+        largest=spending.read_page(user, filters).rows[:TOP_COUNT],
     )
 
 

@@ -351,12 +351,13 @@ def _page_query(
         here = sa.tuple_(column, expense.id)
         there = sa.tuple_(value, sa.bindparam("cursor_id", type_=expense.id.type))
         query = query.where(here < there if descending ^ backwards else here > there)
-    if filters.search:
-        # The ids are found first, by the index of descriptions, which covers the search.
+    is_part = _is_part(filters)
+    if is_part:
+        # The ids are found first, by an index alone: of most expenses, the rest is not needed.
         found = ordered(query.with_only_columns(expense.id), filters.sort, backwards, bare=True)
         is_found = expense.id.in_(found.limit(PAGE_SIZE + 1))
         query = sa.select(*query.selected_columns).where(expense.author_id == OWNER_ID, is_found)
-    return ordered(query, filters.sort, backwards, bare=_is_part(filters)).limit(PAGE_SIZE + 1)
+    return ordered(query, filters.sort, backwards, bare=is_part).limit(PAGE_SIZE + 1)
 
 
 def read_all(user: User, filters: ExpenseFilter) -> list[sa.Row[uuid.UUID, date, str, str, Decimal]]:

@@ -425,3 +425,13 @@ def test_the_days_of_a_month_a_year_ago_are_summed_from_an_index_alone(keepers):
 
     assert found
     assert all("USING COVERING INDEX" in detail for detail in found), found
+
+
+@sqlite
+@pytest.mark.parametrize("page", ["/months/2026-02", "/expenses?category=Food&sort=-amount"])
+def test_the_largest_expenses_are_found_by_an_index_alone(keepers, page):
+    found = [detail for detail in plans(keepers[FEW].read(page)) if re.match(r"(SEARCH|SCAN) expense ", detail)]
+
+    assert found
+    # The rest of an expense is read for those that are shown, by their keys.
+    assert all("COVERING INDEX" in detail or "(author_id=? AND id=?)" in detail for detail in found), found

@@ -698,7 +698,7 @@ def test_nothing_moves_while_a_page_loads_and_the_bar_stays_on_one_line(ana, pag
         ana.go(page)
         ana.page.wait_for_load_state("networkidle")
 
-        # On a busy computer the font arrives late, and letters move by a pixel: at most 0.006, and a line adds 0.02.
+        # On a busy computer the font arrives late, and letters move a pixel: at most 0.006. A line adds 0.02.
         assert ana.page.evaluate("shift") < 0.01
         links = ana.page.locator(".navigation > ul > li").filter(visible=True).all()
         middles = {round(box["y"] + box["height"] / 2) for box in (link.bounding_box() for link in links)}
