@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 import clock
 from database import Base, db
-from database.engine import public_url
+from database.engine import connect_to_read, public_url
 from database.revision import current_revision, is_migrated, migration_head
 from ledger.backups import count_accounts, count_rows, last_backup
 from ledger.encryption import secret_box
@@ -107,7 +107,7 @@ def log_start() -> None:
         if missing:
             log.error("%s", missing)
             return
-        with db.engine.connect().execution_options(reading=True) as connection:
+        with connect_to_read(db.engine) as connection:
             accounts = count_accounts(connection)
             taken_at = last_backup(connection)
     except DBAPIError as error:
@@ -160,7 +160,7 @@ def examine() -> Iterator[Finding]:
         if missing:
             yield Finding(missing, is_problem=True)
             return
-        with db.engine.connect().execution_options(reading=True) as connection:
+        with connect_to_read(db.engine) as connection:
             yield from _examine_rows(connection)
             if connection.dialect.name == "sqlite":
                 yield from _examine_file(connection)

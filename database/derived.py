@@ -5,13 +5,15 @@ from functools import lru_cache
 
 import sqlalchemy as sa
 
+from database.engine import connect_to_read
+
 
 @lru_cache(maxsize=16)
 def is_kept(table: sa.TableClause, engine: sa.Engine) -> bool:
     """Tell whether the database maintains such a table. Each process asks once."""
     if engine.dialect.name == "sqlite":
         return True
-    with engine.connect().execution_options(reading=True) as connection:
+    with connect_to_read(engine) as connection:
         return sa.inspect(connection).has_table(table.name)
 
 

@@ -106,8 +106,7 @@ def prepare_engine(engine: sa.Engine) -> None:
 
     SQLite: WAL with a sync at every commit, because weaker settings lost acknowledged expenses in simulated power
     cuts. BEGIN is sent here, because the driver sends it too late to be safe. A request that may write takes the
-    write lock immediately, because a read lock cannot wait to become a write lock. A connection that only reads
-    outside a request has the execution option `reading`.
+    write lock immediately, because a read lock cannot wait to become a write lock.
     PostgreSQL: a page is read from one snapshot, as on SQLite. Commands have no statement timeout.
     """
     if engine.dialect.name == "sqlite":
@@ -116,6 +115,11 @@ def prepare_engine(engine: sa.Engine) -> None:
     else:
         sa.event.listen(engine, "begin", _begin_on_postgresql)
         _discard_lost_connections(engine)
+
+
+def connect_to_read(engine: sa.Engine) -> sa.Connection:
+    """Connect for reading only, which takes no write lock, even in a request that writes, or in a command."""
+    return engine.connect().execution_options(reading=True)
 
 
 def _is_reading(connection: sa.Connection) -> bool:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from database.engine import connect_to_read
+
 MIGRATIONS = Path(__file__).parent.with_name("migrations")
 
 
@@ -42,5 +44,5 @@ def current_revision(connection: sa.Connection) -> str | None:
 
 def is_migrated(engine: sa.Engine) -> bool:
     """Tell whether the database has every migration of this version."""
-    with engine.connect().execution_options(reading=True) as connection:
+    with connect_to_read(engine) as connection:
         return current_revision(connection) == migration_head()

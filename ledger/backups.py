@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from database import Base, Money, db
 from database.bulk import insert_rows
+from database.engine import connect_to_read
 from database.revision import MIGRATIONS, current_revision, migration_head, revisions
 from ledger.backup_checks import (
     BackupError,
@@ -116,7 +117,7 @@ def _delete_excluded(copy: sa.Engine) -> None:
 def _copy_database(engine: sa.Engine, copy: sa.Engine, progress: Progress) -> None:
     """Copy every row of a PostgreSQL snapshot to the empty file that `copy` opens."""
     _upgrade(copy)
-    with engine.connect().execution_options(reading=True) as source, copy.begin() as target:
+    with connect_to_read(engine) as source, copy.begin() as target:
         source.exec_driver_sql("SET TRANSACTION READ ONLY")
         _copy_rows(source, target, progress)
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 
 from database import db
+from database.engine import connect_to_read
 from ledger.import_matching import ALIASES, TYPED_DAYS, KnownLine, Line, TypedExpense
 from models import Expense, Operation, Statement, StatementLine, User
 
@@ -26,7 +27,7 @@ MAX_CHUNKS = 10
 @contextmanager
 def reading() -> Iterator[sa.Connection]:
     """Yield a connection that only reads, so that others can write meanwhile."""
-    with db.engine.connect().execution_options(reading=True) as connection:
+    with connect_to_read(db.engine) as connection:
         yield connection
 
 

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm.attributes import set_committed_value
 
 from database import db
+from database.engine import connect_to_read
 from database.pace import Pace
 from ledger import account_rows
 from ledger.errors import LedgerError
@@ -46,7 +47,7 @@ class LeaseLostError(LedgerError):
 def is_large(ids: sa.Select[uuid.UUID]) -> bool:
     """Tell whether there are more `ids` than one piece holds."""
     some = ids.order_by(None).limit(PIECE_SIZE + 1).subquery()
-    with db.engine.connect().execution_options(reading=True) as connection:
+    with connect_to_read(db.engine) as connection:
         return connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one() > PIECE_SIZE
 
 
@@ -118,7 +119,7 @@ def _read(ids: sa.Select[uuid.UUID]) -> bytearray:
     packed = bytearray()
     ordered = ids.order_by(None).order_by(*ids.selected_columns)
     with (
-        db.engine.connect().execution_options(reading=True) as connection,
+        connect_to_read(db.engine) as connection,
         connection.execute(ordered, execution_options={"yield_per": PIECE_SIZE}) as rows,
     ):
         for expense_id in rows.scalars():

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from database import db
+from database.engine import connect_to_read
 from models import Throttle
 
 # Somebody with many network addresses could fill the disk; beyond this many rows, the least important are deleted.
@@ -94,7 +95,7 @@ def seconds_to_wait(counters: Iterable[Counter], now: int) -> int:
     if not limited:
         return 0
     query = sa.select(Throttle).where(Throttle.key.in_(limited))
-    with db.engine.connect().execution_options(reading=True) as connection:
+    with connect_to_read(db.engine) as connection:
         rows: Sequence[Any] = connection.execute(query).all()
     return max((limited[row.key].seconds_to_wait(row, now) for row in rows), default=0)
 

@@ -11,6 +11,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import sqlalchemy as sa
 
+from database.engine import connect_to_read
 from ledger.archives.layout import FORMAT, MANIFEST, SETTINGS, VERSION, TableFile, table_files
 from ledger.csv_export import ExportFile, export_files
 from ledger.pieces import OperationRunningError
@@ -53,7 +54,7 @@ def write_archive(engine: sa.Engine, user_id: int, now: datetime, target: IO[byt
     source = Source(user_id, now)
     counts = {}
     with (
-        engine.connect().execution_options(reading=True) as connection,
+        connect_to_read(engine) as connection,
         ZipFile(target, "w", ZIP_DEFLATED, compresslevel=COMPRESS_LEVEL) as archive,
     ):
         user = connection.execute(sa.select(User.__table__).where(User.id == user_id)).one()
