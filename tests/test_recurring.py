@@ -553,6 +553,16 @@ def test_the_oldest_are_shown_and_the_next_ones_follow(ana):
     assert len(due_form(ana).all("li")) == 2
 
 
+def test_skipping_everything_twice_says_that_nothing_was_left(ana_with_rent):
+    ana_with_rent.post("/recurring/due/skip")
+    operations = len(ana_with_rent.page("/history").all("section", class_="operation"))
+
+    ana_with_rent.post("/recurring/due/skip")
+
+    assert "Nothing to add: this was already added or skipped." in ana_with_rent.page("/recurring").text
+    assert len(ana_with_rent.page("/history").all("section", class_="operation")) == operations
+
+
 def test_deleting_what_was_added_does_not_make_it_due_again(ana_with_rent):
     press(ana_with_rent, "all")
     for expense in ana_with_rent.expenses():

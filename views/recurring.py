@@ -108,7 +108,10 @@ def skip_all_due() -> ResponseReturnValue:
     """Skip everything that is due, for example after a long absence."""
     operation = recurring.skip_all_due(current_user, today(), clock.now())
     db.session.commit()
-    flash_message(gettext("Skipped everything that was due."), undo=operation)
+    if operations.is_empty(operation):
+        flash_message(gettext("Nothing to add: this was already added or skipped."), "error")
+    else:
+        flash_message(gettext("Skipped everything that was due."), undo=operation)
     return redirect(url_for("list_recurring"))
 
 
