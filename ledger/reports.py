@@ -230,10 +230,10 @@ def _year_of(user: User, day: date) -> Period:
 def _year_earlier(user: User, period: Period) -> Period:
     """Return the same days of the year before; there are none before the first year."""
     year = _year_of(user, period.begin - timedelta(days=1))
-    last = period.end + timedelta(days=1)
-    # The day after the last one exists in every year, except for February 29.
-    last = last.replace(year=last.year - 1, day=min(last.day, 28) if last.month == 2 else last.day)
-    return Period(year.begin, last - timedelta(days=1))
+    last = period.end
+    # The year before a leap year has no February 29.
+    is_leap_day = (last.month, last.day) == (2, 29)
+    return Period(year.begin, last.replace(year=last.year - 1, day=28 if is_leap_day else last.day))
 
 
 def _previous_months(month: Period, summaries: list[Summary], since: date | None) -> PreviousMonths | None:
