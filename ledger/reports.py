@@ -125,11 +125,15 @@ class YearReport:
 
 @dataclass(frozen=True)
 class CategoryOverview:
-    """Spending of a month in one category, or in all, its average per month before, and its budget, if any."""
+    """Spending of a month in one category, or in all, its average per month before, and its budget, if any.
+
+    The average is of up to AVERAGE_MONTHS, as far back as there are expenses in the whole of a month.
+    """
 
     count: int
     total: Decimal
     average: Decimal | None
+    average_months: int
     budget: Budget | None
 
 
@@ -150,7 +154,7 @@ def category_overview(
         now, *before = (_in_category(summary, name) for summary in (spent, *recent))
         average = sum((entry.total for entry in before), Decimal(0)) / len(before) if before else None
         budget = _budget(user, available.get(name), now.total, None)
-        overview[name] = CategoryOverview(now.count, now.total, average, budget)
+        overview[name] = CategoryOverview(now.count, now.total, average, len(recent) or AVERAGE_MONTHS, budget)
     return overview
 
 
