@@ -8,7 +8,13 @@ from functools import cache, lru_cache, partial
 
 from babel import Locale
 from babel.core import get_global
-from babel.numbers import NumberPattern, get_currency_precision, get_decimal_symbol, get_territory_currencies
+from babel.numbers import (
+    NumberPattern,
+    get_currency_precision,
+    get_decimal_symbol,
+    get_group_symbol,
+    get_territory_currencies,
+)
 
 from database import Money
 from ledger.calculator import calculate, is_calculation
@@ -148,16 +154,17 @@ def _read_thousands(
     digits = currency_digits(currency)
     if is_factor:
         # A fourth decimal makes it clear that they are decimals.
-        values = {"amount": f"{whole}{fraction}", "other": f"{whole}.{fraction}0"}
+        values = {"amount": f"{whole}{fraction}", "other": _localized(f"{whole}.{fraction}0", locale)}
         raise AmountError("amount_ambiguous", number=number, **values)
     if digits == 0:
         return Fraction(f"{whole}{fraction}")
     if digits < len(fraction):
         raise AmountError("amount_grouped", number=number, amount=f"{whole}{fraction}")
-    # Files, and fields in most languages, use a point.
-    if "." in number or _has_decimal_comma(locale):
+    # In most number formats, as in files, a point never separates thousands.
+    has_decimals = _has_decimal_comma(locale) if "," in number else not _has_thousands_point(locale)
+    if has_decimals:
         return Fraction(f"{whole}.{fraction}")
-    values = {"amount": f"{whole}{fraction}", "other": f"{whole}.{fraction}"}
+    values = {"amount": f"{whole}{fraction}", "other": _localized(f"{whole}.{fraction}", locale)}
     raise AmountError("amount_ambiguous", number=number, **values)
 
 
@@ -243,6 +250,10 @@ def _localized(number: str, locale: Locale | None) -> str:
 
 def _has_decimal_comma(locale: Locale | None) -> bool:
     return locale is not None and get_decimal_symbol(locale) == ","
+
+
+def _has_thousands_point(locale: Locale | None) -> bool:
+    return locale is not None and get_group_symbol(locale) == "."
 
 
 @lru_cache(maxsize=4096)

@@ -16,7 +16,7 @@ from database import db
 from database.statements import OWNER_ID, built_once, fetch_all
 from ledger import categories, operations
 from ledger.errors import LedgerError
-from ledger.schedule import due_days, nth_day, occurrence_number
+from ledger.schedule import due_days, has_day, nth_day, occurrence_number
 from ledger.spending import ExpenseValues
 from models import Expense, ExpenseChange, Occurrence, Operation, RecurringExpense, User
 
@@ -309,9 +309,16 @@ def count_due(user: User, recurring: Sequence[RecurringExpense], today: date) ->
     found = [row for row in recurring if not row.stopped and row.next_date <= _last_due(row, today)]
     if not found:
         return 0
-    last_days = {row.id: _last_due(row, today) for row in found}
-    handled = sum(1 for row_id, day in _handled_days(user, _due_ids(user, today)) if day <= last_days[row_id])
-    return sum(_count_days(row, last_days[row.id]) for row in found) - handled
+    rows = {row.id: row for row in found}
+    days = sum(_count_days(row, _last_due(row, today)) for row in found)
+    return days - sum(
+        _has_due_day(rows[row_id], day, today) for row_id, day in _handled_days(user, _due_ids(user, today))
+    )
+
+
+def _has_due_day(recurring: RecurringExpense, day: date, today: date) -> bool:
+    """Tell whether a day that was handled was due by `today`; one of a former schedule was not."""
+    return day <= _last_due(recurring, today) and has_day(recurring.start_date, recurring.frequency, day)
 
 
 def _count_days(recurring: RecurringExpense, until: date) -> int:

@@ -123,11 +123,15 @@ class YearReport:
 
 @dataclass(frozen=True)
 class CategoryOverview:
-    """Spending of a month in one category, or in all, its average per month before, and its budget, if any."""
+    """Spending of a month in one category, or in all, its average per month before, and its budget, if any.
+
+    The average is of up to AVERAGE_MONTHS, as far back as there are expenses in the whole of a month.
+    """
 
     count: int
     total: Decimal
     average: Decimal | None
+    average_months: int
     budget: Budget | None
 
 
@@ -148,7 +152,7 @@ def category_overview(
         now, *before = (_in_category(summary, name) for summary in (spent, *recent))
         average = sum((entry.total for entry in before), Decimal(0)) / len(before) if before else None
         budget = _budget(user, available.get(name), now.total, None)
-        overview[name] = CategoryOverview(now.count, now.total, average, budget)
+        overview[name] = CategoryOverview(now.count, now.total, average, len(recent) or AVERAGE_MONTHS, budget)
     return overview
 
 
@@ -228,10 +232,10 @@ def _year_of(user: User, day: date) -> Period:
 def _year_earlier(user: User, period: Period) -> Period:
     """Return the same days of the year before; there are none before the first year."""
     year = _year_of(user, period.begin - timedelta(days=1))
-    last = period.end + timedelta(days=1)
-    # The day after the last one exists in every year, except for February 29.
-    last = last.replace(year=last.year - 1, day=min(last.day, 28) if last.month == 2 else last.day)
-    return Period(year.begin, last - timedelta(days=1))
+    last = period.end
+    # The year before a leap year has no February 29.
+    is_leap_day = (last.month, last.day) == (2, 29)
+    return Period(year.begin, last.replace(year=last.year - 1, day=28 if is_leap_day else last.day))
 
 
 def _previous_months(month: Period, summaries: list[Summary], since: date | None) -> PreviousMonths | None:

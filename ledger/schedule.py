@@ -24,6 +24,11 @@ def due_days(start_date: date, every: str, since: date, until: date = date.max) 
             yield day
 
 
+def has_day(start_date: date, every: str, day: date) -> bool:
+    """Tell whether a schedule has this day, which is not before its start date."""
+    return nth_day(start_date, every, occurrence_number(start_date, every, day)) == day
+
+
 def last_day(start_date: date, every: str, occurrences: int) -> date:
     """Return the day of the last of this many occurrences."""
     return nth_day(start_date, every, occurrences - 1)

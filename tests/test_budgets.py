@@ -267,7 +267,8 @@ def test_an_average_leaves_out_an_incomplete_first_month(ana, travel_to):
     ana.add("5", "Food", date="2026-09-20")
     ana.add("40", "Food", date="2026-10-03")
 
-    assert row_of(ana.page("/categories"), "Food").all("td")[2].text == "$40.00"
+    average = row_of(ana.page("/categories"), "Food").all("td")[2]
+    assert (average.text, average["data-label"]) == ("$40.00", "1-month average")
     with ana.app.app_context():
         report = month_report(ana.user(), Period.month(clock.now().date()), clock.now().date())
         assert (report.previous_months.months, report.previous_months.average) == (1, Decimal(40))

@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 from babel import Locale
 from babel.localedata import locale_identifiers
+from babel.numbers import format_decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -246,7 +247,7 @@ def test_a_formatted_amount_can_be_parsed_again(units, currency, name):
 
     assert parse_amount(shown, currency, locale) == amount
     assert parse_amount(f"\u2068{shown}\u2069", currency, locale) == amount
-    assert parse_amount(plain_amount(amount, currency), currency, locale) == amount
+    assert parse_amount(plain_amount(amount, currency), currency) == amount
     assert parse_amount(field_amount(amount, currency, locale), currency, locale) == amount
 
 
@@ -277,6 +278,23 @@ def test_thousandths_are_written_like_the_amount(thousandths, currency):
     plain = plain_amount(Decimal(thousandths).scaleb(-3), currency)
 
     assert plain_thousandths(thousandths, currency_digits(currency)) == plain
+
+
+@given(
+    st.integers(0, 999_999),
+    st.sampled_from(["", "5", "50", "125"]),
+    st.sampled_from(["JPY", "USD", "KWD"]),
+    st.sampled_from(sorted(LOCALES)),
+)
+def test_an_amount_without_all_decimals_is_never_read_as_another_one(whole, decimals, currency, name):
+    amount = Decimal(f"{whole}.{decimals[: currency_digits(currency)]}")
+
+    try:
+        read = parse_amount(format_decimal(amount, locale=name), currency, Locale.parse(name), least=Decimal(0))
+    except AmountError as refusal:
+        assert refusal.code in {"amount_ambiguous", "amount_grouped"}
+    else:
+        assert read == amount
 
 
 @pytest.mark.slow
@@ -356,9 +374,12 @@ def test_amounts_to_edit_and_in_errors_have_the_decimal_separator_of_the_number_
     assert field_amount(Decimal("1234.5"), "EUR", DE) == "1234,50"
     assert field_amount(Decimal("1234.5"), "EUR", EN) == "1234.50"
     assert field_amount(Decimal("1234"), "JPY", DE) == "1234"
-    for text, amount in (("", "12,50"), ("10/3", "3,33"), ("3-4.5", "-1,50"), ("1,5*1,55", "2,325")):
+    for text, currency, amount in (
+        *(("", "EUR", "12,50"), ("10/3", "EUR", "3,33"), ("3-4.5", "EUR", "-1,50"), ("1,5*1,55", "EUR", "2,325")),
+        *(("5*1.200", "EUR", "1,2000"), ("1.234", "KWD", "1,234")),
+    ):
         with pytest.raises(AmountError) as refusal:
-            parse_amount(text, "EUR", DE)
+            parse_amount(text, currency, DE)
         assert amount in refusal.value.values.values()
 
 

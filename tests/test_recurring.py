@@ -173,6 +173,7 @@ def play(user, made, actions, new_day):
         found = due(user, TODAY)
         assert [(line.day, line.id) for line in found.lines] == expected[:MAX_DUE_SHOWN]
         assert found.more == (len(expected) > MAX_DUE_SHOWN)
+        assert recurring.count_due(user, recurring.all_recurring(user), TODAY) == len(expected)
         count = select(Expense.id).where(Expense.author_id == user.id)
         ids = set(db.session.scalars(count))
         added = [expense_id for expense_id in done.values() if expense_id]

@@ -17,9 +17,10 @@ from models import DEFAULT_CATEGORIES, Budget, Category, Expense, User
 from tests.browsing import Visitor
 
 amounts = st.decimals("-999.99", "9999.99", places=2).filter(bool) | st.sampled_from([1, 2]).map(Decimal)
-# Two years, and most often the days around the ends of a month.
-days = st.dates(date(2025, 1, 1), date(2026, 12, 31)) | st.sampled_from(
+# Three years, and most often the days around the ends of a month and a leap day.
+days = st.dates(date(2024, 1, 1), date(2026, 12, 31)) | st.sampled_from(
     [date(2026, 2, 1) + timedelta(n) for n in (-32, -8, -7, -1, 0, 1, 24, 27, 28)]
+    + [date(2024, 2, 28), date(2024, 2, 29), date(2025, 2, 28)]
 )
 expenses = st.lists(
     st.fixed_dictionaries(
@@ -183,10 +184,10 @@ def test_a_year_is_what_an_oracle_says(people, made, day, today, start_date, nam
     year_before = Period.year(year.start_date - timedelta(1), start_date, named_after_end)
     assert before.start_date == year_before.start_date
     assert before.end_date < year.start_date
-    if not current:
-        assert before == year_before
-    elif (today + timedelta(1)).day != 29:
-        assert (before.end_date.month, before.end_date.day) in {(today.month, today.day), (2, 28)}
+    same_day = 28 if (today.month, today.day) == (2, 29) else today.day
+    assert before.end_date == (
+        today.replace(year=today.year - 1, day=same_day) if current else year_before.end_date
+    )
     assert [column.period for column in report.months] == year.months()
     for column in report.months:
         chosen = within(spent, column.period)
@@ -198,6 +199,26 @@ def test_a_year_is_what_an_oracle_says(people, made, day, today, start_date, nam
         for month, cell in zip(year.months(), line.months, strict=True):
             chosen = of(within(spent, month), line.category)
             assert (cell.period, cell.count, cell.total) == (month, len(chosen), total(chosen))
+
+
+@pytest.mark.parametrize(
+    ("today", "same_day"),
+    [
+        ("2024-02-28", "2023-02-28"),
+        ("2024-02-29", "2023-02-28"),
+        ("2024-03-01", "2023-03-01"),
+        ("2025-02-28", "2024-02-28"),
+        ("2025-03-01", "2024-03-01"),
+        ("2025-12-31", "2024-12-31"),
+    ],
+)
+def test_a_year_in_progress_is_compared_with_the_same_days_of_the_year_before(people, today, same_day):
+    today, same_day = date.fromisoformat(today), date.fromisoformat(same_day)
+
+    report = year_report(people[0], Period.year(today), today)
+
+    assert report.so_far.period == Period(date(today.year, 1, 1), today)
+    assert report.same_days_before.period == Period(date(same_day.year, 1, 1), same_day)
 
 
 @given(st.lists(st.decimals("-1e9", "1e12", places=3), max_size=30))
@@ -301,6 +322,18 @@ def test_every_link_opens_the_rows_that_make_its_figure(spender, made, day, star
                 assert shown.partition(" ")[0] == page.one(id="count").text
             else:
                 assert shown.rpartition(" ")[2] == page.one(id="total").text, (shown, target)
+
+
+def test_figures_of_the_first_and_the_last_month_can_be_opened(spender):
+    # These months begin before the first day, or end after the last one, that an expense can have.
+    for month, day, after_end in (("1900-01", date(1900, 1, 2), True), ("2100-12", date(2100, 12, 30), False)):
+        made = [{"amount": Decimal(7), "category": "Food", "date": day, "owner": 0}]
+        spender.spend(made, 25, after_end)
+
+        targets = {target for shown, target in links(spender.page(f"/months/{month}")) if "$7.00" in shown}
+
+        assert len(targets) > 5
+        assert {spender.total(target) for target in targets if "/edit" not in target} == {"$7.00"}
 
 
 @pytest.mark.parametrize("start_date", [1, 25])

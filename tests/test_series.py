@@ -227,6 +227,19 @@ def test_days_that_were_skipped_together_are_not_due_after_the_schedule_changes(
     assert [day for day in due(rent) if day <= str(months_ago(0))] == []
 
 
+def test_days_of_a_former_schedule_do_not_count_as_due(rent):
+    edit(rent, date=str(months_ago(1, 5)), frequency="week")
+    form = rent.page("/expenses").one("form", class_="due")
+    rent.client.post(form["action"], data=form_values(form) | {"add": form.all("button", name="add")[0]["value"]})
+
+    # The days of the first schedule are due again, and the one that was added is not among them.
+    change = next(operation for operation in operations_shown(rent) if "Changed" in operation.one("h2").text)
+    press(rent, change.one("form"))
+
+    assert due(rent) == [str(months_ago(1)), str(months_ago(0))]
+    assert "2 expenses are due." in rent.page("/recurring").text
+
+
 # --- The outlook
 
 

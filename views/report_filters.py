@@ -10,10 +10,13 @@ from flask import Flask
 
 from ledger.axis import axis_to, axis_without_outliers
 from ledger.money import with_true_minus
-from ledger.periods import Period
+from ledger.periods import FIRST_YEAR, LAST_YEAR, Period
 from text import isolated_if_needed
 from views.filters import month_text, named_day, period_name
 from views.formats import formats
+
+# The days that an expense can have, and the list can be asked for.
+POSSIBLE_DAYS = Period(date(FIRST_YEAR, 1, 1), date(LAST_YEAR, 12, 31))
 
 
 def init_app(app: Flask) -> None:
@@ -29,7 +32,8 @@ def as_query(period: Period) -> str:
         return f"?period={month_text(period)}"
     if name == "year":
         return f"?period={named_day(period).year}"
-    return f"?start_date={period.start_date}&end_date={period.end_date}"
+    days = period.within(POSSIBLE_DAYS)
+    return f"?start_date={days.start_date}&end_date={days.end_date}"
 
 
 def short_day(value: date) -> str:
