@@ -323,7 +323,7 @@ def test_a_request_that_others_could_understand_differently_ends_the_connection(
     assert read_answer(client)[0] == 400
 
     assert client.recv(1) == b""
-    assert "Traceback" not in (log := capfd.readouterr().err) and "exception" not in log
+    assert "exception" not in capfd.readouterr().err
 
 
 def test_no_answer_names_the_server(serve):
