@@ -107,7 +107,7 @@ def log_request(response: Response) -> Response:
 
 def log_exception(exc_info: Any) -> None:
     """Write the traceback of a bug. Flask would add the path, which can contain a key that gives access."""
-    log.error("%s %s failed", request.method, request.endpoint, exc_info=exc_info)
+    log.error("Exception on %s [%s]", request.endpoint, request.method, exc_info=exc_info)
 
 
 def user_mark() -> str | None:

@@ -60,7 +60,7 @@ def test_the_traceback_of_a_bug_comes_without_the_key_in_the_path(app, stranger,
     response = stranger.get("/reset-password/1.canary")
 
     assert response.status_code == 500
-    assert "GET reset_password failed" in caplog.text
+    assert "Exception on reset_password [GET]" in caplog.text
     assert "ZeroDivisionError" in caplog.text
     assert "canary" not in caplog.text
 
