@@ -132,9 +132,9 @@ def canonical_email(text: str) -> str:
 
 
 def find_by_email(email: str) -> User | None:
-    """Return the user with this email address, in its canonical form, or None.
+    """Return the user with this canonical email address, or None.
 
-    It is compared as it is: folded once more, it could become another one than that whose failures were counted.
+    It is not folded again: that could make it another one than that at which failures were counted.
     """
     # PostgreSQL refuses a text with a NUL, even in a search.
     return None if "\0" in email else db.session.scalar(sa.select(User).where(User.email == email))
