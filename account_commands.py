@@ -62,7 +62,7 @@ def _checked(check: Callable[..., str | None], *values: object) -> str | None:
 
 def find_user(email: str) -> User:
     """Return the user with this email address, or end the command."""
-    user = accounts.find_by_email(email)
+    user = accounts.find_by_email(accounts.canonical_email(email))
     if user is None:
         raise click.ClickException(f"No account has the email address {email}.")
     return user

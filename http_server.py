@@ -18,7 +18,7 @@ from wsgiref.types import WSGIApplication
 from waitress import create_server
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import BaseWSGIServer
 
 THREADS = 8
@@ -61,6 +61,19 @@ class FirstRequestParser(HTTPRequestParser):
             self.connection.pipelined = data[consumed:]
             return len(data)
         return consumed
+
+    def parse_header(self, header: bytes) -> None:
+        """Read the head of a request. Raises ParsingError, which is answered with status 400.
+
+        A body has one length: with two, the proxy could take its end for another request.
+        """
+        try:
+            super().parse_header(header)
+        except ValueError:
+            # An address such as http://[, or a length of thousands of digits.
+            raise ParsingError("Invalid address or Content-Length") from None
+        if self.chunked and "CONTENT_LENGTH" in self.headers:
+            raise ParsingError("Both Content-Length and Transfer-Encoding")
 
 
 class Connection(HTTPChannel):

@@ -66,6 +66,7 @@ def init_app(app: Flask, engine: sa.Engine) -> None:
     """Write a line for every request that `app` answers, with the number of queries to `engine`."""
     app.before_request(begin_request)
     app.after_request(log_request)
+    app.log_exception = log_exception  # type: ignore[method-assign]
     # The development server writes its own line for each request, with everything that was typed into the URL.
     logging.getLogger("werkzeug").addFilter(lambda record: not str(record.msg).endswith('"%s" %s %s'))
 
@@ -102,6 +103,11 @@ def log_request(response: Response) -> Response:
     log.info(message, extra={"fields": fields})
     response.headers["X-Request-ID"] = request_id()
     return response
+
+
+def log_exception(exc_info: Any) -> None:
+    """Write the traceback of a bug. Flask would add the path, which can contain a key that gives access."""
+    log.error("Exception on %s [%s]", request.endpoint, request.method, exc_info=exc_info)
 
 
 def user_mark() -> str | None:

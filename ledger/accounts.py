@@ -131,9 +131,11 @@ def canonical_email(text: str) -> str:
         return identity_key(text)
 
 
-def find_by_email(text: str) -> User | None:
-    """Return the user with this email address, however it is written, or None."""
-    email = canonical_email(text)
+def find_by_email(email: str) -> User | None:
+    """Return the user with this canonical email address, or None.
+
+    It is not folded again: that could make it another one than that at which failures were counted.
+    """
     # PostgreSQL refuses a text with a NUL, even in a search.
     return None if "\0" in email else db.session.scalar(sa.select(User).where(User.email == email))
 
@@ -145,7 +147,7 @@ def _unknown_hash() -> str:
 
 
 def authenticate(email: str, password: str) -> User | None:
-    """Return the user with this email address and password, locked, or None after the same work."""
+    """Return the user with this canonical email address and password, locked, or None after the same work."""
     return confirm(find_by_email(email), password)
 
 

@@ -308,6 +308,24 @@ def test_headers_have_a_limit(serve):
     assert read_answer(client)[0] == 431
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        request("/a", "POST", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"),
+        request("/a", "POST", f"Content-Length: {'9' * 5000}\r\n"),
+        request("http://[/a"),
+    ],
+    ids=["two lengths", "a number of thousands of digits", "no host"],
+)
+def test_a_request_that_others_could_understand_differently_ends_the_connection(serve, capfd, sent):
+    client = serve()(sent + request("/hidden"))
+
+    assert read_answer(client)[0] == 400
+
+    assert client.recv(1) == b""
+    assert "exception" not in capfd.readouterr().err
+
+
 def test_no_answer_names_the_server(serve):
     connect = serve()
 

@@ -53,6 +53,18 @@ def test_a_log_line_names_no_user_but_tells_users_apart(ana, bob, caplog, lines)
     assert nobody is None
 
 
+def test_the_traceback_of_a_bug_comes_without_the_key_in_the_path(app, stranger, caplog, monkeypatch):
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    monkeypatch.setattr("ledger.password_resets.find", lambda _key, _now: 1 / 0)
+
+    response = stranger.get("/reset-password/1.canary")
+
+    assert response.status_code == 500
+    assert "Exception on reset_password [GET]" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+    assert "canary" not in caplog.text
+
+
 def test_nothing_that_was_typed_is_in_the_lines(ana, caplog, lines):
     caplog.clear()
 

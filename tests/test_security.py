@@ -122,6 +122,15 @@ def test_ten_failures_throttle_one_account_for_a_while(app, ana, bob):
     assert ana.get("/expenses").status_code == 200
 
 
+@pytest.mark.parametrize("email", ["ANA@Example.com", "ana＠example.com", "ana@example。com", "ana＠example。com"])
+def test_no_spelling_of_an_address_has_failures_of_its_own(app, ana, email):
+    device = Visitor(app)
+    fail(device, 10)
+
+    assert device.log_in(email=email, password=PASSWORD).status_code in {422, 429}
+    assert device.get("/account").status_code in REDIRECTS
+
+
 def test_an_account_that_does_not_exist_is_throttled_like_any_other(app, stranger):
     fail(stranger, 10, email="nobody@example.com")
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app import app as application
 from ledger.csv_export import HEADER, escape_formula
-from ledger.statements import Layout, Limits, Person, State, StatementError
+from ledger.statements import Layout, Limits, Person, State, StatementError, widths
 from ledger.statements.payees import payee_key
 from ledger.statements.reader import read_statement
 from messages import error_message
@@ -794,6 +794,18 @@ def test_a_field_may_hold_line_breaks_and_a_separator_of_paragraphs_ends_no_line
 
     assert [line.text for line in statement.lines] == ["one two", "a b"]
     assert [line.line_number for line in statement.lines] == [2, 4]
+
+
+@pytest.mark.parametrize("header", [b"Date,Payee,Amount", b"Date,Amount,Other"], ids=["with a text", "without"])
+def test_a_row_with_hundreds_of_fields_too_many_takes_no_longer_than_they_do(monkeypatch, header):
+    looked_at = []
+    fits = widths._fits
+    monkeypatch.setattr(widths, "_fits", lambda cell, kind: looked_at.append(cell) or fits(cell, kind))
+    bookings = b"2026-01-01,shop,-1.00\n" if header.endswith(b"Amount") else b"2026-01-01,-1.00,shop\n"
+
+    read_statement(header + b"\n" + bookings + b"2026-01-01," + 290 * b"x," + b"x\n", today=TODAY)
+
+    assert len(looked_at) < 10 * 290
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Sequence
+from itertools import takewhile
+from typing import NamedTuple
 
 from ledger.statements import amounts, dates
 from ledger.statements.table import Record
@@ -45,30 +47,45 @@ def _narrowed(row: Record, kinds: list[str], delimiter: str) -> Record:
     while len(fields) > len(kinds) and not fields[-1]:
         fields.pop()
     surplus = len(fields) - len(kinds)
-    # All in the amounts, else as few as possible in the text.
-    for in_text in range(surplus + 1) if surplus > 0 else ():
-        cells = _join(fields, kinds, in_text, delimiter)
-        if len(cells) == len(kinds) and all(map(_fits, cells, kinds)):
-            return row._replace(fields=tuple(cells))
+    at = kinds.index("text") if "text" in kinds else len(kinds)
+    before = _join(fields, 0, kinds[:at], delimiter) if surplus > 0 else None
+    if before is None:
+        return row
+    start = before.end
+    # All in the amounts, else as few as possible in the text, if there is one.
+    texts = sum(1 for _ in takewhile(_is_text, fields[start : start + surplus + 1]))
+    ends = range(start + 1, start + 1 + max(texts, 1)) if at < len(kinds) else (start,)
+    for end in ends:
+        after = _join(fields, end, kinds[at + 1 :], delimiter)
+        if after is not None and after.end >= len(fields):
+            text = [delimiter.join(fields[start:end])] if end > start else []
+            return row._replace(fields=(*before.cells, *text, *after.cells))
     return row
 
 
-def _join(fields: list[str], kinds: list[str], in_text: int, delimiter: str) -> list[str]:
-    """Give each column its field; the text has `in_text` more, and an amount has what follows its comma."""
+class _Joined(NamedTuple):
+    """The cells of some columns, and the position of the field after them."""
+
+    cells: list[str]
+    end: int
+
+
+def _join(fields: list[str], start: int, kinds: list[str], delimiter: str) -> _Joined | None:
+    """Give each column its field, from the one at `start` on; an amount has what follows its comma.
+
+    Returns None as soon as one does not fit its column: a row has hundreds of fields, and many starts are tried.
+    """
     cells: list[str] = []
-    position = 0
+    position = start
     for kind in kinds:
-        end = position + 1
-        if kind == "text" and in_text:
-            end, in_text = end + in_text, 0
-            if not all(map(_is_text, fields[position:end])):
-                return []
-        cell = delimiter.join(fields[position:end])
-        while delimiter == "," and end < len(fields) and _goes_on(cell, fields[end], kind):
-            cell, end = f"{cell}, {fields[end]}" if kind == "day" else f"{cell},{fields[end]}", end + 1
+        cell, position = "".join(fields[position : position + 1]), position + 1
+        while kind and delimiter == "," and position < len(fields) and _goes_on(cell, fields[position], kind):
+            cell = f"{cell}, {fields[position]}" if kind == "day" else f"{cell},{fields[position]}"
+            position += 1
+        if kind and not _fits(cell, kind):
+            return None
         cells.append(cell)
-        position = end
-    return [*cells, *fields[position:]]
+    return _Joined(cells, position)
 
 
 def _is_text(field: str) -> bool:
