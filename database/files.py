@@ -15,7 +15,7 @@ def create_private_file(url: sa.URL, folder: str) -> None:
 
     Raises RuntimeError when the file, or those beside it, cannot be written.
     """
-    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+    if url.get_backend_name() != "sqlite" or not url.database:
         return
     path = Path(folder, url.database)
     file = path.parent

@@ -519,6 +519,31 @@ def test_the_file_is_copied_before_it_changes_and_not_otherwise(go, engine, tmp_
     assert len(list(tmp_path.glob("*.before-*"))) == 2
 
 
+def test_an_upgrade_that_fails_leaves_no_copy(go, engine, tmp_path):
+    if engine.dialect.name != "sqlite":
+        pytest.skip("about the file of SQLite")
+    go("upgrade")
+    fill(engine)
+
+    with pytest.raises(RuntimeError, match="would refer to rows that are gone"):
+        go("upgrade", folder=with_a_step(tmp_path, ORPHAN))
+
+    assert list(tmp_path.glob("*.before-*")) == []
+
+
+def test_a_database_of_a_newer_version_stays_as_it_is(go, engine, tmp_path):
+    go("upgrade")
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(RuntimeError, match="is at migration 9999, which this version does not know"):
+        go("upgrade")
+
+    assert list(tmp_path.glob("*.before-*")) == []
+    with engine.connect() as connection:
+        assert current_revision(connection) == "9999"
+
+
 @pytest.mark.slow
 def test_a_copy_that_there_was_no_room_for_does_not_look_like_one(go, url, engine, tmp_path):
     if engine.dialect.name != "sqlite":
@@ -535,7 +560,7 @@ def test_a_copy_that_there_was_no_room_for_does_not_look_like_one(go, url, engin
 
     assert upgrade.returncode != 0
     assert "disk I/O error" in errors or "database or disk is full" in errors, errors
-    assert list(tmp_path.glob("empty.db.before-*")) == []
+    assert list(tmp_path.glob("*.before-*")) == []
     go("upgrade", folder=folder)
 
 
