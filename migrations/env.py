@@ -14,6 +14,8 @@ from flask import current_app
 from database.engine import public_url
 from database.revision import current_revision, unknown_migration
 
+# SQLSTATE of PostgreSQL.
+INSUFFICIENT_PRIVILEGE = "42501"
 db = current_app.extensions["migrate"].db
 
 
@@ -104,6 +106,19 @@ def migrate_sqlite(connection: sa.Connection) -> None:
         driver.execute("PRAGMA foreign_keys=ON")
 
 
+def migrate_postgresql(connection: sa.Connection) -> None:
+    """Run the steps. Raises RuntimeError if the user of the database is not allowed to."""
+    try:
+        migrate(connection)
+    except sa.exc.ProgrammingError as error:
+        if error.orig.sqlstate != INSUFFICIENT_PRIVILEGE:
+            raise
+        raise RuntimeError(
+            f"Cannot change the database {public_url(connection.engine.url)}: {error.orig.diag.message_primary}. "
+            "Make the user in DATABASE_URL the owner of the database."
+        ) from None
+
+
 if context.is_offline_mode():
     raise SystemExit("Migrations run on a database only: they look at what is there.")
 # Backups are upgraded as well.
@@ -122,7 +137,7 @@ try:
         if engine.dialect.name == "sqlite":
             migrate_sqlite(connection)
         else:
-            migrate(connection)
+            migrate_postgresql(connection)
 except Exception:
     # Nothing was changed. A service that starts again and again would fill the disk with copies.
     if copy:

@@ -519,6 +519,22 @@ def test_the_file_is_copied_before_it_changes_and_not_otherwise(go, engine, tmp_
     assert len(list(tmp_path.glob("*.before-*"))) == 2
 
 
+def test_a_user_who_may_not_create_tables_is_told_so(url, engine, migrated):
+    if engine.dialect.name == "sqlite":
+        pytest.skip("about the users of PostgreSQL")
+    role = f"reader_{os.getpid()}"
+    with engine.begin() as connection:
+        connection.execute(sa.text("REVOKE CREATE ON SCHEMA public FROM PUBLIC"))
+        connection.execute(sa.text(f"CREATE ROLE {role}"))
+
+    with pytest.raises(RuntimeError, match="permission denied for schema public. Make the user in DATABASE_URL"):
+        migrate(migrated, url.update_query_dict({"options": f"-c role={role}"}))
+
+    assert tables_of(engine) == {}
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"DROP ROLE {role}"))
+
+
 def test_an_upgrade_that_fails_leaves_no_copy(go, engine, tmp_path):
     if engine.dialect.name != "sqlite":
         pytest.skip("about the file of SQLite")
