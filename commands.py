@@ -261,11 +261,12 @@ def backup(file: Path) -> None:
     taken_at, started = clock.now(), time.monotonic()
     with _reporting_errors():
         counts = backups.write_backup(db.engine, file, _show_progress)
+    # Before anything is printed, because a pipe that is closed ends the command.
+    backups.remember(taken_at, counts["expense"])
+    db.session.commit()
     size = doctor.size_text(file.stat().st_size)
     click.echo(f"\nWrote {file} ({size}): {_summary(counts, started)}")
     click.echo("Keep it private and copy it to another machine. Sessions and the secret key are not included.")
-    backups.remember(taken_at, counts["expense"])
-    db.session.commit()
 
 
 @click.command()

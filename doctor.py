@@ -4,6 +4,7 @@ import difflib
 import logging
 import os
 import platform
+import re
 import shutil
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -19,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 import clock
 from database import Base, db
 from database.engine import connect_to_read, public_url
-from database.revision import current_revision, is_migrated, migration_head
+from database.revision import current_revision, is_migrated, migration_head, revisions, unknown_migration
 from ledger.backups import count_accounts, count_rows, last_backup
 from ledger.encryption import secret_box
 from mail import MailServer, connect
@@ -83,8 +84,8 @@ def cannot_open(error: DBAPIError) -> str:
 
 
 def reason_text(error: DBAPIError) -> str:
-    """Return what the driver of the database says, as one line with a mark at its end."""
-    reason = " ".join(str(error.orig).split())
+    """Return what the driver of the database says, as one line with a mark at the end of each sentence."""
+    reason = " ".join(re.sub(r"(?<![.?:])\n\s*(?=[A-Z])", ". ", str(error.orig)).split())
     return reason if reason.endswith((".", "?")) else f"{reason}."
 
 
@@ -92,12 +93,23 @@ def not_ready() -> str | None:
     """Return what to do before the database can be used, or None if it is ready."""
     if is_migrated(db.engine):
         return None
-    if not sa.inspect(db.engine).get_table_names():
+    location = database_location()
+    with connect_to_read(db.engine) as connection:
+        revision = current_revision(connection)
+        tables = {*sa.inspect(connection).get_table_names()} - {"alembic_version"}
+    if revision is not None and revision not in revisions():
+        return unknown_migration(location, revision)
+    if revision is None and tables:
         return (
-            f"{database_location()} is empty. For a new installation, run: flask db upgrade. "
+            f"{location} has only tables of another program. Correct DATABASE_URL, or add the tables of this "
+            "application with: flask db upgrade"
+        )
+    if revision is None:
+        return (
+            f"{location} is empty. For a new installation, run: flask db upgrade. "
             "If you expected your data there, correct DATABASE_URL."
         )
-    return f"{database_location()} is not up to date. Run: flask db upgrade"
+    return f"{location} is not up to date. Run: flask db upgrade"
 
 
 def log_start() -> None:

@@ -64,10 +64,16 @@ def parse_mail_url(url: str) -> MailServer | None:
         raise RuntimeError(BAD_URL)
     if options not in ({}, {"tls": ["off"]}):
         raise RuntimeError(BAD_URL)
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    try:
+        parts.hostname.encode("idna")
+    except UnicodeError:
+        raise RuntimeError(BAD_URL) from None
+    if not f"{user}{password}".isascii():
+        raise RuntimeError("MAIL_URL: the user and the password can only have ASCII characters. Choose others.")
     security = "tls" if parts.scheme == "smtps" else "starttls"
     if parts.scheme == "smtp" and (options or parts.hostname in LOOPBACK):
         security = "none"
-    user, password = unquote(parts.username or ""), unquote(parts.password or "")
     return MailServer(parts.hostname, port or DEFAULT_PORTS[parts.scheme], security, user, password)
 
 

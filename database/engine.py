@@ -50,6 +50,10 @@ MAX_IDLE_SECONDS = 1
 TCP_USER_TIMEOUT_MS = 5000
 # Options in the query string of a database URL that are not secret. Any other may be a password.
 PUBLIC_OPTIONS = frozenset({"host", "port", "dbname", "user", "sslmode", "application_name"})
+# Each way in which a URL can begin, with the driver that is used.
+DRIVERS = {"sqlite": "sqlite"} | dict.fromkeys(
+    ("postgres", "postgresql", "postgresql+psycopg"), "postgresql+psycopg"
+)
 BAD_URL = (
     "DATABASE_URL cannot be read. It must look like postgresql://user:password@host/name. In the password, write "
     "@ as %40, : as %3A, / as %2F and % as %25."
@@ -88,11 +92,11 @@ def database_url(text: str) -> sa.URL:
     if url.get_backend_name() != "sqlite" and "@" in f"{url.host}{url.database}":
         # A part of the password was taken for the name of the host or of the database.
         raise RuntimeError(BAD_URL)
-    if url.get_backend_name() not in {"sqlite", "postgres", "postgresql"}:
-        raise RuntimeError(f"DATABASE_URL must be for SQLite or PostgreSQL, not for {url.get_backend_name()}.")
-    if url.drivername in {"postgres", "postgresql"}:
-        url = url.set(drivername="postgresql+psycopg")
-    return url
+    if url.drivername not in DRIVERS:
+        raise RuntimeError(
+            f"DATABASE_URL must begin with sqlite:/// or postgresql://, not with {url.drivername}://."
+        )
+    return url.set(drivername=DRIVERS[url.drivername])
 
 
 def public_url(url: sa.URL) -> str:

@@ -42,6 +42,14 @@ def current_revision(connection: sa.Connection) -> str | None:
     return connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
 
 
+def unknown_migration(location: str, revision: str) -> str:
+    """Return what to do about a database whose latest migration this version does not have."""
+    return (
+        f"{location} is at migration {revision}, which this version does not know. It was upgraded by a newer "
+        "version or belongs to another program. Install the newer version, or downgrade the database with it."
+    )
+
+
 def is_migrated(engine: sa.Engine) -> bool:
     """Tell whether the database has every migration of this version."""
     with connect_to_read(engine) as connection:

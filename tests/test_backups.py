@@ -1,5 +1,6 @@
 """Backups: complete, consistent, and restored exactly, from either database into either."""
 
+import errno
 import os
 import signal
 import sqlite3
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 from sqlalchemy.exc import OperationalError
 from uuid_utils.compat import uuid7
 
+import commands
 from database import Base, Money, db
 from database.revision import MIGRATIONS, is_migrated, migration_head
 from ledger import backup_checks, backups
@@ -367,6 +369,20 @@ def test_the_last_few_backups_are_remembered_and_not_part_of_themselves(app, ana
     assert rows[0].expenses == 1
     assert datetime.now(UTC) - rows[0].taken_at < timedelta(minutes=1)
     assert rows[1].taken_at == MOMENT
+
+
+def test_a_backup_is_remembered_although_nobody_reads_what_it_prints(app, ana, run, tmp_path, monkeypatch):
+    def fail(*_text, **_options):
+        raise OSError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr(commands.click, "echo", fail)
+
+    code, _printed = run("backup", str(tmp_path / "x.db"))
+
+    assert code == 1
+    with app.app_context():
+        assert db.session.scalar(sa.select(Backup.expenses)) == 0
+    assert (tmp_path / "x.db").exists()
 
 
 # --- Files that are not backups

@@ -165,6 +165,46 @@ def test_a_database_that_is_not_up_to_date_is_found(healthy, run, monkeypatch):
     assert "is not up to date" in complaint
 
 
+@sqlite_only
+@pytest.mark.parametrize(
+    ("statements", "message"),
+    [
+        (
+            ["CREATE TABLE alembic_version (version_num)"],
+            "is empty. For a new installation, run: flask db upgrade.",
+        ),
+        (["CREATE TABLE notes (text)"], "has only tables of another program. Correct DATABASE_URL"),
+        (
+            ["CREATE TABLE alembic_version (version_num)", "INSERT INTO alembic_version VALUES ('9999')"],
+            "is at migration 9999, which this version does not know. It was upgraded by a newer version",
+        ),
+    ],
+)
+def test_a_database_of_a_newer_version_or_of_another_program_is_told_from_an_outdated_one(
+    healthy, run, tmp_path, monkeypatch, statements, message
+):
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'other.db'}", poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+    (tmp_path / "other.db").chmod(0o600)
+    monkeypatch.setattr(doctor, "db", type("Db", (), {"engine": engine}))
+
+    (complaint,) = complaints(run)
+
+    assert message in complaint
+    assert "not up to date" not in complaint
+
+
+def test_what_the_driver_says_on_several_lines_is_written_as_sentences():
+    text = "connection to server failed: Connection refused\n\tIs the server running\n\tand reachable?"
+    error = sa.exc.OperationalError("", {}, Exception(text))
+
+    assert doctor.reason_text(error) == (
+        "connection to server failed: Connection refused. Is the server running and reachable?"
+    )
+
+
 def start(app, caplog):
     caplog.set_level(logging.INFO, logger="ledger")
     with app.app_context():

@@ -77,12 +77,27 @@ def test_a_mail_server_is_read_from_its_url(url, server):
             "smtp://x/path",
             "smtp://x?a=b",
         ),
-        *("smtp://x?tls", "smtp://u:secret/x@host", "smtp://[::1", "smtp://x#y"),
+        *(
+            "smtp://x..example",
+            f"smtp://{64 * 'x'}.example",
+            "smtp://x?tls",
+            "smtp://u:secret/x@host",
+            "smtp://[::1",
+            "smtp://x#y",
+        ),
     ],
 )
 def test_a_url_that_is_not_understood_is_refused_without_repeating_it(url):
     with pytest.raises(RuntimeError, match="MAIL_URL cannot be read") as refusal:
         parse_mail_url(url)
+
+    assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("login", ["m%C3%BCller:secret", "ana:secret-%C3%BC"])
+def test_a_login_that_cannot_be_sent_is_refused_without_repeating_it(login):
+    with pytest.raises(RuntimeError, match="MAIL_URL: the user and the password can only have ASCII") as refusal:
+        parse_mail_url(f"smtp://{login}@mail.example")
 
     assert "secret" not in str(refusal.value)
 

@@ -519,6 +519,47 @@ def test_the_file_is_copied_before_it_changes_and_not_otherwise(go, engine, tmp_
     assert len(list(tmp_path.glob("*.before-*"))) == 2
 
 
+def test_a_user_who_may_not_create_tables_is_told_so(url, engine, migrated):
+    if engine.dialect.name == "sqlite":
+        pytest.skip("about the users of PostgreSQL")
+    role = f"reader_{os.getpid()}"
+    with engine.begin() as connection:
+        connection.execute(sa.text("REVOKE CREATE ON SCHEMA public FROM PUBLIC"))
+        connection.execute(sa.text(f"CREATE ROLE {role}"))
+
+    with pytest.raises(RuntimeError, match="permission denied for schema public. Make the user in DATABASE_URL"):
+        migrate(migrated, url.update_query_dict({"options": f"-c role={role}"}))
+
+    assert tables_of(engine) == {}
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"DROP ROLE {role}"))
+
+
+def test_an_upgrade_that_fails_leaves_no_copy(go, engine, tmp_path):
+    if engine.dialect.name != "sqlite":
+        pytest.skip("about the file of SQLite")
+    go("upgrade")
+    fill(engine)
+
+    with pytest.raises(RuntimeError, match="would refer to rows that are gone"):
+        go("upgrade", folder=with_a_step(tmp_path, ORPHAN))
+
+    assert list(tmp_path.glob("*.before-*")) == []
+
+
+def test_a_database_of_a_newer_version_stays_as_it_is(go, engine, tmp_path):
+    go("upgrade")
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(RuntimeError, match="is at migration 9999, which this version does not know"):
+        go("upgrade")
+
+    assert list(tmp_path.glob("*.before-*")) == []
+    with engine.connect() as connection:
+        assert current_revision(connection) == "9999"
+
+
 @pytest.mark.slow
 def test_a_copy_that_there_was_no_room_for_does_not_look_like_one(go, url, engine, tmp_path):
     if engine.dialect.name != "sqlite":
@@ -535,7 +576,7 @@ def test_a_copy_that_there_was_no_room_for_does_not_look_like_one(go, url, engin
 
     assert upgrade.returncode != 0
     assert "disk I/O error" in errors or "database or disk is full" in errors, errors
-    assert list(tmp_path.glob("empty.db.before-*")) == []
+    assert list(tmp_path.glob("*.before-*")) == []
     go("upgrade", folder=folder)
 
 

@@ -236,6 +236,8 @@ def test_a_server_that_does_not_answer_is_explained(unused_port, command):
         {"THROTTLE_ACCOUNT": "many"},
         {"DATABASE_URL": "nonsense"},
         {"DATABASE_URL": "mysql://a@b/c"},
+        {"DATABASE_URL": "postgresql+psycopg2://a@b/c"},
+        {"DATABASE_URL": "sqlite+aiosqlite:///ledger.db"},
         {"DEFAULT_CURRENCY": "EURO"},
     ],
 )
