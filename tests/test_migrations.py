@@ -527,7 +527,7 @@ def test_a_user_who_may_not_create_tables_is_told_so(url, engine, migrated):
         connection.execute(sa.text("REVOKE CREATE ON SCHEMA public FROM PUBLIC"))
         connection.execute(sa.text(f"CREATE ROLE {role}"))
 
-    with pytest.raises(RuntimeError, match="permission denied for schema public. Make the user in DATABASE_URL"):
+    with pytest.raises(RuntimeError, match=r"permission denied for schema public\. Make the user in DATABASE_URL"):
         migrate(migrated, url.update_query_dict({"options": f"-c role={role}"}))
 
     assert tables_of(engine) == {}
