@@ -101,6 +101,7 @@ class _RowReader:
         self._clean: Callable[[str], str] = unescape_formula if self._is_exact else str
         named = (("payee", PAYEE_MAX), ("id", ID_MAX), ("category", CATEGORY_MAX))
         self._named = [(self._roles.get(role, -1), limit) for role, limit in named]
+        self._payer = self._roles.get("payer", -1)
         self._has_account = "account" in self._roles and not plan.account
         names = [fold(name) for name in plan.table.header]
         self._pending = next((at for at, name in enumerate(names) if name in vocabulary.PENDING_COLUMNS), -1)
@@ -119,6 +120,9 @@ class _RowReader:
         try:
             amount = self._plan.money.value(row.fields)
         except UnreadableError as error:
+            if str(error) == "two_amounts" and day is None:
+                # The sums of both sides.
+                reason = reason or "total"
             return self._line(row, State.LEFT_OUT if reason else State.BAD, reason or str(error), day, None)
         if amount is not None and self._plan.scale:
             amount = amount.scaleb(self._plan.scale)
@@ -207,6 +211,8 @@ class _RowReader:
         payee, bank_id, category = [
             tidy(clean(fields[index]), limit) if 0 <= index < width else "" for index, limit in self._named
         ]
+        if amount and amount > 0:
+            payee = tidy(row.cell(self._payer), PAYEE_MAX) or payee
         return StatementLine(
             row.line_number,
             state,

@@ -68,6 +68,9 @@ def _by_cells(table: Table, plan: MoneyPlan, rows: list[Record], is_rising: bool
     pair = _complementary(candidates, plan, rows)
     if pair:
         return pair
+    filled = [column for column in candidates if not column.is_zero]
+    if len(filled) == 1 and filled[0].has_both_signs:
+        return SignGuess(replace(plan, amount=filled[0].index))
     # Nothing proves which of them is the amount: the first one with signs is, more often than not.
     first = next((column for column in candidates if any("-" in value for value in column.values)), candidates[0])
     return SignGuess(replace(plan, amount=first.index), ("columns",))
