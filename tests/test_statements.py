@@ -745,6 +745,33 @@ def test_a_currency_belongs_to_the_amount_abroad_if_it_changes_only_where_that_d
     ]
 
 
+def test_a_fee_does_not_tell_which_currency_an_amount_has():
+    statement = read(
+        "Date,Name,Currency,Gross,Fee,Net\n2026-02-26,a,EUR,-9.99,0.00,-9.99\n2026-02-25,b,USD,100.00,-2.49,97.51\n"
+        "2026-02-24,c,EUR,-5.00,0.00,-5.00\n",
+        currency="EUR",
+    )
+
+    assert [line.currency for line in statement.lines] == ["EUR", "USD", "EUR"]
+
+
+def test_the_amount_that_a_card_is_charged_has_the_currency_of_the_card():
+    statement = read(
+        "Date,Text,Deal amount,Deal currency,Billing amount,Billing currency\n2026-02-26,a,-100.00,ILS,-100.00,ILS\n"
+        "2026-02-25,b,-10.00,USD,-37.00,ILS\n2026-02-24,c,5.00,ILS,5.00,ILS\n"
+    )
+
+    assert [(str(line.amount), line.currency) for line in statement.lines] == [
+        *(("-100.00", "ILS"), ("-37.00", "ILS"), ("5.00", "ILS")),
+    ]
+
+
+def test_two_amounts_on_a_day_that_does_not_exist_are_no_sums():
+    statement = read("Date,Text,Debit,Credit\n2026-02-26,a,5.00,\n2026-02-30,b,1.00,2.00\n2026-02-26,c,,7.00\n")
+
+    assert states(statement) == [("booked", ""), ("bad", "two_amounts"), ("booked", "")]
+
+
 @pytest.mark.parametrize(
     ("header", "cell", "currency"),
     [

@@ -29,7 +29,7 @@ _MAY_BE_EMPTY = {
 }
 _LONGEST_WHOLE_AMOUNT = 10
 _LONG_NUMBER = re.compile("[0-9]{5}")
-IBAN = re.compile("[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]){11,30}")
+_IBAN = re.compile("[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]){11,30}")
 
 
 @dataclass(slots=True)
@@ -59,7 +59,7 @@ class Column:
         self.numbers += amount is not None
         self.money += amount is not None and amount.is_money and day is None
         self.codes += amounts.is_currency(cell.upper()) or bool(amounts.currency_of(cell))
-        self.letters += any(map(str.isalpha, cell[:50])) and not IBAN.fullmatch(cell)
+        self.letters += any(map(str.isalpha, cell[:50])) and not _IBAN.fullmatch(cell)
         if len(self.values) <= SAMPLE:
             self.values.add(cell[:NAME_MAX])
 
@@ -211,9 +211,9 @@ def _drop_original_amount(table: Table) -> None:
 
 def _drop_original_currency(table: Table) -> None:
     """Drop the currency of an amount abroad: it differs where that amount is not the one of the account."""
-    if not {"amount", "other_amount", "currency"} <= table.roles.keys():
+    amount, other, currency = (table.roles.get(role, -1) for role in ("amount", "other_amount", "currency"))
+    if not 0 <= other < currency < amount:
         return
-    amount, other, currency = (table.roles[role] for role in ("amount", "other_amount", "currency"))
     home = {row.cell(currency) for row in table.bookings if row.cell(amount) == row.cell(other)}
     abroad = {row.cell(currency) for row in table.bookings if row.cell(amount) != row.cell(other)}
     if len(home) == 1 and abroad and home.isdisjoint(abroad):
@@ -295,16 +295,20 @@ def _is_better(column: Column, present: Column, role: str) -> bool:
         is_named = not vocabulary.OTHER_SIDE.isdisjoint(fold(column.name).split())
         is_bare = fold(present.name) in vocabulary.BARE_NAMES
         return column.letters > 0 and (present.letters == 0 or (is_named and is_bare))
-    if role in {"amount", "currency"} and "account" in roles_of(column.name):
-        # The currency of the account, not that of a purchase abroad.
-        return "account" not in roles_of(present.name)
+    if role in {"amount", "currency"} and _is_of_account(column):
+        # Not those of a purchase abroad.
+        return not _is_of_account(present)
     if role == "amount":
         if column.is_money and present.is_zero and not column.is_zero:
             return True
-        # The net amount is what changes the balance, and the billed amount what is paid.
-        words = fold(column.name).split()
-        return column.is_money and (words[:1] in (["net"], ["netto"]) or not vocabulary.BILLED.isdisjoint(words))
+        # The net amount is what changes the balance.
+        return fold(column.name).split()[:1] in (["net"], ["netto"]) and column.is_money
     return False
+
+
+def _is_of_account(column: Column) -> bool:
+    """Tell whether a column is in the currency of the account or the card, by its name."""
+    return "account" in roles_of(column.name) or not vocabulary.BILLED.isdisjoint(fold(column.name).split())
 
 
 def _assign_dates(table: Table) -> None:

@@ -120,7 +120,7 @@ class _RowReader:
         try:
             amount = self._plan.money.value(row.fields)
         except UnreadableError as error:
-            if str(error) == "two_amounts" and day is None:
+            if str(error) == "two_amounts" and not dates.read_cell(date_text):
                 # The sums of both sides.
                 reason = reason or "total"
             return self._line(row, State.LEFT_OUT if reason else State.BAD, reason or str(error), day, None)

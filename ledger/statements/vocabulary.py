@@ -80,7 +80,8 @@ _ROLES = {
         *ημερομηνια; *תאריך; *التاريخ; *날짜; *거래일; *journaldate; created; *completed; *started; *time;
         *datetime; day; when; *bogforingsdag; *kirjauspaiva; *bokforingsdag; *transaktionsdag; *transaktionsdatum;
         *zeitpunkt;
-        *created on; *timestamp; *kaufdatum; *einkaufsdatum; *tanggal; *tarikh; *dagsetning; *ngay; *วันที่; *거래일자; *거래일시
+        *created on; *timestamp; *kaufdatum; *einkaufsdatum; *tanggal; *tarikh; *dagsetning; *ngay;
+        *วันที่; *거래일자; *거래일시
     """,
     "amount": """
         *amount; *amt; *betrag; *montant; *importe; *importo; *bedrag; *belopp; *belob; *belop; *kwota;
@@ -251,8 +252,10 @@ CERTAIN_CARD_HEADERS = _phrases("利用日; ご利用日; 利用金額; ご利�
 # Words in the name of the amount that is paid in the end, in the currency of the card.
 BILLED = _words("billed billing charged חיוב")
 WAGE_WORDS = _words(
-    "salary payroll paycheck gehalt lohn salaire nomina stipendio wynagrodzenie salaris loon lon lonn vyplata"
-    " salario sueldo salariu palkka palk mzda atlyginimas alga gaji зарплата заплата 工资 給料 給与 급여 משכורת راتب"
+    """
+    salary payroll paycheck gehalt lohn salaire nomina stipendio wynagrodzenie salaris loon lon lonn vyplata
+    salario sueldo salariu palkka palk mzda atlyginimas alga gaji зарплата заплата 工资 給料 給与 급여 משכורת راتب
+    """
 )
 INCOME_WORDS = WAGE_WORDS | _words("interest zinsen deposit")
 # Of a repayment or a refund that only the bank or the shop can have written so, whatever its sign is.
