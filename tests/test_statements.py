@@ -637,6 +637,18 @@ READINGS = {
         + "".join(f"28.02.2026;2{day}.02.2026;a;-{day},00\n" for day in range(1, 6)),
         [(f"2026-02-2{day}", f"-{day}.00") for day in range(1, 6)],
     ),
+    "a fee of any name that the balances prove": (
+        "Date de début,Libellé,Montant,Frais,Solde\n2026-02-25,a,-23.45,0.00,976.55\n"
+        "2026-02-26,b,2000.00,0.00,2976.55\n2026-02-27,c,-100.00,2.00,2874.55\n2026-02-28,d,-4.55,0.00,2870.00\n",
+        [
+            *(("2026-02-25", "-23.45"), ("2026-02-26", "2000.00")),
+            *(("2026-02-27", "-102.00"), ("2026-02-28", "-4.55")),
+        ],
+    ),
+    "a subtotal of a Japanese card": (
+        "ご利用日,摘要,支払区分,出金\n2026/02/10,a,1回,1234\n2026/02/11,b,1回,5000\n【小計】,,,6234\n2026/02/12,c,1回,1\n",
+        [("2026-02-10", "-1234.0"), ("2026-02-11", "-5000.0"), ("2026-02-12", "-1.0")],
+    ),
     "the sums of both sides": (
         "Buchung;Text;Belastung;Gutschrift\n26.02.2026;a;23.45;\n25.02.2026;b;;500.00\n;;23.45;500.00\n",
         [("2026-02-26", "-23.45"), ("2026-02-25", "500.00")],
@@ -680,6 +692,10 @@ READINGS = {
             *(("2026-02-26", "-1234.0"), ("2026-02-25", "100000.0"), ("2019-04-30", "-5.0")),
             *(("2019-05-01", "-6.0"), ("2026-02-24", "-7.0")),
         ],
+    ),
+    "years of Taiwan": (
+        "交易日期,摘要,提,存\n115/02/26,a,123.5,\n民國115年2月25日,b,,5000\n115/2/24,c,7,\n",
+        [("2026-02-26", "-123.5"), ("2026-02-25", "5000.0"), ("2026-02-24", "-7.0")],
     ),
     "years of Thailand": (
         "วันที่,รายการ,ถอน,ฝาก\n26/02/2569,a,123.45,\n25/02/2569,b,,5000.00\n2569-02-24,c,1.50,\n",
@@ -757,8 +773,8 @@ def test_a_fee_does_not_tell_which_currency_an_amount_has():
 
 def test_the_amount_that_a_card_is_charged_has_the_currency_of_the_card():
     statement = read(
-        "Date,Text,Deal amount,Deal currency,Billing amount,Billing currency\n2026-02-26,a,-100.00,ILS,-100.00,ILS\n"
-        "2026-02-25,b,-10.00,USD,-37.00,ILS\n2026-02-24,c,5.00,ILS,5.00,ILS\n"
+        "Date,Text,Deal amount,Deal currency,Billing amount,Billing currency\n"
+        "2026-02-26,a,-100.00,ILS,-100.00,ILS\n2026-02-25,b,-10.00,USD,-37.00,ILS\n2026-02-24,c,5.00,ILS,5.00,ILS\n"
     )
 
     assert [(str(line.amount), line.currency) for line in statement.lines] == [

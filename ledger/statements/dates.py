@@ -54,7 +54,7 @@ _YEAR_LAST = re.compile(
     rf"{_WEEKDAY}([0-9]{{1,2}})\s?([-/. ])\s?([0-9]{{1,2}})\s?(?:\2|['’])\s?([0-9]{{4}}|[0-9]{{2}})\.?{_TIME}"
 )
 # How every day begins: with a digit, after the name of a day, a month or an era at the most.
-_START = re.compile(r"(?:(?:[^\W\d_]{2,12}[.,]{0,2}[-/.\s]{1,2}){0,2}|令和\s?|平成\s?|[RH])[0-9元]")
+_START = re.compile(r"(?:(?:[^\W\d_]{2,12}[.,]{0,2}[-/.\s]{1,2}){0,2}|(?:令和|平成|民國)\s?|[RH])[0-9元]")
 _DIGITS = re.compile(rf"([0-9]{{8}})(?:[0-9]{{6}})?{_TIME}")
 _DAY_NAME = re.compile(
     rf"{_WEEKDAY}([0-9]{{1,2}})(?:st|nd|rd|th|er|[.ºª])?[-/. ]?\s?(?:de\s)?([^\W\d_]{{3,12}})"
@@ -65,9 +65,13 @@ _NAME_DAY = re.compile(
     rf",?[-/. ]\s?([0-9]{{4}}|[0-9]{{2}}){_TIME}"
 )
 _YEAR_NAME = re.compile(rf"([0-9]{{4}})\.?[-/. ]([^\W\d_]{{3,12}})\.?[-/. ]([0-9]{{1,2}})\.?{_TIME}")
-# The years of Japanese emperors, by their name or its first letter, and the year before the first of each.
-_ERAS = {"令和": 2018, "R": 2018, "平成": 1988, "H": 1988}
-_ERA = re.compile(rf"(令和|平成|[RH])\s?([0-9]{{1,2}}|元)[年./]\s?([0-9]{{1,2}})[月./]\s?([0-9]{{1,2}})日?{_TIME}")
+# The year before the first one of an era: of the emperors of Japan, with their first letters, and of Taiwan.
+_ERAS = {"令和": 2018, "R": 2018, "平成": 1988, "H": 1988, "民國": 1911}
+_ERA = re.compile(
+    rf"(令和|平成|民國|[RH])\s?([0-9]{{1,3}}|元)[年./]\s?([0-9]{{1,2}})[月./]\s?([0-9]{{1,2}})日?{_TIME}"
+)
+# Three digits are enough for a year of Taiwan.
+_TAIWAN = re.compile(rf"(1[0-9]{{2}})/([0-9]{{1,2}})/([0-9]{{1,2}}){_TIME}")
 # Years since the death of Buddha, by which Thai banks count.
 _BUDDHIST_YEARS, _BUDDHIST_OFFSET = range(2500, 2600), 543
 
@@ -146,10 +150,12 @@ def _read_year_first(text: str) -> DayCell | None:
 
 
 def _read_era(text: str) -> DayCell | None:
-    match = _ERA.fullmatch(text)
-    if not match:
+    if match := _ERA.fullmatch(text):
+        era, year, month, day = match.group(1, 2, 3, 4)
+    elif match := _TAIWAN.fullmatch(text):
+        era, (year, month, day) = "民國", match.group(1, 2, 3)
+    else:
         return None
-    era, year, month, day = match.group(1, 2, 3, 4)
     return DayCell(fixed=make_day(_ERAS[era] + (1 if year == "元" else int(year)), int(month), int(day)))
 
 

@@ -48,7 +48,7 @@ _ROLES = {
         af; uit; uitgaven; *wydatki; *obciazenia; *obciazenie; *kiadas; *terheles; *vydaje; *vydaj; debe;
         *cargo; *cargos; *retiro; *retiros; uscite; *addebiti; *addebito; dare; *saidas; *debitos; uttag; ut;
         ud; ud af konto; *ut av konto; ut fra konto; *расход; *списание; *支出; *支払; *出金; *引出; *출금;
-        *borc; *giden; *cikis; *払出; *引き出し; *引出し; *提出; *提款; *支取; *مدين; *سحب;
+        *borc; *giden; *cikis; *払出; *引き出し; *引出し; *提出; *提款; *支取; 提; *مدين; *سحب;
         *витрат; *видат; *дебет; *списання; *expense amount; expense; expenses; *ถอน; *בחובה;
         *дебит; *amount debit; *montant debit; *ghi no;
         payments; payment; *pagos; *egreso; *egresos; *gasto; *gastos; depenses; *sorties; *debiteur;
@@ -62,7 +62,7 @@ _ROLES = {
         *accrediti; *accredito; avere; *entradas; *creditos; insattning; insattningar; ind; inn;
         ind pa konto; *inn pa konto; *приход; *поступление; *зачисление; *收入; *入金; *預入; *存入;
         *입금; receipts; *ingreso; *ingresos; recettes; *entrees; *crediteur; valor credito; *primici; *uplata;
-        *uplate; *potrazuje; *lodgement; *alacak; *gelen; *giris; *受入; *預り; *預け入れ; *دائن; *ايداع;
+        *uplate; *potrazuje; *lodgement; *alacak; *gelen; *giris; *受入; *預り; *預け入れ; 存; *دائن; *ايداع;
         *надходження; *зарахування; *кредит; *income amount; income; *ฝาก; *בזכות;
         *amount credit; *montant credit; *ghi co
     """,
@@ -183,7 +183,7 @@ _PENDING = """
     autorizada; autorise; autorisee; autorisiert; in lavorazione; en proceso; em processamento; retenido;
     retenida; a venir; ej bokford; preliminar; blokace; provizyon; en espera; on order; nicht verbucht;
     reserverat; reserverad; reservasjon; vantande; kommande; kommende; odottaa; w toku; zarolt; beklemede;
-    in behandeling; da contabilizzare; 等待付款; 대기; ממתין; в ожидании; ожидает; в обробці; холд
+    in behandeling; oczekujace; da contabilizzare; 等待付款; 대기; ממתין; в ожидании; ожидает; в обробці; холд
 """
 _CANCELLED = """
     reverted; declined; failed; cancelled; canceled; refused; rejected; denied; abgelehnt; storniert;
@@ -211,7 +211,8 @@ _BALANCES = """
 _ENDS = "saldo; solde; balance; kontostand; stanje; stav; zustatek; bakiye; egyenleg; остаток; 余额; 残高"
 _TOTALS = """
     total; totals; sum; summe; gesamt; subtotal; grand total; 合计; 合計; итого; summa;
-    totale; totaal; celkem; razem; opening; closing; zwischensumme; sous total; subtotale
+    totale; totaal; celkem; razem; opening; closing; zwischensumme; sous total; subtotale;
+    suma; ukupno; osszesen; 小計; 小计; 总计; 總計; 합계; סהכ; المجموع; รวม
 """
 
 
@@ -241,7 +242,7 @@ TRUE = _phrases("true; yes; y; 1; ja; oui; si; x")
 CARD_WORDS = _words(
     """
     card cards kreditkarte karte karten carte visa mastercard amex merchant merchantname tarjeta carta
-    creditcard karteninhaber kaartlid kaarthouder kortmedlem kortholder
+    creditcard cartao kart karteninhaber kaartlid kaarthouder kortmedlem kortholder
     """
 )
 CARD_HEADERS = frozenset(
@@ -266,7 +267,9 @@ CERTAIN_REPAYMENT_WORDS = _words(
     refund erstattung gutschrift remboursement rimborso reembolso terugbetaling zwrot זיכוי
     """
 )
-REPAYMENT_WORDS = CERTAIN_REPAYMENT_WORDS | _words("autopay payment cashback danke tack otrzymano")
+REPAYMENT_WORDS = CERTAIN_REPAYMENT_WORDS | _words(
+    "autopay payment cashback danke tack tak otrzymano pagamento indbetaling innbetaling inbetalning tesekkurler"
+)
 
 
 def marks_of(cells: Sequence[str]) -> set[str]:
