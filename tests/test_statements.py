@@ -672,11 +672,6 @@ READINGS = {
         "24.02.2026;c;-5,00;;5005,00\n27.02.2026;d;;-12,00;\n",
         [("2026-02-25", "-123.45"), ("2026-02-25", "-5.00"), ("2026-02-24", "-5.00")],
     ),
-    "the amount that the card is charged": (
-        "Date,Text,Deal amount,Deal currency,Billed amount,Billed currency,Balance\n"
-        "26.02.26,a,-100.00,ILS,-100.00,ILS,900.00\n25.02.26,b,-10.00,USD,-37.00,ILS,1000.00\n",
-        [("2026-02-26", "-100.00"), ("2026-02-25", "-37.00")],
-    ),
     "months written out between other words": (
         "Fecha;Concepto;Importe\n26 de febrero de 2026;a;-1,00\n3 de mai. de 2026;b;-2,00\n1er août 2026;c;-3,00\n"
         "2026. márc. 3.;d;-4,00\n26 Şub 2026;e;-5,00\n3 бер 2026;f;-6,00\n",
@@ -771,10 +766,10 @@ def test_a_fee_does_not_tell_which_currency_an_amount_has():
     assert [line.currency for line in statement.lines] == ["EUR", "USD", "EUR"]
 
 
-def test_the_amount_that_a_card_is_charged_has_the_currency_of_the_card():
+def test_a_dollar_beside_an_amount_abroad_is_a_currency():
     statement = read(
-        "Date,Text,Deal amount,Deal currency,Billing amount,Billing currency\n"
-        "2026-02-26,a,-100.00,ILS,-100.00,ILS\n2026-02-25,b,-10.00,USD,-37.00,ILS\n2026-02-24,c,5.00,ILS,5.00,ILS\n"
+        "Date,Text,Deal amount,Deal currency,Billed amount,Billed currency\n2026-02-26,a,-100.00,₪,-100.00,₪\n"
+        "2026-02-25,b,-10.00,$,-37.00,₪\n2026-02-24,c,5.00,₪,5.00,₪\n"
     )
 
     assert [(str(line.amount), line.currency) for line in statement.lines] == [

@@ -58,7 +58,7 @@ class Column:
         self.days += day is not None
         self.numbers += amount is not None
         self.money += amount is not None and amount.is_money and day is None
-        self.codes += amounts.is_currency(cell.upper()) or bool(amounts.currency_of(cell))
+        self.codes += amounts.is_currency(cell.upper()) or bool(amounts.currency_of(cell)) or cell == "$"
         self.letters += any(map(str.isalpha, cell[:50])) and not _IBAN.fullmatch(cell)
         if len(self.values) <= SAMPLE:
             self.values.add(cell[:NAME_MAX])
@@ -295,20 +295,15 @@ def _is_better(column: Column, present: Column, role: str) -> bool:
         is_named = not vocabulary.OTHER_SIDE.isdisjoint(fold(column.name).split())
         is_bare = fold(present.name) in vocabulary.BARE_NAMES
         return column.letters > 0 and (present.letters == 0 or (is_named and is_bare))
-    if role in {"amount", "currency"} and _is_of_account(column):
-        # Not those of a purchase abroad.
-        return not _is_of_account(present)
+    if role in {"amount", "currency"} and "account" in roles_of(column.name):
+        # The currency of the account, not that of a purchase abroad.
+        return "account" not in roles_of(present.name)
     if role == "amount":
         if column.is_money and present.is_zero and not column.is_zero:
             return True
         # The net amount is what changes the balance.
         return fold(column.name).split()[:1] in (["net"], ["netto"]) and column.is_money
     return False
-
-
-def _is_of_account(column: Column) -> bool:
-    """Tell whether a column is in the currency of the account or the card, by its name."""
-    return "account" in roles_of(column.name) or not vocabulary.BILLED.isdisjoint(fold(column.name).split())
 
 
 def _assign_dates(table: Table) -> None:

@@ -250,8 +250,6 @@ CARD_HEADERS = frozenset(
 )
 # Headers that only cards have, and no account, not even next to an amount that is left to pay.
 CERTAIN_CARD_HEADERS = _phrases("利用日; ご利用日; 利用金額; ご利用金額; 利用店名; 利用店名 商品名")
-# Words in the name of the amount that is paid in the end, in the currency of the card.
-BILLED = _words("billed billing charged חיוב")
 WAGE_WORDS = _words(
     """
     salary payroll paycheck gehalt lohn salaire nomina stipendio wynagrodzenie salaris loon lon lonn vyplata
