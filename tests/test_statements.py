@@ -766,6 +766,19 @@ def test_a_fee_does_not_tell_which_currency_an_amount_has():
     assert [line.currency for line in statement.lines] == ["EUR", "USD", "EUR"]
 
 
+@pytest.mark.parametrize(
+    ("header", "shekels", "dollars"),
+    [("Amount", "-₪100.00", "-$10.00"), ("Amount,Currency", "-100.00,₪", "-10.00,$")],
+)
+def test_dollars_beside_other_currencies_are_not_relabelled(header, shekels, dollars):
+    text = f"Date,Text,{header}\n2026-02-26,a,{shekels}\n2026-02-25,b,{dollars}\n2026-02-24,c,{shekels}\n"
+
+    statement = read(text, currency="ILS")
+
+    assert [line.currency for line in statement.lines] == ["ILS", "USD", "ILS"]
+    assert [line.currency for line in read(text, layout=statement.layout).lines] == ["ILS", "USD", "ILS"]
+
+
 def test_a_dollar_beside_an_amount_abroad_is_a_currency():
     statement = read(
         "Date,Text,Deal amount,Deal currency,Billed amount,Billed currency\n2026-02-26,a,-100.00,₪,-100.00,₪\n"
@@ -802,6 +815,8 @@ def test_a_currency_is_known_by_its_name_and_by_nothing_that_was_paid_abroad(hea
 def test_amounts_keep_the_currencies_beside_them():
     text = "Date,Text,Amount\n2026-03-13,a,-12.00 EUR\n2026-03-14,b,-8.00 GBP\n2026-03-15,c,-9.00\n"
 
+    assert [line.currency for line in read(text).lines] == ["EUR", "GBP", "EUR"]
+    text = text.replace("-12.00 EUR", "-€12.00").replace("-8.00 GBP", "-£8.00")
     assert [line.currency for line in read(text).lines] == ["EUR", "GBP", "EUR"]
     header = "data;lançamento;valor (R$);saldo (R$)\n"
     statement = read(header + "13/03/2026;a;-18,40;81,60\n14/03/2026;b;-1,60;80,00\n")

@@ -9,6 +9,7 @@ from ledger.csv_export import unescape_formula
 from ledger.statements import amounts, dates, double_entry, trackers, vocabulary
 from ledger.statements.columns import Table
 from ledger.statements.dates import DayCell
+from ledger.statements.locale_hints import is_dollar
 from ledger.statements.model import (
     CATEGORY_MAX,
     ID_MAX,
@@ -86,6 +87,15 @@ def day_cell(row: Record, index: int) -> DayCell | None:
     return dates.read_cell(row.cell(index))
 
 
+def _dollars_beside_others(plan: Plan) -> dict[str, str]:
+    """Return what a dollar sign means where other currencies stand beside it, and the account has no dollars."""
+    index = plan.table.roles.get("currency", plan.money.amount)
+    values = plan.table.columns[index].values if index >= 0 else set()
+    signs = {cell.currency if (cell := amounts.read_cell(value)) else value for value in values}
+    is_foreign = bool(signs - {"", "$"}) and not is_dollar(plan.currency)
+    return {"$": "USD"} if is_foreign else {}
+
+
 def _has_amount(plan: Plan, row: Record) -> bool:
     return any(amounts.read_cell(row.cell(index)) for index in plan.money.indexes)
 
@@ -106,7 +116,7 @@ class _RowReader:
         names = [fold(name) for name in plan.table.header]
         self._pending = next((at for at, name in enumerate(names) if name in vocabulary.PENDING_COLUMNS), -1)
         self._days: dict[str, date | None] = {}
-        self._currencies: dict[str, str] = {}
+        self._currencies = _dollars_beside_others(plan)
 
     def read(self, row: Record) -> StatementLine:
         """Return the line of one record."""
@@ -197,7 +207,7 @@ class _RowReader:
 
     @staticmethod
     def _sign_in(text: str) -> str:
-        if text[-1:].isdigit() and text[:1] in "-+0123456789":
+        if text[-1:].isdigit() and text.lstrip("-+")[:1].isdigit():
             return ""
         cell = amounts.read_cell(text)
         return cell.currency if cell else ""
