@@ -1434,6 +1434,7 @@ def test_the_category_side_of_a_double_entry_is_read():
 
     assert booked(statement) == [("2026-01-02", "-4.50")]
     assert [(line.category, line.text) for line in statement.in_state(State.BOOKED)] == [("Food", "Shop")]
+    assert {line.currency for line in read(text, currency="JPY").lines} == {"EUR"}
     assert asked(statement) == {"double": "expenses"}
 
 

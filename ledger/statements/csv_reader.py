@@ -261,14 +261,8 @@ def _currency(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Ques
             # A column of currencies then says in which one was paid abroad.
             table.roles.pop("currency", None)
             return found, None
-    # An amount abroad has another currency than the one beside it.
     money = {table.roles[role] for role in ("amount", "out", "in", "balance") if role in table.roles}
-    signs = Counter(
-        cell.currency
-        for row in rows[:500]
-        for text in (map(row.cell, money) if money else row.fields)
-        if (cell := amounts.read_cell(text)) and cell.currency
-    )
+    signs = Counter(sign for row in rows[:500] for sign in _signs_in(row, money))
     for sign, _ in signs.most_common(1):
         if currency := amounts.currency_of(sign):
             return currency, None
@@ -277,6 +271,13 @@ def _currency(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Ques
         return hints.currency, None
     codes = {code for record in table.preamble[:20] for text in record.fields if (code := _currency_in(text[:80]))}
     return (codes.pop() if len(codes) == 1 else hints.currency), None
+
+
+def _signs_in(row: Record, money: set[int]) -> list[str]:
+    """Return the currencies beside amounts of a row, but not that of an amount abroad, which is another number."""
+    cells = [cell for text in row.fields if (cell := amounts.read_cell(text))]
+    own = {cell.number for cell in _amounts_in([row], money)}
+    return [cell.currency for cell in cells if cell.currency and (not own or cell.number in own)]
 
 
 def _currency_in(text: str) -> str:
