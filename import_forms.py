@@ -181,6 +181,9 @@ class ColumnsForm(Form):
         answers = {name: self[name].data if name in self else getattr(earlier, name) for name in ANSWERS}
         chosen = {field.name.removeprefix("column-"): int(field.data) for field in self.roles if field.data}
         unoffered = {role: index for role, index in earlier.columns.items() if role not in ROLES}
+        if chosen.get("payee") != earlier.columns.get("payee"):
+            # Who paid money in belongs to the payee that was found, not to the one that is chosen.
+            unoffered.pop("payer", None)
         columns = unoffered | chosen if self.roles else earlier.columns
         return Layout(delimiter=earlier.delimiter, columns=columns, **answers)
 

@@ -72,6 +72,11 @@ def send(visitor, page, go, **changes):
     return visitor.client.post(form["action"], data=values_of(form) | changes | {"go": go})
 
 
+def payees():
+    with application.app_context():
+        return list(db.session.scalars(select(StatementLine.payee).order_by(StatementLine.line_number)))
+
+
 def stored(model):
     with application.app_context():
         return db.session.scalar(select(func.count()).select_from(model))
@@ -302,6 +307,21 @@ def test_a_doubtful_file_is_asked_about_once(ana):
     send(ana, ana.page(saved.location), "add-all")
     assert sorted(str(expense.date) for expense in ana.expenses()) == ["2026-02-01", "2026-02-02"]
     assert not upload(ana, text.replace("/02/", "/03/")).location.endswith("/columns")
+
+
+def test_a_payee_that_is_chosen_is_that_of_money_in_as_well(ana):
+    text = (
+        "Date;Auftraggeber;Empfänger;Text;Amount\n01/02/2026;Ana;Shop;coffee;-3,00\n02/02/2026;Firm;Ana;pay;9,00\n"
+    )
+    url = upload(ana, text).location
+    form = ana.page(url).one("main").one("form")
+
+    saved = ana.client.post(form["action"], data=form_values(form) | {"date": "dmy", "go": "save"})
+    assert payees() == ["Shop", "Firm"]
+    form = ana.page(f"{saved.location}/columns").one("main").one("form")
+    ana.client.post(form["action"], data=form_values(form) | {"column-payee": "3", "go": "save"})
+
+    assert payees() == ["coffee", "pay"]
 
 
 def test_a_file_that_is_no_statement_is_refused_with_a_sentence(ana):

@@ -176,6 +176,52 @@ def test_balances_prove_columns_without_names():
     assert asked(statement) == {}
 
 
+PAID = "26.02.2026;Jane;Shop;Card;-12,00\n25.02.2026;Firm;Jane;Wages;2000,00\n24.02.2026;Jane;Kiosk;Card;-7,00\n"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "Zahlungspflichtige*r;Zahlungsempfänger*in",
+        "Auftraggeber;Empfänger",
+        "Maksaja;Saajan nimi",
+        "Source name;Target name",
+    ],
+)
+def test_the_payee_is_who_was_paid_and_of_money_in_who_paid(names):
+    statement = read(f"Datum;{names};Text;Betrag\n{PAID}")
+
+    assert [line.payee for line in statement.lines] == ["Shop", "Firm", "Kiosk"]
+
+
+@pytest.mark.parametrize(
+    ("header", "cells"),
+    [
+        ("Counterparty;Name", "NL91ABNA0417164300;Shop"),
+        ("Name;Counterparty name", "Jane;Shop"),
+        ("Auftraggeber;Text", "Shop;x"),
+        ("Tegenrekeninghouder;Text", "Shop;x"),
+    ],
+)
+def test_the_payee_is_no_number_of_an_account_and_not_its_owner(header, cells):
+    assert read(f"Date;{header};Amount\n2026-02-26;{cells};-1.00\n").lines[0].payee == "Shop"
+
+
+def test_accounts_of_the_other_side_are_not_those_of_the_statement():
+    own, other = "DE02120300000000202051", "DE02500105170137075030"
+    rows = f"2026-02-26;Shop;{other};-1.00\n2026-02-25;Bar;;-2.00\n"
+
+    assert read(f"Date;Payee;IBAN;Amount\n{rows}").accounts == ()
+    assert read(f"Date;Payee;IBAN;Amount\n{rows.replace(';;', f';{own};')}").accounts == ()
+    assert read(f"Date;Payee;IBAN;Amount\n{rows.replace(other, own).replace(';;', f';{own};')}").accounts == (own,)
+
+
+def test_a_column_that_can_be_a_day_by_its_name_is_a_text_if_it_holds_one():
+    statement = read("Buchungstag;Vorgang;Buchungstext;Betrag\n27.02.2026;Visa-Umsatz;Shop;-3,00\n")
+
+    assert statement.lines[0].text == "Visa-Umsatz Shop"
+
+
 def test_spending_without_a_minus_is_asked_about_once():
     text = "Transaction date,Merchant,Amount\n2026-01-02,a,5.00\n2026-01-03,b,7.00\n2026-01-04,thank you,-12.00\n"
 
@@ -553,6 +599,103 @@ READINGS = {
         "14/03/2026;b;NON CONTABILIZZATO;-3,00\n",
         [("2026-03-13", "-5.00")],
     ),
+    "a title wider than the rows": (
+        "Compte;Compte;****1234;27/02/2026;;1 234,56\n26/02/2026;Carte;Paiement;A;-23,45\n"
+        "25/02/2026;Virement;Reçu;B;2 000,00\n24/02/2026;Prélèvement;SEPA;C;-60,00\n",
+        [("2026-02-26", "-23.45"), ("2026-02-25", "2000.00"), ("2026-02-24", "-60.00")],
+    ),
+    "a column of zeros": (
+        "26/02/2026;-23,45;Carte;;A;0;x\n25/02/2026;2000,00;Virement;;B;0;x\n24/02/2026;-60,00;SEPA;;C;0;x\n"
+        "23/02/2026;-1,00;SEPA;;D;0;x\n22/02/2026;-2,00;SEPA;;E;0;x\n",
+        [
+            *(("2026-02-26", "-23.45"), ("2026-02-25", "2000.00"), ("2026-02-24", "-60.00")),
+            *(("2026-02-23", "-1.00"), ("2026-02-22", "-2.00")),
+        ],
+    ),
+    "an amount abroad of zeros before the amount": (
+        "Date,Details,Intl.Amount,Amount(in Rs),BillingAmountSign\n26/02/2026,a,0,450.00,\n"
+        "20/02/2026,b,0,5000.00,CR\n",
+        [("2026-02-26", "-450.00"), ("2026-02-20", "5000.00")],
+    ),
+    "zeros in the first of two amounts": (
+        "Date,Text,Amount due,Amount\n2026-02-26,a,0.00,-12.50\n2026-02-25,b,0.00,-7.50\n",
+        [("2026-02-26", "-12.50"), ("2026-02-25", "-7.50")],
+    ),
+    "the period in columns of its own": (
+        "IBAN;Datum von;Datum bis;Buchungsdatum;Text;Belastung;Gutschrift\n"
+        "CH9300762011623852957;01.02.2026;28.02.2026;26.02.2026;a;23.45;\n"
+        "CH9300762011623852957;01.02.2026;28.02.2026;25.02.2026;b;;2000.00\n",
+        [("2026-02-26", "-23.45"), ("2026-02-25", "2000.00")],
+    ),
+    "a period among columns whose names are unknown": (
+        "Období od;Období do;Zaúčtováno;Částka;Název\n01.02.2026;28.02.2026;26.02.2026;-123,45;a\n"
+        "01.02.2026;28.02.2026;24.02.2026;-60,00;b\n",
+        [("2026-02-26", "-123.45"), ("2026-02-24", "-60.00")],
+    ),
+    "the day of the file in every row": (
+        "Valuation date;Trade date;Text;Amount\n"
+        + "".join(f"28.02.2026;2{day}.02.2026;a;-{day},00\n" for day in range(1, 6)),
+        [(f"2026-02-2{day}", f"-{day}.00") for day in range(1, 6)],
+    ),
+    "a fee of any name that the balances prove": (
+        "Date de début,Libellé,Montant,Frais,Solde\n2026-02-25,a,-23.45,0.00,976.55\n"
+        "2026-02-26,b,2000.00,0.00,2976.55\n2026-02-27,c,-100.00,2.00,2874.55\n2026-02-28,d,-4.55,0.00,2870.00\n",
+        [
+            *(("2026-02-25", "-23.45"), ("2026-02-26", "2000.00")),
+            *(("2026-02-27", "-102.00"), ("2026-02-28", "-4.55")),
+        ],
+    ),
+    "a subtotal of a Japanese card": (
+        "ご利用日,摘要,支払区分,出金\n2026/02/10,a,1回,1234\n2026/02/11,b,1回,5000\n【小計】,,,6234\n2026/02/12,c,1回,1\n",
+        [("2026-02-10", "-1234.0"), ("2026-02-11", "-5000.0"), ("2026-02-12", "-1.0")],
+    ),
+    "the sums of both sides": (
+        "Buchung;Text;Belastung;Gutschrift\n26.02.2026;a;23.45;\n25.02.2026;b;;500.00\n;;23.45;500.00\n",
+        [("2026-02-26", "-23.45"), ("2026-02-25", "500.00")],
+    ),
+    "Italian debit and credit by a letter": (
+        "Data;Importo;Causale;Segno\n26/02/2026;23,45;a;D\n25/02/2026;2.000,00;b;A\n",
+        [("2026-02-26", "-23.45"), ("2026-02-25", "2000.00")],
+    ),
+    "debit and credit behind the amount": (
+        'Tanggal,Keterangan,Cabang,Jumlah,Saldo\n\'26/02/2026,a,\'0000,"123,450.00 DB","4,876,550.00"\n'
+        '\'27/02/2026,b,\'0000,"5,000,000.00 CR","9,876,550.00"\nMutasi Kredit : ,"5,000,000.00",1\n',
+        [("2026-02-26", "-123450.00"), ("2026-02-27", "5000000.00")],
+    ),
+    "a refused and a reserved line in other languages": (
+        "Bokföringsdag;Belopp;Text;Saldo;Status\n2026/02/26;-123,45;a;9876,55;\n2026/02/25;-1,00;b;10000,00;\n"
+        "Reserverat;-50,00;c;;\n2026/02/26;-9,00;d;;Geweigerd\n2026/02/26;-9,00;d;;Rückgängig\n",
+        [("2026-02-26", "-123.45"), ("2026-02-25", "-1.00")],
+    ),
+    "a pending line below balances of one day": (
+        "Data;Opis;Kwota;Blokada;Saldo\n25.02.2026;a;-123,45;;4876,55\n25.02.2026;b;-5,00;;5000,00\n"
+        "24.02.2026;c;-5,00;;5005,00\n27.02.2026;d;;-12,00;\n",
+        [("2026-02-25", "-123.45"), ("2026-02-25", "-5.00"), ("2026-02-24", "-5.00")],
+    ),
+    "months written out between other words": (
+        "Fecha;Concepto;Importe\n26 de febrero de 2026;a;-1,00\n3 de mai. de 2026;b;-2,00\n1er août 2026;c;-3,00\n"
+        "2026. márc. 3.;d;-4,00\n26 Şub 2026;e;-5,00\n3 бер 2026;f;-6,00\n",
+        [
+            *(("2026-02-26", "-1.00"), ("2026-05-03", "-2.00"), ("2026-08-01", "-3.00")),
+            *(("2026-03-03", "-4.00"), ("2026-02-26", "-5.00"), ("2026-03-03", "-6.00")),
+        ],
+    ),
+    "years of emperors and wide digits": (
+        '取引日,摘要,出金,入金\n令和8年2月26日,a,１２３４,\nR8.2.25,b,,"１００，０００"\n'
+        "平成31年4月30日,c,5,\n令和元年5月1日,d,6,\n２０２６／０２／２４,ＡＢ１,7,\n",
+        [
+            *(("2026-02-26", "-1234.0"), ("2026-02-25", "100000.0"), ("2019-04-30", "-5.0")),
+            *(("2019-05-01", "-6.0"), ("2026-02-24", "-7.0")),
+        ],
+    ),
+    "years of Taiwan": (
+        "交易日期,摘要,提,存\n115/02/26,a,123.5,\n民國115年2月25日,b,,5000\n115/2/24,c,7,\n",
+        [("2026-02-26", "-123.5"), ("2026-02-25", "5000.0"), ("2026-02-24", "-7.0")],
+    ),
+    "years of Thailand": (
+        "วันที่,รายการ,ถอน,ฝาก\n26/02/2569,a,123.45,\n25/02/2569,b,,5000.00\n2569-02-24,c,1.50,\n",
+        [("2026-02-26", "-123.45"), ("2026-02-25", "5000.00"), ("2026-02-24", "-1.50")],
+    ),
     "totals between": (
         "Datum;Text;Betrag\n15.01.2026;A;-10,00\n;Summe Januar;-10,00\n15.02.2026;C;-40,00\nSumme;;-50,00\n",
         [("2026-01-15", "-10.00"), ("2026-02-15", "-40.00")],
@@ -600,9 +743,80 @@ def test_an_amount_keeps_its_own_currency_beside_that_of_a_purchase_abroad(kind)
     assert {line.currency for line in read(READINGS[kind][0]).lines} == {"EUR"}
 
 
+def test_a_currency_belongs_to_the_amount_abroad_if_it_changes_only_where_that_differs():
+    statement = read(
+        "Date;Text;Currency Amount;Currency;Amount\n2026-02-26;a;-123,45;NOK;-123,45\n"
+        "2026-02-25;b;-10,00;USD;-105,00\n2026-02-24;c;500,00;NOK;500,00\n",
+        currency="NOK",
+    )
+
+    assert [(str(line.amount), line.currency) for line in statement.lines][:2] == [
+        ("-123.45", "NOK"),
+        ("-105.00", "NOK"),
+    ]
+
+
+def test_a_fee_does_not_tell_which_currency_an_amount_has():
+    statement = read(
+        "Date,Name,Currency,Gross,Fee,Net\n2026-02-26,a,EUR,-9.99,0.00,-9.99\n2026-02-25,b,USD,100.00,-2.49,97.51\n"
+        "2026-02-24,c,EUR,-5.00,0.00,-5.00\n",
+        currency="EUR",
+    )
+
+    assert [line.currency for line in statement.lines] == ["EUR", "USD", "EUR"]
+
+
+@pytest.mark.parametrize(
+    ("header", "shekels", "dollars"),
+    [("Amount", "-₪100.00", "-$10.00"), ("Amount,Currency", "-100.00,₪", "-10.00,$")],
+)
+def test_dollars_beside_other_currencies_are_not_relabelled(header, shekels, dollars):
+    text = f"Date,Text,{header}\n2026-02-26,a,{shekels}\n2026-02-25,b,{dollars}\n2026-02-24,c,{shekels}\n"
+
+    statement = read(text, currency="ILS")
+
+    assert [line.currency for line in statement.lines] == ["ILS", "USD", "ILS"]
+    assert [line.currency for line in read(text, layout=statement.layout).lines] == ["ILS", "USD", "ILS"]
+
+
+def test_a_dollar_beside_an_amount_abroad_is_a_currency():
+    statement = read(
+        "Date,Text,Deal amount,Deal currency,Billed amount,Billed currency\n2026-02-26,a,-100.00,₪,-100.00,₪\n"
+        "2026-02-25,b,-10.00,$,-37.00,₪\n2026-02-24,c,5.00,₪,5.00,₪\n"
+    )
+
+    assert [(str(line.amount), line.currency) for line in statement.lines] == [
+        *(("-100.00", "ILS"), ("-37.00", "ILS"), ("5.00", "ILS")),
+    ]
+
+
+def test_two_amounts_on_a_day_that_does_not_exist_are_no_sums():
+    statement = read("Date,Text,Debit,Credit\n2026-02-26,a,5.00,\n2026-02-30,b,1.00,2.00\n2026-02-26,c,,7.00\n")
+
+    assert states(statement) == [("booked", ""), ("bad", "two_amounts"), ("booked", "")]
+
+
+@pytest.mark.parametrize(
+    ("header", "cell", "currency"),
+    [
+        ("Data;Importo in euro;Importo in valuta", "9,12;10,00 USD", "EUR"),
+        ("Date;Débit euros;Crédit euros", "9,12;", "EUR"),
+        ("Date;Amount;Amount abroad", "-9.12;-10.00 USD", "SEK"),
+        ("Дата;Сумма (руб.);Описание", "-9,12;a", "RUB"),
+        ("Дата;Сумма;Описание", "-9,12 грн;a", "UAH"),
+        ("Date;Amount;Currency", "-9.12;RUR", "RUB"),
+        ("Date;Amount (NIS);Text", "-9.12;a", "ILS"),
+    ],
+)
+def test_a_currency_is_known_by_its_name_and_by_nothing_that_was_paid_abroad(header, cell, currency):
+    assert read(f"{header}\n2026-02-26;{cell}\n", currency="SEK").lines[0].currency == currency
+
+
 def test_amounts_keep_the_currencies_beside_them():
     text = "Date,Text,Amount\n2026-03-13,a,-12.00 EUR\n2026-03-14,b,-8.00 GBP\n2026-03-15,c,-9.00\n"
 
+    assert [line.currency for line in read(text).lines] == ["EUR", "GBP", "EUR"]
+    text = text.replace("-12.00 EUR", "-€12.00").replace("-8.00 GBP", "-£8.00")
     assert [line.currency for line in read(text).lines] == ["EUR", "GBP", "EUR"]
     header = "data;lançamento;valor (R$);saldo (R$)\n"
     statement = read(header + "13/03/2026;a;-18,40;81,60\n14/03/2026;b;-1,60;80,00\n")
@@ -724,6 +938,17 @@ def test_three_decimals_everywhere_are_taken_as_the_locale_writes_numbers():
     assert asked(read(text, locale="en_US")) == {"decimal": "."}
     assert booked(read(text, locale="en_US"))[0] == ("2026-01-01", "-1150.0")
     assert asked(read(text, locale="de_DE")) == {"decimal": ","}
+
+
+def test_the_holder_of_a_card_and_words_of_other_languages_tell_what_a_minus_means():
+    rows = "2026-02-26,ICA,123.45\n2026-02-20,BETALNING MOTTAGEN TACK,-500.00\n"
+
+    assert asked(
+        read("Datum,Beskrivning,Kortmedlem,Belopp\n" + rows.replace(",1", ",Sven,1").replace(",-", ",Sven,-"))
+    ) == {"sign": "plus"}
+    assert asked(read("Datum,Beschreibung,Karteninhaber,Konto,Betrag\n2026-02-26,REWE,Max,-12345,23.45\n")) == {
+        "sign": "plus"
+    }
 
 
 def test_a_payment_received_alone_tells_what_a_minus_means():
@@ -1221,6 +1446,7 @@ def test_the_category_side_of_a_double_entry_is_read():
 
     assert booked(statement) == [("2026-01-02", "-4.50")]
     assert [(line.category, line.text) for line in statement.in_state(State.BOOKED)] == [("Food", "Shop")]
+    assert {line.currency for line in read(text, currency="JPY").lines} == {"EUR"}
     assert asked(statement) == {"double": "expenses"}
 
 

@@ -30,22 +30,23 @@ SIGNS = {
     "€": "EUR", "£": "GBP", "zł": "PLN", "zl": "PLN", "Kč": "CZK", "Ft": "HUF", "₹": "INR", "₽": "RUB",
     "₺": "TRY", "TL": "TRY", "₴": "UAH", "₪": "ILS", "₩": "KRW", "R$": "BRL", "lei": "RON", "лв": "BGN",
     "฿": "THB", "₫": "VND",
-    "元": "CNY", "円": "JPY", "Fr": "CHF", "US$": "USD", "A$": "AUD", "C$": "CAD", "NZ$": "NZD",
+    "元": "CNY", "円": "JPY", "원": "KRW", "грн": "UAH", "руб": "RUB", "RM": "MYR", "₸": "KZT",
+    "RUR": "RUB", "NIS": "ILS", "RMB": "CNY", "Fr": "CHF", "US$": "USD", "A$": "AUD", "C$": "CAD", "NZ$": "NZD",
 }  # fmt: skip
 # Currencies whose decimals are no longer written.
 WRITTEN_WHOLE = frozenset({"COP", "HUF", "IDR", "TWD"})
 _CURRENCY = (
-    r"(?:[A-Z]{3}|US\$|NZ\$|[AC]\$|R\$|[€£$¥￥₹₽₺₴₪₩฿₫₸元円]"
-    r"|z[łl]|K[čc]|Ft|TL|RM|lei|(?:руб|лв|kr|Fr|Rs)\.?)"
+    r"(?:[A-Z]{3}|US\$|NZ\$|[AC]\$|R\$|[€£$¥￥₹₽₺₴₪₩฿₫₸元円원]"
+    r"|z[łl]|K[čc]|Ft|TL|RM|lei|(?:руб|грн|лв|kr|Fr|Rs)\.?)"
 )
 _NUMBER = r"(?:[0-9](?:[0-9., ']{0,30}[0-9])?[.,]?|[.,][0-9]{1,15})"
 _CELL = re.compile(
     rf"(?P<first>{_CURRENCY}\s?(?=\())?(?P<open>\()?\s?(?P<before>[-+])?\s?(?P<left>{_CURRENCY})?\s?"
     rf"(?P<between>[-+])?\s?(?P<number>{_NUMBER})\s?(?P<after>[-+])?\s?(?P<right>{_CURRENCY})?\s?(?P<last>[-+])?"
-    r"(?P<mark>\s?(?:CR|DR|Cr|Dr|cr|dr|[CDHS]))?(?P<close>\))?"
+    r"(?P<mark>\s?(?:CR|DR|DB|Cr|Dr|Db|cr|dr|db|[CDHS]))?(?P<close>\))?"
 )
 # What is written after an amount: debit and credit, "Soll" and "Haben".
-_MARKS_OUT, _MARKS_IN = {"DR", "D", "S"}, {"CR", "C", "H"}
+_MARKS_OUT, _MARKS_IN = {"DR", "DB", "D", "S"}, {"CR", "C", "H"}
 # The contents of cells without an amount, in a column of amounts.
 NOTHING = frozenset(("", "-", "--", "–", "—", "N/A", "n/a"))
 _PLAIN = re.compile(r"[0-9]*")
@@ -87,7 +88,7 @@ def _read_cell(text: str) -> AmountCell | None:
     if match is None or bool(match["open"]) != bool(match["close"]):
         return None
     currency = (match["first"] or match["left"] or match["right"] or "").strip().rstrip(".")
-    if re.fullmatch("[A-Z]{3}", currency) and not is_currency(currency):
+    if re.fullmatch("[A-Z]{3}", currency) and not currency_of(currency):
         return None
     signs = [sign for sign in match.group("before", "between", "after", "last") if sign]
     mark = (match["mark"] or "").strip().upper()

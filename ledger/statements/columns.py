@@ -1,10 +1,19 @@
 """The columns of a table: the header, and which column holds what."""
 
+import re
 from dataclasses import dataclass, field
 
 from ledger.statements import amounts, dates, vocabulary
 from ledger.statements.amounts import AmountCell
-from ledger.statements.headers import AMOUNT_ROLES, DATE_ROLES, NAME_MAX, find_header, kinds_of, roles_of
+from ledger.statements.headers import (
+    AMOUNT_ROLES,
+    DATE_ROLES,
+    NAME_MAX,
+    ends_period,
+    find_header,
+    kinds_of,
+    roles_of,
+)
 from ledger.statements.table import Record, bookings_of, is_booking
 from ledger.statements.text import fold
 from ledger.statements.widths import kinds_of_nameless, narrowed
@@ -12,11 +21,15 @@ from ledger.statements.widths import kinds_of_nameless, narrowed
 SAMPLE = 1000
 # The share of a column's cells that decides what it holds.
 MOST = 0.6
+# In how many rows a day that never changes is not that of the bookings.
+MANY = 5
 _MAY_BE_EMPTY = {
     *("date", "amount", "out", "in", "balance", "other_amount"),
-    *("status", "payee", "text", "check"),
+    *("status", "payee", "payer", "text", "check"),
 }
 _LONGEST_WHOLE_AMOUNT = 10
+_LONG_NUMBER = re.compile("[0-9]{5}")
+_IBAN = re.compile("[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]){11,30}")
 
 
 @dataclass(slots=True)
@@ -45,8 +58,8 @@ class Column:
         self.days += day is not None
         self.numbers += amount is not None
         self.money += amount is not None and amount.is_money and day is None
-        self.codes += amounts.is_currency(cell.upper()) or bool(amounts.currency_of(cell))
-        self.letters += any(map(str.isalpha, cell[:50]))
+        self.codes += amounts.is_currency(cell.upper()) or bool(amounts.currency_of(cell)) or cell == "$"
+        self.letters += any(map(str.isalpha, cell[:50])) and not _IBAN.fullmatch(cell)
         if len(self.values) <= SAMPLE:
             self.values.add(cell[:NAME_MAX])
 
@@ -65,6 +78,17 @@ class Column:
         """True if the cells are amounts that can hardly be numbers of another kind."""
         padded = any(len(value) > 1 and value[0] == "0" and value[1] in "0123456789" for value in self.values)
         return self.is_numbers and not padded and self.money > 0
+
+    @property
+    def is_zero(self) -> bool:
+        """True if no cell has a digit but zeros."""
+        return not any(digit in value for value in self.values for digit in "123456789")
+
+    @property
+    def has_both_signs(self) -> bool:
+        """True if some amounts have a minus, and others have none."""
+        cells = [cell for value in self.values if (cell := amounts.read_cell(value))]
+        return {cell.sign < 0 for cell in cells} == {True, False}
 
     @property
     def is_identifiers(self) -> bool:
@@ -117,10 +141,11 @@ def divide(records: list[Record], delimiter: str) -> Table:
     if kinds:
         rows = narrowed(rows, kinds, delimiter)
     bookings = bookings_of(rows)
-    return Table(preamble, header, rows, bookings, _profile(bookings, header))
+    return Table(preamble, header, rows, bookings, profile(bookings, header))
 
 
-def _profile(bookings: list[Record], header: tuple[str, ...]) -> list[Column]:
+def profile(bookings: list[Record], header: tuple[str, ...]) -> list[Column]:
+    """Look at the cells of every column of the bookings."""
     width = max((len(row.fields) for row in bookings), default=len(header))
     columns = [Column(index, header[index] if index < len(header) else "") for index in range(width)]
     for row in bookings[:SAMPLE]:
@@ -135,11 +160,14 @@ def assign_roles(table: Table, chosen: dict[str, int]) -> None:
         table.roles = dict(chosen)
     else:
         _assign_by_name(table)
+        _take_payer(table)
         _prefer_account_currency(table)
         _drop_empty_amount(table)
         _drop_original_amount(table)
+        _drop_original_currency(table)
         _join_pair(table)
         _assign_dates(table)
+        _drop_other_accounts(table)
     _assign_direction(table)
     _assign_texts(table)
 
@@ -181,6 +209,28 @@ def _drop_original_amount(table: Table) -> None:
         del table.roles["amount"]
 
 
+def _drop_original_currency(table: Table) -> None:
+    """Drop the currency of an amount abroad: it differs where that amount is not the one of the account."""
+    amount, other, currency = (table.roles.get(role, -1) for role in ("amount", "other_amount", "currency"))
+    if not 0 <= other < currency < amount:
+        return
+    home = {row.cell(currency) for row in table.bookings if row.cell(amount) == row.cell(other)}
+    abroad = {row.cell(currency) for row in table.bookings if row.cell(amount) != row.cell(other)}
+    if len(home) == 1 and abroad and home.isdisjoint(abroad):
+        del table.roles["currency"]
+
+
+def _drop_other_accounts(table: Table) -> None:
+    """Drop a column of numbers of accounts if some rows have none, or most their own: those of the other side."""
+    number = min(len(table.bookings), SAMPLE)
+    index = table.roles.get("account")
+    if index is None or not any(map(_LONG_NUMBER.search, table.columns[index].values)):
+        return
+    column = table.columns[index]
+    if column.filled < number or 2 * len(column.values) > max(number, 2):
+        del table.roles["account"]
+
+
 def _join_pair(table: Table) -> None:
     """Correct a column for money out that has none for money in beside it, or the other way round.
 
@@ -196,8 +246,7 @@ def _join_pair(table: Table) -> None:
         if {(True, False), (False, True)} <= set(filled) and (True, True) not in filled:
             table.roles[({"out", "in"} - {side}).pop()] = table.roles.pop("amount")
         return
-    cells = [cell for value in table.columns[table.roles[side]].values if (cell := amounts.read_cell(value))]
-    if {cell.sign < 0 for cell in cells} == {True, False}:
+    if table.columns[table.roles[side]].has_both_signs:
         table.roles["amount"] = table.roles.pop(side)
 
 
@@ -212,6 +261,12 @@ def _assign_by_name(table: Table) -> None:
                 if role not in table.roles or _is_better(column, table.columns[table.roles[role]], role):
                     table.roles[role] = column.index
                 break
+
+
+def _take_payer(table: Table) -> None:
+    """Take the column of who paid for the one of the other side, unless there is one of who was paid."""
+    if "payer" in table.roles and "payee" not in table.roles:
+        table.roles["payee"] = table.roles.pop("payer")
 
 
 def _fits(column: Column, role: str) -> bool:
@@ -233,12 +288,19 @@ def _is_better(column: Column, present: Column, role: str) -> bool:
     """Return whether a later column with the same role should have it."""
     if present.filled == 0 and column.filled > 0:
         return True
-    if role in {"payee", "text"}:
-        return column.letters > 0 and present.letters == 0
+    if role == "date":
+        # A day that is the same in many rows is the one of the file.
+        return len(present.values) == 1 < len(column.values) and present.filled >= MANY
+    if role in {"payee", "payer", "text"}:
+        is_named = not vocabulary.OTHER_SIDE.isdisjoint(fold(column.name).split())
+        is_bare = fold(present.name) in vocabulary.BARE_NAMES
+        return column.letters > 0 and (present.letters == 0 or (is_named and is_bare))
     if role in {"amount", "currency"} and "account" in roles_of(column.name):
         # The currency of the account, not that of a purchase abroad.
         return "account" not in roles_of(present.name)
     if role == "amount":
+        if column.is_money and present.is_zero and not column.is_zero:
+            return True
         # The net amount is what changes the balance.
         return fold(column.name).split()[:1] in (["net"], ["netto"]) and column.is_money
     return False
@@ -246,7 +308,7 @@ def _is_better(column: Column, present: Column, role: str) -> bool:
 
 def _assign_dates(table: Table) -> None:
     """Take the first column of days if no name tells; a value date only if there is nothing else."""
-    days = [column.index for column in table.columns if column.is_days]
+    days = [column.index for column in table.columns if column.is_days and not ends_period(column.name)]
     if "date" not in table.roles or not table.columns[table.roles["date"]].filled:
         others = [index for index in days if index != table.roles.get("value_date")]
         if others or days:
@@ -273,12 +335,13 @@ def _assign_direction(table: Table) -> None:
 
 def _assign_texts(table: Table) -> None:
     """Collect the columns of text; without names, those that no other role has."""
-    silent = {"text", "payee"}
+    silent = {"text", "payee", "payer"}
     used = {index for role, index in table.roles.items() if role not in silent}
     for column in table.columns:
         named = roles_of(column.name) if column.name else []
+        role = next((role for role in named if _fits(column, role)), "")
         is_free = column.index not in used and column.letters > 0 and column.codes < column.filled
-        is_text = bool(named and named[0] in silent) or (not named and is_free and not column.is_days)
+        is_text = role in silent or (not named and is_free and not column.is_days)
         if is_text and column.index not in used and not column.is_money and column.filled:
             table.texts.append(column.index)
     if not table.texts:

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from ledger.money import currency_digits
 from ledger.statements import amounts, dates, trackers, vocabulary
-from ledger.statements.columns import SAMPLE, Table, assign_roles, divide, numeric_cells
+from ledger.statements.columns import SAMPLE, Table, assign_roles, divide, numeric_cells, profile
 from ledger.statements.csv_rows import Plan, day_cell, read_rows
 from ledger.statements.encodings import CHOICES, DecodedText
 from ledger.statements.locale_hints import decimal_of, is_dollar
@@ -22,11 +22,21 @@ from ledger.statements.model import (
 )
 from ledger.statements.money_plan import MoneyPlan
 from ledger.statements.signs import plan_money
-from ledger.statements.table import Record, all_records, choose_delimiter, is_booking, join_days, unwrap
+from ledger.statements.table import (
+    Record,
+    all_records,
+    choose_delimiter,
+    is_booking,
+    join_days,
+    narrow_numbers,
+    unwrap,
+)
 from ledger.statements.text import fold, tidy
 
 EVIDENCE_ROWS = 20_000
 _CODE = re.compile(r"\b[A-Z]{3}\b")
+# The name of the only currency whose name is nearly the same in every language.
+_EURO = re.compile(r"\beuro[as]?\b", re.IGNORECASE)
 _ACCOUNT = re.compile(r"\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b")
 
 
@@ -35,7 +45,7 @@ def read_csv(decoded: DecodedText, hints: Hints) -> Statement:
     layout = hints.layout
     text = unwrap(decoded.text)
     delimiter = layout.delimiter or choose_delimiter(text)
-    records = join_days(all_records(text, delimiter, hints.limits))
+    records = join_days(narrow_numbers(all_records(text, delimiter, hints.limits)))
     table = divide(records, delimiter)
     if not table.rows:
         raise StatementError("no_lines")
@@ -97,12 +107,17 @@ def _plan(table: Table, hints: Hints) -> Plan:
         trackers.apply_preset(preset, table)
     else:
         assign_roles(table, hints.layout.columns)
-        _drop_title(table)
+        if _drop_title(table):
+            table.columns = profile(table.bookings, table.header)
+            table.roles, table.texts = {}, []
+            assign_roles(table, hints.layout.columns)
     rows = _without_balances(table.bookings[:EVIDENCE_ROWS])
     currency, currency_question = _currency(table, rows, hints)
     decimal, decimal_question = _decimal(table, rows, preset, hints, currency)
     order, date_question = _date_order(table, rows, hints)
-    is_rising = _is_rising(table, rows, order, hints)
+    # What is pending has no balance, and can stand at either end.
+    balanced = [row for row in rows if row.cell(table.roles["balance"])] if "balance" in table.roles else rows
+    is_rising = _is_rising(table, balanced, order, hints)
     money, questions = _money(table, rows, preset, decimal, hints, is_rising)
     plan = Plan(table, preset, money, order, currency, _account(table, rows))
     asked = (date_question, decimal_question, *questions, currency_question)
@@ -114,20 +129,22 @@ def _plan(table: Table, hints: Hints) -> Plan:
     return plan
 
 
-def _drop_title(table: Table) -> None:
-    """Move a first row above the table if it is about the account.
+def _drop_title(table: Table) -> bool:
+    """Move a first row above the table if it is about the account, and tell whether it is.
 
     Then its day is in a column where other rows have none, or is written differently.
     """
     first = table.rows[0]
     columns = {column.index for column in table.columns if column.is_days} | {table.roles.get("date", -1)}
     if len(table.rows) < 2 or not is_booking(first.fields):
-        return
+        return False
     shapes = {_shape_of(row, columns) for row in table.bookings[:SAMPLE] if row is not first}
     shape = _shape_of(first, columns)
-    if shape is None or (shapes and shape not in shapes):
-        table.preamble.append(table.rows.pop(0))
-        table.bookings = [row for row in table.bookings if row is not first]
+    if shape is not None and (not shapes or shape in shapes):
+        return False
+    table.preamble.append(table.rows.pop(0))
+    table.bookings = [row for row in table.bookings if row is not first]
+    return True
 
 
 def _shape_of(row: Record, columns: set[int]) -> tuple[bool, str] | None:
@@ -244,12 +261,8 @@ def _currency(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Ques
             # A column of currencies then says in which one was paid abroad.
             table.roles.pop("currency", None)
             return found, None
-    signs = Counter(
-        cell.currency
-        for row in rows[:500]
-        for text in row.fields
-        if (cell := amounts.read_cell(text)) and cell.currency
-    )
+    money = {table.roles[role] for role in ("amount", "out", "in", "balance") if role in table.roles}
+    signs = Counter(sign for row in rows[:500] for sign in _signs_in(row, money))
     for sign, _ in signs.most_common(1):
         if currency := amounts.currency_of(sign):
             return currency, None
@@ -260,11 +273,20 @@ def _currency(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Ques
     return (codes.pop() if len(codes) == 1 else hints.currency), None
 
 
+def _signs_in(row: Record, money: set[int]) -> list[str]:
+    """Return the currencies beside amounts of a row, but not that of an amount abroad, which is another number."""
+    cells = [cell for text in row.fields if (cell := amounts.read_cell(text))]
+    own = {cell.number for cell in _amounts_in([row], money)}
+    return [cell.currency for cell in cells if cell.currency and (not own or cell.number in own)]
+
+
 def _currency_in(text: str) -> str:
     """Return the currency that a text names by its code or sign."""
     for code in _CODE.findall(text):
-        if amounts.is_currency(code):
-            return str(code)
+        if currency := amounts.currency_of(code):
+            return currency
+    if _EURO.search(text):
+        return "EUR"
     signs = (sign for sign in amounts.SIGNS if (not sign.isascii() or "$" in sign) and sign in text)
     return next((amounts.SIGNS[sign] for sign in signs), "")
 

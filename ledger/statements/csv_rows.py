@@ -9,6 +9,7 @@ from ledger.csv_export import unescape_formula
 from ledger.statements import amounts, dates, double_entry, trackers, vocabulary
 from ledger.statements.columns import Table
 from ledger.statements.dates import DayCell
+from ledger.statements.locale_hints import is_dollar
 from ledger.statements.model import (
     CATEGORY_MAX,
     ID_MAX,
@@ -86,6 +87,15 @@ def day_cell(row: Record, index: int) -> DayCell | None:
     return dates.read_cell(row.cell(index))
 
 
+def _dollars_beside_others(plan: Plan) -> dict[str, str]:
+    """Return what a dollar sign means where other currencies stand beside it, and the account has no dollars."""
+    index = plan.table.roles.get("currency", plan.money.amount)
+    values = plan.table.columns[index].values if index >= 0 else set()
+    signs = {cell.currency if (cell := amounts.read_cell(value)) else value for value in values}
+    is_foreign = bool(signs - {"", "$"}) and not is_dollar(plan.currency)
+    return {"$": "USD"} if is_foreign else {}
+
+
 def _has_amount(plan: Plan, row: Record) -> bool:
     return any(amounts.read_cell(row.cell(index)) for index in plan.money.indexes)
 
@@ -101,11 +111,12 @@ class _RowReader:
         self._clean: Callable[[str], str] = unescape_formula if self._is_exact else str
         named = (("payee", PAYEE_MAX), ("id", ID_MAX), ("category", CATEGORY_MAX))
         self._named = [(self._roles.get(role, -1), limit) for role, limit in named]
+        self._payer = self._roles.get("payer", -1)
         self._has_account = "account" in self._roles and not plan.account
         names = [fold(name) for name in plan.table.header]
         self._pending = next((at for at, name in enumerate(names) if name in vocabulary.PENDING_COLUMNS), -1)
         self._days: dict[str, date | None] = {}
-        self._currencies: dict[str, str] = {}
+        self._currencies = _dollars_beside_others(plan)
 
     def read(self, row: Record) -> StatementLine:
         """Return the line of one record."""
@@ -119,6 +130,9 @@ class _RowReader:
         try:
             amount = self._plan.money.value(row.fields)
         except UnreadableError as error:
+            if str(error) == "two_amounts" and not dates.read_cell(date_text):
+                # The sums of both sides.
+                reason = reason or "total"
             return self._line(row, State.LEFT_OUT if reason else State.BAD, reason or str(error), day, None)
         if amount is not None and self._plan.scale:
             amount = amount.scaleb(self._plan.scale)
@@ -193,7 +207,7 @@ class _RowReader:
 
     @staticmethod
     def _sign_in(text: str) -> str:
-        if text[-1:].isdigit() and text[:1] in "-+0123456789":
+        if text[-1:].isdigit() and text.lstrip("-+")[:1].isdigit():
             return ""
         cell = amounts.read_cell(text)
         return cell.currency if cell else ""
@@ -207,6 +221,8 @@ class _RowReader:
         payee, bank_id, category = [
             tidy(clean(fields[index]), limit) if 0 <= index < width else "" for index, limit in self._named
         ]
+        if amount and amount > 0:
+            payee = tidy(row.cell(self._payer), PAYEE_MAX) or payee
         return StatementLine(
             row.line_number,
             state,

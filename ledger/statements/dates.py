@@ -19,28 +19,28 @@ _DAY_MONTH_YEAR = {order: itemgetter(*map(order.index, "dmy")) for order in ORDE
 # The beginnings of the months' names, without accents, in the languages whose banks write them out.
 _NAMES = """
     jan january januar janvier janv januari gennaio gen enero ene janeiro tammi sty stycznia leden
-    ledna styczen янв ianuarie ocak sausio januara января січня;
+    ledna styczen янв ianuarie ian ocak oca sausio januara января січня січ jaanuar ιαν;
     feb february februar fevrier fevr fev februari febbraio febrero fevereiro helmi lut lutego luty
-    unora фев februarie subat vasario februara февраля лютого;
+    unora фев februarie subat sub vasario februara февраля лютого лют veebruar φεβ;
     mar march marz maerz mars maart mrt marzo marco mrz maalis marzec marca brezna мар martie mart
-    marcius kovo марта березня;
-    apr april avril avr aprile abril abr huhti kwi kwietnia kwiecien dubna апр aprilie nisan aprilis
-    balandzio апреля квітня;
-    may mai mei maj maggio mag mayo maio touko maja kvetna мая май mayis majus geguzes травня;
-    jun june juni juin giugno giu junio junho kesa cze czerwca czerwiec cervna июн iunie haziran
-    junius birzelio июня червня;
-    jul july juli juillet juil luglio lug julio julho heina lip lipca lipiec cervence июл iulie
-    temmuz julius liepos июля липня;
+    marcius marc kovo марта березня бер μαρ;
+    apr april avril avr aprile abril abr huhti kwi kwietnia kwiecien dubna апр aprilie nisan nis aprilis
+    balandzio aprila апреля квітня кві απρ;
+    may mai mei maj maggio mag mayo maio touko maja kvetna мая май mayis majus geguzes травня тра μαι;
+    jun june juni juin giugno giu junio junho kesa cze czerwca czerwiec cervna июн iunie iun haziran
+    haz junius juna juuni birzelio июня червня чер ιουν;
+    jul july juli juillet juil luglio lug julio julho heina lip lipca lipiec cervence июл iulie iul
+    temmuz tem julius jula juuli liepos июля липня лип ιουλ;
     aug august aout augusti augustus agosto ago elo sie sierpnia sierpien srpna авг agustos
-    augusztus rugpjucio августа серпня;
+    agustus agu augusztus augusta rugpjucio августа серпня сер αυγ;
     sep sept september septembre settembre set septiembre setembro syys wrz wrzesnia wrzesien zari
-    сен septembrie eylul szeptember rugsejo сентября вересня;
+    сен septembrie eylul eyl szeptember szept septembra rugsejo сентября вересня вер σεπ;
     oct october okt oktober octobre ottobre ott octubre outubro out loka paz pazdziernika
-    pazdziernik rijna окт octombrie ekim spalio октября жовтня;
+    pazdziernik rijna окт octombrie ekim eki oktobra oktoober spalio октября жовтня жов οκτ;
     nov november novembre noviembre novembro marras lis listopada listopad listopadu ноя noiembrie
-    kasim lapkricio ноября листопада;
+    noi kasim kas novembra lapkricio ноября листопада лис νοε;
     dec december dez dezember decembre dicembre dic diciembre dezembro des desember joulu gru
-    grudnia prosince дек decembrie aralik gruodzio декабря грудня
+    grudnia prosince дек decembrie aralik ara decembra detsember gruodzio декабря грудня гру δεκ
 """
 _MONTHS = {name: month for month, names in enumerate(_NAMES.split(";"), 1) for name in names.split()}
 _TIME = (
@@ -53,18 +53,27 @@ _EAST_ASIAN = re.compile(rf"([0-9]{{4}})[年년]\s?([0-9]{{1,2}})[月월]\s?([0-
 _YEAR_LAST = re.compile(
     rf"{_WEEKDAY}([0-9]{{1,2}})\s?([-/. ])\s?([0-9]{{1,2}})\s?(?:\2|['’])\s?([0-9]{{4}}|[0-9]{{2}})\.?{_TIME}"
 )
-# How every day begins: with a digit, after the name of a day or a month at the most.
-_START = re.compile(r"(?:[^\W\d_]{2,12}[.,]{0,2}[-/.\s]{1,2}){0,2}[0-9]")
+# How every day begins: with a digit, after the name of a day, a month or an era at the most.
+_START = re.compile(r"(?:(?:[^\W\d_]{2,12}[.,]{0,2}[-/.\s]{1,2}){0,2}|(?:令和|平成|民國)\s?|[RH])[0-9元]")
 _DIGITS = re.compile(rf"([0-9]{{8}})(?:[0-9]{{6}})?{_TIME}")
 _DAY_NAME = re.compile(
-    rf"{_WEEKDAY}([0-9]{{1,2}})(?:st|nd|rd|th|\.)?[-/. ]?\s?([^\W\d_]{{3,12}})"
-    rf"\.?,?[-/. ]?\s?([0-9]{{4}}|[0-9]{{2}}){_TIME}"
+    rf"{_WEEKDAY}([0-9]{{1,2}})(?:st|nd|rd|th|er|[.ºª])?[-/. ]?\s?(?:de\s)?([^\W\d_]{{3,12}})"
+    rf"\.?,?[-/. ]?\s?(?:de\s)?([0-9]{{4}}|[0-9]{{2}}){_TIME}"
 )
 _NAME_DAY = re.compile(
     rf"{_WEEKDAY}([^\W\d_]{{3,12}})\.?[-/. ]([0-9]{{1,2}})(?:st|nd|rd|th)?"
     rf",?[-/. ]\s?([0-9]{{4}}|[0-9]{{2}}){_TIME}"
 )
-_YEAR_NAME = re.compile(rf"([0-9]{{4}})[-/. ]([^\W\d_]{{3,12}})[-/. ]([0-9]{{1,2}}){_TIME}")
+_YEAR_NAME = re.compile(rf"([0-9]{{4}})\.?[-/. ]([^\W\d_]{{3,12}})\.?[-/. ]([0-9]{{1,2}})\.?{_TIME}")
+# The year before the first one of an era: of the emperors of Japan, with their first letters, and of Taiwan.
+_ERAS = {"令和": 2018, "R": 2018, "平成": 1988, "H": 1988, "民國": 1911}
+_ERA = re.compile(
+    rf"(令和|平成|民國|[RH])\s?([0-9]{{1,3}}|元)[年./]\s?([0-9]{{1,2}})[月./]\s?([0-9]{{1,2}})日?{_TIME}"
+)
+# Three digits are enough for a year of Taiwan.
+_TAIWAN = re.compile(rf"(1[0-9]{{2}})/([0-9]{{1,2}})/([0-9]{{1,2}}){_TIME}")
+# Years since the death of Buddha, by which Thai banks count.
+_BUDDHIST_YEARS, _BUDDHIST_OFFSET = range(2500, 2600), 543
 
 
 class DayCell(NamedTuple):
@@ -129,15 +138,30 @@ def _read_year_first(text: str) -> DayCell | None:
     else:
         match = _EAST_ASIAN.fullmatch(text)
         if not match:
-            return None
+            return _read_era(text)
         year, month, day = match.group(1, 2, 3)
-    fixed = make_day(int(year), int(month), int(day))
+    fixed = make_day(_common_year(int(year)), int(month), int(day))
     instant = None
     if fixed and match["zone"] == "Z" and int(match["hour"]) < 24 and int(match["minute"]) < 60:
         instant = datetime(
             fixed.year, fixed.month, fixed.day, int(match["hour"]), int(match["minute"]), tzinfo=UTC
         )
     return DayCell(fixed=fixed, instant=instant)
+
+
+def _read_era(text: str) -> DayCell | None:
+    if match := _ERA.fullmatch(text):
+        era, year, month, day = match.group(1, 2, 3, 4)
+    elif match := _TAIWAN.fullmatch(text):
+        era, (year, month, day) = "民國", match.group(1, 2, 3)
+    else:
+        return None
+    return DayCell(fixed=make_day(_ERAS[era] + (1 if year == "元" else int(year)), int(month), int(day)))
+
+
+def _common_year(year: int) -> int:
+    """Return a year as it is counted nearly everywhere."""
+    return year - _BUDDHIST_OFFSET if year in _BUDDHIST_YEARS else year
 
 
 def _read_year_last(text: str) -> DayCell | None:
@@ -147,7 +171,7 @@ def _read_year_last(text: str) -> DayCell | None:
     first, separator, second, year = match.group(1, 2, 3, 4)
     # An apostrophe before the year means this century, also where only two digits follow.
     this_century = len(year) == 2 and any(mark in text for mark in "'’")
-    number = int(year) + 2000 if this_century else int(year)
+    number = int(year) + 2000 if this_century else _common_year(int(year))
     return DayCell(
         numbers=(int(first), int(second), number),
         separator=separator,

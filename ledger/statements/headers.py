@@ -18,12 +18,19 @@ _DOLLARS = re.compile(r"\b[A-Z]{0,2}\$")
 _LONG_NUMBER = re.compile("[0-9]{4}")
 
 
+def ends_period(name: str) -> bool:
+    """Tell whether a column holds the first or the last day of a period, as in "Date from"."""
+    return fold(name[:NAME_MAX]).rpartition(" ")[2] in vocabulary.PERIOD_ENDS
+
+
 def roles_of(name: str) -> list[str]:
     """Return the roles that a column's name can mean, the likeliest first."""
     folded = fold(_DOLLARS.sub("", name[:NAME_MAX]))
     words = [word for word in folded.split() if not amounts.is_currency(word.upper())]
     bare = " ".join(words) or folded
     roles = [role for role, phrases in vocabulary.ROLES.items() if _matches(bare, *phrases)]
+    if ends_period(bare):
+        roles = [role for role in roles if role not in DATE_ROLES]
     # One column for both sides.
     return [{"out": "amount", "in": "amount"}.get(role, role) for role in roles] if "direction" in roles else roles
 

@@ -68,6 +68,9 @@ def _by_cells(table: Table, plan: MoneyPlan, rows: list[Record], is_rising: bool
     pair = _complementary(candidates, plan, rows)
     if pair:
         return pair
+    filled = [column for column in candidates if not column.is_zero]
+    if len(filled) == 1 and filled[0].has_both_signs:
+        return SignGuess(replace(plan, amount=filled[0].index))
     # Nothing proves which of them is the amount: the first one with signs is, more often than not.
     first = next((column for column in candidates if any("-" in value for value in column.values)), candidates[0])
     return SignGuess(replace(plan, amount=first.index), ("columns",))
@@ -231,6 +234,11 @@ def _by_balance(
     elif "fee" in table.roles:
         plans.append(replace(plan, sign=1, fee=table.roles["fee"]))
     shares = [proof(_values(candidate, rows)) for candidate in plans]
+    if "fee" not in table.roles and max(shares) < 1:
+        # A fee can have any name.
+        unnamed = [replace(plan, sign=1, fee=column.index) for column in _other_numbers(table, plan)]
+        shares += [proof(_values(candidate, rows)) for candidate in unnamed]
+        plans += unnamed
     if max(shares) <= PROOF:
         return None
     # Turned around in time, the balances would prove the opposite.
@@ -240,6 +248,11 @@ def _by_balance(
         # The only fees are of bookings that no balance stands before.
         questions = (*questions, "columns")
     return SignGuess(plans[shares.index(max(shares))], questions)
+
+
+def _other_numbers(table: Table, plan: MoneyPlan) -> list[Column]:
+    taken = {index for role, index in table.roles.items() if role != "other_amount"} | {plan.amount}
+    return [column for column in table.columns if column.is_money and column.index not in taken][:MAX_CANDIDATES]
 
 
 def _has_fees(table: Table, plan: MoneyPlan, rows: list[Record]) -> bool:

@@ -24,6 +24,9 @@ _IN_SINGLE_QUOTES = re.compile(r"(?:(?<=[;,\t|\r\n])|^)'([^'\r\n]{0,2000})'(?=[;
 MAX_SAMPLE_CELLS = 60_000
 # The last words of three columns that make a day together.
 YEAR_MONTH_DAY = {("年", "月", "日"), ("year", "month", "day"), ("jahr", "monat", "tag")}
+# Digits as wide as East Asian letters, and the distance of these and of their signs to those of ASCII.
+_WIDE_DIGIT = re.compile("[０-９]")
+_NARROW = {code: code - 0xFEE0 for code in range(ord("！"), ord("～") + 1)}
 # How many records may stand above the first line.
 MAX_PREAMBLE = 400
 
@@ -257,6 +260,21 @@ def _with_joined_day(row: Record, at: int) -> Record:
     return row._replace(
         fields=(*row.fields[:at], f"{year}-{month:0>2}-{day:0>2}" if any(parts) else "", *row.fields[at + 3 :])
     )
+
+
+def narrow_numbers(records: list[Record]) -> list[Record]:
+    """Return the records with days and amounts in digits of ASCII instead of digits as wide as letters."""
+    return [
+        record._replace(fields=tuple(map(_narrow_number, record.fields)))
+        if _WIDE_DIGIT.search(record.raw)
+        else record
+        for record in records
+    ]
+
+
+def _narrow_number(cell: str) -> str:
+    narrow = cell.translate(_NARROW) if _WIDE_DIGIT.search(cell) else cell
+    return narrow if dates.read_cell(narrow) or amounts.read_cell(narrow) else cell
 
 
 def all_records(text: str, delimiter: str, limits: Limits) -> list[Record]:

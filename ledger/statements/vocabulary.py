@@ -18,7 +18,7 @@ _ROLES = {
         haben soll; s h; h s; +; sh; direction; bevetel kiadas; kennzeichen; *indicator; transaction type;
         dare avere; debet credit; *debet kredit; debit kredit; тип операции; приход расход; signe; sens;
         in out; type de transaction; inflow outflow; 交易类型; προσημο; income expense; expense income;
-        bejovo kimeno; smer uhrady; *入出金; withdrawal deposit; deposit withdrawal
+        bejovo kimeno; smer uhrady; segno; *amountsign; *入出金; withdrawal deposit; deposit withdrawal
     """,
     "balance": """
         *balance; *saldo; *saldos; *solde; *kontostand; *egyenleg; *zustatek; *zostatok; *余额; *残高; *bakiye;
@@ -33,7 +33,7 @@ _ROLES = {
         *puvodni; *tax; *vat; *mwst; *charges; gross; brutto; *shipping; *insurance; *exchange; *wechselkurs;
         *kurs; *converted; *points; *cashback; *quantity; *price; *splittransaction amount; *split amount;
         split_amount; *counter value; *originalbetrag; *ausgangsbetrag; *urspr; *monto original;
-        *importo originario; *limit; *credit line; *fee amount
+        *importo originario; *limit; *credit line; *fee amount; *intl amount; currency amount
     """,
     "other_currency": """
         *original currency; *originalwahrung; *orig currency; *foreign currency; *fremdwahrung;
@@ -48,9 +48,9 @@ _ROLES = {
         af; uit; uitgaven; *wydatki; *obciazenia; *obciazenie; *kiadas; *terheles; *vydaje; *vydaj; debe;
         *cargo; *cargos; *retiro; *retiros; uscite; *addebiti; *addebito; dare; *saidas; *debitos; uttag; ut;
         ud; ud af konto; *ut av konto; ut fra konto; *расход; *списание; *支出; *支払; *出金; *引出; *출금;
-        *borc; *giden; *cikis; *払出; *引き出し; *引出し; *提出; *提款; *支取; *مدين; *سحب;
+        *borc; *giden; *cikis; *払出; *引き出し; *引出し; *提出; *提款; *支取; 提; *مدين; *سحب;
         *витрат; *видат; *дебет; *списання; *expense amount; expense; expenses; *ถอน; *בחובה;
-        *дебит; *amount debit; *montant debit;
+        *дебит; *amount debit; *montant debit; *ghi no;
         payments; payment; *pagos; *egreso; *egresos; *gasto; *gastos; depenses; *sorties; *debiteur;
         *debits; valor debito; *izdaci; *isplata; *isplate; *duguje
     """,
@@ -62,9 +62,9 @@ _ROLES = {
         *accrediti; *accredito; avere; *entradas; *creditos; insattning; insattningar; ind; inn;
         ind pa konto; *inn pa konto; *приход; *поступление; *зачисление; *收入; *入金; *預入; *存入;
         *입금; receipts; *ingreso; *ingresos; recettes; *entrees; *crediteur; valor credito; *primici; *uplata;
-        *uplate; *potrazuje; *lodgement; *alacak; *gelen; *giris; *受入; *預り; *預け入れ; *دائن; *ايداع;
+        *uplate; *potrazuje; *lodgement; *alacak; *gelen; *giris; *受入; *預り; *預け入れ; 存; *دائن; *ايداع;
         *надходження; *зарахування; *кредит; *income amount; income; *ฝาก; *בזכות;
-        *amount credit; *montant credit
+        *amount credit; *montant credit; *ghi co
     """,
     "value_date": """
         valuta; *valutadatum; *valuta datum; *valutadate; *wertstellung; *wertstellungsdatum;
@@ -80,14 +80,15 @@ _ROLES = {
         *ημερομηνια; *תאריך; *التاريخ; *날짜; *거래일; *journaldate; created; *completed; *started; *time;
         *datetime; day; when; *bogforingsdag; *kirjauspaiva; *bokforingsdag; *transaktionsdag; *transaktionsdatum;
         *zeitpunkt;
-        *created on; *timestamp; *วันที่; *거래일자; *거래일시
+        *created on; *timestamp; *kaufdatum; *einkaufsdatum; *tanggal; *tarikh; *dagsetning; *ngay;
+        *วันที่; *거래일자; *거래일시
     """,
     "amount": """
         *amount; *amt; *betrag; *montant; *importe; *importo; *bedrag; *belopp; *belob; *belop; *kwota;
         *castka; *ciastka; *сумма; *сума; *osszeg; *osszege; valor; *monto; umsatz; *金额; *金額; *tutar;
         value; *summa; *netto; net; *sum; cost; *maara; *suma; *iznos; *znesek; *summe; *お支払金額; *금액;
         *ποσο; *סכום; *المبلغ; *netamount; *importe eur; *cantidad; *quantia; *kwota transakcji; *beloeb;
-        *upphaed; *利用金額; kosten; costo; coste; cout; custo
+        *upphaed; *upphæð; *tutari; *jumlah; *nominal; *利用金額; kosten; costo; coste; cout; custo
     """,
     "currency": """
         *currency; *ccy; *wahrung; *devise; *monnaie; *divisa; *moneda; *valuta; *muntsoort; *munt; *waluta;
@@ -112,13 +113,18 @@ _ROLES = {
     "payee": """
         payee; name; *merchant; *merchantname; *merchant name; *beneficiary; *counterparty;
         *counterparty name; *empfanger; *empfanger in; *zahlungsempfanger; *zahlungsempfanger in;
-        *auftraggeber; *auftraggeber empfanger; *beguenstigter; *begunstigter; *beneficiaire; *tiers; naam;
-        *naam tegenpartij; *kontrahent; *nadawca; *odbiorca; *beneficiario; *ordenante; *partner neve;
-        *partner; *mottaker; *modtager; *vastaanottaja; *saaja; *zahlungspflichtiger; *zahlungspflichtige r;
+        *beguenstigter; *begunstigter; *beneficiaire; *tiers; naam;
+        *naam tegenpartij; *kontrahent; *odbiorca; *beneficiario; *partner neve;
+        *partner; *mottaker; *modtager; *vastaanottaja; *saaja;
         *name zahlungsbeteiligter; *nazev protiuctu; *opposing_account_name; *opposing account name;
         *to from; *paid to; *recipient; *counterpart; *商户; *交易对方; *お店; *利用店名; *получатель; *контрагент;
         *glaubiger; *saaja maksja nimi; *moksetojas; *mokstojo; *empfaenger; *tegenpartij; *contrepartie;
-        *destination_name; *destinatario; *primalac
+        *destination_name; *destinatario; *primalac; *tegenrekeninghouder;
+        payee name; *target name; *saajan nimi; navn; namn; nimi
+    """,
+    "payer": """
+        *auftraggeber; *nadawca; *ordenante; *zahlungspflichtiger; *zahlungspflichtige r; *maksaja; *source name;
+        payer name
     """,
     "text": """
         *description; *descr; *details; *detail; *memo; *narrative; *narration; *particulars;
@@ -126,7 +132,7 @@ _ROLES = {
         *mededelingen; *concepto; *descripcion; *descrizione; *causale; *opis; *tytul; *popis; *zprava; *text;
         *tekst; *reference; *notes; *note; *摘要; *内容; *商品名称; *商品; *назначение; *описание;
         *kozlemeny; *selgitus; *viesti; *aciklama; *zweck; *buchungsdetails; *remittance information; *what;
-        *item; *subject; *message; *bezeichnung; *umsatzart; *vorgang; *libelle simplifie; *motivo;
+        *item; *subject; *message; *keterangan; *bezeichnung; *umsatzart; *vorgang; *libelle simplifie; *motivo;
         *historico; *descricao; lancamento; *rubrik; *forklaring; *beskrivelse; *specification; *transaktion;
         *reason; *info; *お取引内容; *적요; *operacion; *nature; *payment details; *paskirtis; *maksajuma merkis
     """,
@@ -164,7 +170,7 @@ _IN = """
     credito; avere; abono; ingreso; bevetel; jovairas; wplyw; uznanie; приход; поступление; entrata; credits;
     recette; received; payment received; ind; inn; entrada; příjem; 入金; 입금; kreditas; cred; kreedit;
     refund; kr; π; πιστωση; кредит; надходження; зарахування; зачисление; alacak; gelen; دائن;
-    j; bejovo; prichozi; transfer in; incoming transfer; incoming
+    a; j; bejovo; prichozi; transfer in; incoming transfer; incoming
 """
 _NEUTRAL = "/; 不计收支; 其他; transfer; neutral; umbuchung; 转账; opening balance; balance; n a"
 _PENDING = """
@@ -175,12 +181,18 @@ _PENDING = """
     pendente; non contabilizzato; 处理中; 未確定; odotettavissa; varattu; fuggo; függő; nezauctovano; not posted;
     unposted; scheduled; uncleared pending; blocked; blokada; offen; autorizzato; autorizzata; autorizado;
     autorizada; autorise; autorisee; autorisiert; in lavorazione; en proceso; em processamento; retenido;
-    retenida; a venir; ej bokford; preliminar; blokace; provizyon; en espera; on order; nicht verbucht
+    retenida; a venir; ej bokford; preliminar; blokace; provizyon; en espera; on order; nicht verbucht;
+    reserverat; reserverad; reservasjon; vantande; kommande; kommende; odottaa; w toku; zarolt; beklemede;
+    in behandeling; oczekujace; da contabilizzare; 等待付款; 대기; ממתין; в ожидании; ожидает; в обробці; холд
 """
 _CANCELLED = """
     reverted; declined; failed; cancelled; canceled; refused; rejected; denied; abgelehnt; storniert;
     fehlgeschlagen; refuse; rechazado; rifiutato; odrzucona; отклонено; отменено; 交易关闭; 已关闭; expired;
-    void; annulee; annule; 취소; 승인취소
+    void; annulee; annule; 취소; 승인취소; annullato; annullata; stornato; rifiutata; respinto; geweigerd;
+    geannuleerd; teruggedraaid; ruckgangig; ruckgangig gemacht; anulado; anulada; cancelado; cancelada;
+    rechazada; denegado; denegada; recusado; recusada; estornado; avbruten; makulerad; annulleret; afvist;
+    avvist; peruttu; hylatty; anulowana; anulowano; odrzucono; cofnieto; zruseno; zamitnuto; elutasitva;
+    iptal; iptal edildi; отклонена; отменена; отклонен; відхилено; скасовано; 取消; キャンセル; 已取消
 """
 _BALANCES = """
     opening balance; closing balance; turnover; saldo inicial; saldo final; anfangssaldo; endsaldo;
@@ -199,7 +211,8 @@ _BALANCES = """
 _ENDS = "saldo; solde; balance; kontostand; stanje; stav; zustatek; bakiye; egyenleg; остаток; 余额; 残高"
 _TOTALS = """
     total; totals; sum; summe; gesamt; subtotal; grand total; 合计; 合計; итого; summa;
-    totale; totaal; celkem; razem; opening; closing; zwischensumme; sous total; subtotale
+    totale; totaal; celkem; razem; opening; closing; zwischensumme; sous total; subtotale;
+    suma; ukupno; osszesen; 小計; 小计; 总计; 總計; 합계; סהכ; المجموع; รวม
 """
 
 
@@ -218,6 +231,10 @@ BALANCES, ENDS = _phrases(_BALANCES), _phrases(_ENDS)
 TOTALS = _phrases(_TOTALS) | ENDS
 _BEGINNINGS = frozenset(fold(phrase[:4]) for phrase in BALANCES | ENDS)
 _BEFORE_DAYS = _words("as of on at per am vom zum au du le al a del dal do na k ke dne op van den w")
+# A name alone can be that of the owner, where another column names the other side.
+BARE_NAMES, OTHER_SIDE = _words("name naam"), _words("tegenpartij counterparty")
+# The last word of the name of a column for the first or the last day of a period.
+PERIOD_ENDS = _words("von bis from to od do du au van vanaf tot desde hasta dal al fra til fran till")
 # Columns that say of a line whether it is pending, and how they say that it is.
 PENDING_COLUMNS = _phrases("pending; is pending; vorgemerkt; en attente; pendiente; in afwachting")
 TRUE = _phrases("true; yes; y; 1; ja; oui; si; x")
@@ -225,7 +242,7 @@ TRUE = _phrases("true; yes; y; 1; ja; oui; si; x")
 CARD_WORDS = _words(
     """
     card cards kreditkarte karte karten carte visa mastercard amex merchant merchantname tarjeta carta
-    creditcard
+    creditcard cartao kart karteninhaber kaartlid kaarthouder kortmedlem kortholder
     """
 )
 CARD_HEADERS = frozenset(
@@ -234,17 +251,23 @@ CARD_HEADERS = frozenset(
 # Headers that only cards have, and no account, not even next to an amount that is left to pay.
 CERTAIN_CARD_HEADERS = _phrases("利用日; ご利用日; 利用金額; ご利用金額; 利用店名; 利用店名 商品名")
 WAGE_WORDS = _words(
-    "salary payroll paycheck gehalt lohn salaire nomina stipendio wynagrodzenie salaris loon lon vyplata"
+    """
+    salary payroll paycheck gehalt lohn salaire nomina stipendio wynagrodzenie salaris loon lon lonn vyplata
+    salario sueldo salariu palkka palk mzda atlyginimas alga gaji зарплата заплата 工资 給料 給与 급여 משכורת راتب
+    """
 )
 INCOME_WORDS = WAGE_WORDS | _words("interest zinsen deposit")
 # Of a repayment or a refund that only the bank or the shop can have written so, whatever its sign is.
 CERTAIN_REPAYMENT_WORDS = _words(
     """
     thank received erhalten merci dank recebido recibido ricevuto ontvangen
+    mottagen modtaget mottatt otrzymana recebida ricevuta
     refund erstattung gutschrift remboursement rimborso reembolso terugbetaling zwrot זיכוי
     """
 )
-REPAYMENT_WORDS = CERTAIN_REPAYMENT_WORDS | _words("autopay payment cashback danke otrzymano")
+REPAYMENT_WORDS = CERTAIN_REPAYMENT_WORDS | _words(
+    "autopay payment cashback danke tack tak otrzymano pagamento indbetaling innbetaling inbetalning tesekkurler"
+)
 
 
 def marks_of(cells: Sequence[str]) -> set[str]:
