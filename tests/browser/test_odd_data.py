@@ -26,8 +26,9 @@ TOUCHING = """row => {
         text.selectNodeContents(cell);
         return text.getBoundingClientRect();
     }).filter(box => box.width);
-    return cells.filter((box, place) => cells.slice(0, place).some(other =>
-        box.left < other.right && other.left < box.right && box.top < other.bottom && other.top < box.bottom)).length;
+    const touch = (box, other) =>
+        box.left < other.right && other.left < box.right && box.top < other.bottom && other.top < box.bottom;
+    return cells.filter((box, place) => cells.slice(0, place).some(other => touch(box, other))).length;
 }"""
 
 
@@ -160,3 +161,61 @@ def test_the_words_before_a_figure_stand_on_its_line(server, open_as_ana):
     average = ana.page.locator("td.average").first
     assert "average" in average.evaluate(f"{words}.content")
     assert average.evaluate(f"{words}.verticalAlign") == "baseline"
+
+
+def test_the_whole_table_of_a_year_is_on_paper(server, open_as_ana):
+    server.create_person("ana")
+    server.save("ana", [(f"2026-{month:02}-01", "Food", "", LARGEST) for month in range(1, 13)])
+    ana = open_as_ana("/years/2026")
+
+    ana.page.emulate_media(media="print")
+
+    # What is cut off or scrolls on the screen: a browser makes a sheet smaller only for what is visible.
+    region = ana.page.locator(".scrolls-sideways")
+    assert region.evaluate("region => getComputedStyle(region).overflow") == "visible"
+
+
+def test_budgets_are_on_paper(server, open_as_ana):
+    server.create_person("ana")
+    ana = open_as_ana("/categories")
+
+    ana.page.emulate_media(media="print")
+
+    assert ana.page.get_by_role("rowheader", name="Food").is_visible()
+    assert not ana.page.locator("main :is(a, button)").filter(visible=True).count()
+
+
+def test_nothing_covers_the_buttons_for_what_is_selected_without_a_script(server, open_as_ana):
+    server.create_person("ana")
+    server.save("ana", [("2026-01-31", "Food", "", "5")])
+    ana = open_as_ana("/expenses", viewport=PHONE, java_script_enabled=False)
+    assert ana.is_on_screen(".floating-add a")
+
+    ana.page.locator(".select-rows").click()
+
+    assert ana.is_on_screen(".bulk-actions .danger")
+    assert not ana.page.locator(".floating-add a").is_visible()
+
+
+def test_the_search_has_room_for_its_words_on_a_phone(server, open_as_ana):
+    server.create_person("ana")
+    server.save("ana", [("2026-01-31", "Food", "", "5")])
+    ana = open_as_ana("/expenses", viewport=PHONE)
+
+    ana.page.locator(".filter > summary").click()
+
+    # A placeholder says how wide it is only as a value.
+    search = ana.page.locator("#filter-search")
+    search.fill(search.get_attribute("placeholder"))
+    assert search.evaluate_all(CUT) == []
+
+
+def test_the_username_in_the_menu_of_a_phone_does_not_look_like_a_page(server, open_as_ana):
+    server.create_person("ana")
+    ana = open_as_ana("/expenses", viewport=PHONE)
+
+    ana.page.locator(".menu summary").click()
+
+    color = "item => getComputedStyle(item).color"
+    items = [ana.page.locator(f".menu li {name}").filter(visible=True).first for name in (".username", "a")]
+    assert items[0].evaluate(color) != items[1].evaluate(color)
