@@ -1,5 +1,6 @@
 """Pages with long names, large amounts, long words and nothing at all."""
 
+import re
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -219,3 +220,29 @@ def test_the_username_in_the_menu_of_a_phone_does_not_look_like_a_page(server, o
     color = "item => getComputedStyle(item).color"
     items = [ana.page.locator(f".menu li {name}").filter(visible=True).first for name in (".username", "a")]
     assert items[0].evaluate(color) != items[1].evaluate(color)
+
+
+def test_a_command_has_the_colors_of_the_page(server, visit):
+    stranger = visit()
+    stranger.go("/forgot-password")
+
+    colors = "element => [getComputedStyle(element).color, getComputedStyle(element).backgroundColor]"
+    command, paragraph = (stranger.page.locator(name).first.evaluate(colors) for name in ("main code", "main p"))
+    assert command[0] == paragraph[0]
+    # The tint: not the blue that Pico has there.
+    red, green, blue = map(int, re.findall(r"\d+", command[1]))
+    assert green > max(red, blue)
+
+
+def test_the_button_that_chooses_a_file_is_below_its_label_even_with_an_error(server, open_as_ana):
+    server.create_person("ana")
+    ana = open_as_ana("/imports")
+    padding = "field => getComputedStyle(field).paddingInlineStart"
+
+    file = ana.page.locator("#file")
+    assert file.evaluate(padding) == "0px"
+    ana.page.set_input_files("#file", {"name": "a.csv", "mimeType": "text/csv", "buffer": b"nothing"})
+    ana.press("Upload")
+
+    assert file.get_attribute("aria-invalid") == "true"
+    assert file.evaluate(padding) == "0px"
