@@ -140,6 +140,14 @@ def test_recurring_expenses_fit_a_small_laptop_in_languages_with_long_words(serv
     assert ana.page.evaluate(SIDEWAYS) <= 0
 
 
+def test_the_longest_words_of_the_navigation_fit_a_small_phone(server, open_as_ana):
+    server.create_person("ana", language="tr")
+
+    ana = open_as_ana("/expenses/add", viewport={"width": 320, "height": 700})
+
+    assert ana.page.evaluate(SIDEWAYS) <= 0
+
+
 @pytest.mark.parametrize("page", ["/categories", "/months/2026-01", "/years/2026"])
 def test_nothing_is_wider_than_a_phone_with_letters_twice_as_large(server, open_as_ana, page):
     server.create_person("ana", language="de")
