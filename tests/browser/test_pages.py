@@ -387,7 +387,7 @@ def test_no_word_and_no_figure_is_broken(opened, media):
     assert opened.evaluate(BROKEN) == []
 
 
-@pytest.mark.parametrize("page", ["/expenses?category=Food", "/categories"])
+@pytest.mark.parametrize("page", ["/expenses?category=Food", "/categories", "/months/2026-02"])
 def test_no_word_is_broken_when_letters_are_twice_as_large_on_a_phone(ana, page):
     ana.go(page)
 
