@@ -356,6 +356,32 @@ READINGS = {
         "2026-01-17,atm,,-4.00,-1.00,99.00\n",
         [("2026-01-15", "-5.00"), ("2026-01-16", "9.00"), ("2026-01-17", "-5.00")],
     ),
+    "amounts in rand": (
+        'Date,Text,Debit,Credit,Balance\n16 March 2026,a,R45.30,,"R2,954.70"\n'
+        '13 March 2026,b,,"R 2,000.00","R3,000.00"\n',
+        [("2026-03-16", "-45.30"), ("2026-03-13", "2000.00")],
+    ),
+    "the day that a late booking counts from": (
+        "Date,Text,Amount\n03/13/2026 as of 03/12/2026,a,-5.00\n03/14/2026,b,-7.50\nTransactions Total,,-12.50\n",
+        [("2026-03-13", "-5.00"), ("2026-03-14", "-7.50")],
+    ),
+    "the day of the purchase behind that of the booking": (
+        "Date Processed,Date of Transaction,Text,Amount\n2026/03/16,2026/03/14,a,-5.00\n",
+        [("2026-03-14", "-5.00")],
+    ),
+    "funds out and in": (
+        "Date,Text,Funds Out,Funds In\n03/16/2026,a,45.30,\n03/13/2026,b,,2000.00\n",
+        [("2026-03-16", "-45.30"), ("2026-03-13", "2000.00")],
+    ),
+    "a balance at the start of a file for all accounts": (
+        "ALL,012345678,Jane,Prestige\nOPEN,20260228,,1000.00,OPEN BALANCE\nHIST,20260313,,+5.00,a\n"
+        "HIST,20260316,##,-45.30,b\nCLOSE,20260331,,959.70,CLOSE BALANCE\n",
+        [("2026-03-13", "5.00"), ("2026-03-16", "-45.30")],
+    ),
+    "a price as the only amount": (
+        "Date,Item,Kind,Price\n03/16/2026,a,x,-$4.30\n03/14/2026,b,y,-$2.80\n",
+        [("2026-03-16", "-4.30"), ("2026-03-14", "-2.80")],
+    ),
     "directions in Greek": (
         "Ημερομηνία;Αιτιολογία;Ποσό;Πρόσημο\n15/01/2026;a;25,50;Χ\n16/01/2026;b;1.200,00;Π\n",
         [("2026-01-15", "-25.50"), ("2026-01-16", "1200.00")],
@@ -580,6 +606,95 @@ def test_a_column_of_both_signs_is_not_one_side_of_two():
     assert booked(statement) == [("2026-03-15", "-23.40"), ("2026-03-16", "100.00")]
 
 
+@pytest.mark.parametrize(
+    ("text", "question"),
+    [
+        (
+            "03/16/2026,a,45.30,,345.30\n03/15/2026,b,20.00,,300.00\n"
+            "03/13/2026,Payment - thank you,,200.00,280.00\n",
+            {"columns": "2,3"},
+        ),
+        (
+            "Date,Text,Amount,Balance\n03/16/2026,a,45.30,345.30\n03/15/2026,b,20.00,300.00\n"
+            "03/13/2026,Payment - thank you,-200.00,280.00\n",
+            {"sign": "plus"},
+        ),
+    ],
+    ids=["two columns", "one column"],
+)
+def test_a_balance_that_rises_with_spending_is_what_is_owed_on_a_card(text, question):
+    statement = read(text)
+
+    assert booked(statement) == [("2026-03-16", "-45.30"), ("2026-03-15", "-20.00"), ("2026-03-13", "200.00")]
+    assert asked(statement) == question
+    again = read(text, layout=statement.layout)
+    assert (booked(again), asked(again)) == (booked(statement), {})
+
+
+def test_a_nameless_column_with_few_minuses_may_hold_the_payments_of_a_card():
+    statement = read("16 Mar 2026,a,,45.30\n13 Mar 2026,Direct debit,-300.00,\n12 Mar 2026,b,,2.80\n")
+
+    assert [amount for _, amount in booked(statement)] == ["-45.30", "300.00", "-2.80"]
+    assert asked(statement) == {"columns": "3,2"}
+
+
+def test_a_category_of_income_tells_what_a_minus_means():
+    rows = "2026-03-16,a,Groceries,-45.30\n2026-03-13,b,Income: Work,2000.00\n2026-03-12,c,Other,20.00\n"
+    turned = rows.replace(",2", ",-2").replace("-45", "45")
+
+    assert asked(read("Date,Payee,Category,Amount\n" + rows)) == {"sign": "minus"}
+    assert asked(read("Date,Payee,Category,Amount\n" + turned)) == {"sign": "plus"}
+
+
+def test_a_day_that_a_list_writes_once_is_that_of_the_rows_below():
+    rows = "3/16/2026,Groceries,-45.30\n,Bus,-2.80\n3/13/2026,Rent,-850.00\n,Coffee,-3.00\n"
+    statement = read(f"Date,What,Amount\n{rows},,-5.00\n,Grand total,-906.10\n")
+
+    assert booked(statement) == [
+        ("2026-03-16", "-45.30"),
+        ("2026-03-16", "-2.80"),
+        ("2026-03-13", "-850.00"),
+        ("2026-03-13", "-3.00"),
+    ]
+    assert states(statement)[4:] == [("bad", "date"), ("left_out", "total")]
+
+
+@pytest.mark.parametrize("column", ["Balance", "Status", "Transaction ID"])
+def test_a_line_of_a_bank_without_a_day_is_named(column):
+    statement = read(
+        f"Date,Text,Amount,{column}\n3/16/2026,a,-45.30,95.00\n,b,-2.80,92.20\n3/13/2026,c,-1.00,1.00\n"
+    )
+
+    assert states(statement)[1] == ("bad", "date")
+
+
+def test_an_answer_without_the_name_of_its_column_is_no_text():
+    text = "Date,Payee,Amount,Reimbursable,Transfer,Time Zone\n2026-03-16,Shop,-5.00,no,false,Europe/London\n"
+    statement = read(text + "2026-03-15,Savings,-7.00,no,true,Europe/London\n")
+
+    assert [line.text for line in statement.lines] == ["Shop", "Savings"]
+    assert states(statement) == [("booked", ""), ("booked", "transfer")]
+
+
+def test_a_transfer_among_directions_is_proposed_to_be_left_out():
+    rows = "Expense,2026-03-16,a,-5.00\nIncome,2026-03-15,b,9.00\nTransfer,2026-03-14,c,-7.00\n"
+
+    assert states(read(f"Type,Date,Text,Amount\n{rows}")) == [
+        ("booked", ""),
+        ("booked", ""),
+        ("booked", "transfer"),
+    ]
+
+
+@pytest.mark.parametrize("group", ["Category Group Name", "Parent Category"])
+def test_a_category_is_told_from_its_group_and_an_account_from_its_type(group):
+    statement = read(
+        f"Date,Text,{group},Category,Account Type,Account,Amount\n2026-03-16,a,Food,Groceries,Cash,Wallet,-5.00\n"
+    )
+
+    assert [(line.category, line.account) for line in statement.lines] == [("Groceries", "Wallet")]
+
+
 def test_the_cost_of_a_card_next_month_is_not_a_balance():
     statement = read("利用日,利用店名・商品名,利用金額,5月繰越残高\n2026/03/28,a,680,0\n", currency="JPY")
 
@@ -604,6 +719,7 @@ def test_amounts_keep_the_currencies_beside_them():
     text = "Date,Text,Amount\n2026-03-13,a,-12.00 EUR\n2026-03-14,b,-8.00 GBP\n2026-03-15,c,-9.00\n"
 
     assert [line.currency for line in read(text).lines] == ["EUR", "GBP", "EUR"]
+    assert read("Date,Text,Amount\n2026-03-16,a,-CA$45.30\n").currency == "CAD"
     header = "data;lançamento;valor (R$);saldo (R$)\n"
     statement = read(header + "13/03/2026;a;-18,40;81,60\n14/03/2026;b;-1,60;80,00\n")
     assert (statement.currency, asked(statement)) == ("BRL", {})
@@ -918,9 +1034,10 @@ def test_ofx_amounts_in_another_currency_are_not_relabelled(tag, currency):
     [
         ((("DEBIT", "1.50"), ("CREDIT", "9.00")), ["-1.50", "9.00"]),
         ((("DEBIT", "1.50"), ("CREDIT", "-9.00")), ["1.50", "-9.00"]),
-        ((("DEBIT", "1.50"), ("DEBIT", "9.00")), ["1.50", "9.00"]),
+        ((("DEBIT", "1.50"), ("POS", "9.00")), ["-1.50", "-9.00"]),
+        ((("CREDIT", "1.50"), ("OTHER", "9.00")), ["1.50", "9.00"]),
     ],
-    ids=["no minus", "a minus", "one kind"],
+    ids=["no minus", "a minus", "only money out", "no money out"],
 )
 def test_kinds_of_ofx_give_the_sign_only_where_the_file_writes_none(transactions, amounts):
     tags = [f"<TRNTYPE>{kind}<DTPOSTED>20260115<TRNAMT>{amount}" for kind, amount in transactions]
@@ -1182,6 +1299,61 @@ def test_exports_of_other_trackers_are_known_by_their_header(text, format, lines
     amounts = [line.amount for line in statement.in_state(State.BOOKED)]
     assert (statement.format, len(amounts), str(Decimal(0) + __builtins__["sum"](amounts))) == (format, lines, sum)
     assert asked(statement) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "format", "lines"),
+    [
+        (
+            "Account,Date,Payee,Memo,Outflow,Inflow\nGiro,13/01/2026,Shop,,5.00,0.00\n"
+            "Giro,14/01/2026,Transfer : Visa,,9.00,0.00\nVisa,14/01/2026,Transfer : Giro,,0.00,9.00\n",
+            "ynab",
+            [("-5.00", ""), ("-9.00", "transfer"), ("9.00", "transfer")],
+        ),
+        (
+            "Date,Merchant,Category,Account,Original Statement,Notes,Amount,Tags\n"
+            "2026-01-13,Shop,Groceries,Giro,SHOP 12,,-5.00,\n2026-01-14,Zelle,Gifts,Giro,ZELLE,,9.00,\n"
+            "2026-01-14,Visa,Credit Card Payment,Giro,VISA,,-7.00,\n",
+            "monarch",
+            [("-5.00", ""), ("9.00", ""), ("-7.00", "transfer")],
+        ),
+        (
+            "date,name,amount,status,category,parent category,excluded,tags,type,account,account mask,note\n"
+            "2026-01-13,Shop,5.00,posted,Groceries,Food,false,,regular,Giro,1234,\n"
+            "2026-01-14,Job,-9.00,posted,,,false,,income,Giro,1234,\n"
+            "2026-01-14,Visa,7.00,posted,,,true,,internal transfer,Giro,1234,\n",
+            "copilot",
+            [("-5.00", ""), ("9.00", ""), ("-7.00", "transfer")],
+        ),
+        (
+            "date,account,category,amount,currency,converted amount,currency,description\n"
+            "13/01/2026,Cash,Initial balance 'Cash',50,EUR,50,EUR,\n13/01/2026,Cash,Food,-4.50,EUR,-4.50,EUR,\n"
+            "14/01/2026,Cash,To 'Card',-9,EUR,-9,EUR,\n14/01/2026,Card,From 'Cash',9,EUR,9,EUR,\n",
+            "monefy",
+            [("-4.50", ""), ("-9.0", "transfer"), ("9.0", "transfer")],
+        ),
+        (
+            "date;payment;number;payee;memo;amount;category;tags\n2026-01-13;6;;Shop;bread;-4.50;Food;\n"
+            "2026-01-14;5;;;savings;-9.00;;\n",
+            "homebank",
+            [("-4.50", ""), ("-9.00", "transfer")],
+        ),
+    ],
+    ids=["ynab", "monarch", "copilot", "monefy", "homebank"],
+)
+def test_transfers_of_other_trackers_are_proposed_to_be_left_out(text, format, lines):
+    statement = read(text, currency="EUR")
+
+    assert statement.format == format
+    assert [(str(line.amount), line.reason) for line in statement.in_state(State.BOOKED)] == lines
+    assert asked(statement) == {}
+
+
+def test_money_that_came_in_with_firefly_has_its_source_as_payee():
+    header = "type,amount,date,source_name,destination_name,category\n"
+    rows = "Deposit,5.00,2026-01-02,Shop,Giro,\nWithdrawal,-2.00,2026-01-02,Giro,Shop,Food\n"
+
+    assert [line.payee for line in read(header + rows).lines] == ["Shop", "Shop"]
 
 
 def test_an_export_with_currencies_does_not_fit_a_tracker_without_them():

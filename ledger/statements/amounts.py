@@ -30,12 +30,15 @@ SIGNS = {
     "€": "EUR", "£": "GBP", "zł": "PLN", "zl": "PLN", "Kč": "CZK", "Ft": "HUF", "₹": "INR", "₽": "RUB",
     "₺": "TRY", "TL": "TRY", "₴": "UAH", "₪": "ILS", "₩": "KRW", "R$": "BRL", "lei": "RON", "лв": "BGN",
     "฿": "THB", "₫": "VND",
-    "元": "CNY", "円": "JPY", "Fr": "CHF", "US$": "USD", "A$": "AUD", "C$": "CAD", "NZ$": "NZD",
+    "元": "CNY", "円": "JPY", "Fr": "CHF", "US$": "USD", "A$": "AUD", "AU$": "AUD", "C$": "CAD", "CA$": "CAD",
+    "NZ$": "NZD", "HK$": "HKD", "MX$": "MXN", "NT$": "TWD", "S$": "SGD", "R": "ZAR",
 }  # fmt: skip
 # Currencies whose decimals are no longer written.
 WRITTEN_WHOLE = frozenset({"COP", "HUF", "IDR", "TWD"})
 _CURRENCY = (
-    r"(?:[A-Z]{3}|US\$|NZ\$|[AC]\$|R\$|[€£$¥￥₹₽₺₴₪₩฿₫₸元円]"
+    r"(?:[A-Z]{3}|(?:US|NZ|AU|CA|HK|MX|NT|[ACRS])\$|[€£$¥￥₹₽₺₴₪₩฿₫₸元円]"
+    # Rand. Without decimals, it can be a reference.
+    r"|R(?=\s?[-+]?\s?[0-9][0-9 ,]{0,20}[.,][0-9]{2}(?![0-9.,]))"
     r"|z[łl]|K[čc]|Ft|TL|RM|lei|(?:руб|лв|kr|Fr|Rs)\.?)"
 )
 _NUMBER = r"(?:[0-9](?:[0-9., ']{0,30}[0-9])?[.,]?|[.,][0-9]{1,15})"

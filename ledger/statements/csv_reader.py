@@ -27,6 +27,8 @@ from ledger.statements.text import fold, tidy
 
 EVIDENCE_ROWS = 20_000
 _CODE = re.compile(r"\b[A-Z]{3}\b")
+# Codes of currencies that are words in capitals, or hide digits, more often than not.
+_WORDS = frozenset({"ALL", "TOP", "XXX"})
 _ACCOUNT = re.compile(r"\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b")
 
 
@@ -263,7 +265,7 @@ def _currency(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Ques
 def _currency_in(text: str) -> str:
     """Return the currency that a text names by its code or sign."""
     for code in _CODE.findall(text):
-        if amounts.is_currency(code):
+        if amounts.is_currency(code) and code not in _WORDS:
             return str(code)
     signs = (sign for sign in amounts.SIGNS if (not sign.isascii() or "$" in sign) and sign in text)
     return next((amounts.SIGNS[sign] for sign in signs), "")
