@@ -636,6 +636,8 @@ def test_a_nameless_column_with_few_minuses_may_hold_the_payments_of_a_card():
 
     assert [amount for _, amount in booked(statement)] == ["-45.30", "300.00", "-2.80"]
     assert asked(statement) == {"columns": "3,2"}
+    few = read("16 Mar 2026,a,,45.30\n13 Mar 2026,b,-300.00,\n")
+    assert ([amount for _, amount in booked(few)], asked(few)) == (["45.30", "-300.00"], {"columns": "2,3"})
 
 
 def test_a_category_of_income_tells_what_a_minus_means():
@@ -720,6 +722,8 @@ def test_amounts_keep_the_currencies_beside_them():
 
     assert [line.currency for line in read(text).lines] == ["EUR", "GBP", "EUR"]
     assert read("Date,Text,Amount\n2026-03-16,a,-CA$45.30\n").currency == "CAD"
+    # Without a word for an amount, the cells tell which column it is.
+    assert read("Date,Text,CAD$,USD$\n2026-03-16,a,,-45.30\n", currency="CAD").currency == "USD"
     header = "data;lançamento;valor (R$);saldo (R$)\n"
     statement = read(header + "13/03/2026;a;-18,40;81,60\n14/03/2026;b;-1,60;80,00\n")
     assert (statement.currency, asked(statement)) == ("BRL", {})
@@ -848,7 +852,7 @@ def test_a_payment_received_alone_tells_what_a_minus_means():
     assert asked(statement) == {"sign": "plus"}
 
 
-@pytest.mark.parametrize("name", ["Credit/Debit Amount", "入出金(円)"])
+@pytest.mark.parametrize("name", ["Credit/Debit Amount", "入出金(円)", "Debits and credits", "Money in/out"])
 def test_a_column_named_after_both_sides_is_none_of_them(name):
     statement = read(f"Booked At;Text;{name};Balance\n2026-03-13;a;1000;1000\n")
 

@@ -106,6 +106,9 @@ def _plan(table: Table, hints: Hints) -> Plan:
     order, date_question = _date_order(table, rows, hints)
     is_rising = _is_rising(table, rows, order, hints)
     money, questions = _money(table, rows, preset, decimal, hints, is_rising)
+    named = {_currency_in(table.columns[index].name) for index in money.indexes} - {""}
+    if len(named) == 1 and not hints.layout.currency:
+        currency, currency_question = named.pop(), None
     plan = Plan(table, preset, money, order, currency, _account(table, rows))
     asked = (date_question, decimal_question, *questions, currency_question)
     plan.questions = [question for question in asked if question]

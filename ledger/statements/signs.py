@@ -99,8 +99,7 @@ def _proven_by_balance(
 def _complementary(candidates: list[Column], plan: MoneyPlan, rows: list[Record]) -> SignGuess | None:
     """Return two columns of which always one is empty; the one filled more often is taken for money out.
 
-    One that has a minus is certainly money out, unless the other one is filled more often: a card can write
-    payments with a minus.
+    One that has a minus is certainly money out only if it is: a card can write payments with a minus.
     """
     values = {column.index: _values_in(plan, rows, column.index) for column in candidates}
     for first, second in combinations(candidates, 2):
@@ -112,10 +111,12 @@ def _complementary(candidates: list[Column], plan: MoneyPlan, rows: list[Record]
             continue
         counts = [sum(bool(cell) for cell in side) for side in zip(*cells, strict=True)]
         negative = [any(cell and cell < 0 for cell in side) for side in zip(*cells, strict=True)]
-        is_certain = negative[0] != negative[1] and counts[negative.index(True)] >= max(counts)
-        is_first_out = negative[0] if is_certain else counts[0] >= counts[1]
+        is_open = negative[0] == negative[1]
+        with_minus, others = counts if negative[0] else counts[::-1]
+        is_first_out = counts[0] >= counts[1] if is_open or with_minus < others else negative[0]
         out, into = (first.index, second.index) if is_first_out else (second.index, first.index)
-        return SignGuess(replace(plan, out=out, into=into), () if is_certain else ("columns",))
+        questions = ("columns",) if is_open or with_minus <= others else ()
+        return SignGuess(replace(plan, out=out, into=into), questions)
     return None
 
 
@@ -255,7 +256,7 @@ def _unless_owed(table: Table, guess: SignGuess, rows: list[Record]) -> SignGues
     values = list(filter(None, _values(plan, rows)))
     negative = sum(value < 0 for value in values)
     income, repayment = _evidence(table, rows, plan, len(values), 0)
-    if plan.is_unmarked_out or repayment <= income or 2 * negative >= len(values):
+    if plan.is_unmarked_out or repayment <= income or 2 * negative > len(values):
         return guess
     if plan.amount >= 0:
         return SignGuess(replace(plan, sign=-plan.sign), (*guess.questions, "sign"))

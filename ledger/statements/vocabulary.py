@@ -18,7 +18,8 @@ _ROLES = {
         haben soll; s h; h s; +; sh; direction; bevetel kiadas; kennzeichen; *indicator; transaction type;
         dare avere; debet credit; *debet kredit; debit kredit; тип операции; приход расход; signe; sens;
         in out; type de transaction; inflow outflow; 交易类型; προσημο; income expense; expense income;
-        bejovo kimeno; smer uhrady; *入出金; withdrawal deposit; deposit withdrawal
+        bejovo kimeno; smer uhrady; *入出金; withdrawal deposit; deposit withdrawal; *in out; *out in;
+        *debits and credits; *credits and debits; *withdrawals deposits; *deposits withdrawals
     """,
     "balance": """
         *balance; *saldo; *saldos; *solde; *kontostand; *egyenleg; *zustatek; *zostatok; *余额; *残高; *bakiye;
@@ -121,7 +122,8 @@ _ROLES = {
         *name zahlungsbeteiligter; *nazev protiuctu; *opposing_account_name; *opposing account name;
         *to from; *paid to; *recipient; *counterpart; *商户; *交易对方; *お店; *利用店名; *получатель; *контрагент;
         *glaubiger; *saaja maksja nimi; *moksetojas; *mokstojo; *empfaenger; *tegenpartij; *contrepartie;
-        *destination_name; *destinatario; *primalac; *counter party; other party
+        *destination_name; *destinatario; *primalac; *counter party; other party;
+        vendor; store; shop; payee payer; payee name
     """,
     "text": """
         *description; *descr; *details; *detail; *memo; *narrative; *narration; *particulars;
