@@ -916,6 +916,24 @@ def test_a_field_may_hold_line_breaks_and_a_separator_of_paragraphs_ends_no_line
     assert [line.line_number for line in statement.lines] == [2, 4]
 
 
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_a_listing_has_a_block_of_lines_for_each_booking(line_end):
+    blocks = (
+        "From: 01/03/2026 to 31/03/2026\n\nAccount: XXXX 1234\n\n"
+        "Date:\xa016/03/2026\nDescription:\xa0Card payment to a, b: c\nAmount:\xa0-45.30\nBalance:\xa01954.70\n\n"
+        "Date:\xa013/03/2026\nDescription:\xa0Pay\nAmount:\xa02000.00\nBalance:\xa02000.00\n\n"
+        "Date:\xa030/02/2026\nDescription:\xa0x\nAmount:\xa0-1.00\nBalance:\xa00.00\n"
+    )
+    statement = read(blocks.replace("\n", line_end), "cp1252")
+
+    assert booked(statement) == [("2026-03-16", "-45.30"), ("2026-03-13", "2000.00")]
+    assert statement.lines[0].text == "Card payment to a, b: c"
+    assert asked(statement) == {}
+    last = statement.lines[-1]
+    assert (last.line_number, last.reason, last.raw.partition("\n")[0]) == (15, "date", "Date:\xa030/02/2026")
+    assert booked(read(blocks, "cp1252", layout=statement.layout)) == booked(statement)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "code"),
@@ -944,6 +962,10 @@ def test_a_field_may_hold_line_breaks_and_a_separator_of_paragraphs_ends_no_line
         (8 * 2**20 * b" " + b" ", "too_large"),
         (190_000 * b'"', "no_lines"),
         (190_000 * b"\n", "empty"),
+        (
+            b"Date: 1\n" + b"".join(b"Amount %d: 1\n" % number for number in range(100)) + 900_000 * b"Date: 1\n",
+            "too_many_cells",
+        ),
         (b"!Type:Bank\nN12\nPShop\n", "no_lines"),
         (b"<OFX>" + 190_000 * b"<", "no_lines"),
         (b":20:" + 150_000 * b":", "field_too_long"),

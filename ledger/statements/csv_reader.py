@@ -10,6 +10,7 @@ from ledger.statements import amounts, dates, trackers, vocabulary
 from ledger.statements.columns import SAMPLE, Table, assign_roles, divide, numeric_cells
 from ledger.statements.csv_rows import Plan, day_cell, read_rows
 from ledger.statements.encodings import CHOICES, DecodedText
+from ledger.statements.listing import COLON, read_listing
 from ledger.statements.locale_hints import decimal_of, is_dollar
 from ledger.statements.model import (
     ID_MAX,
@@ -36,8 +37,9 @@ def read_csv(decoded: DecodedText, hints: Hints) -> Statement:
     """Read delimited text. Raises StatementError if it holds no bookings and no records that look like some."""
     layout = hints.layout
     text = unwrap(decoded.text)
-    delimiter = layout.delimiter or choose_delimiter(text)
-    records = join_days(all_records(text, delimiter, hints.limits))
+    records = read_listing(text, hints.limits)
+    delimiter = COLON if records else layout.delimiter or choose_delimiter(text)
+    records = records or join_days(all_records(text, delimiter, hints.limits))
     table = divide(records, delimiter)
     if not table.rows:
         raise StatementError("no_lines")
