@@ -118,6 +118,8 @@ def test_a_day_that_does_not_exist_is_a_bad_line_and_stops_nothing():
         (["($85.00)", "- $21.59", "$-3.00"], ["-85.00", "-21.59", "-3.00"]),
         (["-10,80 €", "-1 234,50 €", "-.46"], ["-10.80", "-1234.50", None]),
         (["12-", "−12.5", "-1'234.50"], ["-12.0", "-12.5", "-1234.50"]),
+        (["-R 1 234.50", "R-45.30", "(R85.00)", "-R2,000"], ["-1234.50", "-45.30", "-85.00", "-2000.0"]),
+        (["-R1.50", "-R850", "R123456"], ["-1.50", "-850.0", None]),
         (["$(1,085.00)", "(-$21.59)", "(-3.00)"], ["-1085.00", "-21.59", "-3.00"]),
         (["85,00 S", "21,59D", "3,00 H", "1D"], ["-85.00", "-21.59", "3.00", None]),
         (["-12,34,567.00", "-1.50"], ["-1234567.00", "-1.50"]),
@@ -722,6 +724,7 @@ def test_amounts_keep_the_currencies_beside_them():
 
     assert [line.currency for line in read(text).lines] == ["EUR", "GBP", "EUR"]
     assert read("Date,Text,Amount\n2026-03-16,a,-CA$45.30\n").currency == "CAD"
+    assert read("Date,Text,Amount (CA$)\n2026-03-16,a,-45.30\n").currency == "CAD"
     # Without a word for an amount, the cells tell which column it is.
     assert read("Date,Text,CAD$,USD$\n2026-03-16,a,,-45.30\n", currency="CAD").currency == "USD"
     header = "data;lançamento;valor (R$);saldo (R$)\n"
