@@ -725,6 +725,9 @@ def test_amounts_keep_the_currencies_beside_them():
     assert [line.currency for line in read(text).lines] == ["EUR", "GBP", "EUR"]
     assert read("Date,Text,Amount\n2026-03-16,a,-CA$45.30\n").currency == "CAD"
     assert read("Date,Text,Amount (CA$)\n2026-03-16,a,-45.30\n").currency == "CAD"
+    preamble = "ALL ACCOUNTS\n{}: ALL\nDate,Text,Amount\n2026-03-16,a,-45.30\n"
+    currencies = [read(preamble.format(name)).currency for name in ("Transactions", "Currency")]
+    assert currencies == ["USD", "ALL"]
     # Without a word for an amount, the cells tell which column it is.
     assert read("Date,Text,CAD$,USD$\n2026-03-16,a,,-45.30\n", currency="CAD").currency == "USD"
     header = "data;lançamento;valor (R$);saldo (R$)\n"

@@ -10,6 +10,7 @@ from ledger.statements import amounts, dates, trackers, vocabulary
 from ledger.statements.columns import SAMPLE, Table, assign_roles, divide, numeric_cells
 from ledger.statements.csv_rows import Plan, day_cell, read_rows
 from ledger.statements.encodings import CHOICES, DecodedText
+from ledger.statements.headers import roles_of
 from ledger.statements.listing import COLON, read_listing
 from ledger.statements.locale_hints import decimal_of, is_dollar
 from ledger.statements.model import (
@@ -28,7 +29,7 @@ from ledger.statements.text import fold, tidy
 
 EVIDENCE_ROWS = 20_000
 _CODE = re.compile(r"\b[A-Z]{3}\b")
-# Codes of currencies that are words in capitals, or hide digits, more often than not.
+# Codes of currencies that are words in capitals, or hidden digits, more often than not.
 _WORDS = frozenset({"ALL", "TOP", "XXX"})
 _ACCOUNT = re.compile(r"\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b")
 
@@ -263,14 +264,24 @@ def _currency(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Ques
         if sign == "$" and not is_dollar(hints.currency):
             return "USD", Question("currency", ("USD", hints.currency), "USD")
         return hints.currency, None
-    codes = {code for record in table.preamble[:20] for text in record.fields if (code := _currency_in(text[:80]))}
+    codes = {
+        code
+        for record in table.preamble[:20]
+        for text in record.fields
+        if (code := _currency_in(text[:80], besides=frozenset() if _names_currency(record) else _WORDS))
+    }
     return (codes.pop() if len(codes) == 1 else hints.currency), None
 
 
-def _currency_in(text: str) -> str:
-    """Return the currency that a text names by its code or sign."""
+def _names_currency(record: Record) -> bool:
+    """Tell whether a record above the table says what its fields are, as in "Currency: ALL"."""
+    return any("currency" in roles_of(text.partition(":")[0]) for text in record.fields)
+
+
+def _currency_in(text: str, besides: frozenset[str] = frozenset()) -> str:
+    """Return the currency that a text names by its code or sign, other than those `besides`."""
     for code in _CODE.findall(text):
-        if amounts.is_currency(code) and code not in _WORDS:
+        if amounts.is_currency(code) and code not in besides:
             return str(code)
     signs = (sign for sign in amounts.SIGNS if (not sign.isascii() or "$" in sign) and sign in text)
     return next((amounts.SIGNS[sign] for sign in signs), "")

@@ -18,8 +18,8 @@ _ROLES = {
         haben soll; s h; h s; +; sh; direction; bevetel kiadas; kennzeichen; *indicator; transaction type;
         dare avere; debet credit; *debet kredit; debit kredit; тип операции; приход расход; signe; sens;
         in out; type de transaction; inflow outflow; 交易类型; προσημο; income expense; expense income;
-        bejovo kimeno; smer uhrady; *入出金; withdrawal deposit; deposit withdrawal; *in out; *out in;
-        *debits and credits; *credits and debits; *withdrawals deposits; *deposits withdrawals
+        bejovo kimeno; smer uhrady; *入出金; withdrawal deposit; deposit withdrawal;
+        *debits and credits; *credits and debits; money in out; money out in; paid in out; paid out in
     """,
     "balance": """
         *balance; *saldo; *saldos; *solde; *kontostand; *egyenleg; *zustatek; *zostatok; *余额; *残高; *bakiye;
@@ -53,7 +53,7 @@ _ROLES = {
         *витрат; *видат; *дебет; *списання; *expense amount; expense; expenses; *ถอน; *בחובה;
         *дебит; *amount debit; *montant debit;
         payments; payment; *pagos; *egreso; *egresos; *gasto; *gastos; depenses; *sorties; *debiteur;
-        *debits; valor debito; *izdaci; *isplata; *isplate; *duguje; *funds out
+        *debits; valor debito; *izdaci; *isplata; *isplate; *duguje; funds out
     """,
     "in": """
         credit; credits; *credit amount; *credit eur; kredit; *credito; *kredit amount; haben; *gutschrift;
@@ -65,7 +65,7 @@ _ROLES = {
         *입금; receipts; *ingreso; *ingresos; recettes; *entrees; *crediteur; valor credito; *primici; *uplata;
         *uplate; *potrazuje; *lodgement; *alacak; *gelen; *giris; *受入; *預り; *預け入れ; *دائن; *ايداع;
         *надходження; *зарахування; *кредит; *income amount; income; *ฝาก; *בזכות;
-        *amount credit; *montant credit; *funds in
+        *amount credit; *montant credit; funds in
     """,
     "value_date": """
         valuta; *valutadatum; *valuta datum; *valutadate; *wertstellung; *wertstellungsdatum;
