@@ -37,7 +37,7 @@ COLUMNS = (
     *("line_number", "date", "amount", "currency", "text", "state", "reason", "duplicate", "expense_id"),
 )
 # The version of a stored summary. One of another version, as in a draft from before an update, is made again.
-VERSION = 3
+VERSION = 4
 
 
 class Figure(NamedTuple):
@@ -49,8 +49,12 @@ class Figure(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The figures of a draft: what would be added, and how many lines are in each section, by their reason."""
+    """The figures of a draft: what would be added, and how many lines are in each section, by their reason.
 
+    `currency` is that of what would be added: the one that the account had when the file was uploaded.
+    """
+
+    currency: str = ""
     spending: Figure = field(default_factory=Figure)
     refunds: Figure = field(default_factory=Figure)
     sections: Mapping[str, int] = field(default_factory=dict)
@@ -140,6 +144,7 @@ class DraftSummary:
         figures = self.figures
         head = {
             "version": VERSION,
+            "currency": figures.currency,
             "spending": [figures.spending.number, str(figures.spending.total)],
             "refunds": [figures.refunds.number, str(figures.refunds.total)],
             "sections": figures.sections,
@@ -167,7 +172,7 @@ class DraftSummary:
         figures = (head["spending"], head["refunds"])
         spending, refunds = (Figure(number, Decimal(total)) for number, total in figures)
         others = (head[name] for name in ("sections", "left_reasons", "money_in"))
-        return cls(Figures(spending, refunds, *others), head["categories"], pages)
+        return cls(Figures(head["currency"], spending, refunds, *others), head["categories"], pages)
 
 
 def section_of(state: str, reason: str, duplicate: str) -> str:
@@ -189,8 +194,9 @@ def summarise_lines(rows: Iterable[Sequence[Any]]) -> DraftSummary:
     spending: list[Decimal] = []
     refunds: list[Decimal] = []
     money_in = 0
+    currency = ""
     for name, key, category, *line in rows:
-        number, _day, amount, _currency, _text, state, reason, duplicate, _expense_id = line
+        number, _day, amount, written, _text, state, reason, duplicate, _expense_id = line
         section = section_of(state, reason, duplicate)
         counts[section] += 1
         if section in PLAIN_SECTIONS:
@@ -201,11 +207,12 @@ def summarise_lines(rows: Iterable[Sequence[Any]]) -> DraftSummary:
         payee.add(category, line)
         if state == "add":
             (refunds if amount > 0 else spending).append(amount)
+            currency = written
         if section == "left":
             reasons[reason] += 1
         money_in += reason == "money_in"
     left_reasons = [reason for reason, _count in reasons.most_common()]
-    figures = Figures(_figure(spending), _figure(refunds), counts, left_reasons, money_in)
+    figures = Figures(currency, _figure(spending), _figure(refunds), counts, left_reasons, money_in)
     names = {name for payees in sections.values() for payee in payees.values() for name in payee.categories}
     pages = {section: _pages(payees.values()) for section, payees in sections.items()}
     return DraftSummary(figures, sorted(names - {""}), pages)

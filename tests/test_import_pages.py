@@ -251,6 +251,22 @@ def test_amounts_in_another_currency_are_never_shown_as_if_they_were_in_that_of_
     assert sorted(lines) == ["£8.00", "¥900"]
 
 
+def test_the_sum_of_an_import_keeps_its_currency_when_that_of_the_account_has_changed(ana):
+    rows = "2026-01-14,Hotel,-90.00\n2026-01-15,Taxi,-8.50\n"
+    url = upload(ana, f"Date,Payee,Amount\n{rows}").location
+    assert "2 expenses to add, €98.50" in ana.page(url).one("main").text
+    with application.app_context():
+        ana.user().currency = "USD"
+        db.session.commit()
+
+    page = ana.page(url)
+
+    assert "2 expenses to add, €98.50" in page.one("main").text
+    again = ana.page(send(ana, page, "add-all").location)
+    assert ana.expenses() == []
+    assert "There is nothing to add. Amounts in currencies other than USD are left out." in again.one("main").text
+
+
 def test_a_payee_whose_lines_are_in_several_currencies_has_no_total_however_many_lines_are_shown(ana):
     rows = [f"2026-02-{day:02},Taxi,-8.00,GBP\n" for day in range(1, LINES_OF_PAYEE + 1)]
     url = upload(ana, "".join(["Date,Payee,Amount,Currency\n2026-01-16,Taxi,-900,JPY\n", *rows])).location

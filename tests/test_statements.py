@@ -118,6 +118,8 @@ def test_a_day_that_does_not_exist_is_a_bad_line_and_stops_nothing():
         (["($85.00)", "- $21.59", "$-3.00"], ["-85.00", "-21.59", "-3.00"]),
         (["-10,80 €", "-1 234,50 €", "-.46"], ["-10.80", "-1234.50", None]),
         (["12-", "−12.5", "-1'234.50"], ["-12.0", "-12.5", "-1234.50"]),
+        (["-R 1 234.50", "R-45.30", "(R85.00)", "-R2,000"], ["-1234.50", "-45.30", "-85.00", "-2000.0"]),
+        (["-R1.50", "-R850", "R123456"], ["-1.50", "-850.0", None]),
         (["$(1,085.00)", "(-$21.59)", "(-3.00)"], ["-1085.00", "-21.59", "-3.00"]),
         (["85,00 S", "21,59D", "3,00 H", "1D"], ["-85.00", "-21.59", "3.00", None]),
         (["-12,34,567.00", "-1.50"], ["-1234567.00", "-1.50"]),
@@ -401,6 +403,32 @@ READINGS = {
         "Date,Text,Money in,Money out,Fee,Balance\n2026-01-15,a,,-5.00,,95.00\n2026-01-16,b,9.00,,,104.00\n"
         "2026-01-17,atm,,-4.00,-1.00,99.00\n",
         [("2026-01-15", "-5.00"), ("2026-01-16", "9.00"), ("2026-01-17", "-5.00")],
+    ),
+    "amounts in rand": (
+        'Date,Text,Debit,Credit,Balance\n16 March 2026,a,R45.30,,"R2,954.70"\n'
+        '13 March 2026,b,,"R 2,000.00","R3,000.00"\n',
+        [("2026-03-16", "-45.30"), ("2026-03-13", "2000.00")],
+    ),
+    "the day that a late booking counts from": (
+        "Date,Text,Amount\n03/13/2026 as of 03/12/2026,a,-5.00\n03/14/2026,b,-7.50\nTransactions Total,,-12.50\n",
+        [("2026-03-13", "-5.00"), ("2026-03-14", "-7.50")],
+    ),
+    "the day of the purchase behind that of the booking": (
+        "Date Processed,Date of Transaction,Text,Amount\n2026/03/16,2026/03/14,a,-5.00\n",
+        [("2026-03-14", "-5.00")],
+    ),
+    "funds out and in": (
+        "Date,Text,Funds Out,Funds In\n03/16/2026,a,45.30,\n03/13/2026,b,,2000.00\n",
+        [("2026-03-16", "-45.30"), ("2026-03-13", "2000.00")],
+    ),
+    "a balance at the start of a file for all accounts": (
+        "ALL,012345678,Jane,Prestige\nOPEN,20260228,,1000.00,OPEN BALANCE\nHIST,20260313,,+5.00,a\n"
+        "HIST,20260316,##,-45.30,b\nCLOSE,20260331,,959.70,CLOSE BALANCE\n",
+        [("2026-03-13", "5.00"), ("2026-03-16", "-45.30")],
+    ),
+    "a price as the only amount": (
+        "Date,Item,Kind,Price\n03/16/2026,a,x,-$4.30\n03/14/2026,b,y,-$2.80\n",
+        [("2026-03-16", "-4.30"), ("2026-03-14", "-2.80")],
     ),
     "directions in Greek": (
         "Ημερομηνία;Αιτιολογία;Ποσό;Πρόσημο\n15/01/2026;a;25,50;Χ\n16/01/2026;b;1.200,00;Π\n",
@@ -723,6 +751,97 @@ def test_a_column_of_both_signs_is_not_one_side_of_two():
     assert booked(statement) == [("2026-03-15", "-23.40"), ("2026-03-16", "100.00")]
 
 
+@pytest.mark.parametrize(
+    ("text", "question"),
+    [
+        (
+            "03/16/2026,a,45.30,,345.30\n03/15/2026,b,20.00,,300.00\n"
+            "03/13/2026,Payment - thank you,,200.00,280.00\n",
+            {"columns": "2,3"},
+        ),
+        (
+            "Date,Text,Amount,Balance\n03/16/2026,a,45.30,345.30\n03/15/2026,b,20.00,300.00\n"
+            "03/13/2026,Payment - thank you,-200.00,280.00\n",
+            {"sign": "plus"},
+        ),
+    ],
+    ids=["two columns", "one column"],
+)
+def test_a_balance_that_rises_with_spending_is_what_is_owed_on_a_card(text, question):
+    statement = read(text)
+
+    assert booked(statement) == [("2026-03-16", "-45.30"), ("2026-03-15", "-20.00"), ("2026-03-13", "200.00")]
+    assert asked(statement) == question
+    again = read(text, layout=statement.layout)
+    assert (booked(again), asked(again)) == (booked(statement), {})
+
+
+def test_a_nameless_column_with_few_minuses_may_hold_the_payments_of_a_card():
+    statement = read("16 Mar 2026,a,,45.30\n13 Mar 2026,Direct debit,-300.00,\n12 Mar 2026,b,,2.80\n")
+
+    assert [amount for _, amount in booked(statement)] == ["-45.30", "300.00", "-2.80"]
+    assert asked(statement) == {"columns": "3,2"}
+    few = read("16 Mar 2026,a,,45.30\n13 Mar 2026,b,-300.00,\n")
+    assert ([amount for _, amount in booked(few)], asked(few)) == (["45.30", "-300.00"], {"columns": "2,3"})
+
+
+def test_a_category_of_income_tells_what_a_minus_means():
+    rows = "2026-03-16,a,Groceries,-45.30\n2026-03-13,b,Income: Work,2000.00\n2026-03-12,c,Other,20.00\n"
+    turned = rows.replace(",2", ",-2").replace("-45", "45")
+
+    assert asked(read("Date,Payee,Category,Amount\n" + rows)) == {"sign": "minus"}
+    assert asked(read("Date,Payee,Category,Amount\n" + turned)) == {"sign": "plus"}
+
+
+def test_a_day_that_a_list_writes_once_is_that_of_the_rows_below():
+    rows = "3/16/2026,Groceries,-45.30\n,Bus,-2.80\n3/13/2026,Rent,-850.00\n,Coffee,-3.00\n"
+    statement = read(f"Date,What,Amount\n{rows},,-5.00\n,Grand total,-906.10\n")
+
+    assert booked(statement) == [
+        ("2026-03-16", "-45.30"),
+        ("2026-03-16", "-2.80"),
+        ("2026-03-13", "-850.00"),
+        ("2026-03-13", "-3.00"),
+    ]
+    assert states(statement)[4:] == [("bad", "date"), ("left_out", "total")]
+
+
+@pytest.mark.parametrize("column", ["Balance", "Status", "Transaction ID"])
+def test_a_line_of_a_bank_without_a_day_is_named(column):
+    statement = read(
+        f"Date,Text,Amount,{column}\n3/16/2026,a,-45.30,95.00\n,b,-2.80,92.20\n3/13/2026,c,-1.00,1.00\n"
+    )
+
+    assert states(statement)[1] == ("bad", "date")
+
+
+def test_an_answer_without_the_name_of_its_column_is_no_text():
+    text = "Date,Payee,Amount,Reimbursable,Transfer,Time Zone\n2026-03-16,Shop,-5.00,no,false,Europe/London\n"
+    statement = read(text + "2026-03-15,Savings,-7.00,no,true,Europe/London\n")
+
+    assert [line.text for line in statement.lines] == ["Shop", "Savings"]
+    assert states(statement) == [("booked", ""), ("booked", "transfer")]
+
+
+def test_a_transfer_among_directions_is_proposed_to_be_left_out():
+    rows = "Expense,2026-03-16,a,-5.00\nIncome,2026-03-15,b,9.00\nTransfer,2026-03-14,c,-7.00\n"
+
+    assert states(read(f"Type,Date,Text,Amount\n{rows}")) == [
+        ("booked", ""),
+        ("booked", ""),
+        ("booked", "transfer"),
+    ]
+
+
+@pytest.mark.parametrize("group", ["Category Group Name", "Parent Category"])
+def test_a_category_is_told_from_its_group_and_an_account_from_its_type(group):
+    statement = read(
+        f"Date,Text,{group},Category,Account Type,Account,Amount\n2026-03-16,a,Food,Groceries,Cash,Wallet,-5.00\n"
+    )
+
+    assert [(line.category, line.account) for line in statement.lines] == [("Groceries", "Wallet")]
+
+
 def test_the_cost_of_a_card_next_month_is_not_a_balance():
     statement = read("利用日,利用店名・商品名,利用金額,5月繰越残高\n2026/03/28,a,680,0\n", currency="JPY")
 
@@ -818,6 +937,13 @@ def test_amounts_keep_the_currencies_beside_them():
     assert [line.currency for line in read(text).lines] == ["EUR", "GBP", "EUR"]
     text = text.replace("-12.00 EUR", "-€12.00").replace("-8.00 GBP", "-£8.00")
     assert [line.currency for line in read(text).lines] == ["EUR", "GBP", "EUR"]
+    assert read("Date,Text,Amount\n2026-03-16,a,-CA$45.30\n").currency == "CAD"
+    assert read("Date,Text,Amount (CA$)\n2026-03-16,a,-45.30\n").currency == "CAD"
+    preamble = "ALL ACCOUNTS\n{}: ALL\nDate,Text,Amount\n2026-03-16,a,-45.30\n"
+    currencies = [read(preamble.format(name)).currency for name in ("Transactions", "Currency")]
+    assert currencies == ["USD", "ALL"]
+    # Without a word for an amount, the cells tell which column it is.
+    assert read("Date,Text,CAD$,USD$\n2026-03-16,a,,-45.30\n", currency="CAD").currency == "USD"
     header = "data;lançamento;valor (R$);saldo (R$)\n"
     statement = read(header + "13/03/2026;a;-18,40;81,60\n14/03/2026;b;-1,60;80,00\n")
     assert (statement.currency, asked(statement)) == ("BRL", {})
@@ -957,7 +1083,7 @@ def test_a_payment_received_alone_tells_what_a_minus_means():
     assert asked(statement) == {"sign": "plus"}
 
 
-@pytest.mark.parametrize("name", ["Credit/Debit Amount", "入出金(円)"])
+@pytest.mark.parametrize("name", ["Credit/Debit Amount", "入出金(円)", "Debits and credits", "Money in/out"])
 def test_a_column_named_after_both_sides_is_none_of_them(name):
     statement = read(f"Booked At;Text;{name};Balance\n2026-03-13;a;1000;1000\n")
 
@@ -1033,6 +1159,24 @@ def test_a_row_with_hundreds_of_fields_too_many_takes_no_longer_than_they_do(mon
     assert len(looked_at) < 10 * 290
 
 
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_a_listing_has_a_block_of_lines_for_each_booking(line_end):
+    blocks = (
+        "From: 01/03/2026 to 31/03/2026\n\nAccount: XXXX 1234\n\n"
+        "Date:\xa016/03/2026\nDescription:\xa0Card payment to a, b: c\nAmount:\xa0-45.30\nBalance:\xa01954.70\n\n"
+        "Date:\xa013/03/2026\nDescription:\xa0Pay\nAmount:\xa02000.00\nBalance:\xa02000.00\n\n"
+        "Date:\xa030/02/2026\nDescription:\xa0x\nAmount:\xa0-1.00\nBalance:\xa00.00\n"
+    )
+    statement = read(blocks.replace("\n", line_end), "cp1252")
+
+    assert booked(statement) == [("2026-03-16", "-45.30"), ("2026-03-13", "2000.00")]
+    assert statement.lines[0].text == "Card payment to a, b: c"
+    assert asked(statement) == {}
+    last = statement.lines[-1]
+    assert (last.line_number, last.reason, last.raw.partition("\n")[0]) == (15, "date", "Date:\xa030/02/2026")
+    assert booked(read(blocks, "cp1252", layout=statement.layout)) == booked(statement)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "code"),
@@ -1061,6 +1205,10 @@ def test_a_row_with_hundreds_of_fields_too_many_takes_no_longer_than_they_do(mon
         (8 * 2**20 * b" " + b" ", "too_large"),
         (190_000 * b'"', "no_lines"),
         (190_000 * b"\n", "empty"),
+        (
+            b"Date: 1\n" + b"".join(b"Amount %d: 1\n" % number for number in range(100)) + 900_000 * b"Date: 1\n",
+            "too_many_cells",
+        ),
         (b"!Type:Bank\nN12\nPShop\n", "no_lines"),
         (b"<OFX>" + 190_000 * b"<", "no_lines"),
         (b":20:" + 150_000 * b":", "field_too_long"),
@@ -1155,9 +1303,10 @@ def test_ofx_amounts_in_another_currency_are_not_relabelled(tag, currency):
     [
         ((("DEBIT", "1.50"), ("CREDIT", "9.00")), ["-1.50", "9.00"]),
         ((("DEBIT", "1.50"), ("CREDIT", "-9.00")), ["1.50", "-9.00"]),
-        ((("DEBIT", "1.50"), ("DEBIT", "9.00")), ["1.50", "9.00"]),
+        ((("DEBIT", "1.50"), ("POS", "9.00")), ["-1.50", "-9.00"]),
+        ((("CREDIT", "1.50"), ("OTHER", "9.00")), ["1.50", "9.00"]),
     ],
-    ids=["no minus", "a minus", "one kind"],
+    ids=["no minus", "a minus", "only money out", "no money out"],
 )
 def test_kinds_of_ofx_give_the_sign_only_where_the_file_writes_none(transactions, amounts):
     tags = [f"<TRNTYPE>{kind}<DTPOSTED>20260115<TRNAMT>{amount}" for kind, amount in transactions]
@@ -1419,6 +1568,61 @@ def test_exports_of_other_trackers_are_known_by_their_header(text, format, lines
     amounts = [line.amount for line in statement.in_state(State.BOOKED)]
     assert (statement.format, len(amounts), str(Decimal(0) + __builtins__["sum"](amounts))) == (format, lines, sum)
     assert asked(statement) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "format", "lines"),
+    [
+        (
+            "Account,Date,Payee,Memo,Outflow,Inflow\nGiro,13/01/2026,Shop,,5.00,0.00\n"
+            "Giro,14/01/2026,Transfer : Visa,,9.00,0.00\nVisa,14/01/2026,Transfer : Giro,,0.00,9.00\n",
+            "ynab",
+            [("-5.00", ""), ("-9.00", "transfer"), ("9.00", "transfer")],
+        ),
+        (
+            "Date,Merchant,Category,Account,Original Statement,Notes,Amount,Tags\n"
+            "2026-01-13,Shop,Groceries,Giro,SHOP 12,,-5.00,\n2026-01-14,Zelle,Gifts,Giro,ZELLE,,9.00,\n"
+            "2026-01-14,Visa,Credit Card Payment,Giro,VISA,,-7.00,\n",
+            "monarch",
+            [("-5.00", ""), ("9.00", ""), ("-7.00", "transfer")],
+        ),
+        (
+            "date,name,amount,status,category,parent category,excluded,tags,type,account,account mask,note\n"
+            "2026-01-13,Shop,5.00,posted,Groceries,Food,false,,regular,Giro,1234,\n"
+            "2026-01-14,Job,-9.00,posted,,,false,,income,Giro,1234,\n"
+            "2026-01-14,Visa,7.00,posted,,,true,,internal transfer,Giro,1234,\n",
+            "copilot",
+            [("-5.00", ""), ("9.00", ""), ("-7.00", "transfer")],
+        ),
+        (
+            "date,account,category,amount,currency,converted amount,currency,description\n"
+            "13/01/2026,Cash,Initial balance 'Cash',50,EUR,50,EUR,\n13/01/2026,Cash,Food,-4.50,EUR,-4.50,EUR,\n"
+            "14/01/2026,Cash,To 'Card',-9,EUR,-9,EUR,\n14/01/2026,Card,From 'Cash',9,EUR,9,EUR,\n",
+            "monefy",
+            [("-4.50", ""), ("-9.0", "transfer"), ("9.0", "transfer")],
+        ),
+        (
+            "date;payment;number;payee;memo;amount;category;tags\n2026-01-13;6;;Shop;bread;-4.50;Food;\n"
+            "2026-01-14;5;;;savings;-9.00;;\n",
+            "homebank",
+            [("-4.50", ""), ("-9.00", "transfer")],
+        ),
+    ],
+    ids=["ynab", "monarch", "copilot", "monefy", "homebank"],
+)
+def test_transfers_of_other_trackers_are_proposed_to_be_left_out(text, format, lines):
+    statement = read(text, currency="EUR")
+
+    assert statement.format == format
+    assert [(str(line.amount), line.reason) for line in statement.in_state(State.BOOKED)] == lines
+    assert asked(statement) == {}
+
+
+def test_money_that_came_in_with_firefly_has_its_source_as_payee():
+    header = "type,amount,date,source_name,destination_name,category\n"
+    rows = "Deposit,5.00,2026-01-02,Shop,Giro,\nWithdrawal,-2.00,2026-01-02,Giro,Shop,Food\n"
+
+    assert [line.payee for line in read(header + rows).lines] == ["Shop", "Shop"]
 
 
 def test_an_export_with_currencies_does_not_fit_a_tracker_without_them():

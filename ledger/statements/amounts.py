@@ -25,18 +25,22 @@ _UNIFIED = str.maketrans(
     | dict.fromkeys("\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d", "-")
     | dict.fromkeys("\u061c\u200e\u200f\u202a\u202c\ufeff", None)
 )
-# Signs that name one currency. The dollar and the crown belong to many.
+# Signs that name one currency, those that contain another one first. The dollar and the crown belong to many.
 SIGNS = {
     "€": "EUR", "£": "GBP", "zł": "PLN", "zl": "PLN", "Kč": "CZK", "Ft": "HUF", "₹": "INR", "₽": "RUB",
     "₺": "TRY", "TL": "TRY", "₴": "UAH", "₪": "ILS", "₩": "KRW", "R$": "BRL", "lei": "RON", "лв": "BGN",
     "฿": "THB", "₫": "VND",
     "元": "CNY", "円": "JPY", "원": "KRW", "грн": "UAH", "руб": "RUB", "RM": "MYR", "₸": "KZT",
-    "RUR": "RUB", "NIS": "ILS", "RMB": "CNY", "Fr": "CHF", "US$": "USD", "A$": "AUD", "C$": "CAD", "NZ$": "NZD",
+    "RUR": "RUB", "NIS": "ILS", "RMB": "CNY", "Fr": "CHF", "US$": "USD", "AU$": "AUD", "CA$": "CAD",
+    "A$": "AUD", "C$": "CAD", "NZ$": "NZD", "HK$": "HKD", "MX$": "MXN", "NT$": "TWD", "S$": "SGD", "R": "ZAR",
 }  # fmt: skip
 # Currencies whose decimals are no longer written.
 WRITTEN_WHOLE = frozenset({"COP", "HUF", "IDR", "TWD"})
 _CURRENCY = (
-    r"(?:[A-Z]{3}|US\$|NZ\$|[AC]\$|R\$|[€£$¥￥₹₽₺₴₪₩฿₫₸元円원]"
+    r"(?:[A-Z]{3}|(?:US|NZ|AU|CA|HK|MX|NT|[ACRS])\$|[€£$¥￥₹₽₺₴₪₩฿₫₸元円원]"
+    # Rand. Many digits without decimals can be a reference.
+    r"|R(?=\s?[-+(]?\s?"
+    r"(?:[0-9]{1,12}[.,][0-9]{2}|[0-9]{1,3}(?:[ ,][0-9]{3})+(?:[.,][0-9]{2})?|[0-9]{1,5})(?![0-9.,]))"
     r"|z[łl]|K[čc]|Ft|TL|RM|lei|(?:руб|грн|лв|kr|Fr|Rs)\.?)"
 )
 _NUMBER = r"(?:[0-9](?:[0-9., ']{0,30}[0-9])?[.,]?|[.,][0-9]{1,15})"

@@ -30,6 +30,7 @@ _MAY_BE_EMPTY = {
 _LONGEST_WHOLE_AMOUNT = 10
 _LONG_NUMBER = re.compile("[0-9]{5}")
 _IBAN = re.compile("[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]){11,30}")
+_WIDER = {"group", "parent", "type"}
 
 
 @dataclass(slots=True)
@@ -94,6 +95,11 @@ class Column:
     def is_identifiers(self) -> bool:
         """True if the cells are longer whole numbers than amounts are."""
         return all(value.isdigit() and len(value) > _LONGEST_WHOLE_AMOUNT for value in self.values)
+
+    @property
+    def is_answers(self) -> bool:
+        """True if every cell is yes or no, which describes nothing without the name of the column."""
+        return bool(self.values) and {fold(value) for value in self.values} <= vocabulary.ANSWERS
 
     @property
     def directions(self) -> tuple[set[str], set[str], set[str]]:
@@ -166,6 +172,7 @@ def assign_roles(table: Table, chosen: dict[str, int]) -> None:
         _drop_original_amount(table)
         _drop_original_currency(table)
         _join_pair(table)
+        _take_only_amount(table)
         _assign_dates(table)
         _drop_other_accounts(table)
     _assign_direction(table)
@@ -250,6 +257,13 @@ def _join_pair(table: Table) -> None:
         table.roles["amount"] = table.roles.pop(side)
 
 
+def _take_only_amount(table: Table) -> None:
+    """Take the amount of another kind, such as a price, if there is no other column of money."""
+    index = table.roles.get("other_amount")
+    if index is not None and not {"amount", "out", "in"} & table.roles.keys() and not money_columns(table):
+        table.roles["amount"] = table.roles.pop("other_amount")
+
+
 def _holds_amount(row: Record, index: int) -> bool:
     return row.cell(index) not in amounts.NOTHING
 
@@ -298,6 +312,9 @@ def _is_better(column: Column, present: Column, role: str) -> bool:
     if role in {"amount", "currency"} and "account" in roles_of(column.name):
         # The currency of the account, not that of a purchase abroad.
         return "account" not in roles_of(present.name)
+    if role in {"category", "account"}:
+        # The category, not the group of categories; the account, not its type.
+        return bool(_WIDER & set(fold(present.name).split())) and not _WIDER & set(fold(column.name).split())
     if role == "amount":
         if column.is_money and present.is_zero and not column.is_zero:
             return True
@@ -340,7 +357,8 @@ def _assign_texts(table: Table) -> None:
     for column in table.columns:
         named = roles_of(column.name) if column.name else []
         role = next((role for role in named if _fits(column, role)), "")
-        is_free = column.index not in used and column.letters > 0 and column.codes < column.filled
+        has_words = column.letters > 0 and column.codes < column.filled and not column.is_answers
+        is_free = column.index not in used and has_words
         is_text = role in silent or (not named and is_free and not column.is_days)
         if is_text and column.index not in used and not column.is_money and column.filled:
             table.texts.append(column.index)

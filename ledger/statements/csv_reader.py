@@ -10,6 +10,8 @@ from ledger.statements import amounts, dates, trackers, vocabulary
 from ledger.statements.columns import SAMPLE, Table, assign_roles, divide, numeric_cells, profile
 from ledger.statements.csv_rows import Plan, day_cell, read_rows
 from ledger.statements.encodings import CHOICES, DecodedText
+from ledger.statements.headers import roles_of
+from ledger.statements.listing import COLON, read_listing
 from ledger.statements.locale_hints import decimal_of, is_dollar
 from ledger.statements.model import (
     ID_MAX,
@@ -37,6 +39,8 @@ EVIDENCE_ROWS = 20_000
 _CODE = re.compile(r"\b[A-Z]{3}\b")
 # The name of the only currency whose name is nearly the same in every language.
 _EURO = re.compile(r"\beuro[as]?\b", re.IGNORECASE)
+# Codes of currencies that are words in capitals, or hidden digits, more often than not.
+_WORDS = frozenset({"ALL", "TOP", "XXX"})
 _ACCOUNT = re.compile(r"\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b")
 
 
@@ -44,8 +48,9 @@ def read_csv(decoded: DecodedText, hints: Hints) -> Statement:
     """Read delimited text. Raises StatementError if it holds no bookings and no records that look like some."""
     layout = hints.layout
     text = unwrap(decoded.text)
-    delimiter = layout.delimiter or choose_delimiter(text)
-    records = join_days(narrow_numbers(all_records(text, delimiter, hints.limits)))
+    records = read_listing(text, hints.limits)
+    delimiter = COLON if records else layout.delimiter or choose_delimiter(text)
+    records = records or join_days(narrow_numbers(all_records(text, delimiter, hints.limits)))
     table = divide(records, delimiter)
     if not table.rows:
         raise StatementError("no_lines")
@@ -119,6 +124,9 @@ def _plan(table: Table, hints: Hints) -> Plan:
     balanced = [row for row in rows if row.cell(table.roles["balance"])] if "balance" in table.roles else rows
     is_rising = _is_rising(table, balanced, order, hints)
     money, questions = _money(table, rows, preset, decimal, hints, is_rising)
+    named = {_currency_in(table.columns[index].name) for index in money.indexes} - {""}
+    if len(named) == 1 and not hints.layout.currency:
+        currency, currency_question = named.pop(), None
     plan = Plan(table, preset, money, order, currency, _account(table, rows))
     asked = (date_question, decimal_question, *questions, currency_question)
     plan.questions = [question for question in asked if question]
@@ -269,7 +277,12 @@ def _currency(table: Table, rows: list[Record], hints: Hints) -> tuple[str, Ques
         if sign == "$" and not is_dollar(hints.currency):
             return "USD", Question("currency", ("USD", hints.currency), "USD")
         return hints.currency, None
-    codes = {code for record in table.preamble[:20] for text in record.fields if (code := _currency_in(text[:80]))}
+    codes = {
+        code
+        for record in table.preamble[:20]
+        for text in record.fields
+        if (code := _currency_in(text[:80], besides=frozenset() if _names_currency(record) else _WORDS))
+    }
     return (codes.pop() if len(codes) == 1 else hints.currency), None
 
 
@@ -280,10 +293,15 @@ def _signs_in(row: Record, money: set[int]) -> list[str]:
     return [cell.currency for cell in cells if cell.currency and (not own or cell.number in own)]
 
 
-def _currency_in(text: str) -> str:
-    """Return the currency that a text names by its code or sign."""
+def _names_currency(record: Record) -> bool:
+    """Tell whether a record above the table says what its fields are, as in "Currency: ALL"."""
+    return any("currency" in roles_of(text.partition(":")[0]) for text in record.fields)
+
+
+def _currency_in(text: str, besides: frozenset[str] = frozenset()) -> str:
+    """Return the currency that a text names by its code or sign, other than those `besides`."""
     for code in _CODE.findall(text):
-        if currency := amounts.currency_of(code):
+        if (currency := amounts.currency_of(code)) and code not in besides:
             return currency
     if _EURO.search(text):
         return "EUR"

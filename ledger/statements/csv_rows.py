@@ -24,6 +24,9 @@ from ledger.statements.money_plan import MoneyPlan, UnreadableError, direction_o
 from ledger.statements.table import Record
 from ledger.statements.text import fold, tidy
 
+# Columns of banks, which a list that a person keeps does not have.
+_OF_BANKS = {"balance", "status", "id", "check", "direction"}
+
 
 @dataclass(slots=True)
 class Plan:
@@ -114,7 +117,13 @@ class _RowReader:
         self._payer = self._roles.get("payer", -1)
         self._has_account = "account" in self._roles and not plan.account
         names = [fold(name) for name in plan.table.header]
-        self._pending = next((at for at, name in enumerate(names) if name in vocabulary.PENDING_COLUMNS), -1)
+        self._pending, self._transfer = (
+            next((at for at, name in enumerate(names) if name in columns), -1)
+            for columns in (vocabulary.PENDING_COLUMNS, vocabulary.TRANSFER_COLUMNS)
+        )
+        # A list that a person keeps can have a day once for several rows. Banks write it in each.
+        self._repeats_day = self._preset is None and not _OF_BANKS & self._roles.keys()
+        self._day_above = ""
         self._days: dict[str, date | None] = {}
         self._currencies = _dollars_beside_others(plan)
 
@@ -122,7 +131,7 @@ class _RowReader:
         """Return the line of one record."""
         if row.is_broken:
             return self._line(row, State.BAD, "quote", None, None)
-        date_text = self._cell(row, "date")
+        date_text = self._date_text(row)
         day = self._day(date_text)
         # In our own export, these are words that the user chose.
         marks = set() if self._is_exact else vocabulary.marks_of(row.fields)
@@ -145,6 +154,15 @@ class _RowReader:
 
     def _cell(self, row: Record, role: str) -> str:
         return row.cell(self._roles.get(role, -1))
+
+    def _date_text(self, row: Record) -> str:
+        """Return the text of the day, or that of the row above if the row has only a text and an amount."""
+        text = self._cell(row, "date")
+        if text or not self._repeats_day:
+            self._day_above = text
+            return text
+        is_booking = any(map(row.cell, self._texts)) and _has_amount(self._plan, row)
+        return self._day_above if is_booking and not any(map(vocabulary.is_total, row.fields)) else ""
 
     def _day(self, text: str) -> date | None:
         if text not in self._days:
@@ -185,12 +203,20 @@ class _RowReader:
     def _by_kind(self, row: Record, day: date | None, amount: Decimal) -> StatementLine:
         """Apply what the export's kind of the row says."""
         if self._preset is None:
-            return self._line(row, State.BOOKED, "", day, amount)
-        kind = self._preset.kinds.get(self._cell(row, "kind").casefold(), "")
-        if kind in {trackers.OUT, trackers.IN}:
-            return self._line(row, State.BOOKED, "", day, abs(amount) if kind == trackers.IN else -abs(amount))
+            return self._line(row, State.BOOKED, "transfer" if self._is_transfer(row) else "", day, amount)
+        kind = self._preset.kind_of(self._cell(row, "kind"))
+        if kind == trackers.OUT:
+            return self._line(row, State.BOOKED, "", day, -abs(amount))
+        if kind == trackers.IN:
+            line = self._line(row, State.BOOKED, "", day, abs(amount))
+            return line._replace(payee=tidy(self._cell(row, "payer"), PAYEE_MAX) or line.payee)
         state = State.LEFT_OUT if kind and not kind.startswith("?") else State.BOOKED
         return self._line(row, state, kind.removeprefix("?"), day, amount)
+
+    def _is_transfer(self, row: Record) -> bool:
+        """Tell whether the direction, or a column for it, says that the money stays with the user."""
+        direction, answer = fold(self._cell(row, "direction")), fold(row.cell(self._transfer))
+        return direction in vocabulary.TRANSFERS or answer in vocabulary.TRUE
 
     def _currency(self, row: Record) -> str:
         if "currency" in self._roles:

@@ -121,7 +121,8 @@ def read_cell(text: str) -> DayCell | None:
 
 @lru_cache(maxsize=CACHE_SIZE)
 def _read_cell(text: str) -> DayCell | None:
-    text = text.strip().lstrip("'")
+    # American brokers add the day that a late booking counts from.
+    text = text.partition(" as of ")[0].strip().lstrip("'")
     if not 6 <= len(text) <= CELL_MAX or not _START.match(text):
         return None
     for reader in (_read_year_first, _read_year_last, _read_digits, _read_named):

@@ -43,6 +43,11 @@ class Limits:
         if count > self.max_lines:
             raise StatementError("too_many_lines", limit=self.max_lines)
 
+    def check_cells(self, count: int) -> None:
+        """Raise StatementError if a file has too many fields."""
+        if count > self.max_cells:
+            raise StatementError("too_many_cells", limit=self.max_cells)
+
 
 UPLOAD_LIMITS = Limits(max_bytes=8 * 2**20, max_lines=50_000)
 # For the command line: a user with a shell can do worse than read a large file.

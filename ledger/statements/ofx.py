@@ -34,7 +34,6 @@ _DAYS = ("DTPOSTED", "DTTRAN", "DTUSER")
 _ENDS = {"BANKTRANLIST", "BANKTRANLISTP", "STMTRS", "CCSTMTRS", "OFX", "INVBANKTRAN"}
 _ACCOUNTS = {"BANKACCTFROM", "CCACCTFROM", "INVACCTFROM"}
 _KINDS_OUT = {"DEBIT", "POS", "ATM", "CHECK", "FEE", "SRVCHG", "DIRECTDEBIT"}
-_KINDS_IN = {"CREDIT", "DEP", "DIRECTDEP", "INT", "DIV"}
 
 
 @dataclass(slots=True)
@@ -103,10 +102,8 @@ def _by_header(content: bytes, decoded: DecodedText, hints: Hints) -> DecodedTex
 
 
 def _signed_by_kind(found: list[tuple[str, StatementLine]]) -> list[StatementLine]:
-    """Return the lines; in a file without any minus, their kinds say which money went out, if there are both."""
-    kinds = {kind for kind, _ in found}
-    has_minus = any(line.amount is not None and line.amount < 0 for _, line in found)
-    if has_minus or not kinds & _KINDS_OUT or not kinds & _KINDS_IN:
+    """Return the lines; in a file without any minus, their kinds say which money went out."""
+    if any(line.amount is not None and line.amount < 0 for _, line in found):
         return [line for _, line in found]
     return [
         line._replace(amount=-line.amount) if kind in _KINDS_OUT and line.amount is not None else line

@@ -64,7 +64,7 @@ def _by_cells(table: Table, plan: MoneyPlan, rows: list[Record], is_rising: bool
         return SignGuess(replace(plan, amount=candidates[0].index))
     proven = _proven_by_balance(table, candidates, plan, rows, is_rising)
     if proven:
-        return SignGuess(proven)
+        return _unless_owed(table, SignGuess(proven), rows)
     pair = _complementary(candidates, plan, rows)
     if pair:
         return pair
@@ -100,7 +100,10 @@ def _proven_by_balance(
 
 
 def _complementary(candidates: list[Column], plan: MoneyPlan, rows: list[Record]) -> SignGuess | None:
-    """Return two columns of which always one is empty; the one filled more often is taken for money out."""
+    """Return two columns of which always one is empty; the one filled more often is taken for money out.
+
+    One that has a minus is certainly money out only if it is: a card can write payments with a minus.
+    """
     values = {column.index: _values_in(plan, rows, column.index) for column in candidates}
     for first, second in combinations(candidates, 2):
         cells = list(zip(values[first.index], values[second.index], strict=True))
@@ -111,9 +114,11 @@ def _complementary(candidates: list[Column], plan: MoneyPlan, rows: list[Record]
             continue
         counts = [sum(bool(cell) for cell in side) for side in zip(*cells, strict=True)]
         negative = [any(cell and cell < 0 for cell in side) for side in zip(*cells, strict=True)]
-        is_first_out = negative[0] if negative[0] != negative[1] else counts[0] >= counts[1]
+        is_open = negative[0] == negative[1]
+        with_minus, others = counts if negative[0] else counts[::-1]
+        is_first_out = counts[0] >= counts[1] if is_open or with_minus < others else negative[0]
         out, into = (first.index, second.index) if is_first_out else (second.index, first.index)
-        questions = () if negative[0] != negative[1] else ("columns",)
+        questions = ("columns",) if is_open or with_minus <= others else ()
         return SignGuess(replace(plan, out=out, into=into), questions)
     return None
 
@@ -247,7 +252,23 @@ def _by_balance(
     if plans[-1].fee >= 0 and shares[0] == shares[-1] == max(shares) and _has_fees(table, plan, rows):
         # The only fees are of bookings that no balance stands before.
         questions = (*questions, "columns")
-    return SignGuess(plans[shares.index(max(shares))], questions)
+    return _unless_owed(table, SignGuess(plans[shares.index(max(shares))], questions), rows)
+
+
+def _unless_owed(table: Table, guess: SignGuess, rows: list[Record]) -> SignGuess:
+    """Turn the signs that balances prove around and ask, if the words say that these are what is owed on a card.
+
+    Then most lines seem to be money in, and repayments money out.
+    """
+    plan = guess.plan
+    values = list(filter(None, _values(plan, rows)))
+    negative = sum(value < 0 for value in values)
+    income, repayment = _evidence(table, rows, plan, len(values), 0)
+    if plan.is_unmarked_out or repayment <= income or 2 * negative > len(values):
+        return guess
+    if plan.amount >= 0:
+        return SignGuess(replace(plan, sign=-plan.sign), (*guess.questions, "sign"))
+    return SignGuess(replace(plan, out=plan.into, into=plan.out), (*guess.questions, "columns"))
 
 
 def _other_numbers(table: Table, plan: MoneyPlan) -> list[Column]:
@@ -324,11 +345,12 @@ def _evidence(table: Table, rows: list[Record], plan: MoneyPlan, negative: int, 
     # Most lines are spending: where most have a minus, a payment is one by card.
     repaid = vocabulary.REPAYMENT_WORDS if negative < positive else vocabulary.CERTAIN_REPAYMENT_WORDS
     some = rows[:WORD_ROWS]
-    for row, value in zip(some, _values_in(plan, some, plan.amount), strict=True):
+    came_in = vocabulary.INCOME_WORDS | vocabulary.CERTAIN_REPAYMENT_WORDS
+    for row, value in zip(some, _values(plan, some), strict=True):
         words = set(fold(" ".join(map(row.cell, table.texts))).split())
-        came_in = vocabulary.INCOME_WORDS | vocabulary.CERTAIN_REPAYMENT_WORDS
-        income += bool(value and value > 0 and words & came_in)
-        repayment += bool(value and value < 0 and words & (repaid | vocabulary.WAGE_WORDS))
+        is_income = vocabulary.is_income_category(row.cell(table.roles.get("category", -1)))
+        income += bool(value and value > 0 and (is_income or words & came_in))
+        repayment += bool(value and value < 0 and (is_income or words & (repaid | vocabulary.WAGE_WORDS)))
     return income, repayment
 
 

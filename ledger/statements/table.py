@@ -290,6 +290,5 @@ def all_records(text: str, delimiter: str, limits: Limits) -> list[Record]:
         records.append(record)
         cells += len(record.fields)
         limits.check_lines(len(records) - MAX_PREAMBLE)
-        if cells > limits.max_cells:
-            raise StatementError("too_many_cells", limit=limits.max_cells)
+        limits.check_cells(cells)
     return records

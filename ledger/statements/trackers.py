@@ -16,8 +16,8 @@ class Preset:
     """Rules for reading the export of a tracker.
 
     `names` must all be in the header. `roles` are the columns by name; `kinds` says for the values of the column
-    `kind` what the row is. `sign` is how spending is written, and `decimal` the character before the decimals;
-    nothing means that the file decides.
+    `kind` what the row is, and `beginnings` does so for how these begin. `sign` is how spending is written, and
+    `decimal` the character before the decimals; nothing means that the file decides.
     """
 
     format: str
@@ -27,11 +27,18 @@ class Preset:
     decimal: str = ""
     kind: str = ""
     kinds: dict[str, str] = field(default_factory=dict)
+    beginnings: dict[str, str] = field(default_factory=dict)
     texts: tuple[str, ...] = ()
     is_guarded: bool = False
     is_double_entry: bool = False
     may_be_minor: bool = False
     is_whole_header: bool = False
+
+    def kind_of(self, value: str) -> str:
+        """Return what a row is by its value in the column `kind`; nothing if that does not matter."""
+        folded = value.casefold()
+        begun = (kind for beginning, kind in self.beginnings.items() if folded.startswith(beginning))
+        return self.kinds.get(folded) or next(begun, "")
 
 
 PRESETS = (
@@ -62,7 +69,7 @@ PRESETS = (
         ("type", "amount", "date", "source_name", "destination_name"),
         {
             "date": "date", "amount": "amount", "currency": "currency_code", "payee": "destination_name",
-            "category": "category", "id": "journal_id",
+            "payer": "source_name", "category": "category", "id": "journal_id",
         },
         kind="type",
         kinds={
@@ -107,7 +114,30 @@ PRESETS = (
             "date": "date", "out": "outflow", "in": "inflow", "payee": "payee", "category": "category",
             "account": "account",
         },
+        kind="payee",
+        beginnings={"transfer :": "?transfer"},
         texts=("payee", "memo"),
+    ),
+    Preset(
+        "monarch",
+        ("date", "merchant", "category", "account", "original statement", "notes", "amount", "tags"),
+        {"date": "date", "amount": "amount", "payee": "merchant", "category": "category", "account": "account"},
+        sign="minus",
+        kind="category",
+        kinds={"transfer": "?transfer", "credit card payment": "?transfer", "balance adjustments": "balance"},
+        texts=("merchant", "original statement", "notes"),
+    ),
+    Preset(
+        "copilot",
+        ("date", "name", "amount", "status", "category", "parent category", "excluded", "type", "account"),
+        {
+            "date": "date", "amount": "amount", "status": "status", "payee": "name", "category": "category",
+            "account": "account",
+        },
+        sign="plus",
+        kind="type",
+        kinds={"internal transfer": "?transfer"},
+        texts=("name", "note"),
     ),
     Preset(
         "splitwise",
@@ -152,7 +182,18 @@ PRESETS = (
             "account": "account",
         },
         sign="minus",
+        kind="category",
+        beginnings={"to '": "?transfer", "from '": "?transfer", "initial balance '": "balance"},
         texts=("description",),
+    ),
+    Preset(
+        "homebank",
+        ("date", "payment", "payee", "memo", "amount", "category", "tags"),
+        {"date": "date", "amount": "amount", "payee": "payee", "category": "category"},
+        sign="minus",
+        kind="payment",
+        kinds={"5": "?transfer"},
+        texts=("payee", "memo", "info", "number"),
     ),
     Preset(
         "homebank",

@@ -18,7 +18,8 @@ _ROLES = {
         haben soll; s h; h s; +; sh; direction; bevetel kiadas; kennzeichen; *indicator; transaction type;
         dare avere; debet credit; *debet kredit; debit kredit; тип операции; приход расход; signe; sens;
         in out; type de transaction; inflow outflow; 交易类型; προσημο; income expense; expense income;
-        bejovo kimeno; smer uhrady; segno; *amountsign; *入出金; withdrawal deposit; deposit withdrawal
+        bejovo kimeno; smer uhrady; segno; *amountsign; *入出金; withdrawal deposit; deposit withdrawal;
+        *debits and credits; *credits and debits; money in out; money out in; paid in out; paid out in
     """,
     "balance": """
         *balance; *saldo; *saldos; *solde; *kontostand; *egyenleg; *zustatek; *zostatok; *余额; *残高; *bakiye;
@@ -52,7 +53,7 @@ _ROLES = {
         *витрат; *видат; *дебет; *списання; *expense amount; expense; expenses; *ถอน; *בחובה;
         *дебит; *amount debit; *montant debit; *ghi no;
         payments; payment; *pagos; *egreso; *egresos; *gasto; *gastos; depenses; *sorties; *debiteur;
-        *debits; valor debito; *izdaci; *isplata; *isplate; *duguje
+        *debits; valor debito; *izdaci; *isplata; *isplate; *duguje; funds out
     """,
     "in": """
         credit; credits; *credit amount; *credit eur; kredit; *credito; *kredit amount; haben; *gutschrift;
@@ -64,7 +65,7 @@ _ROLES = {
         *입금; receipts; *ingreso; *ingresos; recettes; *entrees; *crediteur; valor credito; *primici; *uplata;
         *uplate; *potrazuje; *lodgement; *alacak; *gelen; *giris; *受入; *預り; *預け入れ; 存; *دائن; *ايداع;
         *надходження; *зарахування; *кредит; *income amount; income; *ฝาก; *בזכות;
-        *amount credit; *montant credit; *ghi co
+        *amount credit; *montant credit; *ghi co; funds in
     """,
     "value_date": """
         valuta; *valutadatum; *valuta datum; *valutadate; *wertstellung; *wertstellungsdatum;
@@ -72,7 +73,8 @@ _ROLES = {
         *data valuta; *data waluty; *ertek; *ertekdatum; *ertekdatuma; *erteknap; *arvopaiva; *rentedatum;
         *rentedato; *interest date; *data valor; *valor datum; *datum valute; *valutadag; *date val; wert;
         value dt; *kuupaev valuuta; *settlement date; *clearing date; *posted date; *post date;
-        *posting date; due date; *faelligkeit; datum zauctovani; *datum splatnosti; *reconcile date; *updated
+        *posting date; due date; *faelligkeit; datum zauctovani; *datum splatnosti; *reconcile date; *updated;
+        *date processed; *processed date; *processeddate
     """,
     "date": """
         *date; *datum; *buchungstag; *buchung; *data; *fecha; *dato; *dag; *tag; *belegdatum; *datume;
@@ -97,11 +99,13 @@ _ROLES = {
     """,
     "status": """
         *status; *state; *statetype; *stav; *etat; *estado; *stato; *statuts; *交易状态; *状态; *статус; *zustand;
-        *tila; *durum; *buchungsstatus; *cleared status; *statut; *stan transakcji; *상태; *contabilizzazione
+        *tila; *durum; *buchungsstatus; *cleared status; *statut; *stan transakcji; *상태; *contabilizzazione;
+        clr; cleared
     """,
     "category": """
         *kategorie; *categorie; *categoria; *kategoria; *category; *kategori; *категория; *分类;
-        category name; *category group category; *费目; *カテゴリ
+        category name; *category group category; *费目; *カテゴリ;
+        envelope; bucket; buckets; budget item
     """,
     "id": """
         id; transaction id; *transactionid; *trx id; *fitid; *id transakce; record id; uuid; *unique id;
@@ -119,8 +123,8 @@ _ROLES = {
         *name zahlungsbeteiligter; *nazev protiuctu; *opposing_account_name; *opposing account name;
         *to from; *paid to; *recipient; *counterpart; *商户; *交易对方; *お店; *利用店名; *получатель; *контрагент;
         *glaubiger; *saaja maksja nimi; *moksetojas; *mokstojo; *empfaenger; *tegenpartij; *contrepartie;
-        *destination_name; *destinatario; *primalac; *tegenrekeninghouder;
-        payee name; *target name; *saajan nimi; navn; namn; nimi
+        *destination_name; *destinatario; *primalac; *tegenrekeninghouder; *counter party; other party;
+        vendor; store; shop; payee payer; payee name; *target name; *saajan nimi; navn; namn; nimi
     """,
     "payer": """
         *auftraggeber; *nadawca; *ordenante; *zahlungspflichtiger; *zahlungspflichtige r; *maksaja; *source name;
@@ -143,7 +147,9 @@ _ROLES = {
         *card number; *cardid; *karte; *kartennummer; *produit; *conto; *conta; *tili; *账户; *口座
     """,
     "check": "check number; check no; check; cheque number; cheque no; cheque; checknum; check num; num",
-    "kind": "*type; *typ; *art; *code; *kind; *tags; *labels; *mode; *sub category; *subcategory",
+    "kind": """
+        *type; *typ; *art; *code; *kind; *tags; *labels; *mode; *sub category; *subcategory; timezone; time zone
+    """,
 }  # fmt: skip
 
 
@@ -204,7 +210,8 @@ _BALANCES = """
     likutis pradziai; likutis pabaigai; algsaldo; loppsaldo; kaive; kaibed; alkusaldo; loppusaldo;
     ingaende saldo; utgaende saldo; saldo do dia; pradinis likutis; galutinis likutis; apgrozijums;
     sakuma atlikums; beigu atlikums; s a l d o; balance b f; balance c f; b f; c f; gesamtsaldo; opening bal;
-    closing bal; saldo awal; saldo akhir; balance forward; previous balance; uvodni zustatek; saldo contabile
+    closing bal; saldo awal; saldo akhir; balance forward; previous balance; uvodni zustatek; saldo contabile;
+    open balance; close balance
 """
 # A shop can have such a name too, so these count only where there is no day, at an end of the table, or before
 # a day in the same text.
@@ -238,6 +245,10 @@ PERIOD_ENDS = _words("von bis from to od do du au van vanaf tot desde hasta dal 
 # Columns that say of a line whether it is pending, and how they say that it is.
 PENDING_COLUMNS = _phrases("pending; is pending; vorgemerkt; en attente; pendiente; in afwachting")
 TRUE = _phrases("true; yes; y; 1; ja; oui; si; x")
+ANSWERS = _phrases("true; false; yes; no")
+# Columns that say of a line whether it is a transfer between accounts.
+TRANSFER_COLUMNS = _phrases("transfer; is transfer; internal transfer")
+TRANSFERS = _phrases("transfer; umbuchung; 转账")
 # Words of accounts and of cards, which tell whose minus means what.
 CARD_WORDS = _words(
     """
@@ -257,6 +268,12 @@ WAGE_WORDS = _words(
     """
 )
 INCOME_WORDS = WAGE_WORDS | _words("interest zinsen deposit")
+_INCOME_CATEGORIES = WAGE_WORDS | _phrases(
+    """
+    income; paychecks; wage; wages; inflow; einkommen; einnahmen; revenu; revenus; ingresos; entrate; reddito;
+    inkomsten; inkomen
+    """
+)
 # Of a repayment or a refund that only the bank or the shop can have written so, whatever its sign is.
 CERTAIN_REPAYMENT_WORDS = _words(
     """
@@ -281,8 +298,13 @@ def marks_of(cells: Sequence[str]) -> set[str]:
 
 
 def is_total(cell: str) -> bool:
-    """Tell whether a cell begins with a word for a total, as in "Total for 2026-03-05"."""
+    """Tell whether a cell names a total, as in "Total for 2026-03-05" and "Net total"."""
     return bool(cell) and _mark_of(cell) == "total"
+
+
+def is_income_category(name: str) -> bool:
+    """Tell whether a category, or the group of categories before a colon, is named as income."""
+    return bool(name) and fold(name.partition(":")[0]) in _INCOME_CATEGORIES
 
 
 @lru_cache(maxsize=8192)
@@ -292,7 +314,8 @@ def _mark_of(cell: str) -> str:
         return "pending"
     if folded in BALANCES or (_begins_like_balance(cell) and _before_day(cell) in BALANCES | ENDS):
         return "balance"
-    return "total" if folded in TOTALS or folded.partition(" ")[0] in TOTALS else ""
+    first, last = folded.partition(" ")[0], folded.rpartition(" ")[2]
+    return "total" if folded in TOTALS or first in TOTALS or last in {"total", "totals"} else ""
 
 
 def _begins_like_balance(cell: str) -> bool:
