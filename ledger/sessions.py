@@ -118,7 +118,10 @@ def revoke_all_sessions(user: User) -> None:
 
 
 def touch(user: User, times: SessionTimes, now: datetime) -> None:
-    """Store, at most once in five minutes, that the current session is in use; the caller commits.
+    """Store, at most once in five minutes, that the current session is in use. Commits.
+
+    Otherwise, this request would hold its session while it waits for the user, and a new password, which ends all
+    sessions, would hold the user while it waits for the session.
 
     If the session began in the future, by a clock that has been set back since, it begins now. Otherwise it would
     last too long.
@@ -128,6 +131,7 @@ def touch(user: User, times: SessionTimes, now: datetime) -> None:
         noted = {"created_at": now, "last_seen_at": now} if is_ahead else {"last_seen_at": now}
         where = (LoginSession.user_id == user.id, LoginSession.token_hash == key_of(user))
         db.session.execute(sa.update(LoginSession).where(*where).values(noted))
+        db.session.commit()
 
 
 # Browsers also name others that they are compatible with, so the first match counts.

@@ -1,0 +1,72 @@
+"""Changes on two devices of one user at the same moment."""
+
+import threading
+import uuid
+from datetime import date, timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+import clock
+from database import db
+from forms import ExpenseForm
+from ledger import categories, import_drafts, import_preview, operations, pieces
+from ledger.categories import CategoryError
+from models import Expense, LoginSession
+from tests.browsing import PASSWORD, REDIRECTS, Visitor, form_values
+from tests.test_categories import category_id, names
+from tests.test_category_races import other_window
+from tests.test_import_pages import send, upload
+
+NEW_PASSWORD = "a slow river at dusk"
+STATEMENT = "Date;Text;Amount;Currency\n2026-01-13;Bakery;-1.25;USD\n2026-01-14;Bakery;-2.50;USD\n"
+on_postgresql = pytest.mark.skipif(
+    "not os.environ['DATABASE_URL'].startswith('postgres')", reason="SQLite lets one request write at a time"
+)
+
+
+class Sending(threading.Thread):
+    """A form that is sent in another thread, for half a second before the test goes on."""
+
+    def __init__(self, client, url, data):
+        super().__init__()
+        self.client, self.url, self.data = client, url, data
+        self.start()
+        self.join(0.5)
+
+    def run(self):
+        self.response = self.client.post(self.url, data=self.data)
+
+    def status(self):
+        self.join()
+        return self.response.status_code
+
+
+def rename_form(visitor, name, new_name):
+    """The URL and the fields of the form that renames a category."""
+    url = f"/categories/{category_id(visitor, name)}/edit"
+    form = visitor.page(url).one("main").one("form", action=url)
+    return url, form_values(form) | {"name": new_name}
+
+
+@on_postgresql
+def test_a_new_password_does_not_wait_for_a_change_in_a_session_that_it_ends(ana, monkeypatch):
+    other, sent = Visitor(ana.app), []
+    other.name = ana.name
+    other.log_in()
+    with ana.app.app_context():
+        db.session.execute(update(LoginSession).values(last_seen_at=clock.now() - timedelta(minutes=10)))
+        db.session.commit()
+    lock, token, other_token = operations.lock_account, {"csrf_token": ana.token()}, other.token()
+    passwords = {"current_password": PASSWORD, "password": NEW_PASSWORD, "confirm_password": NEW_PASSWORD}
+
+    def change_password_meanwhile(user, running):
+        sent.append(Sending(other.client, "/account/password", passwords | {"csrf_token": other_token}))
+        lock(user, running)
+
+    monkeypatch.setattr(operations, "lock_account", change_password_meanwhile)
+    response = ana.client.post("/expenses/add", data=token | {"amount": "2", "category": "Food"})
+
+    assert response.status_code in REDIRECTS
+    assert sent[0].status() in REDIRECTS
+    assert ana.get("/expenses").location == "/login?next=/expenses"
