@@ -70,3 +70,54 @@ def test_a_new_password_does_not_wait_for_a_change_in_a_session_that_it_ends(ana
     assert response.status_code in REDIRECTS
     assert sent[0].status() in REDIRECTS
     assert ana.get("/expenses").location == "/login?next=/expenses"
+
+
+@on_postgresql
+def test_a_renamed_category_and_a_bulk_change_do_not_wait_for_each_other(ana):
+    # The expenses are read in another order than that of their ids.
+    ids = [uuid.UUID(int=2), uuid.UUID(int=1)]
+    with ana.app.app_context():
+        for number, expense_id in enumerate(ids, 1):
+            values = {"amount": number, "category": "Food", "date": date(2026, 1, number)}
+            db.session.add(Expense(author_id=ana.user().id, id=expense_id, **values))
+            db.session.flush()
+        db.session.commit()
+    url, fields = rename_form(ana, "Food", "Meals")
+    bulk = {
+        "csrf_token": ana.token(),
+        "ids": [str(row_id) for row_id in ids],
+        "action": "date",
+        "date": "2026-02-02",
+    }
+
+    with ana.app.app_context(), db.engine.connect() as holder:
+        holder.execute(select(Expense.id).where(Expense.id == ids[1]).with_for_update())
+        sent = [Sending(other_window(ana), "/expenses/bulk", bulk), Sending(other_window(ana), url, fields)]
+        holder.rollback()
+
+    assert REDIRECTS.issuperset(sending.status() for sending in sent)
+    assert ana.rows() == [("2026-02-02", "Meals", "", f"${number}.00") for number in (1, 2)]
+
+
+@on_postgresql
+@pytest.mark.parametrize("action", ["delete", "bulk"])
+def test_an_expense_that_was_deleted_during_a_swap_of_categories_returns_to_its_own(ana, monkeypatch, action):
+    ana.add("1", "Food")
+    [expense] = ana.expenses()
+    token = {"csrf_token": ana.token()}
+    food, travel = (category_id(ana, name) for name in ("Food", "Travel"))
+    store, sent = operations.store, []
+
+    def swap_meanwhile(operation):
+        store(operation)
+        if not sent:
+            sent.append(Sending(other_window(ana), f"/categories/{food}/swap", token | {"into": travel}))
+
+    monkeypatch.setattr(operations, "store", swap_meanwhile)
+    url = f"/expenses/{expense.id}/delete" if action == "delete" else "/expenses/bulk"
+    response = ana.client.post(url, data=token | {"ids": str(expense.id), "action": "delete"})
+
+    assert response.status_code in REDIRECTS
+    assert sent[0].status() in REDIRECTS
+    ana.undo()
+    assert [expense.category for expense in ana.expenses()] == ["Travel"]

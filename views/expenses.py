@@ -266,6 +266,7 @@ def duplicate_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
 def delete_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
     """Delete an expense and go back to the list as it was."""
     with operations.record(current_user, "delete", clock.now()) as operation:
+        categories.lock_for_use(current_user)
         operations.delete_expenses(operation, Expense.id == expense_id)
     if operations.is_empty(operation):
         abort(404)
@@ -325,6 +326,7 @@ def changed_message(operation: Operation) -> str:
 
 def change_chosen(form: BulkForm, operation: Operation, chosen: ColumnElement[bool]) -> None:
     """Change or delete the chosen expenses as the form says. Raises CategoryError."""
+    categories.lock_for_use(current_user)
     if form.action.data == "delete":
         operations.delete_expenses(operation, chosen)
         return
