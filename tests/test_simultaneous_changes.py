@@ -121,3 +121,24 @@ def test_an_expense_that_was_deleted_during_a_swap_of_categories_returns_to_its_
     assert sent[0].status() in REDIRECTS
     ana.undo()
     assert [expense.category for expense in ana.expenses()] == ["Travel"]
+
+
+@on_postgresql
+def test_an_undo_that_waits_for_a_renamed_category_restores_its_expense_with_the_new_name(ana, monkeypatch):
+    ana.add("1", "Food")
+    ana.post(f"/expenses/{ana.expenses()[0].id}/delete")
+    form = ana.message().one("form")
+    url, fields = rename_form(ana, "Food", "Meals")
+    lock, main = categories.lock, threading.current_thread()
+
+    def rename_first(user):
+        if threading.current_thread() is main:
+            assert Sending(other_window(ana), url, fields).status() in REDIRECTS
+        lock(user)
+
+    monkeypatch.setattr(categories, "lock", rename_first)
+    response = ana.client.post(form["action"], data=form_values(form))
+
+    assert response.status_code in REDIRECTS
+    assert [expense.category for expense in ana.expenses()] == ["Meals"]
+    assert "Food" not in names(ana)
