@@ -142,3 +142,26 @@ def test_an_undo_that_waits_for_a_renamed_category_restores_its_expense_with_the
     assert response.status_code in REDIRECTS
     assert [expense.category for expense in ana.expenses()] == ["Meals"]
     assert "Food" not in names(ana)
+
+
+@pytest.mark.parametrize("kind", ["expense", "recurring"])
+def test_a_form_that_is_rejected_while_its_row_is_being_deleted_finds_nothing(ana, monkeypatch, kind):
+    ana.add("1", "Food", frequency="month")
+    [expense] = ana.expenses()
+    row = f"/{'expenses' if kind == 'expense' else 'recurring'}/{expense.id}"
+    token = {"csrf_token": ana.token()}
+    add_error = ExpenseForm.add_error
+
+    def refuse(user, name):
+        raise CategoryError("category_gone")
+
+    def delete_meanwhile(form, error):
+        assert Sending(other_window(ana), f"{row}/delete", token).status() in REDIRECTS
+        add_error(form, error)
+
+    monkeypatch.setattr(categories, "lock_category", refuse)
+    monkeypatch.setattr(ExpenseForm, "add_error", delete_meanwhile)
+    values = {"amount": "2", "category": "Food", "date": "2026-01-13", "frequency": "month"}
+    response = ana.client.post(f"{row}/edit", data=token | values)
+
+    assert response.status_code == 404
