@@ -165,3 +165,22 @@ def test_a_form_that_is_rejected_while_its_row_is_being_deleted_finds_nothing(an
     response = ana.client.post(f"{row}/edit", data=token | values)
 
     assert response.status_code == 404
+
+
+@pytest.mark.parametrize("currency", ["JPY", "EUR"])
+def test_the_currency_stays_while_an_import_is_running(ana, monkeypatch, currency):
+    preview = ana.page(upload(ana, STATEMENT).location)
+    form = form_values(ana.page("/account").one("form", action="/account/settings")) | {"currency": currency}
+    commit, sent = pieces.commit, []
+
+    def change_meanwhile(operation, leases=1):
+        commit(operation, leases)
+        if not sent:
+            sent.append(Sending(other_window(ana), "/account/settings", form))
+
+    monkeypatch.setattr(pieces, "commit", change_meanwhile)
+    response = send(ana, preview, "add-all")
+
+    assert response.status_code in REDIRECTS
+    assert sent[0].status() == 409
+    assert ana.total() == "$3.75"
