@@ -184,3 +184,47 @@ def test_the_currency_stays_while_an_import_is_running(ana, monkeypatch, currenc
     assert response.status_code in REDIRECTS
     assert sent[0].status() == 409
     assert ana.total() == "$3.75"
+
+
+def test_lines_that_are_read_while_a_category_is_being_renamed_get_its_new_name(ana, monkeypatch):
+    ana.add("1", "Food", description="Bakery")
+    url, fields = rename_form(ana, "Food", "Meals")
+    build_rows = import_drafts.build_rows
+
+    def rename_afterwards(*arguments):
+        rows = build_rows(*arguments)
+        assert Sending(other_window(ana), url, fields).status() in REDIRECTS
+        return rows
+
+    monkeypatch.setattr(import_drafts, "build_rows", rename_afterwards)
+    preview = ana.page(upload(ana, STATEMENT).location)
+    send(ana, preview, "add-all")
+
+    assert [expense.category for expense in ana.expenses()] == ["Meals"] * 3
+    assert "Food" not in names(ana)
+
+
+@on_postgresql
+def test_choices_in_a_preview_keep_a_category_that_is_being_renamed(ana, monkeypatch):
+    ana.add("1", "Food", description="Bakery")
+    location = upload(ana, STATEMENT).location
+    url, fields = rename_form(ana, "Travel", "Trips")
+    ana.client.post(url, data=fields)
+    url, fields = rename_form(ana, "Food", "Meals")
+    renamed_since, sent = import_preview.renamed_since, []
+    preview = ana.page(location)
+
+    def rename_meanwhile(user, statement_id):
+        renamed = renamed_since(user, statement_id)
+        if not sent:
+            sent.append(Sending(other_window(ana), url, fields))
+        return renamed
+
+    monkeypatch.setattr(import_preview, "renamed_since", rename_meanwhile)
+    send(ana, preview, "skip")
+    assert sent[0].status() in REDIRECTS
+    monkeypatch.undo()
+    send(ana, ana.page(location), "add-all")
+
+    assert [expense.category for expense in ana.expenses()] == ["Meals"] * 3
+    assert "Food" not in names(ana)
