@@ -86,11 +86,7 @@ def lock(user: User) -> None:
 
 
 def lock_for_use(user: User) -> None:
-    """Let nobody change the user's categories before the caller has committed.
-
-    An operation that records the categories of expenses does this before it is stored. Otherwise it could record
-    the new name of a category that was renamed by an operation with a later id.
-    """
+    """Let nobody change the user's categories before the caller has committed."""
     fetch_all(_lock_query().with_for_update(read=True), owner_id=user.id)
 
 

@@ -118,10 +118,7 @@ def revoke_all_sessions(user: User) -> None:
 
 
 def touch(user: User, times: SessionTimes, now: datetime) -> None:
-    """Store, at most once in five minutes, that the current session is in use. Commits.
-
-    Otherwise, this request would hold its session while it waits for the user, and a new password, which ends all
-    sessions, would hold the user while it waits for the session.
+    """Store, at most once in five minutes, that the current session is in use; the caller commits.
 
     If the session began in the future, by a clock that has been set back since, it begins now. Otherwise it would
     last too long.
@@ -130,8 +127,10 @@ def touch(user: User, times: SessionTimes, now: datetime) -> None:
     if is_ahead or now - times.last_seen_at >= TOUCH_INTERVAL:
         noted = {"created_at": now, "last_seen_at": now} if is_ahead else {"last_seen_at": now}
         where = (LoginSession.user_id == user.id, LoginSession.token_hash == key_of(user))
+        # The user is locked first, as by whatever ends sessions: otherwise the two could wait for each other.
+        locked = sa.select(User.id).where(User.id == user.id).with_for_update(read=True, key_share=True)
+        db.session.execute(locked)
         db.session.execute(sa.update(LoginSession).where(*where).values(noted))
-        db.session.commit()
 
 
 # Browsers also name others that they are compatible with, so the first match counts.
