@@ -15,6 +15,7 @@ from ledger.category_names import follow_names
 from ledger.journal import CHANGE, known_expenses
 from ledger.money import currency_digits
 from ledger.operations import TRACKED_COLUMNS, decode
+from ledger.pieces import OperationRunningError
 from ledger.retention import UNDO_RETENTION
 from ledger.spending import VALUES, ExpenseValues
 from models import Budget, Category, Expense, ExpenseChange, Operation, RecurringExpense, RowChange, User
@@ -194,14 +195,18 @@ def _reverted(found: Sequence[sa.Row[Operation, bool, int]]) -> dict[uuid.UUID, 
 def count_unrepresentable_amounts(user: User, currency: str, now: datetime) -> int:
     """Return how many amounts of `user` cannot be written in `currency`, or could not after an undo.
 
-    Until the caller commits, no operation can add more.
+    Until the caller commits, no operation can add more. Raises OperationRunningError.
     """
     if currency == user.currency:
         return 0
     # Read again, now that nobody else changes it.
-    current = db.session.scalar(sa.select(User.currency).where(User.id == user.id).with_for_update())
+    locked = sa.select(User.currency, User.running_operation).where(User.id == user.id).with_for_update()
+    current, running = db.session.execute(locked).one()
+    if running is not None:
+        # It may still add amounts, such as those of an import.
+        raise OperationRunningError
     digits = currency_digits(currency)
-    if digits >= currency_digits(current or user.currency):
+    if digits >= currency_digits(current):
         return 0
     recent = sa.select(Operation.id).where(
         Operation.author_id == user.id, Operation.created_at >= now - UNDO_RETENTION

@@ -56,12 +56,14 @@ def save_draft(
 
     `source` is the account, if the file names none.
     """
+    # Before the categories of the lines are read: those that are renamed after this id are followed.
+    statement_id = uuid7()
     with reading() as connection:
         compared_with = state_of(connection, owner.id)
         rows = build_rows(connection, owner, statement, source)
     draft = _values_of(statement, rows, source) | {
         "author_id": owner.id,
-        "id": uuid7(),
+        "id": statement_id,
         "file_name": file_name[-Statement.FILE_NAME_MAX :],
         "file_hash": hash_of(content),
         "compared_with": compared_with,

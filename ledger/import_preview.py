@@ -262,7 +262,7 @@ class PayeeChoice(NamedTuple):
 
 
 def save_choices(user: User, statement_id: uuid.UUID, choices: Sequence[PayeeChoice], money_in: str) -> None:
-    """Save the user's choices in the preview; the caller commits.
+    """Save the user's choices in the preview; the caller has locked the categories, and commits.
 
     Raises OperationRunningError: the operation may be the one that adds these lines.
     """

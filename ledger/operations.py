@@ -233,7 +233,12 @@ def record_expenses(
     columns: Mapping[str, sa.ColumnElement[Any]],
     *conditions: sa.ColumnElement[bool],
 ) -> None:
-    """Record a change to the user's expenses that meet these `conditions`, in one statement."""
+    """Record a change to the user's expenses that meet these `conditions`, in one statement.
+
+    The caller has locked the categories, or the one that they get. Otherwise this could record the new name of a
+    category that an operation with a later id has renamed; and a rename changes its expenses in any order, so that
+    the two could wait for each other.
+    """
     store(operation)
     query = sa.select(EXPENSE.author_id, sa.literal(operation.id, sa.Uuid), EXPENSE.id)
     kind = sa.literal(change) if isinstance(change, str) else change

@@ -127,6 +127,9 @@ def touch(user: User, times: SessionTimes, now: datetime) -> None:
     if is_ahead or now - times.last_seen_at >= TOUCH_INTERVAL:
         noted = {"created_at": now, "last_seen_at": now} if is_ahead else {"last_seen_at": now}
         where = (LoginSession.user_id == user.id, LoginSession.token_hash == key_of(user))
+        # The user is locked first, as by whatever ends sessions: otherwise the two could wait for each other.
+        locked = sa.select(User.id).where(User.id == user.id).with_for_update(read=True, key_share=True)
+        db.session.execute(locked)
         db.session.execute(sa.update(LoginSession).where(*where).values(noted))
 
 

@@ -117,13 +117,15 @@ def undo(user: User, operation_id: uuid.UUID, now: datetime, expense_id: uuid.UU
 def _revert(reversion: Reversion, some: Iterable[object], is_large: bool) -> RecurringReversion:
     """Revert the expenses piece by piece, and everything else with the last one."""
     user, operation = reversion.user, reversion.undo
+    categories.lock(user)
     reversion.names = _renamed(reversion)
-    recurring = _lock_rows(reversion)
+    recurring = _read_rows(reversion)
     for _piece in some:
         _revert_expenses(reversion, recurring.blocked_expenses())
     if is_large:
         # The locks from before the pieces are gone.
-        recurring = _lock_rows(reversion)
+        categories.lock(user)
+        recurring = _read_rows(reversion)
     if reversion.expense_id is None or reversion.counts:
         # Categories come last: one that was added can only be removed when nothing uses it any more.
         recurring.revert(_expense_ids(operation) if recurring.days else ())
@@ -152,9 +154,8 @@ def _undone(reversion: Reversion, series: str | None) -> Undone:
     )
 
 
-def _lock_rows(reversion: Reversion) -> RecurringReversion:
-    """Lock and read the rows of other tables that the original changed."""
-    categories.lock(reversion.user)
+def _read_rows(reversion: Reversion) -> RecurringReversion:
+    """Read the rows of other tables that the original changed, and lock the recurring expenses among them."""
     reversion.row_changes = _row_changes(reversion)
     return RecurringReversion(reversion.user, reversion.undo, reversion.row_changes, reversion.names)
 

@@ -1,10 +1,13 @@
 """CSRF protection: after a failed check nothing can be changed, whatever the view does."""
 
+from datetime import timedelta
+
 import pytest
 import sqlalchemy as sa
 from flask import flash, redirect, render_template, session
 from flask_login import current_user, login_user, logout_user
 
+import clock
 from app import app as application
 from app import end_reading
 from database import db
@@ -248,6 +251,21 @@ def test_a_login_in_another_tab_makes_an_open_login_page_redirect(app, ana, page
     response = ana.client.post(f"{page}?next=/months", data=stale)
 
     assert response.location == "/months"
+
+
+@pytest.mark.parametrize(("url", "status"), [("/logout", 400), ("/forgot-password", 400)])
+def test_a_page_that_looks_the_user_up_after_a_failed_check_notes_no_use_of_the_session(app, ana, url, status):
+    with app.app_context():
+        long_ago = clock.now() - timedelta(minutes=10)
+        db.session.execute(sa.update(LoginSession).values(last_seen_at=long_ago))
+        db.session.commit()
+
+    response = ana.client.post(url, data={"csrf_token": "wrong"})
+
+    assert response.status_code == status
+    with app.app_context():
+        assert db.session.scalars(sa.select(LoginSession.last_seen_at)).one() == long_ago
+    assert ana.page("/expenses").one(id="total")
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost.evil.example", "http://"])

@@ -87,20 +87,20 @@ FORMS = {
     "save the budgets": ("/categories", {"total-monthly_budget": "5"}, 11),
     "add what repeats": ("/expenses/add", EXPENSE | {"frequency": "year", "date": "2099-01-01"}, 15),
     "edit": ("/expenses/{id}/edit", EXPENSE, 11),
-    "delete": ("/expenses/{id}/delete", {}, 9),
+    "delete": ("/expenses/{id}/delete", {}, 10),
     "undo a deletion": ("/history/{deleted}/undo", {}, 19),
     "undo a change": ("/history/{changed}/undo", {}, 18),
-    "change the ticked": ("/expenses/bulk", {"ids": "{id}", "action": "category", "category": "Other"}, 10),
+    "change the ticked": ("/expenses/bulk", {"ids": "{id}", "action": "category", "category": "Other"}, 11),
     "change all that match": (
         "/expenses/bulk?period=2026-03",
         {"all_matching": "y", "action": "date", "date": "2026-03-02"},
-        9,
+        10,
     ),
     "settings": ("/account/settings", {"time_zone": "{zone}"}, 2),
     "delete all that match": (
         "/expenses/bulk?period=2026-03&category=Food",
         {"all_matching": "y", "action": "delete"},
-        10,
+        11,
     ),
 }
 # How many statements of a page grow with the account by their nature: an order that no index knows, a file. The

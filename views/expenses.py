@@ -229,6 +229,8 @@ def edit_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
     form = expense_form(shown=expense)
     if form.validate_on_submit() and save_changes(form, expense_id):
         return back_to_list(expense_id)
+    # Read again, because it may have been deleted since an error has rolled back.
+    expense = own_or_404(Expense, expense_id)
     here = filter_form().query_string()
     action = f"{url_for('edit_expense', expense_id=expense_id)}{here}"
     repeats = recurring.of_expense(current_user, expense_id)
@@ -266,6 +268,7 @@ def duplicate_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
 def delete_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
     """Delete an expense and go back to the list as it was."""
     with operations.record(current_user, "delete", clock.now()) as operation:
+        categories.lock_for_use(current_user)
         operations.delete_expenses(operation, Expense.id == expense_id)
     if operations.is_empty(operation):
         abort(404)
@@ -325,6 +328,7 @@ def changed_message(operation: Operation) -> str:
 
 def change_chosen(form: BulkForm, operation: Operation, chosen: ColumnElement[bool]) -> None:
     """Change or delete the chosen expenses as the form says. Raises CategoryError."""
+    categories.lock_for_use(current_user)
     if form.action.data == "delete":
         operations.delete_expenses(operation, chosen)
         return

@@ -13,8 +13,9 @@ from flask_login import current_user
 
 import clock
 from database import db
+from database.engine import SAFE_METHODS
 from import_forms import ColumnsForm, ReviewForm, UploadForm
-from ledger import import_drafts, import_preview, imports
+from ledger import categories, import_drafts, import_preview, imports
 from ledger.import_drafts import Reading
 from ledger.import_summary import PLAIN_SECTIONS, SECTIONS, DraftSummary
 from ledger.pieces import OperationRunningError
@@ -184,7 +185,9 @@ def shown_section() -> str:
 
 
 def review_form(statement_id: uuid.UUID, summary: DraftSummary) -> ReviewForm:
-    """Return the form of the preview."""
+    """Return the form of the preview; while it is sent, its categories keep their names."""
+    if request.method not in SAFE_METHODS:
+        categories.lock_for_use(current_user)
     names = import_preview.category_names(current_user, statement_id, summary)
     others = request.args.get("others", "")
     return ReviewForm(
