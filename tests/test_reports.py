@@ -498,3 +498,12 @@ def test_a_year_shows_whole_amounts_and_says_the_exact_ones(spender):
         "Total, February 2026, $12.50",
         "Total, $12.50",
     ]
+
+
+def test_a_refund_of_less_than_half_is_shown_as_zero_without_a_minus(spender):
+    spender.spend([{"amount": Decimal("-0.39"), "category": "Food", "date": date(2026, 2, 1), "owner": 0}])
+
+    cells = [cell.one("a") for cell in spender.page("/years/2026").one("table").all("td", class_="amount")]
+
+    assert [cell.text for cell in cells] == ["0"] * 4
+    assert cells[0]["aria-label"] == "Food, February 2026, −$0.39"
