@@ -205,11 +205,8 @@ class _RowReader:
         if self._preset is None:
             return self._line(row, State.BOOKED, "transfer" if self._is_transfer(row) else "", day, amount)
         kind = self._preset.kind_of(self._cell(row, "kind"))
-        if kind == trackers.OUT:
-            return self._line(row, State.BOOKED, "", day, -abs(amount))
-        if kind == trackers.IN:
-            line = self._line(row, State.BOOKED, "", day, abs(amount))
-            return line._replace(payee=tidy(self._cell(row, "payer"), PAYEE_MAX) or line.payee)
+        if kind in {trackers.OUT, trackers.IN}:
+            return self._line(row, State.BOOKED, "", day, abs(amount) if kind == trackers.IN else -abs(amount))
         state = State.LEFT_OUT if kind and not kind.startswith("?") else State.BOOKED
         return self._line(row, state, kind.removeprefix("?"), day, amount)
 
