@@ -239,7 +239,8 @@ TOTALS = _phrases(_TOTALS) | ENDS
 _BEGINNINGS = frozenset(fold(phrase[:4]) for phrase in BALANCES | ENDS)
 _BEFORE_DAYS = _words("as of on at per am vom zum au du le al a del dal do na k ke dne op van den w")
 # A name alone can be that of the owner, where another column names the other side.
-BARE_NAMES, OTHER_SIDE = _words("name naam"), _words("tegenpartij counterparty")
+BARE_NAMES = _words("name naam navn namn nimi")
+OTHER_SIDE = _words("tegenpartij counterparty recipient modtager mottaker vastaanottaja saaja")
 # The last word of the name of a column for the first or the last day of a period.
 PERIOD_ENDS = _words("von bis from to od do du au van vanaf tot desde hasta dal al fra til fran till")
 # Columns that say of a line whether it is pending, and how they say that it is.
