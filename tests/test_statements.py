@@ -433,6 +433,14 @@ READINGS = {
         "HIST,20260316,##,-45.30,b\nCLOSE,20260331,,959.70,CLOSE BALANCE\n",
         [("2026-03-13", "5.00"), ("2026-03-16", "-45.30")],
     ),
+    "columns named after the sign of a currency": (
+        "Date,Text,Debit (R),Credit (R)\n2026-02-26,a,5.00,\n2026-02-25,b,,7.00\n2026-02-24,c,,9.00\n",
+        [("2026-02-26", "-5.00"), ("2026-02-25", "7.00"), ("2026-02-24", "9.00")],
+    ),
+    "a code of the bookkeeping before the amount": (
+        "Date,Nominal Code,Text,Amount\n2026-02-26,7502,a,-5.00\n2026-02-25,7400,b,-7.00\n",
+        [("2026-02-26", "-5.00"), ("2026-02-25", "-7.00")],
+    ),
     "a price as the only amount": (
         "Date,Item,Kind,Price\n03/16/2026,a,x,-$4.30\n03/14/2026,b,y,-$2.80\n",
         [("2026-03-16", "-4.30"), ("2026-03-14", "-2.80")],

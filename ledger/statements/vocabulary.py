@@ -90,7 +90,8 @@ _ROLES = {
         *castka; *ciastka; *сумма; *сума; *osszeg; *osszege; valor; *monto; umsatz; *金额; *金額; *tutar;
         value; *summa; *netto; net; *sum; cost; *maara; *suma; *iznos; *znesek; *summe; *お支払金額; *금액;
         *ποσο; *סכום; *المبلغ; *netamount; *importe eur; *cantidad; *quantia; *kwota transakcji; *beloeb;
-        *upphaed; *upphæð; *tutari; *jumlah; *nominal; *利用金額; kosten; costo; coste; cout; custo
+        *upphaed; *upphæð; *tutari; *jumlah; nominal; nominal transaksi; *利用金額; kosten; costo; coste; cout;
+        custo
     """,
     "currency": """
         *currency; *ccy; *wahrung; *devise; *monnaie; *divisa; *moneda; *valuta; *muntsoort; *munt; *waluta;
