@@ -14,7 +14,7 @@ MAX_ABOVE_HEADER, MIN_ROLES = 2, 3
 NAME_MAX = 60
 DATE_ROLES = {"date", "value_date"}
 AMOUNT_ROLES = {"amount", "out", "in", "balance", "fee", "other_amount"}
-# Signs of currencies that contain letters.
+# Signs of currencies in the names of columns, which `fold` would leave as words.
 _SIGNS = re.compile(r"\b[A-Z]{0,2}\$|\((?:RM?|Rs|Rp|TL)\)")
 _LONG_NUMBER = re.compile("[0-9]{4}")
 
