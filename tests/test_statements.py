@@ -201,12 +201,19 @@ def test_the_payee_is_who_was_paid_and_of_money_in_who_paid(names):
     [
         ("Counterparty;Name", "NL91ABNA0417164300;Shop"),
         ("Name;Counterparty name", "Jane;Shop"),
+        ("Navn;Modtager", "Jane;Shop"),
         ("Auftraggeber;Text", "Shop;x"),
         ("Tegenrekeninghouder;Text", "Shop;x"),
     ],
 )
 def test_the_payee_is_no_number_of_an_account_and_not_its_owner(header, cells):
     assert read(f"Date;{header};Amount\n2026-02-26;{cells};-1.00\n").lines[0].payee == "Shop"
+
+
+def test_the_number_of_the_account_that_pays_is_no_payee():
+    line = read("Datum;Auftraggeberkonto;Text;Betrag\n26.02.2026;100000002;Shop;-1,00\n").lines[0]
+
+    assert (line.payee, line.text) == ("", "Shop")
 
 
 def test_accounts_of_the_other_side_are_not_those_of_the_statement():
@@ -425,6 +432,14 @@ READINGS = {
         "ALL,012345678,Jane,Prestige\nOPEN,20260228,,1000.00,OPEN BALANCE\nHIST,20260313,,+5.00,a\n"
         "HIST,20260316,##,-45.30,b\nCLOSE,20260331,,959.70,CLOSE BALANCE\n",
         [("2026-03-13", "5.00"), ("2026-03-16", "-45.30")],
+    ),
+    "columns named after the sign of a currency": (
+        "Date,Text,Debit (R),Credit (R)\n2026-02-26,a,5.00,\n2026-02-25,b,,7.00\n2026-02-24,c,,9.00\n",
+        [("2026-02-26", "-5.00"), ("2026-02-25", "7.00"), ("2026-02-24", "9.00")],
+    ),
+    "a code of the bookkeeping before the amount": (
+        "Date,Nominal Code,Text,Amount\n2026-02-26,7502,a,-5.00\n2026-02-25,7400,b,-7.00\n",
+        [("2026-02-26", "-5.00"), ("2026-02-25", "-7.00")],
     ),
     "a price as the only amount": (
         "Date,Item,Kind,Price\n03/16/2026,a,x,-$4.30\n03/14/2026,b,y,-$2.80\n",
@@ -660,6 +675,10 @@ READINGS = {
         "01.02.2026;28.02.2026;24.02.2026;-60,00;b\n",
         [("2026-02-26", "-123.45"), ("2026-02-24", "-60.00")],
     ),
+    "the first day of a period as the only day": (
+        "Date from,Text,Amount\n2026-02-26,a,-5.00\n2026-02-25,b,-7.00\n",
+        [("2026-02-26", "-5.00"), ("2026-02-25", "-7.00")],
+    ),
     "the day of the file in every row": (
         "Valuation date;Trade date;Text;Amount\n"
         + "".join(f"28.02.2026;2{day}.02.2026;a;-{day},00\n" for day in range(1, 6)),
@@ -806,6 +825,12 @@ def test_a_day_that_a_list_writes_once_is_that_of_the_rows_below():
     assert states(statement)[4:] == [("bad", "date"), ("left_out", "total")]
 
 
+def test_a_row_without_a_day_below_all_others_is_no_part_of_a_list():
+    statement = read("Date,Text,Amount\n2026-02-26,a,-45.00\n2026-02-25,b,-6.00\n,Available credit,500.00\n")
+
+    assert states(statement) == [("booked", ""), ("booked", ""), ("bad", "date")]
+
+
 @pytest.mark.parametrize("column", ["Balance", "Status", "Transaction ID"])
 def test_a_line_of_a_bank_without_a_day_is_named(column):
     statement = read(
@@ -860,6 +885,18 @@ def test_two_digits_of_a_year_in_front_are_asked_about(cells):
 @pytest.mark.parametrize("kind", [kind for kind in READINGS if "abroad" in kind and "currency" in kind])
 def test_an_amount_keeps_its_own_currency_beside_that_of_a_purchase_abroad(kind):
     assert {line.currency for line in read(READINGS[kind][0]).lines} == {"EUR"}
+
+
+@pytest.mark.parametrize("header", ["Date,Reference,Text,Amount\n", ""])
+def test_a_reference_is_no_amount_in_rand(header):
+    statement = read(f"{header}2026-02-26,R1234,a,-45.00\n2026-02-25,R1235,b,-6.00\n")
+
+    assert [(str(line.amount), line.text) for line in statement.lines] == [
+        ("-45.00", "R1234 a"),
+        ("-6.00", "R1235 b"),
+    ]
+    assert (statement.currency, asked(statement)) == ("USD", {})
+    assert read("Date,Text,Amount\n2026-02-26,a,R45\n2026-02-25,b,R1200\n").currency == "ZAR"
 
 
 def test_a_currency_belongs_to_the_amount_abroad_if_it_changes_only_where_that_differs():

@@ -66,8 +66,11 @@ class AmountCell(NamedTuple):
 
     @property
     def is_money(self) -> bool:
-        """True if it can hardly be anything but money: a sign, a currency or decimals."""
-        return bool(self.sign or self.currency or "." in self.number or "," in self.number)
+        """True if it can hardly be anything but money: a sign, a currency or decimals.
+
+        "R12" can be a reference as well.
+        """
+        return bool(self.sign or self.currency not in {"", "R"} or "." in self.number or "," in self.number)
 
     def value(self, decimal: str) -> Decimal | None:
         """Return the amount with its sign, or None if it cannot be written so with this decimal separator."""

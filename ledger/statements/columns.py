@@ -295,6 +295,9 @@ def _fits(column: Column, role: str) -> bool:
         return column.codes >= MOST * column.filled
     if role == "direction":
         return column.is_direction
+    if role == "payer":
+        # Not the number of the payer's account.
+        return column.letters > 0
     return True
 
 
@@ -324,12 +327,13 @@ def _is_better(column: Column, present: Column, role: str) -> bool:
 
 
 def _assign_dates(table: Table) -> None:
-    """Take the first column of days if no name tells; a value date only if there is nothing else."""
-    days = [column.index for column in table.columns if column.is_days and not ends_period(column.name)]
+    """Take the first column of days if no name tells; a value date or a period only if there is nothing else."""
     if "date" not in table.roles or not table.columns[table.roles["date"]].filled:
-        others = [index for index in days if index != table.roles.get("value_date")]
-        if others or days:
-            table.roles["date"] = (others or days)[0]
+        days = [column.index for column in table.columns if column.is_days]
+        of_lines = [index for index in days if not ends_period(table.columns[index].name)]
+        others = [index for index in of_lines if index != table.roles.get("value_date")]
+        if days:
+            table.roles["date"] = (others or of_lines or days)[0]
 
 
 def _assign_direction(table: Table) -> None:

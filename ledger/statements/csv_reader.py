@@ -290,7 +290,7 @@ def _signs_in(row: Record, money: set[int]) -> list[str]:
     """Return the currencies beside amounts of a row, but not that of an amount abroad, which is another number."""
     cells = [cell for text in row.fields if (cell := amounts.read_cell(text))]
     own = {cell.number for cell in _amounts_in([row], money)}
-    return [cell.currency for cell in cells if cell.currency and (not own or cell.number in own)]
+    return [cell.currency for cell in cells if cell.currency and (cell.number in own if own else cell.is_money)]
 
 
 def _names_currency(record: Record) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from itertools import dropwhile
 
 from ledger.csv_export import unescape_formula
 from ledger.statements import amounts, dates, double_entry, trackers, vocabulary
@@ -99,6 +100,18 @@ def _dollars_beside_others(plan: Plan) -> dict[str, str]:
     return {"$": "USD"} if is_foreign else {}
 
 
+def _writes_day_once(plan: Plan) -> bool:
+    """Tell whether a list that a person keeps has a day once for several rows. Banks write it in each.
+
+    Rows without a day below all others can also be about the account.
+    """
+    if _OF_BANKS & plan.table.roles.keys():
+        return False
+    index = plan.table.roles["date"]
+    rows = dropwhile(lambda row: not row.cell(index), reversed(plan.table.rows))
+    return any(not row.cell(index) and _has_amount(plan, row) for row in rows)
+
+
 def _has_amount(plan: Plan, row: Record) -> bool:
     return any(amounts.read_cell(row.cell(index)) for index in plan.money.indexes)
 
@@ -121,8 +134,7 @@ class _RowReader:
             next((at for at, name in enumerate(names) if name in columns), -1)
             for columns in (vocabulary.PENDING_COLUMNS, vocabulary.TRANSFER_COLUMNS)
         )
-        # A list that a person keeps can have a day once for several rows. Banks write it in each.
-        self._repeats_day = self._preset is None and not _OF_BANKS & self._roles.keys()
+        self._repeats_day = self._preset is None and _writes_day_once(plan)
         self._day_above = ""
         self._days: dict[str, date | None] = {}
         self._currencies = _dollars_beside_others(plan)
@@ -205,11 +217,8 @@ class _RowReader:
         if self._preset is None:
             return self._line(row, State.BOOKED, "transfer" if self._is_transfer(row) else "", day, amount)
         kind = self._preset.kind_of(self._cell(row, "kind"))
-        if kind == trackers.OUT:
-            return self._line(row, State.BOOKED, "", day, -abs(amount))
-        if kind == trackers.IN:
-            line = self._line(row, State.BOOKED, "", day, abs(amount))
-            return line._replace(payee=tidy(self._cell(row, "payer"), PAYEE_MAX) or line.payee)
+        if kind in {trackers.OUT, trackers.IN}:
+            return self._line(row, State.BOOKED, "", day, abs(amount) if kind == trackers.IN else -abs(amount))
         state = State.LEFT_OUT if kind and not kind.startswith("?") else State.BOOKED
         return self._line(row, state, kind.removeprefix("?"), day, amount)
 

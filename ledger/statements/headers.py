@@ -14,7 +14,8 @@ MAX_ABOVE_HEADER, MIN_ROLES = 2, 3
 NAME_MAX = 60
 DATE_ROLES = {"date", "value_date"}
 AMOUNT_ROLES = {"amount", "out", "in", "balance", "fee", "other_amount"}
-_DOLLARS = re.compile(r"\b[A-Z]{0,2}\$")
+# Signs of currencies in the names of columns, which `fold` would leave as words.
+_SIGNS = re.compile(r"\b[A-Z]{0,2}\$|\((?:RM?|Rs|Rp|TL)\)")
 _LONG_NUMBER = re.compile("[0-9]{4}")
 
 
@@ -25,7 +26,7 @@ def ends_period(name: str) -> bool:
 
 def roles_of(name: str) -> list[str]:
     """Return the roles that a column's name can mean, the likeliest first."""
-    folded = fold(_DOLLARS.sub("", name[:NAME_MAX]))
+    folded = fold(_SIGNS.sub("", name[:NAME_MAX]))
     words = [word for word in folded.split() if not amounts.is_currency(word.upper())]
     bare = " ".join(words) or folded
     roles = [role for role, phrases in vocabulary.ROLES.items() if _matches(bare, *phrases)]

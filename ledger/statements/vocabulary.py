@@ -90,7 +90,8 @@ _ROLES = {
         *castka; *ciastka; *сумма; *сума; *osszeg; *osszege; valor; *monto; umsatz; *金额; *金額; *tutar;
         value; *summa; *netto; net; *sum; cost; *maara; *suma; *iznos; *znesek; *summe; *お支払金額; *금액;
         *ποσο; *סכום; *المبلغ; *netamount; *importe eur; *cantidad; *quantia; *kwota transakcji; *beloeb;
-        *upphaed; *upphæð; *tutari; *jumlah; *nominal; *利用金額; kosten; costo; coste; cout; custo
+        *upphaed; *upphæð; *tutari; *jumlah; nominal; nominal transaksi; *利用金額; kosten; costo; coste; cout;
+        custo
     """,
     "currency": """
         *currency; *ccy; *wahrung; *devise; *monnaie; *divisa; *moneda; *valuta; *muntsoort; *munt; *waluta;
@@ -239,7 +240,8 @@ TOTALS = _phrases(_TOTALS) | ENDS
 _BEGINNINGS = frozenset(fold(phrase[:4]) for phrase in BALANCES | ENDS)
 _BEFORE_DAYS = _words("as of on at per am vom zum au du le al a del dal do na k ke dne op van den w")
 # A name alone can be that of the owner, where another column names the other side.
-BARE_NAMES, OTHER_SIDE = _words("name naam"), _words("tegenpartij counterparty")
+BARE_NAMES = _words("name naam navn namn nimi")
+OTHER_SIDE = _words("tegenpartij counterparty recipient modtager mottaker vastaanottaja saaja")
 # The last word of the name of a column for the first or the last day of a period.
 PERIOD_ENDS = _words("von bis from to od do du au van vanaf tot desde hasta dal al fra til fran till")
 # Columns that say of a line whether it is pending, and how they say that it is.
