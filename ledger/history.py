@@ -195,14 +195,10 @@ def _reverted(found: Sequence[sa.Row[Operation, bool, int]]) -> dict[uuid.UUID, 
 def count_unrepresentable_amounts(user: User, currency: str, now: datetime) -> int:
     """Return how many amounts of `user` cannot be written in `currency`, or could not after an undo.
 
-    What the caller has done before is committed; until it commits again, no operation can add more. Raises
-    OperationRunningError.
+    Until the caller commits, no operation can add more. Raises OperationRunningError.
     """
     if currency == user.currency:
         return 0
-    # A request that has noted the use of its session shares a lock of the user with others like it. While two of
-    # them share it, neither can have the lock alone.
-    db.session.commit()
     # Read again, now that nobody else changes it.
     locked = sa.select(User.currency, User.running_operation).where(User.id == user.id).with_for_update()
     current, running = db.session.execute(locked).one()
