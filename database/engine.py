@@ -51,7 +51,7 @@ TCP_USER_TIMEOUT_MS = 5000
 # Options in the query string of a database URL that are not secret. Any other may be a password.
 PUBLIC_OPTIONS = frozenset({"host", "port", "dbname", "user", "sslmode", "application_name"})
 # Each way in which a URL can begin, with the driver that is used.
-DRIVERS = {"sqlite": "sqlite"} | dict.fromkeys(
+DRIVERS = dict.fromkeys(("sqlite", "sqlite+pysqlite"), "sqlite") | dict.fromkeys(
     ("postgres", "postgresql", "postgresql+psycopg"), "postgresql+psycopg"
 )
 BAD_URL = (

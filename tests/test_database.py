@@ -25,6 +25,11 @@ def test_every_way_to_name_postgresql_means_psycopg_3(scheme):
     assert database_url(f"{scheme}://ana@db/ledger").drivername == "postgresql+psycopg"
 
 
+@pytest.mark.parametrize("scheme", ["sqlite", "sqlite+pysqlite"])
+def test_every_way_to_name_sqlite_means_the_driver_of_python(scheme):
+    assert database_url(f"{scheme}:///ledger.db").render_as_string() == "sqlite:///ledger.db"
+
+
 @sqlite_only
 def test_sqlite_is_opened_so_that_a_power_cut_loses_nothing(tmp_path):
     engine = create_engine(f"sqlite:///{tmp_path / 'ledger.db'}", poolclass=NullPool)

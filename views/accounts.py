@@ -159,6 +159,9 @@ def change_settings() -> ResponseReturnValue:
     """Change language, currency, time zone, format and first day of the month."""
     form = SettingsForm(obj=current_user)
     if form.validate_on_submit():
+        # Releases the shared lock that noting the use of the session has taken: while two requests hold it,
+        # neither can get the exclusive one.
+        db.session.commit()
         finer = history.count_unrepresentable_amounts(current_user, form.currency.data, clock.now())
         if not finer:
             for name, value in form.values.items():
