@@ -191,7 +191,7 @@ def month_report(user: User, month: Period, today: date) -> MonthReport:
         budget=_budget(user, budgets.get(None), spent.total, days_left),
         lines=tuple(_lines(user, spent, budgets, days_left)),
         days=days,
-        largest=spending.read_page(user, filters).rows[:TOP_COUNT],
+        largest=spending.read_page(user, filters, size=TOP_COUNT).rows,
     )
 
 

@@ -102,7 +102,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Page:
-    """Up to PAGE_SIZE rows in order, and the cursors of the neighbouring pages."""
+    """Some rows in order, and the cursors of the neighbouring pages."""
 
     rows: list[sa.Row[str, date, str, str, Decimal]]
     before: Cursor | None
@@ -189,11 +189,8 @@ def _summary_query(
 ) -> sa.Select[str, int, Decimal, int, Decimal]:
     """Return the Select of each category with its count and sum, and with those of all categories together."""
     addends = sa.union_all(*_addends(filters, first_day_of_month)).subquery().c
-    category, number, total = (
-        _without_index(addends.category),
-        sa.func.sum(addends.number),
-        sa.func.sum(addends.amount),
-    )
+    category = _without_index(addends.category)
+    number, total = sa.func.sum(addends.number), sa.func.sum(addends.amount)
     return (
         sa.select(category, number, total, sa.func.sum(number).over(), sa.func.sum(total).over())
         .group_by(category)
@@ -309,9 +306,13 @@ def _monthly_totals_query(categories: tuple[str, ...], months: Period) -> sa.Sel
 
 
 def read_page(
-    user: User, filters: ExpenseFilter, after: Cursor | None = None, before: Cursor | None = None
+    user: User,
+    filters: ExpenseFilter,
+    after: Cursor | None = None,
+    before: Cursor | None = None,
+    size: int = PAGE_SIZE,
 ) -> Page:
-    """Return one page of the matching expenses, in their order; equal rows are in the order of creation.
+    """Return one page of up to `size` matching expenses, in order; equal rows are in the order of creation.
 
     `after` and `before` ask for the page after or before a cursor. Pages have cursors instead of numbers, so that
     no row is skipped or repeated when others are added or removed in between.
@@ -319,9 +320,9 @@ def read_page(
     column, _descending = ORDERS[filters.sort]
     backwards, cursor = before is not None, before or after
     place = {} if cursor is None else {"cursor_value": cursor.value, "cursor_id": cursor.id}
-    rows = list(fetch_all(_page_query(filters, cursor is not None, backwards), owner_id=user.id, **place))
-    more = len(rows) > PAGE_SIZE
-    rows = rows[:PAGE_SIZE]
+    rows = list(fetch_all(_page_query(filters, cursor is not None, backwards, size), owner_id=user.id, **place))
+    more = len(rows) > size
+    rows = rows[:size]
     if backwards:
         rows.reverse()
     if not rows:
@@ -334,7 +335,7 @@ def read_page(
 
 @built_once
 def _page_query(
-    filters: ExpenseFilter, has_cursor: bool, backwards: bool
+    filters: ExpenseFilter, has_cursor: bool, backwards: bool, size: int
 ) -> sa.Select[str, date, str, str, Decimal]:
     """Return the Select of the rows of a page, and of one more, from the first or from a cursor on."""
     column, descending = ORDERS[filters.sort]
@@ -355,9 +356,9 @@ def _page_query(
     if is_part:
         # The ids are found first, by an index alone: of most expenses, the rest is not needed.
         found = ordered(query.with_only_columns(expense.id), filters.sort, backwards, bare=True)
-        is_found = expense.id.in_(found.limit(PAGE_SIZE + 1))
+        is_found = expense.id.in_(found.limit(size + 1))
         query = sa.select(*query.selected_columns).where(expense.author_id == OWNER_ID, is_found)
-    return ordered(query, filters.sort, backwards, bare=is_part).limit(PAGE_SIZE + 1)
+    return ordered(query, filters.sort, backwards, bare=is_part).limit(size + 1)
 
 
 def read_all(user: User, filters: ExpenseFilter) -> list[sa.Row[uuid.UUID, date, str, str, Decimal]]:
