@@ -22,6 +22,21 @@ def address(app):
     return lambda name: f"/static/{app.config['STATIC_VERSION']}/{name}"
 
 
+def test_a_first_visit_takes_less_than_30_kb_besides_the_font(stranger):
+    first = stranger.get("/login")
+    page = read(first)
+    # Browsers ask for the manifest and its icons only when the application is installed.
+    named = page.all("link", rel="stylesheet") + page.all("link", rel="icon") + page.all("link", **{"as": "style"})
+    links = [link["href"] for link in named]
+    sent = len(first.data) + len(str(first.headers))
+
+    for link in (*links, page.one("script")["src"]):
+        with stranger.client.get(link, headers={"Accept-Encoding": "br"}) as response:
+            sent += len(response.data) + len(str(response.headers))
+
+    assert sent < 30_000
+
+
 def test_a_page_names_files_that_browsers_keep_for_a_year(stranger):
     page = read(stranger.get("/login"))
     links = [element[name] for tag, name in (("link", "href"), ("script", "src")) for element in page.all(tag)]
