@@ -51,9 +51,13 @@ TCP_USER_TIMEOUT_MS = 5000
 # Options in the query string of a database URL that are not secret. Any other may be a password.
 PUBLIC_OPTIONS = frozenset({"host", "port", "dbname", "user", "sslmode", "application_name"})
 # Each way in which a URL can begin, with the driver that is used.
-DRIVERS = dict.fromkeys(("sqlite", "sqlite+pysqlite"), "sqlite") | dict.fromkeys(
-    ("postgres", "postgresql", "postgresql+psycopg"), "postgresql+psycopg"
-)
+DRIVERS = {
+    "sqlite": "sqlite",
+    "sqlite+pysqlite": "sqlite",
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+}
 BAD_URL = (
     "DATABASE_URL cannot be read. It must look like postgresql://user:password@host/name. In the password, write "
     "@ as %40, : as %3A, / as %2F and % as %25."

@@ -229,7 +229,7 @@ def edit_expense(expense_id: uuid.UUID) -> ResponseReturnValue:
     form = expense_form(shown=expense)
     if form.validate_on_submit() and save_changes(form, expense_id):
         return back_to_list(expense_id)
-    # Read again, because it may have been deleted since an error has rolled back.
+    # Read again: after an error and its rollback, it may have been deleted.
     expense = own_or_404(Expense, expense_id)
     here = filter_form().query_string()
     action = f"{url_for('edit_expense', expense_id=expense_id)}{here}"

@@ -44,7 +44,7 @@ def edit_recurring(recurring_id: uuid.UUID) -> ResponseReturnValue:
             recurring.change(current_user, operation, row, values, form.frequency.data, form.last_day)
     except CategoryError as error:
         form.add_error(error)
-        # Read again, because it may have been deleted since the error has rolled back.
+        # Read again: after the error and its rollback, it may have been deleted.
         row = own_or_404(RecurringExpense, recurring_id)
         return render_page("recurring/form.html", form=form, recurring=row)
     db.session.commit()

@@ -50,7 +50,7 @@ def whole_number(value: Decimal) -> str:
 # The table of a year can have more than a hundred amounts.
 @lru_cache(maxsize=4096)
 def _whole_number(value: Decimal, locale: str, isolates: bool) -> str:
-    # By adding zero, a minus before nothing but zeros is left out.
+    # Adding zero turns -0 into 0.
     rounded = value.quantize(Decimal(1), ROUND_HALF_UP) + 0
     written = with_true_minus(format_decimal(rounded, locale=Locale.parse(locale)))
     return isolated_if_needed(written, isolates)

@@ -21,7 +21,7 @@ from ledger.statements.widths import kinds_of_nameless, narrowed
 SAMPLE = 1000
 # The share of a column's cells that decides what it holds.
 MOST = 0.6
-# In how many rows a day that never changes is not that of the bookings.
+# In this many rows, a day that never changes is that of the file.
 MANY = 5
 _MAY_BE_EMPTY = {
     *("date", "amount", "out", "in", "balance", "other_amount"),
